@@ -1,0 +1,3 @@
+//! `rdbcheck`: verifies RDB files.
+
+fn main() {}

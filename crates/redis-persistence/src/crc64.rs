@@ -1,0 +1,1 @@
+//! Running CRC-64/REDIS.

@@ -1,0 +1,266 @@
+//! The one error type of the library.
+//!
+//! An [`Error`] always says where the thing that was being read began, where reading it failed, and what it was. The
+//! offsets are the first arguments of the only constructor, so that no error can be made without them.
+
+use std::fmt;
+
+/// Shorthand for a result with the library's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a parser stopped.
+///
+/// It is one pointer wide, so that results stay small in the hot path; the facts lie behind it.
+pub struct Error(Box<Inner>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Inner {
+    start: u64,
+    failed_at: u64,
+    reading: Reading,
+    kind: ErrorKind,
+}
+
+impl Error {
+    /// An error about the thing that began at `start` and could not be read at `failed_at` (byte offsets in the file).
+    #[cold]
+    #[must_use]
+    pub fn new(start: u64, failed_at: u64, reading: Reading, kind: ErrorKind) -> Self {
+        Self(Box::new(Inner { start, failed_at, reading, kind }))
+    }
+
+    /// The byte offset at which the thing that was being read began.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.0.start
+    }
+
+    /// The byte offset at which reading it failed.
+    #[must_use]
+    pub fn failed_at(&self) -> u64 {
+        self.0.failed_at
+    }
+
+    /// What was being read.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        self.0.reading
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+}
+
+impl Clone for Error {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Error {}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("start", &self.0.start)
+            .field("failed_at", &self.0.failed_at)
+            .field("reading", &self.0.reading)
+            .field("kind", &self.0.kind)
+            .finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { start, failed_at, reading, kind } = &*self.0;
+        write!(f, "{kind} while reading {reading}, at byte {failed_at}")?;
+        if start != failed_at { write!(f, " (it began at byte {start})") } else { Ok(()) }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What is wrong with the bytes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The data end inside the thing. `missing` is how many bytes were wanted beyond the end, at least.
+    #[error("the data end too early ({missing} more bytes wanted)")]
+    UnexpectedEof {
+        /// How many bytes were wanted beyond the end, at least.
+        missing: u64,
+    },
+    /// The first bytes are neither `REDIS` nor `VALKEY`.
+    #[error("no RDB signature")]
+    BadMagic,
+    /// The digits after the signature are no version number of either family.
+    #[error("no version number after the signature")]
+    BadVersion,
+    /// The first byte of a length is none of its four forms (0x82 to 0xBF).
+    #[error("0x{0:02x} cannot begin a length")]
+    BadLength(u8),
+    /// The first byte of a string is a special form that does not exist (0xC4 to 0xFF).
+    #[error("unknown string encoding {0}")]
+    BadStringEncoding(u8),
+    /// The byte where a record begins is neither an opcode nor a value type.
+    #[error("unknown opcode or value type {0}")]
+    UnknownType(u8),
+    /// A value whose extent only the module that wrote it knows (type 6, pre-release of Redis 4.0).
+    #[error("a module value of the pre-release form, whose extent only the module knows")]
+    ModuleV1,
+    /// A byte in a module's stream that is none of its opcodes.
+    #[error("unknown module opcode {0}")]
+    BadModuleOpcode(u64),
+    /// A tag or flag of an array value that does not exist.
+    #[error("array {what} {value} does not exist")]
+    BadArray {
+        /// `flag` or `tag`.
+        what: &'static str,
+        /// The value found.
+        value: u64,
+    },
+    /// The form byte of a template hash's field list is neither 0 nor 1.
+    #[error("field list form {0} does not exist")]
+    BadFieldForm(u64),
+    /// A key refers to a hash template that the file did not define before it.
+    #[error("hash template {0} is not defined")]
+    UnknownTemplate(u64),
+    /// A size in the file is beyond what [`Limits`](crate::Limits) allow.
+    #[error("{size} bytes are beyond the limit of {limit}")]
+    LimitExceeded {
+        /// The size that the file asks for, in bytes.
+        size: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+}
+
+/// What a parser was reading when it failed. `Display` gives the words for a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reading {
+    /// The signature and version at the start of an RDB.
+    Header,
+    /// An opcode or value type byte.
+    Opcode,
+    /// The name of an AUX field.
+    AuxName,
+    /// The value of an AUX field.
+    AuxValue,
+    /// The database number of SELECTDB.
+    DbNumber,
+    /// The counts of RESIZEDB.
+    ResizeDb,
+    /// The numbers of SLOT_INFO.
+    SlotInfo,
+    /// Valkey's SLOT_IMPORT record.
+    SlotImport,
+    /// An expiry time of a key.
+    Expire,
+    /// The idle time or access frequency of a key.
+    Eviction,
+    /// The metadata of a key.
+    KeyMeta,
+    /// The name of a key.
+    Key,
+    /// The value of a string key.
+    StringValue,
+    /// The element count of a collection.
+    Count,
+    /// An element of a list or set.
+    Item,
+    /// A member of a sorted set.
+    Member,
+    /// A score of a sorted set.
+    Score,
+    /// A field name of a hash.
+    Field,
+    /// A field's value in a hash.
+    FieldValue,
+    /// A field's expiry in a hash.
+    FieldExpiry,
+    /// The packed encoding of a value.
+    Packed,
+    /// A node of a quicklist.
+    ListNode,
+    /// A node of a stream.
+    StreamNode,
+    /// The numbers of a stream that follow its nodes.
+    StreamInfo,
+    /// A consumer group of a stream.
+    StreamGroup,
+    /// An entry of a pending-entries list.
+    Pel,
+    /// A consumer of a stream's group.
+    Consumer,
+    /// The idempotent-producer part of a stream.
+    Idmp,
+    /// The module id of a value or MODULE_AUX.
+    ModuleId,
+    /// An item of a module's stream.
+    ModuleItem,
+    /// A function library.
+    Function,
+    /// A hash template.
+    Template,
+    /// An element of an array.
+    ArrayElement,
+    /// The rate-limiter value of type 33.
+    Gcra,
+    /// The checksum after the EOF opcode.
+    Checksum,
+    /// An LZF-compressed string.
+    Lzf,
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "the header",
+            Self::Opcode => "an opcode or type byte",
+            Self::AuxName => "the name of an AUX field",
+            Self::AuxValue => "the value of an AUX field",
+            Self::DbNumber => "a database number",
+            Self::ResizeDb => "the counts of RESIZEDB",
+            Self::SlotInfo => "the numbers of SLOT_INFO",
+            Self::SlotImport => "a SLOT_IMPORT record",
+            Self::Expire => "an expiry time",
+            Self::Eviction => "an idle time or access frequency",
+            Self::KeyMeta => "the metadata of a key",
+            Self::Key => "a key name",
+            Self::StringValue => "a string value",
+            Self::Count => "an element count",
+            Self::Item => "an element",
+            Self::Member => "a sorted set's member",
+            Self::Score => "a sorted set's score",
+            Self::Field => "a hash field's name",
+            Self::FieldValue => "a hash field's value",
+            Self::FieldExpiry => "a hash field's expiry",
+            Self::Packed => "a packed value",
+            Self::ListNode => "a list node",
+            Self::StreamNode => "a stream node",
+            Self::StreamInfo => "the numbers of a stream",
+            Self::StreamGroup => "a stream's consumer group",
+            Self::Pel => "a pending-entries list",
+            Self::Consumer => "a stream's consumer",
+            Self::Idmp => "a stream's idempotent producers",
+            Self::ModuleId => "a module id",
+            Self::ModuleItem => "a module's data",
+            Self::Function => "a function library",
+            Self::Template => "a hash template",
+            Self::ArrayElement => "an array element",
+            Self::Gcra => "a rate limiter",
+            Self::Checksum => "the checksum",
+            Self::Lzf => "a compressed string",
+        })
+    }
+}

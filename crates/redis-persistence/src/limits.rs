@@ -1,0 +1,29 @@
+//! How much memory a file may make the library reserve.
+//!
+//! Every size that was read from a file passes here before memory is reserved for it.
+
+/// Upper bounds for what the contents of a file may make the library hold in memory.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::Limits;
+///
+/// let limits = Limits { packed_bytes: 64 << 20, ..Limits::default() };
+/// assert!(limits.inline_bytes < limits.packed_bytes);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Strings whose stored form is longer than this are handed out in pieces instead of whole. Default: 64 KiB.
+    pub inline_bytes: usize,
+    /// The largest packed value (listpack, ziplist, intset, zipmap) that is held and looked into, in bytes, stored and
+    /// decoded each. One that is larger is passed over and reported as not checked. Default: 1 GiB.
+    pub packed_bytes: usize,
+    /// The memory that duplicate detection may use for its tables, in bytes. Default: 256 MiB.
+    pub duplicate_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { inline_bytes: 64 << 10, packed_bytes: 1 << 30, duplicate_bytes: 256 << 20 }
+    }
+}

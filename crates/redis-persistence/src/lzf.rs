@@ -1,0 +1,1 @@
+//! LZF as Redis stores it.
