@@ -1,1 +1,151 @@
-//! LZF as Redis stores it.
+//! LZF as Redis stores it: the compressed form of a string.
+//!
+//! Tokens follow each other until the input ends; `ctrl` is the first byte of each:
+//!
+//! ```text
+//! 000lllll                    literal run: the next l+1 (1 to 32) bytes are output as they are
+//! lllddddd dddddddd           match, l = 1 to 6: l+2 (3 to 8) bytes from d+1 bytes back
+//! 111ddddd LLLLLLLL dddddddd  match: L+9 (9 to 264) bytes from d+1 bytes back; L stands before the low byte of d
+//! ```
+//!
+//! A match may reach into the bytes it is writing (distance 1 repeats a byte). The stream has no length and no end of its
+//! own: the file states both sizes beside it, and a stream is sound only if it gives exactly the declared size.
+//!
+//! One machine (the module `tokens`) reads and checks the tokens, whatever is done with them, so the four ways in agree on every
+//! input, valid or not:
+//!
+//! | | whole input | in pieces, constant memory |
+//! |---|---|---|
+//! | check only | [`validate`] | [`Walker`] |
+//! | decode | [`inflate_into`] | [`Inflater`] |
+
+mod copy;
+mod error;
+mod stream;
+mod tokens;
+
+pub use error::{LzfError, LzfErrorKind};
+pub use stream::{Inflater, Walker};
+
+use tokens::{Sink, Tokens};
+
+/// How many bytes of output one byte of input can give at most: three bytes of a match give 264.
+pub const MAX_RATIO: u64 = 88;
+
+/// Checks that `input` decodes to exactly `declared` bytes, without producing them.
+///
+/// # Errors
+/// What is wrong, with the offset in `input` at which the bad token begins.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::lzf;
+///
+/// assert_eq!(lzf::validate(b"\x00a\xE0\x00\x00", 10), Ok(()));
+/// let error = lzf::validate(b"\x00a\xE0\x00\x01", 10).expect_err("reaches two bytes back where there is one");
+/// assert_eq!((error.at, error.kind), (2, lzf::LzfErrorKind::MatchBeforeStart));
+/// ```
+pub fn validate(input: &[u8], declared: u64) -> Result<(), LzfError> {
+    let mut walker = Walker::new(input.len() as u64, declared)?;
+    walker.push(input)?;
+    walker.finish()
+}
+
+/// Decodes `input` and appends exactly `declared` bytes to `out`.
+///
+/// Memory is reserved only once `declared` is known to be possible (at most [`MAX_RATIO`] times the input), and no more
+/// than that. Whether so much is wanted is for the caller to decide before.
+///
+/// # Errors
+/// What is wrong, with the offset in `input` at which the bad token begins; `out` is then as it was before.
+///
+/// # Examples
+/// ```
+/// let mut out = b"> ".to_vec();
+/// redis_persistence::lzf::inflate_into(b"\x01ab\x80\x01", 8, &mut out)?;
+/// assert_eq!(out, b"> abababab");
+/// # Ok::<(), redis_persistence::lzf::LzfError>(())
+/// ```
+pub fn inflate_into(input: &[u8], declared: usize, out: &mut Vec<u8>) -> Result<(), LzfError> {
+    let mut tokens = Tokens::new(input.len() as u64, declared as u64)?;
+    let start = out.len();
+    out.reserve_exact(declared);
+    // Zeroed beforehand, so that copies of a fixed width may write over the end of what they are for.
+    out.resize(start.saturating_add(declared), 0);
+    let mut sink = Whole { out: &mut out[start..], at: 0 };
+    let result = tokens.push(input, &mut sink).and_then(|()| tokens.finish());
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// Output that has room for everything declared.
+struct Whole<'a> {
+    out: &'a mut [u8],
+    at: usize,
+}
+
+impl Sink for Whole<'_> {
+    #[inline]
+    fn literal(&mut self, from: &[u8], len: usize) {
+        copy::literal(self.out, self.at, from, len);
+        self.at += len;
+    }
+
+    #[inline]
+    fn repeat(&mut self, distance: usize, len: usize) {
+        copy::repeat(self.out, self.at, distance, len);
+        self.at += len;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use LzfErrorKind as Kind;
+
+    #[track_caller]
+    fn fails(input: &[u8], declared: usize, at: u64, kind: Kind) {
+        let expected = Err(LzfError { at, kind });
+        assert_eq!(validate(input, declared as u64), expected);
+        let mut out = b"kept".to_vec();
+        assert_eq!(inflate_into(input, declared, &mut out), expected);
+        assert_eq!(out, b"kept");
+    }
+
+    #[test]
+    fn every_error_is_told_with_its_place() {
+        fails(b"", 1, 0, Kind::EmptyInput);
+        fails(b"", 0, 0, Kind::EmptyInput);
+        fails(b"\x00a", 0, 0, Kind::DeclaredZero);
+        fails(b"\x00a", 177, 0, Kind::ImpossibleRatio);
+        fails(b"\x00a\x01bc", 2, 2, Kind::LiteralBeyondSize);
+        fails(b"\x00a\x20\x00", 3, 2, Kind::MatchBeyondSize);
+        fails(b"\x00a\x20\x01", 4, 2, Kind::MatchBeforeStart);
+        fails(b"\x20\x00", 3, 0, Kind::MatchBeforeStart);
+        fails(b"\x00a\x02bc", 4, 2, Kind::CutToken);
+        fails(b"\x00a\x20", 4, 2, Kind::CutToken);
+        fails(b"\x00a\xE0", 10, 2, Kind::CutToken);
+        fails(b"\x00a\xE0\x00", 10, 2, Kind::CutToken);
+        fails(b"\x00a\x20\x00", 5, 4, Kind::ShortOutput { produced: 4 });
+    }
+
+    #[test]
+    fn the_longest_match_reaches_the_ratio() -> Result<(), LzfError> {
+        let mut input = b"\x00a".to_vec();
+        input.extend(b"\xE0\xFF\x00".repeat(1000));
+        let mut out = Vec::new();
+        inflate_into(&input, 1 + 264 * 1000, &mut out)?;
+        assert!(out.iter().all(|&byte| byte == b'a'));
+        assert_eq!(out.capacity(), out.len());
+        Ok(())
+    }
+
+    #[test]
+    fn a_size_that_cannot_be_is_not_reserved() {
+        let mut out = Vec::new();
+        assert!(inflate_into(b"\x00a", usize::MAX, &mut out).is_err());
+        assert_eq!(out.capacity(), 0);
+    }
+}
