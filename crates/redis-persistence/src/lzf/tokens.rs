@@ -76,7 +76,7 @@ impl Tokens {
                     rest = &body[len..];
                     continue;
                 }
-                [ctrl @ ..0xE0, low, ref after @ ..] => (distance(ctrl, low), usize::from(ctrl >> 5) + 2, after),
+                [ctrl @ ..=0xDF, low, ref after @ ..] => (distance(ctrl, low), usize::from(ctrl >> 5) + 2, after),
                 [ctrl @ 0xE0..=0xFF, more, low, ref after @ ..] => (distance(ctrl, low), usize::from(more) + 9, after),
                 ref cut => {
                     self.held[..cut.len()].copy_from_slice(cut);
@@ -112,7 +112,7 @@ impl Tokens {
         {
             rest = after;
             let (len, low) = match (self.held[0], self.held_len) {
-                (ctrl @ ..0xE0, _) => (usize::from(ctrl >> 5) + 2, *byte),
+                (ctrl @ ..=0xDF, _) => (usize::from(ctrl >> 5) + 2, *byte),
                 (_, 2) => (usize::from(self.held[1]) + 9, *byte),
                 _ => {
                     self.held[1] = *byte;
