@@ -1,4 +1,5 @@
-//! Writes RDB and AOF bytes, good and bad, for the tests, benches and fuzz targets of this workspace.
+//! Writes RDB and AOF bytes, good and bad, and starts real servers, for the tests, benches and fuzz targets of this
+//! workspace.
 //!
 //! This crate depends on neither the library nor the commands: what it writes is a second opinion on the formats.
 //! Where the library is fast, this crate is obvious: tables are built bit by bit, decoders are the `naive_*` functions.
@@ -15,8 +16,10 @@
 #![forbid(unsafe_code)]
 
 pub mod crc64;
+pub mod dataset;
 pub mod rdb;
 pub mod rng;
+pub mod server;
 
 /// The bytes of one key, field, member or value.
 pub type Bytes = Vec<u8>;

@@ -1,0 +1,147 @@
+//! The real servers: which there are, where they lie, and what a test does without one.
+//!
+//! The script `.ci/servers` unpacks them into the ignored folder `.servers` at the root of the workspace:
+//!
+//! ```text
+//! .servers/redis-7.0/bin/redis-server           wrapper or program
+//!                       /redis-check-rdb
+//!                       /redis-check-aof
+//!         /redis-7.0/version                    what the server prints for --version
+//!         /valkey-9.1/bin/valkey-server         the same, under names of its own
+//! ```
+//!
+//! The environment variable `REDIS_PERSISTENCE_SERVERS` names another folder of this shape.
+//!
+//! ```no_run
+//! use testkit::server::{Product, Server, require};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let Some(installed) = require(Product::Redis70) else { return Ok(()) };
+//! let mut server = Server::start(&installed, "/tmp/of-this-test".as_ref(), &["--appendonly", "yes"])?;
+//! server.run(&["SET", "key", "value"])?;
+//! server.save()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod check;
+mod process;
+mod resp;
+mod verdict;
+
+use std::env;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+pub use check::{CheckRun, CheckTool, check_tool};
+pub use process::{Keyspace, Server, StartError};
+pub use resp::{Client, Reply};
+pub use verdict::{LoadVerdict, load_verdict};
+
+/// A server that tests compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Product {
+    /// Redis 6.2: RDB version 9, ziplists, one AOF file.
+    Redis62,
+    /// Redis 7.0: RDB version 10, listpacks, functions, the first with a manifest.
+    Redis70,
+    /// Redis 8.0: RDB version 12, field expiry, vector sets.
+    Redis80,
+    /// Redis 8.6 or later, as Debian's newest suite has it: RDB version 13 at least.
+    Redis86,
+    /// Valkey 9.1: RDB version 80 under its own magic.
+    Valkey91,
+}
+
+impl Product {
+    /// Every product, oldest first.
+    pub const ALL: [Self; 5] = [Self::Redis62, Self::Redis70, Self::Redis80, Self::Redis86, Self::Valkey91];
+
+    /// The name of its folder under `.servers`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Redis62 => "redis-6.2",
+            Self::Redis70 => "redis-7.0",
+            Self::Redis80 => "redis-8.0",
+            Self::Redis86 => "redis-8.6",
+            Self::Valkey91 => "valkey-9.1",
+        }
+    }
+
+    /// What the names of its programs begin with.
+    const fn family(self) -> &'static str {
+        match self {
+            Self::Valkey91 => "valkey",
+            _ => "redis",
+        }
+    }
+
+    /// Looks for the installed programs of this product.
+    #[must_use]
+    pub fn find(self) -> Option<Installed> {
+        let folder = servers_folder()?.join(self.name());
+        // The installer writes this file last.
+        let version = fs::read_to_string(folder.join("version")).ok()?.trim().to_owned();
+        let program = |what| folder.join("bin").join(format!("{}-{what}", self.family()));
+        Some(Installed {
+            product: self,
+            version,
+            server: program("server"),
+            check_rdb: program("check-rdb"),
+            check_aof: program("check-aof"),
+        })
+    }
+}
+
+impl fmt::Display for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where the programs of one product are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Which product this is.
+    pub product: Product,
+    /// What the server printed for `--version` when it was installed.
+    pub version: String,
+    /// The server.
+    pub server: PathBuf,
+    /// The official check tool for RDB files.
+    pub check_rdb: PathBuf,
+    /// The official check tool for append-only files.
+    pub check_aof: PathBuf,
+}
+
+/// The installed product, or `None` where a test has to return early because it is not installed.
+///
+/// The reason goes to standard error past the capture of the test harness, so that no run looks more complete than
+/// it was.
+///
+/// # Panics
+///
+/// Where the environment variable `CI` is set: there every server has to be installed.
+#[must_use]
+pub fn require(product: Product) -> Option<Installed> {
+    let found = product.find();
+    if found.is_none() {
+        let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != OsStr::new("false"));
+        assert!(!in_ci, "{product} is not installed, and CI has to run with every server (run .ci/servers)");
+        // A closed standard error is no reason to fail a test that does not run.
+        let _ = writeln!(io::stderr(), "not run: {product} is not installed (run .ci/servers)");
+    }
+    found
+}
+
+fn servers_folder() -> Option<PathBuf> {
+    if let Some(named) = env::var_os("REDIS_PERSISTENCE_SERVERS").filter(|value| !value.is_empty()) {
+        return Some(PathBuf::from(named));
+    }
+    let crate_root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    crate_root.ancestors().map(|folder| folder.join(".servers")).find(|folder| folder.is_dir())
+}
