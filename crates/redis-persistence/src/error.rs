@@ -89,6 +89,17 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Why reading from an input stopped: the input failed, or its bytes are wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The input could not be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The bytes leave no way on.
+    #[error(transparent)]
+    Parse(#[from] Error),
+}
+
 /// What is wrong with the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -131,9 +142,15 @@ pub enum ErrorKind {
     /// The form byte of a template hash's field list is neither 0 nor 1.
     #[error("field list form {0} does not exist")]
     BadFieldForm(u64),
+    /// The listpack that holds a template hash's field names cannot be read, so nobody knows how many values follow.
+    #[error("the field names cannot be counted")]
+    UncountableFields,
     /// A key refers to a hash template that the file did not define before it.
     #[error("hash template {0} is not defined")]
     UnknownTemplate(u64),
+    /// The parser was asked to go on behind the end of the records.
+    #[error("the records have ended")]
+    PastTheEnd,
     /// A size in the file is beyond what [`Limits`](crate::Limits) allow.
     #[error("{size} bytes are beyond the limit of {limit}")]
     LimitExceeded {
@@ -214,8 +231,6 @@ pub enum Reading {
     Template,
     /// An element of an array.
     ArrayElement,
-    /// The rate-limiter value of type 33.
-    Gcra,
     /// The checksum after the EOF opcode.
     Checksum,
     /// An LZF-compressed string.
@@ -258,7 +273,6 @@ impl fmt::Display for Reading {
             Self::Function => "a function library",
             Self::Template => "a hash template",
             Self::ArrayElement => "an array element",
-            Self::Gcra => "a rate limiter",
             Self::Checksum => "the checksum",
             Self::Lzf => "a compressed string",
         })

@@ -3,10 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub mod crc64;
+mod input;
 pub mod error;
 pub mod limits;
 pub mod lzf;
+pub mod push;
 pub mod rdb;
+pub mod reader;
+pub mod verify;
 
-pub use error::{Error, ErrorKind, Reading, Result};
+pub use error::{Error, ErrorKind, ReadError, Reading, Result};
 pub use limits::Limits;

@@ -1,3 +1,31 @@
-//! The RDB format.
+//! The RDB format: a snapshot of every database in one file.
+//!
+//! ```text
+//! "REDIS" + 4 digits | "VALKEY" + 3 digits      signature and version, 9 bytes
+//! record*                                       opcodes and keys, in any order
+//!   FA name value                               AUX: a fact about the writer
+//!   FE db   FB keys expires                     SELECTDB, RESIZEDB
+//!   [FC ms | FD s] [F8 idle | F9 freq] [F3 ..]  attributes of the next key
+//!   type key value                              a key
+//! FF                                            EOF
+//! crc64, 8 bytes, little-endian                 from version 5 on; 0 = not computed
+//! ```
+//!
+//! [`Parser`] looks at the bytes it is given and answers with [`Event`]s that borrow from them; [`events`] is the same
+//! over a whole slice, [`Reader`](crate::reader::Reader) over `io::Read`, and [`Push`](crate::push::Push) where the
+//! caller feeds chunks. What an event means for the soundness of the file is the business of
+//! the verifier.
 
+mod consts;
 pub mod packed;
+mod parser;
+mod payload;
+mod string;
+mod wire;
+
+pub use crate::input::{Quirk, Span};
+pub use consts::{Family, NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcode};
+pub use parser::{Events, Parsed, Parser, events};
+pub(crate) use parser::Step;
+pub use payload::{Attributes, Event, Expire, Header, ModuleId, ModuleItem, Payload, Record, Role, Score, StreamInfo, StreamInfo2, ArrayValue};
+pub use string::{Body, RdbString};

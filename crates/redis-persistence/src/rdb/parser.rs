@@ -1,0 +1,434 @@
+//! The state machine over opcodes, keys and elements.
+//!
+//! [`Parser`] owns no bytes. Given a window it answers that it needs more, or one event and how many bytes that took;
+//! its state moves only on success, so the same call can be repeated with a longer window. The offset moves in one
+//! place, [`Parser::step`]. Nothing here decides whether a value is sound: what has a known extent is handed out as it
+//! is, and only what leaves no way on is an error.
+//!
+//! One pattern runs through the states: each call of `next` reads one thing with a [`Cursor`] and answers the event and
+//! the state that follows it. To add a value type, give it a row in `consts.rs`, a first state in `Parser::first`, and
+//! (if its layout is new) a state of its own beside `stream.rs`.
+
+mod opcodes;
+mod stream;
+mod values;
+
+use std::collections::HashMap;
+
+use super::consts::Family;
+use super::payload::{Attributes, Event, Header, Payload, Role};
+use super::string::{Body, RdbString};
+use super::wire::{StringHead, fixed, signature, string_head};
+use crate::error::{Error, ErrorKind, Reading, Result};
+use crate::input::{Cursor, Outcome, Quirk, Span, Stop};
+use crate::limits::Limits;
+use stream::StreamState;
+use values::{ModuleOwner, Slot};
+
+/// A streaming RDB parser without input of its own.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::rdb::{Parsed, Parser, Payload};
+///
+/// let file = b"REDIS0004\xfe\x00\x00\x01k\x01v\xff";
+/// let mut parser = Parser::default();
+/// let (mut at, mut keys) = (0, 0);
+/// while !parser.is_done() {
+///     match parser.parse(&file[at..], true)? {
+///         Parsed::Need(_) => unreachable!("all bytes are there"),
+///         Parsed::Event { consumed, event } => {
+///             at += consumed;
+///             keys += usize::from(matches!(event.payload, Payload::Record(_)));
+///         }
+///     }
+/// }
+/// assert_eq!((at, keys), (file.len(), 1));
+/// # Ok::<(), redis_persistence::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Parser {
+    offset: u64,
+    state: State,
+    /// A long string whose pieces are being handed out.
+    long: Option<Long>,
+    attributes: Attributes,
+    header: Header,
+    /// Fields per hash template: what a type-32 key needs to be walked.
+    templates: HashMap<u64, u64>,
+    limits: Limits,
+}
+
+/// What [`Parser::parse`] found in its window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Parsed<'a> {
+    /// Nothing was consumed. Call again with a window of at least so many bytes from the same position.
+    Need(usize),
+    /// An event, and how many bytes it took.
+    Event {
+        /// Bytes from the start of the window.
+        consumed: usize,
+        /// The event.
+        event: Event<&'a [u8]>,
+    },
+}
+
+/// The same, borrowing nothing: the ranges lie in the window.
+pub(crate) enum Step {
+    Need(usize),
+    Event { consumed: usize, event: Event<Span> },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Long {
+    role: Role,
+    start: u64,
+    left: u64,
+    ends_record: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Header,
+    Opcode,
+    /// So many strings in a row, the roles in order. `ends_record` tells whose they are.
+    Strings { roles: &'static [Role], ends_record: bool },
+    /// Release candidates' function: whether a description follows.
+    FunctionHasDescription,
+    SlotImportCount,
+    SlotRanges { left: u64 },
+    TemplateFields { left: u64 },
+    KeyMeta { left: u64 },
+    Module { owner: ModuleOwner },
+    /// The module id of a value.
+    ModuleId,
+    MinExpire { slots: Option<&'static [Slot]> },
+    Count { of: Role, slots: &'static [Slot] },
+    Cycle { slots: &'static [Slot], at: usize, left: u64 },
+    Array,
+    ArrayElements { left: u64 },
+    ArrayString { role: Role, left: u64 },
+    FieldForm { values: TemplateValues },
+    FieldCount { values: TemplateValues },
+    FieldNames { left: u64, values: TemplateValues },
+    FieldBlob { values: TemplateValues },
+    TemplateRef,
+    Stream(StreamState),
+    Checksum,
+    Done,
+}
+
+/// How the values of a template hash follow its fields.
+#[derive(Debug, Clone, Copy)]
+enum TemplateValues {
+    Listpack,
+    Strings { count: u64 },
+}
+
+/// What one call of `next` found.
+struct Found {
+    start: u64,
+    payload: Payload<Span>,
+    then: State,
+    ends_record: bool,
+}
+
+impl Found {
+    fn new(start: u64, payload: Payload<Span>, then: State) -> Self {
+        Self { start, payload, then, ends_record: false }
+    }
+
+    /// The last thing of a record.
+    fn last(start: u64, payload: Payload<Span>) -> Self {
+        Self { start, payload, then: State::Opcode, ends_record: true }
+    }
+
+    /// Something of a record that goes on with `then`, or ends where that is `None`.
+    fn within(start: u64, payload: Payload<Span>, then: Option<State>) -> Self {
+        match then {
+            Some(then) => Self::new(start, payload, then),
+            None => Self::last(start, payload),
+        }
+    }
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Parser {
+    /// A parser at the start of a file.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let header = Header { family: Family::Redis, version: 0, well_formed: true };
+        Self {
+            offset: 0,
+            state: State::Header,
+            long: None,
+            attributes: Attributes::default(),
+            header,
+            templates: HashMap::new(),
+            limits,
+        }
+    }
+
+    /// The file offset of the next byte that it will look at.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Signature and version, once they were read.
+    #[must_use]
+    pub fn header(&self) -> Option<Header> {
+        (!matches!(self.state, State::Header)).then_some(self.header)
+    }
+
+    /// Whether the end of the records was reached. What follows in the file is not the parser's.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Looks at `window`, which begins at [`offset`](Self::offset), and answers one event or how much it needs.
+    ///
+    /// `eof` says that the window reaches the end of the input.
+    ///
+    /// # Errors
+    /// If the bytes leave no way on, or end too early with `eof` set. The parser stays where it was.
+    pub fn parse<'a>(&mut self, window: &'a [u8], eof: bool) -> Result<Parsed<'a>> {
+        Ok(match self.step(window, eof)? {
+            Step::Need(n) => Parsed::Need(n),
+            Step::Event { consumed, event } => {
+                Parsed::Event { consumed, event: event.map(&mut |span| span.of(window)) }
+            }
+        })
+    }
+
+    /// The step under [`parse`](Self::parse): it borrows nothing, so that a driver can refill its buffer in between.
+    #[inline]
+    pub(crate) fn step(&mut self, window: &[u8], eof: bool) -> Result<Step> {
+        let mut cursor = Cursor::new(window, self.offset);
+        let found = match self.long {
+            Some(long) => self.piece(&mut cursor, long),
+            None => self.next(&mut cursor, eof),
+        };
+        match found {
+            Ok(found) => {
+                let consumed = cursor.pos();
+                self.offset += consumed as u64;
+                self.state = found.then;
+                let ends_record = match &mut self.long {
+                    // The record ends with the last piece of the string that was announced.
+                    Some(long) => {
+                        long.ends_record |= found.ends_record;
+                        false
+                    }
+                    None => found.ends_record,
+                };
+                let event = Event {
+                    start: found.start,
+                    end: self.offset,
+                    quirk: cursor.quirk,
+                    ends_record,
+                    payload: found.payload,
+                };
+                Ok(Step::Event { consumed, event })
+            }
+            Err(Stop::Fail(error)) => Err(error),
+            Err(Stop::Need { upto, .. }) if !eof && upto > window.len() => Ok(Step::Need(upto)),
+            Err(Stop::Need { upto, start, reading }) => {
+                let missing = (upto as u64).saturating_sub(window.len() as u64);
+                let end = self.offset + window.len() as u64;
+                Err(Error::new(start, end, reading, ErrorKind::UnexpectedEof { missing }))
+            }
+        }
+    }
+
+    fn next(&mut self, c: &mut Cursor<'_>, eof: bool) -> Outcome<Found> {
+        let start = c.offset();
+        match self.state {
+            State::Opcode => self.opcode(c, eof),
+            State::Cycle { slots, at, left } => self.cycle(c, slots, at, left),
+            State::Strings { roles, ends_record } => self.strings(c, roles, ends_record),
+            State::Count { of, slots } => {
+                let count = c.number(Reading::Count)?;
+                let then = (count > 0).then_some(State::Cycle { slots, at: 0, left: count });
+                Ok(Found::within(start, Payload::Items { of, count }, then))
+            }
+            State::Stream(state) => self.stream(c, state),
+            State::Module { owner } => self.module_item(c, owner),
+            State::ModuleId => self.module_id(c),
+            State::MinExpire { slots } => {
+                let ms = i64::from_le_bytes(c.read(Reading::FieldExpiry, fixed)?);
+                let then = match slots {
+                    Some(slots) => State::Count { of: Role::Field, slots },
+                    None => State::Strings { roles: &[Role::Packed], ends_record: true },
+                };
+                Ok(Found::new(start, Payload::MinExpire { ms }, then))
+            }
+            State::Array => self.array(c),
+            State::ArrayElements { left } => self.array_element(c, left),
+            State::ArrayString { role, left } => self.array_string(c, role, left),
+            State::FieldForm { .. }
+            | State::FieldCount { .. }
+            | State::FieldNames { .. }
+            | State::FieldBlob { .. }
+            | State::TemplateRef => self.template_hash(c),
+            State::Header => self.read_header(c),
+            State::FunctionHasDescription => self.function_description(c),
+            State::SlotImportCount => {
+                let count = c.number(Reading::SlotImport)?;
+                let then = if count > 0 { State::SlotRanges { left: count } } else { State::Opcode };
+                Ok(Found::new(start, Payload::Items { of: Role::SlotImportJob, count }, then))
+            }
+            State::SlotRanges { left } => {
+                let (first, last) = (c.number(Reading::SlotImport)?, c.number(Reading::SlotImport)?);
+                let then = if left > 1 { State::SlotRanges { left: left - 1 } } else { State::Opcode };
+                Ok(Found::new(start, Payload::SlotRange { first, last }, then))
+            }
+            State::TemplateFields { left } => {
+                let string = self.string(c, Role::TemplateField)?;
+                let then = if left > 1 { State::TemplateFields { left: left - 1 } } else { State::Opcode };
+                Ok(Found::new(start, Payload::Str { role: Role::TemplateField, string }, then))
+            }
+            State::KeyMeta { left } => {
+                let spec = u32::from_le_bytes(c.read(Reading::KeyMeta, fixed)?);
+                let then = State::Module { owner: ModuleOwner::KeyMeta { left: left - 1 } };
+                Ok(Found::new(start, Payload::KeyMetaClass { spec }, then))
+            }
+            State::Checksum => {
+                let stored = u64::from_le_bytes(c.read(Reading::Checksum, fixed)?);
+                Ok(Found::new(start, Payload::Checksum { stored }, State::Done))
+            }
+            State::Done => c.fail(start, Reading::Opcode, ErrorKind::PastTheEnd),
+        }
+    }
+
+    fn read_header(&mut self, c: &mut Cursor<'_>) -> Outcome<Found> {
+        let start = c.offset();
+        let (family, digits) = c.read(Reading::Header, signature)?;
+        let version = digits.iter().take_while(|b| b.is_ascii_digit()).fold(0, |v, b| v * 10 + u32::from(b - b'0'));
+        if version == 0 {
+            return c.fail(start, Reading::Header, ErrorKind::BadVersion);
+        }
+        self.header = Header { family, version, well_formed: digits.iter().all(u8::is_ascii_digit) };
+        Ok(Found::new(start, Payload::Header(self.header), State::Opcode))
+    }
+
+    /// Reads a string. One that is longer than the limit for its role is announced, and its pieces come next.
+    #[inline]
+    fn string(&mut self, c: &mut Cursor<'_>, role: Role) -> Outcome<RdbString<Span>> {
+        let start = c.offset();
+        let (head, overlong) = c.read(role.reading(), string_head)?;
+        if overlong {
+            c.note(Quirk::OverlongLength, start);
+        }
+        let limit = if role.is_blob() { self.limits.packed_bytes } else { self.limits.inline_bytes } as u64;
+        let (stored, decoded) = match head {
+            StringHead::Int(value) => return Ok(RdbString { start, end: c.offset(), body: Body::Int(value) }),
+            StringHead::Raw(len) => (len, None),
+            StringHead::Lzf { stored, decoded } => (stored, Some(decoded)),
+        };
+        if stored > limit {
+            self.long = Some(Long { role, start, left: stored, ends_record: false });
+            return Ok(RdbString { start, end: c.offset(), body: Body::Long { stored, decoded } });
+        }
+        let data = c.span_of(stored, start, role.reading())?;
+        let body = match decoded {
+            None => Body::Raw(data),
+            Some(decoded) => Body::Lzf { data, decoded },
+        };
+        Ok(RdbString { start, end: c.offset(), body })
+    }
+
+    /// Hands out what is there of a long string.
+    fn piece(&mut self, c: &mut Cursor<'_>, long: Long) -> Outcome<Found> {
+        let start = c.offset();
+        let available = c.rest().len() as u64;
+        if available == 0 {
+            return Err(Stop::Need { upto: 1, start: long.start, reading: long.role.reading() });
+        }
+        let take = available.min(long.left);
+        let bytes = c.span_of(take, long.start, long.role.reading())?;
+        let left = long.left - take;
+        self.long = (left > 0).then_some(Long { left, ..long });
+        let mut found = Found::new(start, Payload::Piece { role: long.role, bytes, last: left == 0 }, self.state);
+        found.ends_record = long.ends_record;
+        Ok(found)
+    }
+
+    fn strings(&mut self, c: &mut Cursor<'_>, roles: &'static [Role], ends_record: bool) -> Outcome<Found> {
+        let start = c.offset();
+        let Some((&role, rest)) = roles.split_first() else {
+            return c.fail(start, Reading::Opcode, ErrorKind::PastTheEnd);
+        };
+        let string = self.string(c, role)?;
+        let payload = Payload::Str { role, string };
+        Ok(match (rest.is_empty(), ends_record, role) {
+            (false, ..) => Found::new(start, payload, State::Strings { roles: rest, ends_record }),
+            (true, true, _) => Found::last(start, payload),
+            (true, false, Role::SlotImportJob) => Found::new(start, payload, State::SlotImportCount),
+            (true, false, Role::FunctionEngine) => Found::new(start, payload, State::FunctionHasDescription),
+            (true, false, _) => Found::new(start, payload, State::Opcode),
+        })
+    }
+}
+
+/// The events of a whole slice, up to the end of the records or the first error.
+#[derive(Debug, Clone)]
+pub struct Events<'a> {
+    parser: Parser,
+    data: &'a [u8],
+    failed: bool,
+}
+
+/// Walks a whole RDB in memory.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::rdb::{Payload, events};
+///
+/// let file = b"REDIS0004\xfe\x00\x00\x01k\x01v\xff";
+/// let keys = events(file).filter(|e| matches!(e, Ok(e) if matches!(e.payload, Payload::Record(_)))).count();
+/// assert_eq!(keys, 1);
+/// ```
+#[must_use]
+pub fn events(data: &[u8]) -> Events<'_> {
+    Events { parser: Parser::default(), data, failed: false }
+}
+
+impl<'a> Events<'a> {
+    /// The same with limits of one's own.
+    #[must_use]
+    pub fn with_limits(data: &'a [u8], limits: Limits) -> Self {
+        Self { parser: Parser::new(limits), data, failed: false }
+    }
+
+    /// The file offset of the next byte.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.parser.offset()
+    }
+}
+
+impl<'a> Iterator for Events<'a> {
+    type Item = Result<Event<&'a [u8]>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed || self.parser.is_done() {
+            return None;
+        }
+        let at = usize::try_from(self.parser.offset()).ok()?;
+        match self.parser.parse(&self.data[at..], true) {
+            Ok(Parsed::Event { event, .. }) => Some(Ok(event)),
+            Ok(Parsed::Need(_)) => None,
+            Err(error) => {
+                self.failed = true;
+                Some(Err(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Strings as they stand in the file: raw, a number, or compressed; decoded only when somebody asks.
+
+use std::borrow::Cow;
+
+use crate::lzf;
+use crate::rdb::packed::{IntText, PackedValue};
+
+/// A string of the file.
+///
+/// `B` says how its bytes are held: `&[u8]` in events, `Vec<u8>` after [`into_owned`](RdbString::into_owned).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RdbString<B> {
+    /// The file offset of its first byte (of its length, not of its content).
+    pub start: u64,
+    /// One past its last byte in the file. For [`Body::Long`] that is where its content begins.
+    pub end: u64,
+    /// What it holds.
+    pub body: Body<B>,
+}
+
+/// The forms that a string can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body<B> {
+    /// The bytes themselves.
+    Raw(B),
+    /// The decimal text of a number.
+    Int(i32),
+    /// LZF-compressed bytes.
+    Lzf {
+        /// The compressed bytes.
+        data: B,
+        /// What they decode to, in bytes, as the file says.
+        decoded: u64,
+    },
+    /// Longer than [`Limits::inline_bytes`](crate::Limits::inline_bytes): its bytes follow as
+    /// [`Piece`](crate::rdb::Payload::Piece) events.
+    Long {
+        /// Bytes in the file.
+        stored: u64,
+        /// What they decode to, if they are compressed.
+        decoded: Option<u64>,
+    },
+}
+
+impl<B> RdbString<B> {
+    /// The length of the string's text in bytes, as the file states it.
+    pub fn text_len(&self) -> u64
+    where
+        B: AsRef<[u8]>,
+    {
+        match &self.body {
+            Body::Raw(bytes) => bytes.as_ref().len() as u64,
+            Body::Int(value) => PackedValue::Int(i64::from(*value)).text_len() as u64,
+            Body::Lzf { decoded, .. } => *decoded,
+            Body::Long { stored, decoded } => decoded.unwrap_or(*stored),
+        }
+    }
+
+    /// The same string with its bytes held in another way.
+    pub(crate) fn map<C>(self, f: &mut impl FnMut(B) -> C) -> RdbString<C> {
+        RdbString {
+            start: self.start,
+            end: self.end,
+            body: match self.body {
+                Body::Raw(bytes) => Body::Raw(f(bytes)),
+                Body::Int(value) => Body::Int(value),
+                Body::Lzf { data, decoded } => Body::Lzf { data: f(data), decoded },
+                Body::Long { stored, decoded } => Body::Long { stored, decoded },
+            },
+        }
+    }
+}
+
+impl<'a> RdbString<&'a [u8]> {
+    /// The text of the string, borrowed where it lies in the file as it is.
+    ///
+    /// A [`Body::Long`] string answers with nothing: its bytes are in the events that follow.
+    ///
+    /// # Errors
+    /// If the compressed bytes are damaged, or claim more than they can hold. At most 88 times the compressed size is
+    /// reserved.
+    ///
+    /// # Examples
+    /// ```
+    /// use redis_persistence::rdb::{Body, RdbString};
+    ///
+    /// let number = RdbString { start: 0, end: 2, body: Body::Int(-7) };
+    /// assert_eq!(&*number.decode()?, b"-7");
+    /// # Ok::<(), redis_persistence::lzf::LzfError>(())
+    /// ```
+    pub fn decode(&self) -> Result<Cow<'a, [u8]>, lzf::LzfError> {
+        match self.body {
+            Body::Raw(bytes) => Ok(Cow::Borrowed(bytes)),
+            Body::Int(value) => Ok(Cow::Owned(IntText::new().write(i64::from(value)).to_vec())),
+            Body::Lzf { data, decoded } => {
+                let mut out = Vec::new();
+                lzf::inflate_into(data, usize::try_from(decoded).unwrap_or(usize::MAX), &mut out)?;
+                Ok(Cow::Owned(out))
+            }
+            Body::Long { .. } => Ok(Cow::Borrowed(&[])),
+        }
+    }
+
+    /// The same string with bytes of its own.
+    #[must_use]
+    pub fn into_owned(self) -> RdbString<Vec<u8>> {
+        self.map(&mut |bytes| bytes.to_vec())
+    }
+}

@@ -1,0 +1,236 @@
+//! The table of finding codes: the stable names that tests and machines depend on.
+//!
+//! The page of each code lies in `docs/findings.md` of this package; [`Code::explain`] gives it out. To add a code, add
+//! its row here, its page there, and a test that produces it.
+
+use std::fmt;
+
+use super::finding::Severity;
+
+/// Makes the enum `Code` from rows of variant, name and severity.
+macro_rules! codes {
+    ($($variant:ident $name:literal $severity:ident;)*) => {
+        /// The kind of a finding. Its page is [`Code::explain`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = concat!("`", $name, "`")] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name that reports and machines use.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// How bad findings of this kind are.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // The frame.
+    RdbEmptyFile "rdb-empty-file" Error;
+    RdbZeroFilled "rdb-zero-filled" Error;
+    RdbBadMagic "rdb-bad-magic" Error;
+    RdbBadVersion "rdb-bad-version" Error;
+    RdbVersionDigitDamaged "rdb-version-digit-damaged" Error;
+    RdbNewerVersion "rdb-newer-version" Note;
+    RdbForeignProduct "rdb-foreign-product" Note;
+    RdbTruncated "rdb-truncated" Error;
+    RdbBadLength "rdb-bad-length" Error;
+    RdbBadStringEncoding "rdb-bad-string-encoding" Error;
+    RdbUnknownType "rdb-unknown-type" Error;
+    RdbForeignType "rdb-foreign-type" Error;
+    RdbTypeNewerThanVersion "rdb-type-newer-than-version" Warning;
+    RdbLimitExceeded "rdb-limit-exceeded" Error;
+    RdbChecksumMismatch "rdb-checksum-mismatch" Error;
+    RdbChecksumDisabled "rdb-checksum-disabled" Warning;
+    RdbChecksumAbsent "rdb-checksum-absent" Note;
+    RdbTrailingBytes "rdb-trailing-bytes" Warning;
+    RdbContentUnproven "rdb-content-unproven" Warning;
+    RdbZeroHole "rdb-zero-hole" Error;
+    // Databases, slots, attributes.
+    RdbDuplicateKey "rdb-duplicate-key" Error;
+    RdbDuplicatesUnchecked "rdb-duplicates-unchecked" Warning;
+    RdbResizedbMismatch "rdb-resizedb-mismatch" Warning;
+    RdbResizedbImpossible "rdb-resizedb-impossible" Error;
+    RdbDbOrder "rdb-db-order" Warning;
+    RdbDbBeyondDefault "rdb-db-beyond-default" Note;
+    RdbSlotOutOfRange "rdb-slot-out-of-range" Error;
+    RdbSlotOrder "rdb-slot-order" Warning;
+    RdbSlotInfoMismatch "rdb-slot-info-mismatch" Warning;
+    RdbWrongSlot "rdb-wrong-slot" Warning;
+    RdbAttributesPending "rdb-attributes-pending" Warning;
+    RdbAttributesRepeated "rdb-attributes-repeated" Warning;
+    RdbAttributesInterrupted "rdb-attributes-interrupted" Note;
+    RdbIdleAndFreq "rdb-idle-and-freq" Warning;
+    RdbExpireMinusOne "rdb-expire-minus-one" Warning;
+    RdbExpireNegative "rdb-expire-negative" Warning;
+    RdbExpireImplausible "rdb-expire-implausible" Warning;
+    // AUX, functions, modules, metadata.
+    RdbAuxDuplicate "rdb-aux-duplicate" Warning;
+    RdbAuxImplausible "rdb-aux-implausible" Warning;
+    RdbAuxFamily "rdb-aux-family" Warning;
+    RdbAuxSlotInfoBad "rdb-aux-slot-info-bad" Error;
+    RdbFunctionInvalid "rdb-function-invalid" Error;
+    RdbFunctionDuplicate "rdb-function-duplicate" Error;
+    RdbFunctionPreGa "rdb-function-pre-ga" Error;
+    RdbModuleV1 "rdb-module-v1" Error;
+    RdbModuleBadOpcode "rdb-module-bad-opcode" Error;
+    RdbModuleAuxWhen "rdb-module-aux-when" Error;
+    RdbModuleNeeded "rdb-module-needed" Note;
+    RdbKeyMetaInvalid "rdb-key-meta-invalid" Error;
+    RdbKeyMetaNeeded "rdb-key-meta-needed" Note;
+    RdbSlotImportInvalid "rdb-slot-import-invalid" Error;
+    // Forms that no server writes.
+    RdbOverlongLength "rdb-overlong-length" Warning;
+    RdbSpecialAsNumber "rdb-special-as-number" Warning;
+    RdbNoncanonicalString "rdb-noncanonical-string" Warning;
+    LzfDamaged "lzf-damaged" Error;
+    LzfEmpty "lzf-empty" Warning;
+    // Collections.
+    CollectionEmpty "collection-empty" Warning;
+    SetDuplicateMember "set-duplicate-member" Error;
+    ZsetDuplicateMember "zset-duplicate-member" Error;
+    HashDuplicateField "hash-duplicate-field" Error;
+    ZsetNanScore "zset-nan-score" Error;
+    ZsetBadScore "zset-bad-score" Error;
+    ZsetOddScore "zset-odd-score" Warning;
+    ZsetUnordered "zset-unordered" Error;
+    ZsetWriteOrder "zset-write-order" Note;
+    HashMinExpireWrong "hash-min-expire-wrong" Warning;
+    HashExpiryInvalid "hash-expiry-invalid" Error;
+    HashExpiryOrder "hash-expiry-order" Error;
+    HashExpiryImplausible "hash-expiry-implausible" Warning;
+    // Packed encodings.
+    PackedUnchecked "packed-unchecked" Warning;
+    PackedOddCount "packed-odd-count" Error;
+    PackedNoncanonical "packed-noncanonical" Warning;
+    ListpackBadHeader "listpack-bad-header" Error;
+    ListpackBadEncoding "listpack-bad-encoding" Error;
+    ListpackBadBacklen "listpack-bad-backlen" Error;
+    ListpackOverrun "listpack-overrun" Error;
+    ListpackBadEnd "listpack-bad-end" Error;
+    ListpackBadCount "listpack-bad-count" Error;
+    ZiplistBadHeader "ziplist-bad-header" Error;
+    ZiplistBadEncoding "ziplist-bad-encoding" Error;
+    ZiplistBadPrevlen "ziplist-bad-prevlen" Error;
+    ZiplistOverrun "ziplist-overrun" Error;
+    ZiplistBadEnd "ziplist-bad-end" Error;
+    ZiplistBadCount "ziplist-bad-count" Error;
+    ZiplistBadTail "ziplist-bad-tail" Error;
+    IntsetBadHeader "intset-bad-header" Error;
+    IntsetEmpty "intset-empty" Error;
+    IntsetUnordered "intset-unordered" Error;
+    ZipmapBadStructure "zipmap-bad-structure" Error;
+    ZipmapEmpty "zipmap-empty" Error;
+    ZipmapHiddenBytes "zipmap-hidden-bytes" Warning;
+    QuicklistBadContainer "quicklist-bad-container" Error;
+    QuicklistEmptyNode "quicklist-empty-node" Warning;
+    // Streams.
+    StreamBadNodeId "stream-bad-node-id" Error;
+    StreamDuplicateNode "stream-duplicate-node" Error;
+    StreamNodeOrder "stream-node-order" Error;
+    StreamBadNode "stream-bad-node" Error;
+    StreamNodeCount "stream-node-count" Error;
+    StreamEntryOrder "stream-entry-order" Error;
+    StreamLengthMismatch "stream-length-mismatch" Error;
+    StreamIdRange "stream-id-range" Warning;
+    StreamUnknownFlags "stream-unknown-flags" Warning;
+    StreamEntriesAdded "stream-entries-added" Error;
+    StreamEntriesRead "stream-entries-read" Warning;
+    StreamDuplicateGroup "stream-duplicate-group" Error;
+    StreamDuplicateConsumer "stream-duplicate-consumer" Error;
+    StreamDuplicatePending "stream-duplicate-pending" Error;
+    StreamPendingUnknown "stream-pending-unknown" Error;
+    StreamPendingShared "stream-pending-shared" Error;
+    StreamPendingUnowned "stream-pending-unowned" Error;
+    StreamPendingGone "stream-pending-gone" Note;
+    StreamGroupImplausible "stream-group-implausible" Warning;
+    StreamNackInvalid "stream-nack-invalid" Error;
+    StreamIdmpInvalid "stream-idmp-invalid" Error;
+    StreamIdmpImplausible "stream-idmp-implausible" Warning;
+    // Arrays and template hashes.
+    ArrayInvalid "array-invalid" Error;
+    ArrayIndexOrder "array-index-order" Error;
+    ArrayNoncanonical "array-noncanonical" Warning;
+    TemplateInvalid "template-invalid" Error;
+    TemplateUnknown "template-unknown" Error;
+    TemplateUnused "template-unused" Note;
+    TemplateHashInvalid "template-hash-invalid" Error;
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Code {
+    /// The code of that name.
+    ///
+    /// # Examples
+    /// ```
+    /// use redis_persistence::verify::Code;
+    ///
+    /// assert_eq!(Code::from_name("rdb-duplicate-key"), Some(Code::RdbDuplicateKey));
+    /// ```
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == name)
+    }
+
+    /// Its page: what it means, what servers do about it, and what to do.
+    ///
+    /// # Examples
+    /// ```
+    /// use redis_persistence::verify::Code;
+    ///
+    /// assert!(Code::RdbDuplicateKey.explain().contains("abort"));
+    /// ```
+    #[must_use]
+    pub fn explain(self) -> &'static str {
+        let pages = include_str!("../../docs/findings.md");
+        let heading = format!("\n## {self}\n");
+        let Some(at) = pages.find(&heading) else { return "" };
+        let page = &pages[at + heading.len()..];
+        page[..page.find("\n## ").unwrap_or(page.len())].trim()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_page() {
+        for code in Code::ALL {
+            assert!(code.explain().len() > 40, "{code} has no page in docs/findings.md");
+        }
+    }
+
+    #[test]
+    fn every_page_has_a_code() {
+        for line in include_str!("../../docs/findings.md").lines().filter_map(|l| l.strip_prefix("## ")) {
+            assert!(Code::from_name(line).is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn codes_are_kebab_case_and_unique() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|c| c.as_str()).collect();
+        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+}

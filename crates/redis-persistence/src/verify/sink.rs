@@ -1,0 +1,112 @@
+//! Where findings are collected: all are counted, the first so many are kept.
+
+use super::codes::Code;
+use super::finding::{Finding, Severity};
+use crate::error::Reading;
+use crate::rdb::ValueType;
+
+/// What is being checked, for the findings about it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Subject {
+    pub(crate) db: Option<u64>,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value_type: Option<ValueType>,
+}
+
+/// Where in the file a finding lies, and what was being read there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) start: u64,
+    pub(crate) failed_at: u64,
+    pub(crate) end: Option<u64>,
+    pub(crate) element: Option<u64>,
+    pub(crate) reading: Option<Reading>,
+}
+
+impl Place {
+    /// A thing that begins at `start` and fails at `failed_at`.
+    pub(crate) fn new(start: u64, failed_at: u64) -> Self {
+        Self { start, failed_at, end: None, element: None, reading: None }
+    }
+
+    /// A thing that is wrong as a whole.
+    pub(crate) fn at(start: u64) -> Self {
+        Self::new(start, start)
+    }
+
+    /// A thing that is wrong as a whole, up to `end`.
+    pub(crate) fn span(start: u64, end: u64) -> Self {
+        Self { end: Some(end), ..Self::at(start) }
+    }
+
+    /// The same, in the value's element of that number.
+    pub(crate) fn element(self, element: u64) -> Self {
+        Self { element: Some(element), ..self }
+    }
+
+    /// The same, while that was being read.
+    pub(crate) fn reading(self, reading: Reading) -> Self {
+        Self { reading: Some(reading), ..self }
+    }
+}
+
+/// Collects findings.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    /// By severity, so that a flood of warnings does not push out an error.
+    kept: [Vec<Finding>; 3],
+    counts: Vec<u64>,
+    max: usize,
+    pub(crate) subject: Subject,
+}
+
+impl Findings {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { kept: Default::default(), counts: vec![0; Code::ALL.len()], max, subject: Subject::default() }
+    }
+
+    /// Adds a finding about the subject. The message is made only if the finding is kept: a hostile file can have
+    /// hundreds of millions.
+    pub(crate) fn add(&mut self, code: Code, place: Place, message: impl FnOnce() -> String) {
+        self.counts[code as usize] += 1;
+        let kept = &mut self.kept[code.severity() as usize];
+        if kept.len() >= self.max {
+            return;
+        }
+        let Subject { db, key, value_type } = &self.subject;
+        kept.push(Finding {
+            end: place.end,
+            element: place.element,
+            reading: place.reading.map(|reading| reading.to_string()),
+            db: *db,
+            key: key.clone(),
+            value_type: value_type.map(ValueType::type_name),
+            encoding: value_type.map(ValueType::encoding_name),
+            ..Finding::new(code, place.start, place.failed_at, message())
+        });
+    }
+
+    /// How many findings of that code there are.
+    pub(crate) fn count(&self, code: Code) -> u64 {
+        self.counts[code as usize]
+    }
+
+    /// How many findings there are, by code; codes without one are left out.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
+        Code::ALL.iter().map(|code| (*code, self.count(*code))).filter(|(_, n)| *n > 0)
+    }
+
+    /// Whether there is a finding of at least that severity.
+    pub(crate) fn any(&self, least: Severity) -> bool {
+        self.counts().any(|(code, _)| code.severity() >= least)
+    }
+
+    /// The findings that were kept, in file order: errors first choice, then warnings, then notes.
+    pub(crate) fn into_kept(self) -> Vec<Finding> {
+        let max = self.max;
+        let [notes, warnings, errors] = self.kept;
+        let mut all: Vec<_> = errors.into_iter().chain(warnings).chain(notes).take(max).collect();
+        all.sort_by_key(|finding| finding.start);
+        all
+    }
+}

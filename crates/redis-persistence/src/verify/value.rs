@@ -1,0 +1,120 @@
+//! Checks of what a key holds, fed with the events of its record.
+//!
+//! [`ValueChecker`] is handed the events between a [`Record`](crate::rdb::Payload::Record) and the event that ends it. One
+//! file checks one kind of layout; each has a `Checker` with `event` and `end`, which answer nothing: what is wrong goes
+//! into [`Context::findings`], and the walk goes on.
+
+mod array;
+mod blob;
+mod elements;
+mod packed;
+mod stream;
+mod template;
+
+use super::duplicates::Table;
+use super::sink::Findings;
+use crate::limits::Limits;
+use crate::rdb::{Event, Family, ValueType};
+
+/// What the checkers share.
+pub(crate) struct Context<'a> {
+    pub(crate) findings: &'a mut Findings,
+    pub(crate) scratch: &'a mut Scratch,
+    /// For the elements of the record at hand.
+    pub(crate) elements: &'a mut Table,
+    /// Elements that may occur twice, to be confirmed by reading them again.
+    pub(crate) suspects: &'a mut Vec<Suspect>,
+    /// Whether duplicates are looked for.
+    pub(crate) duplicates: bool,
+    pub(crate) family: Family,
+    pub(crate) version: u32,
+    pub(crate) limits: &'a Limits,
+}
+
+/// Buffers that are used again from value to value.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Decoded bytes of a compressed string or blob.
+    pub(crate) decoded: Vec<u8>,
+}
+
+/// Two things of equal hash.
+#[derive(Debug, Clone)]
+pub(crate) struct Suspect {
+    pub(crate) what: super::codes::Code,
+    /// Where the first one's string begins.
+    pub(crate) first: u64,
+    /// Where the later one's string begins.
+    pub(crate) later: u64,
+    pub(crate) subject: super::sink::Subject,
+}
+
+/// Checks one value.
+#[derive(Debug)]
+pub(crate) enum ValueChecker {
+    /// Nothing beyond what the frame and the strings say.
+    Plain,
+    Elements(elements::Checker),
+    Packed(packed::Checker),
+    Stream(Box<stream::Checker>),
+    Array(array::Checker),
+    Template(template::Checker),
+}
+
+impl ValueChecker {
+    /// A checker for a value of that type.
+    pub(crate) fn new(value_type: ValueType) -> Self {
+        use ValueType as T;
+        match value_type {
+            T::String | T::Module | T::Module2 => Self::Plain,
+            T::List | T::Set | T::ZSet | T::ZSet2 | T::Hash | T::HashMetadataPreGa | T::HashMetadata | T::Hash2 => {
+                Self::Elements(elements::Checker::new(value_type))
+            }
+            T::HashZipmap
+            | T::ListZiplist
+            | T::SetIntset
+            | T::ZSetZiplist
+            | T::HashZiplist
+            | T::HashListpack
+            | T::ZSetListpack
+            | T::SetListpack
+            | T::ListQuicklist
+            | T::ListQuicklist2
+            | T::HashListpackEx
+            | T::HashListpackExPreGa => Self::Packed(packed::Checker::new(value_type)),
+            T::StreamListpacks
+            | T::StreamListpacks2
+            | T::StreamListpacks3
+            | T::StreamListpacks4
+            | T::StreamListpacks5 => Self::Stream(Box::new(stream::Checker::new(value_type))),
+            T::Array => Self::Array(array::Checker::default()),
+            T::HashTmplLp | T::HashTmplLpRef | T::HashTmplArray | T::HashTmplArrayRef => {
+                Self::Template(template::Checker::new(value_type))
+            }
+        }
+    }
+
+    /// Looks at an event inside the record.
+    pub(crate) fn event(&mut self, event: &Event<&[u8]>, cx: &mut Context<'_>) {
+        match self {
+            Self::Plain => {}
+            Self::Elements(checker) => checker.event(event, cx),
+            Self::Packed(checker) => checker.event(event, cx),
+            Self::Stream(checker) => checker.event(event, cx),
+            Self::Array(checker) => checker.event(event, cx),
+            Self::Template(checker) => checker.event(event, cx),
+        }
+    }
+
+    /// Looks back at the whole value, which began at `start`, and answers how many elements it holds.
+    pub(crate) fn end(self, start: u64, cx: &mut Context<'_>) -> u64 {
+        match self {
+            Self::Plain => 1,
+            Self::Elements(checker) => checker.end(start, cx),
+            Self::Packed(checker) => checker.end(start, cx),
+            Self::Stream(checker) => checker.end(start, cx),
+            Self::Array(checker) => checker.end(start, cx),
+            Self::Template(checker) => checker.end(start, cx),
+        }
+    }
+}

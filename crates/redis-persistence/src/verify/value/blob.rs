@@ -1,0 +1,82 @@
+//! A packed value, decoded if need be, that knows where in the file its bytes lie.
+
+use crate::error::Reading;
+use crate::lzf;
+use crate::rdb::packed::IntText;
+use crate::rdb::{Body, RdbString};
+use crate::verify::codes::Code;
+use crate::verify::sink::{Findings, Place};
+
+/// The bytes of a packed value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Blob<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Where the string begins in the file.
+    pub(crate) start: u64,
+    /// Where it ends in the file.
+    pub(crate) end: u64,
+    /// Where the bytes lie in the file, unless they are compressed there.
+    content: Option<u64>,
+}
+
+impl<'a> Blob<'a> {
+    /// Opens the string: compressed bytes are decoded into `decoded`. One that cannot be decoded, or is too large to be
+    /// looked into, is reported and answers `None`.
+    pub(crate) fn open(
+        string: &RdbString<&'a [u8]>,
+        decoded: &'a mut Vec<u8>,
+        limit: usize,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        let blob = |bytes, content| Some(Self { bytes, start: string.start, end: string.end, content });
+        decoded.clear();
+        match string.body {
+            Body::Raw(bytes) => blob(bytes, Some(string.end - bytes.len() as u64)),
+            Body::Int(value) => {
+                decoded.extend_from_slice(IntText::new().write(i64::from(value)));
+                blob(decoded, None)
+            }
+            Body::Lzf { data, decoded: size } => {
+                let place = Place::span(string.start, string.end).reading(Reading::Packed);
+                let fits = usize::try_from(size).ok().filter(|size| *size <= limit);
+                let Some(size) = fits else {
+                    findings.add(Code::PackedUnchecked, place, || {
+                        format!("a packed value of {size} bytes, decoded, is larger than is looked into")
+                    });
+                    return None;
+                };
+                if let Err(error) = lzf::inflate_into(data, size, decoded) {
+                    let data_at = string.end - data.len() as u64;
+                    let place = Place { failed_at: data_at + error.at, ..place };
+                    findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
+                    return None;
+                }
+                blob(decoded, None)
+            }
+            Body::Long { stored, .. } => {
+                findings.add(Code::PackedUnchecked, Place::at(string.start).reading(Reading::Packed), || {
+                    format!("a packed value of {stored} bytes is larger than is looked into")
+                });
+                None
+            }
+        }
+    }
+
+    /// The place in the file of something that begins at `start` in the blob and fails at `failed_at`. In a compressed
+    /// blob no byte of the file stands for it: the place is the whole string.
+    pub(crate) fn place(&self, start: usize, failed_at: usize) -> Place {
+        let place = match self.content {
+            Some(content) => Place::new(content + start as u64, content + failed_at as u64),
+            None => Place::at(self.start),
+        };
+        Place { end: Some(self.end), ..place }.reading(Reading::Packed)
+    }
+
+    /// The place as words, where the file has no offset for it.
+    pub(crate) fn locate(&self, at: usize) -> String {
+        match self.content {
+            Some(_) => String::new(),
+            None => format!(" (at byte {at} of the decoded value)"),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! To be written.
+
+use super::Context;
+use crate::rdb::{Event, ValueType};
+
+#[derive(Debug)]
+pub(crate) struct Checker {
+    value_type: ValueType,
+}
+
+impl Checker {
+    pub(crate) fn new(value_type: ValueType) -> Self {
+        Self { value_type }
+    }
+
+    pub(crate) fn event(&mut self, _event: &Event<&[u8]>, _cx: &mut Context<'_>) {}
+
+    pub(crate) fn end(self, _start: u64, _cx: &mut Context<'_>) -> u64 {
+        u64::from(self.value_type.byte())
+    }
+}
