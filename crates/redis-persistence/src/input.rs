@@ -37,11 +37,7 @@ pub enum Quirk {
 pub(crate) enum Stop {
     /// So many bytes, counted from the start of the window, are wanted at least, to read the thing that began at
     /// `start`.
-    Need {
-        upto: usize,
-        start: u64,
-        reading: Reading,
-    },
+    Need { upto: usize, start: u64, reading: Reading },
     /// The bytes are wrong.
     Fail(Error),
 }

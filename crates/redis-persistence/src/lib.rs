@@ -3,8 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod crc64;
-mod input;
 pub mod error;
+mod input;
 pub mod limits;
 pub mod lzf;
 pub mod push;

@@ -25,7 +25,10 @@ mod wire;
 
 pub use crate::input::{Quirk, Span};
 pub use consts::{Family, NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcode};
-pub use parser::{Events, Parsed, Parser, events};
 pub(crate) use parser::Step;
-pub use payload::{Attributes, Event, Expire, Header, ModuleId, ModuleItem, Payload, Record, Role, Score, StreamInfo, StreamInfo2, ArrayValue};
+pub use parser::{Events, Parsed, Parser, events};
+pub use payload::{
+    ArrayValue, Attributes, Event, Expire, Header, ModuleId, ModuleItem, Payload, Record, Role, Score, StreamInfo,
+    StreamInfo2,
+};
 pub use string::{Body, RdbString};

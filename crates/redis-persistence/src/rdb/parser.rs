@@ -92,26 +92,60 @@ enum State {
     Header,
     Opcode,
     /// So many strings in a row, the roles in order. `ends_record` tells whose they are.
-    Strings { roles: &'static [Role], ends_record: bool },
+    Strings {
+        roles: &'static [Role],
+        ends_record: bool,
+    },
     /// Release candidates' function: whether a description follows.
     FunctionHasDescription,
     SlotImportCount,
-    SlotRanges { left: u64 },
-    TemplateFields { left: u64 },
-    KeyMeta { left: u64 },
-    Module { owner: ModuleOwner },
+    SlotRanges {
+        left: u64,
+    },
+    TemplateFields {
+        left: u64,
+    },
+    KeyMeta {
+        left: u64,
+    },
+    Module {
+        owner: ModuleOwner,
+    },
     /// The module id of a value.
     ModuleId,
-    MinExpire { slots: Option<&'static [Slot]> },
-    Count { of: Role, slots: &'static [Slot] },
-    Cycle { slots: &'static [Slot], at: usize, left: u64 },
+    MinExpire {
+        slots: Option<&'static [Slot]>,
+    },
+    Count {
+        of: Role,
+        slots: &'static [Slot],
+    },
+    Cycle {
+        slots: &'static [Slot],
+        at: usize,
+        left: u64,
+    },
     Array,
-    ArrayElements { left: u64 },
-    ArrayString { role: Role, left: u64 },
-    FieldForm { values: TemplateValues },
-    FieldCount { values: TemplateValues },
-    FieldNames { left: u64, values: TemplateValues },
-    FieldBlob { values: TemplateValues },
+    ArrayElements {
+        left: u64,
+    },
+    ArrayString {
+        role: Role,
+        left: u64,
+    },
+    FieldForm {
+        values: TemplateValues,
+    },
+    FieldCount {
+        values: TemplateValues,
+    },
+    FieldNames {
+        left: u64,
+        values: TemplateValues,
+    },
+    FieldBlob {
+        values: TemplateValues,
+    },
     TemplateRef,
     Stream(StreamState),
     Checksum,

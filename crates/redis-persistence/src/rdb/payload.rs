@@ -377,7 +377,9 @@ impl Role {
             Self::Consumer => Reading::Consumer,
             Self::Producer | Self::ProducerEntry => Reading::Idmp,
             Self::ModuleString => Reading::ModuleItem,
-            Self::FunctionCode | Self::FunctionName | Self::FunctionEngine | Self::FunctionDescription => Reading::Function,
+            Self::FunctionCode | Self::FunctionName | Self::FunctionEngine | Self::FunctionDescription => {
+                Reading::Function
+            }
             Self::TemplateField => Reading::Template,
             Self::SlotImportJob => Reading::SlotImport,
             Self::ArrayShort | Self::ArrayLong => Reading::ArrayElement,

@@ -58,7 +58,9 @@ pub(crate) fn length(i: &[u8]) -> Leaf<'_, Length> {
             let value = u64::from(b & 0x3f) << 8 | u64::from(low);
             Ok((rest, Length { value, form: canonical_from(value, 1 << 6) }))
         }
-        [b @ 0xc0..=0xff, ref rest @ ..] => Ok((rest, Length { value: u64::from(b & 0x3f), form: LengthForm::Special })),
+        [b @ 0xc0..=0xff, ref rest @ ..] => {
+            Ok((rest, Length { value: u64::from(b & 0x3f), form: LengthForm::Special }))
+        }
         _ => long_length(i),
     }
 }
