@@ -1,5 +1,6 @@
 //! RDB bytes: [`RdbWriter`] writes the single parts, the packed encoders the blobs inside strings, [`File`] the whole.
 
+pub mod arbitrary;
 pub mod array;
 pub mod file;
 pub mod hash;
@@ -15,6 +16,7 @@ pub mod writer;
 pub mod ziplist;
 pub mod zipmap;
 
+pub use arbitrary::released_types;
 pub use array::{Array, ArrayValue};
 pub use file::{Checksum, Encoded, Expire, Family, File, Key, KeySpan, ModuleAux, OpcodeSpan, slot};
 pub use hash::{TemplateNames, TtlField};

@@ -151,3 +151,67 @@ fn spans_point_at_what_they_name() {
     damaged.fix_checksum();
     assert_ne!(damaged.bytes[damaged.eof_at + 1..], encoded.bytes[encoded.eof_at + 1..]);
 }
+
+fn every_version() -> impl Iterator<Item = (Family, u32)> {
+    (1..=15).map(|version| (Family::Redis, version)).chain([(Family::Valkey, 80)])
+}
+
+#[test]
+fn random_files_follow_from_their_seed_and_hold_every_type() {
+    for (family, version) in every_version() {
+        let make = |seed| File::arbitrary(&mut crate::rng::Rng::new(seed), family, version, 300).encode();
+        assert_eq!(make(5), make(5));
+        assert_ne!(make(5).bytes, make(6).bytes);
+        let types: std::collections::BTreeSet<u8> = make(5).keys.iter().map(|key| key.type_byte).collect();
+        assert!(types.into_iter().eq(released_types(family, version)), "version {version}");
+    }
+}
+
+#[test]
+fn blobs_of_random_files_decode() {
+    let mut decoded = 0;
+    for (family, version) in every_version() {
+        for seed in 0..8 {
+            let encoded = File::arbitrary(
+                &mut crate::rng::Rng::new(seed),
+                family,
+                version,
+                40 * usize::try_from(seed).expect("small"),
+            )
+            .encode();
+            for mark in encoded.keys.iter().flat_map(|key| &key.marks) {
+                let decodes = |decode: fn(&[u8]) -> bool| decode(&blob_of(&encoded.bytes, mark));
+                let sound = match mark.kind {
+                    MarkKind::Listpack => decodes(|blob| naive_listpack(blob).is_some()),
+                    MarkKind::Ziplist => decodes(|blob| naive_ziplist(blob).is_some()),
+                    MarkKind::Intset => decodes(|blob| naive_intset(blob).is_some()),
+                    MarkKind::Zipmap => decodes(|blob| naive_zipmap(blob).is_some()),
+                    _ => continue,
+                };
+                assert!(sound, "version {version}, seed {seed}, {mark:?}");
+                decoded += 1;
+            }
+        }
+    }
+    assert!(decoded > 1000, "{decoded}");
+}
+
+fn blob_of(bytes: &[u8], mark: &Mark) -> Vec<u8> {
+    if let Some(body) = mark.body {
+        return bytes[body..mark.end].to_vec();
+    }
+    assert_eq!(bytes[mark.start], 0xC3);
+    let mut at = mark.start + 1;
+    let mut len = || {
+        let (size, n) = match bytes[at] >> 6 {
+            0 => (1, number::unsigned_be(&bytes[at..=at])),
+            1 => (2, number::unsigned_be(&bytes[at..at + 2]) & 0x3FFF),
+            _ => (5, number::unsigned_be(&bytes[at + 1..at + 5])),
+        };
+        at += size;
+        usize::try_from(n).expect("small")
+    };
+    let (stored, inflated) = (len(), len());
+    assert_eq!(at + stored, mark.end);
+    naive_inflate(&bytes[at..mark.end], inflated).expect("sound")
+}
