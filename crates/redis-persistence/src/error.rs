@@ -159,6 +159,32 @@ pub enum ErrorKind {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The byte where a record of an append-only file begins is neither `*` nor `#`.
+    #[error("0x{0:02x} begins neither a command nor an annotation")]
+    NotARecord(u8),
+    /// A header line begins with another byte than the one that has to stand there.
+    #[error("expected '{}', found 0x{found:02x}", char::from(*.wanted))]
+    BadPrefix {
+        /// The byte that has to stand there.
+        wanted: u8,
+        /// The byte found.
+        found: u8,
+    },
+    /// The number of a header line is not the plain decimal number that a writer makes.
+    #[error("not a plain decimal number")]
+    BadNumber,
+    /// Two other bytes where a CR LF has to stand; zero for one that is not there or was not looked at.
+    #[error("expected CR LF, found 0x{:02x}{:02x}", .0[0], .0[1])]
+    BadLineEnd([u8; 2]),
+    /// An argument count that makes no command.
+    #[error("{0} is no argument count")]
+    BadArgCount(i64),
+    /// A length that no argument can have.
+    #[error("{0} is no argument length")]
+    BadArgLength(i64),
+    /// A line that is longer than the loaders read in one piece.
+    #[error("a line of more than {0} bytes")]
+    LineTooLong(usize),
 }
 
 /// What a parser was reading when it failed. `Display` gives the words for a sentence.
@@ -235,6 +261,16 @@ pub enum Reading {
     Checksum,
     /// An LZF-compressed string.
     Lzf,
+    /// The first byte of a record in an append-only file.
+    AofRecord,
+    /// The argument count of a command.
+    ArgCount,
+    /// The length of a command's argument.
+    ArgLength,
+    /// An argument of a command.
+    Arg,
+    /// An annotation line of an append-only file.
+    Annotation,
 }
 
 impl fmt::Display for Reading {
@@ -275,6 +311,11 @@ impl fmt::Display for Reading {
             Self::ArrayElement => "an array element",
             Self::Checksum => "the checksum",
             Self::Lzf => "a compressed string",
+            Self::AofRecord => "a record of an append-only file",
+            Self::ArgCount => "an argument count",
+            Self::ArgLength => "the length of an argument",
+            Self::Arg => "an argument",
+            Self::Annotation => "an annotation",
         })
     }
 }

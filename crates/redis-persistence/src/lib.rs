@@ -2,6 +2,7 @@
 //! `appendonlydir` directories.
 #![forbid(unsafe_code)]
 
+pub mod aof;
 pub mod crc64;
 pub mod error;
 mod input;
@@ -10,6 +11,7 @@ pub mod lzf;
 pub mod push;
 pub mod rdb;
 pub mod reader;
+mod resp;
 pub mod verify;
 
 pub use error::{Error, ErrorKind, ReadError, Reading, Result};

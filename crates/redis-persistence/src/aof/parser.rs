@@ -1,0 +1,472 @@
+//! The state machine over the records of an append-only file.
+//!
+//! It owns no input: it looks at a slice and says what it found and how much of the slice that took, or that it needs more.
+//! There are two ways through a command:
+//!
+//! * [`Parser::whole`]: all of it lies in the slice and is what a writer makes. Nothing is copied, nothing is kept.
+//!   This is nearly every record, so it is the path to keep short.
+//! * [`Parser::walk`]: anything else, in any grammar. It goes on piece by piece (header line, payload, line end), lets go of
+//!   each piece at once, and copies only what [`Command`] promises to have at hand. So no byte is looked at a second time
+//!   however small the slices are, and a payload of any length passes through a small buffer.
+//!
+//! Both must say the same of the same bytes; `tests/aof_parser.rs` holds them to it. A record that passes the strict grammar
+//! means the same in the other two, which is why the first way can serve all three.
+
+use crate::aof::record::Span;
+use crate::aof::{Annotation, Command, Record};
+use crate::resp::{self, Line};
+use crate::{Error, ErrorKind, Limits, Reading, Result};
+
+/// How many arguments of a command can be looked at.
+const MAX_SPANS: usize = 64;
+/// How many bytes are kept of an argument that is too long to be held.
+const HEAD: usize = 128;
+/// How much of a line the loaders read in one piece, and both they and the tools of an annotation.
+const LONG_LINE: usize = 1023;
+/// How much of a header line the check tools read in one piece.
+const SHORT_LINE: usize = 127;
+
+/// Whose reading of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Grammar {
+    /// What writers make: plain numbers, CR LF everywhere.
+    Strict,
+    /// What servers load: `atoi` and `strtol` numbers, whatever line end, any two bytes after a payload.
+    Loader,
+    /// What the check tools take: `strtol` numbers, then exactly CR LF; a count of zero or less is an empty record.
+    Tool,
+}
+
+/// What a [`Parser`] made of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It took `consumed` bytes and wants at least `more` after those.
+    Need {
+        /// How many bytes of the slice are done with.
+        consumed: usize,
+        /// How many bytes more it wants at least, beyond those of the slice that it did not consume.
+        more: u64,
+    },
+    /// It took `consumed` bytes, and the `bytes` that follow are payload which it will not look at. Feed them, or pass over
+    /// them in the input and say so with [`Parser::skipped`].
+    Skip {
+        /// How many bytes of the slice are done with.
+        consumed: usize,
+        /// How many bytes can be passed over.
+        bytes: u64,
+    },
+    /// A record ends `consumed` bytes into the slice; [`Parser::record`] has it.
+    Record {
+        /// How many bytes of the slice are done with.
+        consumed: usize,
+    },
+    /// The file ends here, at the boundary of a record.
+    End,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Boundary,
+    ArgHeader,
+    Payload { span: Span, left: u64 },
+    PayloadEnd { span: Span },
+    Failed(Error),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Annotation,
+    /// A command whose bytes lie in the slice that was given.
+    Whole,
+    /// A command that came in pieces; what was kept of it lies in `held`.
+    Pieces,
+}
+
+/// Parses the records of an append-only file from slices of it.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::aof::{Grammar, Parser, Record, Step};
+///
+/// let data = b"*2\r\n$6\r\nSELECT\r\n$1\r\n7\r\n";
+/// let mut parser = Parser::new(Grammar::Strict);
+/// let Step::Record { consumed } = parser.step(data, true)? else { unreachable!() };
+/// let Some(Record::Command(select)) = parser.record(&data[..consumed]) else { unreachable!() };
+/// assert!(select.is(b"select"));
+/// assert_eq!(select.arg(1).and_then(|index| index.whole()), Some(&b"7"[..]));
+/// # Ok::<(), redis_persistence::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Parser {
+    grammar: Grammar,
+    max_held: usize,
+    offset: u64,
+    line_ends: u64,
+    part: u64,
+    state: State,
+    found: Found,
+    /// Whether a command was begun and not ended.
+    open: bool,
+    start: u64,
+    argc: u64,
+    args_left: u64,
+    /// How many bytes of this command's arguments are held whole.
+    used: usize,
+    spans: Vec<Span>,
+    held: Vec<u8>,
+}
+
+impl Parser {
+    /// A parser at the start of a file.
+    #[must_use]
+    pub fn new(grammar: Grammar) -> Self {
+        Self::at(grammar, 0)
+    }
+
+    /// A parser at a place in a file where a record begins: after an RDB preamble, or where another reading stopped.
+    #[must_use]
+    pub fn at(grammar: Grammar, offset: u64) -> Self {
+        Self {
+            grammar,
+            max_held: Limits::default().inline_bytes,
+            offset,
+            line_ends: 0,
+            part: offset,
+            state: State::Boundary,
+            found: Found::Nothing,
+            open: false,
+            start: offset,
+            argc: 0,
+            args_left: 0,
+            used: 0,
+            spans: Vec::with_capacity(MAX_SPANS),
+            held: Vec::new(),
+        }
+    }
+
+    /// The same with other limits: `inline_bytes` is how many bytes of a command's arguments are at hand.
+    #[must_use]
+    pub fn with_limits(mut self, limits: &Limits) -> Self {
+        self.max_held = limits.inline_bytes;
+        self
+    }
+
+    /// The file offset of the first byte that was not consumed.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How many line ends it has passed, as the check tools count them: one per header line, one per payload, none per
+    /// annotation.
+    #[must_use]
+    pub fn line_ends(&self) -> u64 {
+        self.line_ends
+    }
+
+    /// The file offset of the header line, payload or annotation that was begun last; the place the check tools name.
+    #[must_use]
+    pub fn part(&self) -> u64 {
+        self.part
+    }
+
+    /// What is known of the command that was begun and not ended: its start, its count, and the arguments that are complete.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<Command<'_>> {
+        self.open.then_some(Command {
+            start: self.start,
+            end: self.offset,
+            argc: self.argc,
+            spans: &self.spans,
+            bytes: &self.held,
+        })
+    }
+
+    /// Takes the next step. `data` begins at [`Parser::offset`]; `eof` says that no byte follows it.
+    ///
+    /// # Errors
+    /// What the grammar does not allow, and an end of the file inside a command. There is no way on after an error: it is
+    /// returned again.
+    pub fn step(&mut self, data: &[u8], eof: bool) -> Result<Step> {
+        self.found = Found::Nothing;
+        let mut at = 0;
+        if matches!(self.state, State::Boundary)
+            && let Some(consumed) = self.whole(data)
+        {
+            self.found = Found::Whole;
+            self.advance(consumed as u64);
+            return Ok(Step::Record { consumed });
+        }
+        let step = self.walk(data, &mut at, eof);
+        self.advance(at as u64);
+        if let Err(error) = &step {
+            self.state = State::Failed(error.clone());
+        }
+        step
+    }
+
+    /// Says that the input was moved on by `bytes`, at most as many as [`Step::Skip`] allowed.
+    pub fn skipped(&mut self, bytes: u64) {
+        if let State::Payload { span, left } = self.state {
+            let bytes = bytes.min(left);
+            self.state = State::Payload { span, left: left - bytes };
+            self.advance(bytes);
+        }
+    }
+
+    /// The record that the last step found. `data` is the slice that was given to that step, or what it consumed of it.
+    #[must_use]
+    pub fn record<'a>(&'a self, data: &'a [u8]) -> Option<Record<'a>> {
+        let (bytes, start) = match self.found {
+            Found::Nothing => return None,
+            Found::Annotation => {
+                let length = usize::try_from(self.offset - self.start).unwrap_or(usize::MAX);
+                let bytes = data.get(..length).unwrap_or(data);
+                return Some(Record::Annotation(Annotation { start: self.start, end: self.offset, bytes }));
+            }
+            Found::Whole => (data, self.start),
+            Found::Pieces => (&self.held[..], self.start),
+        };
+        Some(Record::Command(Command { start, end: self.offset, argc: self.argc, spans: &self.spans, bytes }))
+    }
+
+    /// The one place where the offset moves.
+    fn advance(&mut self, bytes: u64) {
+        self.offset += bytes;
+    }
+
+    fn begin(&mut self, start: u64, argc: u64) {
+        self.start = start;
+        self.argc = argc;
+        self.used = 0;
+        self.spans.clear();
+    }
+
+    /// How many bytes of a further argument of `len` bytes are at hand.
+    fn hold(&mut self, len: u64) -> usize {
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if self.spans.len() >= MAX_SPANS {
+            0
+        } else if len <= self.max_held.saturating_sub(self.used) {
+            self.used += len;
+            len
+        } else {
+            len.min(HEAD)
+        }
+    }
+
+    /// Takes a command that lies in `data` whole and is what a writer makes; returns its length.
+    fn whole(&mut self, data: &[u8]) -> Option<usize> {
+        let (mut rest, argc) = resp::multibulk(data).ok()?;
+        let args = usize::try_from(argc).ok()?;
+        // An argument takes 6 bytes at least, so a count that cannot be true is not begun.
+        if args == 0 || args > rest.len() / 6 || i32::try_from(argc).is_err() {
+            return None;
+        }
+        self.begin(self.offset, argc);
+        let mut from = 0;
+        for _ in 0..args {
+            let (payload, len) = resp::bulk(rest).ok()?;
+            from = data.len() - payload.len();
+            let after = payload.get(usize::try_from(len).ok()?..)?;
+            let [b'\r', b'\n', next @ ..] = after else { return None };
+            rest = next;
+            if self.spans.len() < MAX_SPANS {
+                let held = self.hold(len);
+                self.spans.push(Span { at: self.offset + from as u64, len, from, held });
+            }
+        }
+        self.part = self.offset + from as u64;
+        self.line_ends += 1 + 2 * argc;
+        Some(data.len() - rest.len())
+    }
+
+    /// Goes on piece by piece; `at` is how far into `data`.
+    fn walk(&mut self, data: &[u8], at: &mut usize, eof: bool) -> Result<Step> {
+        loop {
+            let rest = &data[*at..];
+            let here = self.offset + *at as u64;
+            match self.state {
+                State::Boundary => {
+                    self.open = false;
+                    let Some(&first) = rest.first() else {
+                        return Ok(if eof { Step::End } else { Step::Need { consumed: *at, more: 1 } });
+                    };
+                    self.start = here;
+                    match first {
+                        b'#' => return self.annotation(rest, here, at, eof),
+                        b'*' => {}
+                        _ => {
+                            self.part = here;
+                            let kind = ErrorKind::NotARecord(first);
+                            return Err(Error::new(here, here, Reading::AofRecord, kind));
+                        }
+                    }
+                    let Some((length, count)) = self.header(b'*', rest, here, eof)? else {
+                        return Ok(Step::Need { consumed: *at, more: 1 });
+                    };
+                    *at += length;
+                    self.line_ends += 1;
+                    self.begin(here, self.count(count)?);
+                    self.held.clear();
+                    self.args_left = self.argc;
+                    self.open = true;
+                    self.state = State::ArgHeader;
+                }
+                State::ArgHeader if self.args_left == 0 => {
+                    self.state = State::Boundary;
+                    self.open = false;
+                    self.found = Found::Pieces;
+                    return Ok(Step::Record { consumed: *at });
+                }
+                State::ArgHeader => {
+                    let Some((length, len)) = self.header(b'$', rest, here, eof)? else {
+                        return Ok(Step::Need { consumed: *at, more: 1 });
+                    };
+                    *at += length;
+                    self.line_ends += 1;
+                    let len = u64::try_from(len).ok().filter(|len| *len <= MAX_LENGTH).ok_or_else(|| {
+                        Error::new(self.start, here, Reading::ArgLength, ErrorKind::BadArgLength(len))
+                    })?;
+                    self.part = here + length as u64;
+                    let span = Span { at: self.part, len, from: self.held.len(), held: self.hold(len) };
+                    self.state = State::Payload { span, left: len };
+                }
+                State::Payload { span, left } => {
+                    let here_now = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    let wanted = span.from + span.held - self.held.len();
+                    self.held.extend_from_slice(&rest[..here_now.min(wanted)]);
+                    *at += here_now;
+                    let left = left - here_now as u64;
+                    if left == 0 {
+                        self.state = State::PayloadEnd { span };
+                        continue;
+                    }
+                    self.state = State::Payload { span, left };
+                    if eof {
+                        return Err(self.cut(here + here_now as u64, Reading::Arg, left + 2));
+                    }
+                    let passable = wanted <= here_now;
+                    let consumed = *at;
+                    return Ok(if passable {
+                        Step::Skip { consumed, bytes: left }
+                    } else {
+                        Step::Need { consumed, more: left }
+                    });
+                }
+                State::PayloadEnd { span } => {
+                    let Some(&[cr, lf]) = rest.first_chunk::<2>() else {
+                        let missing = 2 - rest.len() as u64;
+                        if eof {
+                            return Err(self.cut(here + rest.len() as u64, Reading::Arg, missing));
+                        }
+                        return Ok(Step::Need { consumed: *at, more: missing });
+                    };
+                    if self.grammar != Grammar::Loader && [cr, lf] != *b"\r\n" {
+                        return Err(Error::new(self.start, here, Reading::Arg, ErrorKind::BadLineEnd([cr, lf])));
+                    }
+                    *at += 2;
+                    self.line_ends += 1;
+                    self.args_left -= 1;
+                    if self.spans.len() < MAX_SPANS {
+                        self.spans.push(span);
+                    }
+                    self.state = State::ArgHeader;
+                }
+                State::Failed(ref error) => return Err(error.clone()),
+            }
+        }
+    }
+
+    fn annotation(&mut self, rest: &[u8], here: u64, at: &mut usize, eof: bool) -> Result<Step> {
+        self.part = here;
+        match resp::line(rest, LONG_LINE, eof) {
+            Line::Read(line)
+                if self.grammar == Grammar::Strict && line.len() == LONG_LINE && !line.ends_with(b"\n") =>
+            {
+                let end = here + line.len() as u64;
+                Err(Error::new(here, end, Reading::Annotation, ErrorKind::LineTooLong(LONG_LINE)))
+            }
+            Line::Read(line) => {
+                *at += line.len();
+                self.found = Found::Annotation;
+                Ok(Step::Record { consumed: *at })
+            }
+            Line::End | Line::More => Ok(Step::Need { consumed: *at, more: 1 }),
+        }
+    }
+
+    /// Reads a header line in the parser's grammar: its length and its number.
+    fn header(&mut self, prefix: u8, rest: &[u8], here: u64, eof: bool) -> Result<Option<(usize, i64)>> {
+        self.part = here;
+        let reading = if prefix == b'*' { Reading::ArgCount } else { Reading::ArgLength };
+        if self.grammar == Grammar::Strict {
+            return match if prefix == b'*' { resp::multibulk(rest) } else { resp::bulk(rest) } {
+                Ok((after, number)) => Ok(Some((rest.len() - after.len(), i64::try_from(number).unwrap_or(i64::MAX)))),
+                Err(nom::Err::Incomplete(_)) if eof => Err(self.cut(here + rest.len() as u64, reading, 1)),
+                Err(nom::Err::Incomplete(_)) => Ok(None),
+                Err(nom::Err::Error(stop) | nom::Err::Failure(stop)) => {
+                    let at = rest.len() - stop.input.len();
+                    let kind = match at {
+                        0 => ErrorKind::BadPrefix { wanted: prefix, found: rest[0] },
+                        1 => ErrorKind::BadNumber,
+                        // The second byte need not be there yet when the first one is wrong.
+                        _ if stop.input[0] != b'\r' => bad_line_end(&stop.input[..1]),
+                        _ => bad_line_end(stop.input),
+                    };
+                    Err(Error::new(self.start, here + at as u64, reading, kind))
+                }
+            };
+        }
+        let limit = if self.grammar == Grammar::Tool { SHORT_LINE } else { LONG_LINE };
+        let line = match resp::line(rest, limit, eof) {
+            Line::Read(line) => line,
+            Line::End => return Err(self.cut(here, reading, 1)),
+            Line::More => return Ok(None),
+        };
+        let (found, text) = (line[0], &line[1..]);
+        if found != prefix {
+            return Err(Error::new(self.start, here, reading, ErrorKind::BadPrefix { wanted: prefix, found }));
+        }
+        let number = resp::strtol(text);
+        if self.grammar == Grammar::Tool {
+            let tail = &text[number.end..];
+            if !tail.starts_with(b"\r\n") {
+                return Err(Error::new(self.start, here + 1 + number.end as u64, reading, bad_line_end(tail)));
+            }
+        } else if prefix == b'*'
+            && matches!(text.first(), None | Some(0))
+            && !line.ends_with(b"\n")
+            && line.len() < limit
+        {
+            // A star and the end of the file: the loaders take it for a short read, though the line is there.
+            return Err(self.cut(here + line.len() as u64, reading, 1));
+        }
+        let value =
+            if prefix == b'*' && self.grammar == Grammar::Loader { resp::atoi(text).into() } else { number.value };
+        Ok(Some((line.len(), value)))
+    }
+
+    fn count(&self, count: i64) -> Result<u64> {
+        match u64::try_from(count) {
+            // The tools' loops simply do not run.
+            Err(_) | Ok(0) if self.grammar == Grammar::Tool => Ok(0),
+            Ok(argc) if argc > 0 && (self.grammar == Grammar::Tool || i32::try_from(count).is_ok()) => Ok(argc),
+            _ => Err(Error::new(self.start, self.start, Reading::ArgCount, ErrorKind::BadArgCount(count))),
+        }
+    }
+
+    fn cut(&self, end: u64, reading: Reading, missing: u64) -> Error {
+        Error::new(self.start, end, reading, ErrorKind::UnexpectedEof { missing })
+    }
+}
+
+/// The longest argument that any reader takes; room for the CR LF must remain.
+const MAX_LENGTH: u64 = i64::MAX as u64 - 2;
+
+fn bad_line_end(found: &[u8]) -> ErrorKind {
+    let byte = |at: usize| found.get(at).copied().unwrap_or(0);
+    ErrorKind::BadLineEnd([byte(0), byte(1)])
+}
