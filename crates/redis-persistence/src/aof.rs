@@ -27,6 +27,6 @@ mod state;
 pub use counts::CommandCounts;
 pub use manifest::Manifest;
 pub use parser::{Grammar, Parser, Step};
-pub use reader::{ReadError, Reader};
+pub use reader::Reader;
 pub use record::{Annotation, Arg, Args, Command, LineEnd, Record};
 pub use state::{StreamState, Transaction, TransactionEvent};

@@ -4,8 +4,8 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use redis_persistence::aof::{Grammar, LineEnd, Parser, ReadError, Reader, Record, Step};
-use redis_persistence::{Error, ErrorKind, Limits, Reading};
+use redis_persistence::aof::{Grammar, LineEnd, Parser, Reader, Record, Step};
+use redis_persistence::{Error, ErrorKind, Limits, ReadError, Reading};
 
 const GRAMMARS: [Grammar; 3] = [Grammar::Strict, Grammar::Loader, Grammar::Tool];
 
@@ -153,7 +153,7 @@ proptest! {
                 match reader.next_record() {
                     Ok(Some(record)) => records.push(format!("{record:?}")),
                     Ok(None) => break Ok(reader.parser().offset()),
-                    Err(ReadError::Format(error)) => break Err(error),
+                    Err(ReadError::Parse(error)) => break Err(error),
                     Err(ReadError::Io(error)) => panic!("{error}"),
                 }
             };
@@ -321,7 +321,7 @@ fn long_payloads_are_passed_over() -> Result<(), ReadError> {
 
     let mut cut = Long { head, size: size - 10, at: 0, read: 0 };
     let mut reader = Reader::new(&mut cut, Grammar::Tool).seeking();
-    let Err(ReadError::Format(error)) = reader.next_record() else { panic!("an error") };
+    let Err(ReadError::Parse(error)) = reader.next_record() else { panic!("an error") };
     assert_eq!(
         (error.start(), error.failed_at(), error.kind()),
         (0, size - 10, &ErrorKind::UnexpectedEof { missing: 10 })

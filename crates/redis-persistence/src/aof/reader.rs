@@ -4,23 +4,12 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::aof::{Grammar, Parser, Record, Step};
-use crate::{Error, Limits};
+use crate::{Limits, ReadError};
 
 const BUFFER: usize = 256 << 10;
 
 /// From this many bytes on a payload is passed over by moving in the file and not by reading it.
 const WORTH_A_SEEK: u64 = BUFFER as u64;
-
-/// Why a [`Reader`] stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The input could not be read.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// What was read is not what the grammar allows.
-    #[error("{0}")]
-    Format(#[from] Error),
-}
 
 /// The records of an append-only file, one after another, from an input.
 ///
@@ -35,7 +24,7 @@ pub enum ReadError {
 ///     ends.push(record.end());
 /// }
 /// assert_eq!(ends, [16, 34]);
-/// # Ok::<(), redis_persistence::aof::ReadError>(())
+/// # Ok::<(), redis_persistence::ReadError>(())
 /// ```
 pub struct Reader<R> {
     input: R,

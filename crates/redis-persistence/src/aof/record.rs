@@ -214,7 +214,7 @@ impl<'a> Annotation<'a> {
     /// let mut reader = Reader::new(&b"#TS:1700000000\r\n"[..], Grammar::Strict);
     /// let Some(Record::Annotation(stamp)) = reader.next_record()? else { unreachable!() };
     /// assert_eq!(stamp.timestamp(), Some(1_700_000_000));
-    /// # Ok::<(), redis_persistence::aof::ReadError>(())
+    /// # Ok::<(), redis_persistence::ReadError>(())
     /// ```
     #[must_use]
     pub fn timestamp(&self) -> Option<i64> {

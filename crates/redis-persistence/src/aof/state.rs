@@ -20,7 +20,7 @@ use crate::aof::{Annotation, Command, CommandCounts, Record};
 /// }
 /// assert_eq!(state.db(), 3);
 /// assert_eq!(state.transaction().map(|open| open.start), Some(23));
-/// # Ok::<(), redis_persistence::aof::ReadError>(())
+/// # Ok::<(), redis_persistence::ReadError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct StreamState {
@@ -202,7 +202,8 @@ fn database(text: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aof::{Grammar, ReadError, Reader};
+    use crate::ReadError;
+    use crate::aof::{Grammar, Reader};
 
     fn events(commands: &[&[&str]]) -> Result<(StreamState, Vec<Option<TransactionEvent>>), ReadError> {
         let mut data = Vec::new();

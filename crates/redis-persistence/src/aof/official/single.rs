@@ -10,8 +10,8 @@ use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use super::{Cut, Files, Opened, Preamble, Print, Run, Stop, Task, bytes_of, plain};
-use crate::aof::{Annotation, Command, Grammar, Parser, ReadError, Reader, Record};
-use crate::{Error, ErrorKind, Reading, resp};
+use crate::aof::{Annotation, Command, Grammar, Parser, Reader, Record};
+use crate::{Error, ErrorKind, ReadError, Reading, resp};
 
 /// A file to be checked.
 #[derive(Debug)]
@@ -224,7 +224,7 @@ impl<F: Files> Run<'_, '_, F> {
                     break;
                 }
                 Err(ReadError::Io(error)) => return Err(error),
-                Err(ReadError::Format(error)) => {
+                Err(ReadError::Parse(error)) => {
                     // The tool looks at a name before it reads on, so what is wrong there comes first.
                     let named = reader.parser().unfinished();
                     if let Some(problem) = named.and_then(|command| misplaced(&command, &mut depth, path)) {
