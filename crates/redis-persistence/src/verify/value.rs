@@ -8,8 +8,11 @@ mod array;
 mod blob;
 mod elements;
 mod packed;
+mod packed_error;
 mod stream;
 mod template;
+#[cfg(test)]
+mod testing;
 
 use super::duplicates::Table;
 use super::sink::Findings;

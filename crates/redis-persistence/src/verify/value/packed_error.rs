@@ -1,0 +1,129 @@
+//! Which code stands for which fault of a packed encoding.
+
+use super::blob::Blob;
+use crate::rdb::packed::{PackedError, PackedErrorKind as Kind};
+use crate::verify::codes::Code;
+use crate::verify::sink::{Findings, Place};
+
+/// The packed encodings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Listpack,
+    Ziplist,
+    Intset,
+    Zipmap,
+}
+
+/// Reports a fault of a packed value. Where it lies in one of the value's elements, `element` is that one's number.
+pub(crate) fn report(
+    error: &PackedError,
+    encoding: Encoding,
+    blob: &Blob<'_>,
+    element: Option<u64>,
+    findings: &mut Findings,
+) {
+    let place = Place { element, ..blob.place(error.start, error.failed_at) };
+    let kind = error.kind;
+    findings
+        .add(code(encoding, kind), place, || format!("{}: {kind}{}", encoding.name(), blob.locate(error.failed_at)));
+}
+
+impl Encoding {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Listpack => "listpack",
+            Self::Ziplist => "ziplist",
+            Self::Intset => "intset",
+            Self::Zipmap => "zipmap",
+        }
+    }
+}
+
+/// Kinds that an encoding does not know are put where they would belong.
+fn code(encoding: Encoding, kind: Kind) -> Code {
+    match encoding {
+        Encoding::Listpack => match kind {
+            Kind::BadTerminator(_) | Kind::DataAfterTerminator { .. } => Code::ListpackBadEnd,
+            Kind::CountMismatch { .. } => Code::ListpackBadCount,
+            Kind::ElementBeyondEnd => Code::ListpackOverrun,
+            Kind::BadEncoding(_) => Code::ListpackBadEncoding,
+            Kind::BadBacklen { .. } | Kind::EndlessBacklen | Kind::BacklenBeforeStart { .. } => {
+                Code::ListpackBadBacklen
+            }
+            _ => Code::ListpackBadHeader,
+        },
+        Encoding::Ziplist => match kind {
+            Kind::BadTerminator(_) | Kind::DataAfterTerminator { .. } => Code::ZiplistBadEnd,
+            Kind::CountMismatch { .. } => Code::ZiplistBadCount,
+            Kind::ElementBeyondEnd => Code::ZiplistOverrun,
+            Kind::BadEncoding(_) => Code::ZiplistBadEncoding,
+            Kind::BadPrevlen { .. } | Kind::PrevlenNowhere { .. } => Code::ZiplistBadPrevlen,
+            Kind::TailMismatch { .. } | Kind::TailNowhere { .. } => Code::ZiplistBadTail,
+            _ => Code::ZiplistBadHeader,
+        },
+        Encoding::Intset => Code::IntsetBadHeader,
+        Encoding::Zipmap => Code::ZipmapBadStructure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rdb::{Body, RdbString};
+
+    fn reported(bytes: &[u8], body: Body<&[u8]>, error: PackedError, encoding: Encoding) -> crate::verify::Finding {
+        let mut findings = Findings::new(9);
+        let mut decoded = Vec::new();
+        let string = RdbString { start: 100, end: 110 + bytes.len() as u64, body };
+        let blob = Blob::open(&string, &mut decoded, 1 << 20, &mut findings).expect("readable");
+        report(&error, encoding, &blob, Some(4), &mut findings);
+        findings.into_kept().remove(0)
+    }
+
+    #[test]
+    fn the_place_is_in_the_file() {
+        let bytes = [0; 30];
+        let error = PackedError { start: 6, failed_at: 9, kind: Kind::BadEncoding(0xF5) };
+        let finding = reported(&bytes, Body::Raw(&bytes), error, Encoding::Listpack);
+        assert_eq!((finding.start, finding.failed_at, finding.end), (116, 119, Some(140)));
+        assert_eq!((finding.code, finding.element), (Code::ListpackBadEncoding, Some(4)));
+        assert_eq!(finding.message, "listpack: 0xf5 is no encoding");
+    }
+
+    #[test]
+    fn in_compressed_bytes_the_place_is_the_string_and_the_message_says_the_rest() {
+        let data = b"\x01ab";
+        let error = PackedError { start: 0, failed_at: 1, kind: Kind::ElementBeyondEnd };
+        let finding = reported(&[], Body::Lzf { data, decoded: 2 }, error, Encoding::Ziplist);
+        assert_eq!((finding.start, finding.failed_at, finding.end), (100, 100, Some(110)));
+        assert_eq!(finding.code, Code::ZiplistOverrun);
+        assert!(finding.message.ends_with("(at byte 1 of the decoded value)"), "{}", finding.message);
+    }
+
+    #[test]
+    fn each_encoding_has_its_own_codes() {
+        use Encoding::{Intset, Listpack, Ziplist, Zipmap};
+        let mismatch = Kind::TotalMismatch { stated: 1, actual: 2 };
+        let wants = [
+            (Listpack, mismatch, Code::ListpackBadHeader),
+            (Listpack, Kind::TooShort { min: 7 }, Code::ListpackBadHeader),
+            (Listpack, Kind::BadTerminator(0), Code::ListpackBadEnd),
+            (Listpack, Kind::DataAfterTerminator { bytes: 2 }, Code::ListpackBadEnd),
+            (Listpack, Kind::CountMismatch { stated: 1, counted: 2 }, Code::ListpackBadCount),
+            (Listpack, Kind::EndlessBacklen, Code::ListpackBadBacklen),
+            (Ziplist, mismatch, Code::ZiplistBadHeader),
+            (Ziplist, Kind::BadTerminator(0), Code::ZiplistBadEnd),
+            (Ziplist, Kind::CountMismatch { stated: 1, counted: 2 }, Code::ZiplistBadCount),
+            (Ziplist, Kind::BadEncoding(0xFF), Code::ZiplistBadEncoding),
+            (Ziplist, Kind::BadPrevlen { stated: 1, actual: 2 }, Code::ZiplistBadPrevlen),
+            (Ziplist, Kind::TailMismatch { stated: 1, actual: 2 }, Code::ZiplistBadTail),
+            (Intset, Kind::IntsetWidth(3), Code::IntsetBadHeader),
+            (Intset, Kind::IntsetSize { stated: 1, actual: 2 }, Code::IntsetBadHeader),
+            (Zipmap, Kind::ElementBeyondEnd, Code::ZipmapBadStructure),
+            (Zipmap, Kind::LongFormLength(3), Code::ZipmapBadStructure),
+        ];
+        for (encoding, kind, want) in wants {
+            assert_eq!(code(encoding, kind), want, "{encoding:?} {kind:?}");
+        }
+    }
+}

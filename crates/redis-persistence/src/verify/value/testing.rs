@@ -1,0 +1,84 @@
+//! For tests: feeds the values of a whole file to their checkers, without the rest of the verifier.
+
+use super::{Context, Scratch, Suspect, ValueChecker};
+use crate::limits::Limits;
+use crate::rdb::{Events, Family, Payload};
+use crate::verify::codes::Code;
+use crate::verify::duplicates::Table;
+use crate::verify::finding::{Finding, Severity};
+use crate::verify::sink::{Findings, Subject};
+
+/// What the checkers said.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) findings: Vec<Finding>,
+    /// How many elements each key holds.
+    pub(crate) elements: Vec<u64>,
+    pub(crate) suspects: Vec<Suspect>,
+}
+
+impl Checked {
+    /// The code, start and failing offset of each finding, in file order.
+    pub(crate) fn places(&self) -> Vec<(Code, u64, u64)> {
+        self.findings.iter().map(|finding| (finding.code, finding.start, finding.failed_at)).collect()
+    }
+
+    /// The codes, in file order.
+    pub(crate) fn codes(&self) -> Vec<Code> {
+        self.findings.iter().map(|finding| finding.code).collect()
+    }
+
+    /// The findings that are more than notes.
+    pub(crate) fn serious(&self) -> Vec<&Finding> {
+        self.findings.iter().filter(|finding| finding.severity > Severity::Note).collect()
+    }
+}
+
+/// Checks every value of a file.
+#[track_caller]
+pub(crate) fn check(file: &[u8]) -> Checked {
+    check_within(file, &Limits::default())
+}
+
+/// The same with limits of one's own.
+#[track_caller]
+pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
+    let mut findings = Findings::new(10_000);
+    let (mut scratch, mut elements, mut suspects) =
+        (Scratch::default(), Table::new(limits.duplicate_bytes), Vec::new());
+    let mut counts = Vec::new();
+    let (mut family, mut version, mut db) = (Family::Redis, 0, 0);
+    let mut open: Option<(ValueChecker, u64)> = None;
+    for event in Events::with_limits(file, limits.clone()) {
+        let event = event.expect("the frame is sound");
+        match &event.payload {
+            Payload::Header(header) => (family, version) = (header.family, header.version),
+            Payload::SelectDb { db: number } => db = *number,
+            _ => {}
+        }
+        let mut cx = Context {
+            findings: &mut findings,
+            scratch: &mut scratch,
+            elements: &mut elements,
+            suspects: &mut suspects,
+            duplicates: true,
+            family,
+            version,
+            limits,
+        };
+        if let Payload::Record(record) = &event.payload {
+            let key = record.key.decode().ok().map(std::borrow::Cow::into_owned);
+            cx.findings.subject = Subject { db: Some(db), key, value_type: Some(record.value_type) };
+            open = Some((ValueChecker::new(record.value_type), event.end));
+        } else if let Some((checker, _)) = &mut open {
+            checker.event(&event, &mut cx);
+        }
+        if event.ends_record
+            && let Some((checker, start)) = open.take()
+        {
+            counts.push(checker.end(start, &mut cx));
+        }
+    }
+    assert!(open.is_none(), "the last record is whole");
+    Checked { findings: findings.into_kept(), elements: counts, suspects }
+}
