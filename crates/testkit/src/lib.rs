@@ -16,8 +16,11 @@
 #![forbid(unsafe_code)]
 
 pub mod crc64;
+pub mod damage;
 pub mod dataset;
+pub mod manifest;
 pub mod rdb;
+pub mod resp;
 pub mod rng;
 pub mod server;
 

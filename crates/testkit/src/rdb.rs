@@ -21,7 +21,7 @@ pub use array::{Array, ArrayValue};
 pub use file::{Checksum, Encoded, Expire, Family, File, Key, KeySpan, ModuleAux, OpcodeSpan, slot};
 pub use hash::{TemplateNames, TtlField};
 pub use intset::{Intset, naive_intset};
-pub use listpack::{Listpack, LpForm, naive_listpack};
+pub use listpack::{Listpack, LpElement, LpForm, naive_listpack, naive_listpack_elements};
 pub use lzf::naive_inflate;
 pub use number::{Item, LenForm};
 pub use opcode::{KeyMeta, ModuleOp, key_meta_spec, module_id};
@@ -31,7 +31,7 @@ pub use stream::{
 pub use string::StrForm;
 pub use value::{QuicklistNode, Value};
 pub use writer::{Mark, MarkKind, RdbWriter};
-pub use ziplist::{Ziplist, naive_ziplist};
+pub use ziplist::{Ziplist, naive_ziplist, naive_ziplist_entries};
 pub use zipmap::{Zipmap, naive_zipmap};
 
 #[cfg(test)]

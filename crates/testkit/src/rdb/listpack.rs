@@ -209,25 +209,45 @@ impl Listpack {
     }
 }
 
+/// Where an element of a listpack lies, as offsets in the blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LpElement {
+    /// The element.
+    pub item: Item,
+    /// Its encoding byte.
+    pub start: usize,
+    /// Its backlen.
+    pub backlen_at: usize,
+    /// Behind its backlen.
+    pub end: usize,
+}
+
 /// Decodes a listpack with every check a strict server makes; `None` if one fails.
 #[must_use]
 pub fn naive_listpack(blob: &[u8]) -> Option<Vec<Item>> {
+    Some(naive_listpack_elements(blob)?.into_iter().map(|element| element.item).collect())
+}
+
+/// Like [`naive_listpack`], with the places of the elements.
+#[must_use]
+pub fn naive_listpack_elements(blob: &[u8]) -> Option<Vec<LpElement>> {
     if blob.len() < 7 || unsigned_le(&blob[..4]) != blob.len() as u64 {
         return None;
     }
-    let mut items = Vec::new();
-    let mut at = 6;
-    while *blob.get(at)? != 0xFF {
-        let (item, len) = naive_element(&blob[at..])?;
-        let end = at + len + backlen_size(len);
+    let mut elements = Vec::new();
+    let mut start = 6;
+    while *blob.get(start)? != 0xFF {
+        let (item, len) = naive_element(&blob[start..])?;
+        let backlen_at = start + len;
+        let end = backlen_at + backlen_size(len);
         if naive_backlen(blob.get(..end)?)? != len as u64 {
             return None;
         }
-        items.push(item);
-        at = end;
+        elements.push(LpElement { item, start, backlen_at, end });
+        start = end;
     }
     let count = unsigned_le(&blob[4..6]);
-    (at + 1 == blob.len() && (count == 0xFFFF || count == items.len() as u64)).then_some(items)
+    (start + 1 == blob.len() && (count == 0xFFFF || count == elements.len() as u64)).then_some(elements)
 }
 
 /// One element and the size of its encoding and data.

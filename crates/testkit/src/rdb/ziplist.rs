@@ -8,6 +8,8 @@
 //! FF
 //! ```
 
+use std::ops::Range;
+
 use super::number::{Item, canonical_int, low_bytes, signed_le, unsigned_be, unsigned_le};
 
 /// Builds a ziplist, right or wrong.
@@ -168,6 +170,12 @@ fn encode_str(text: &[u8]) -> Vec<u8> {
 /// Decodes a ziplist with every check a strict server makes; `None` if one fails.
 #[must_use]
 pub fn naive_ziplist(blob: &[u8]) -> Option<Vec<Item>> {
+    Some(naive_ziplist_entries(blob)?.into_iter().map(|(item, _)| item).collect())
+}
+
+/// Like [`naive_ziplist`], each entry with its bytes in the blob.
+#[must_use]
+pub fn naive_ziplist_entries(blob: &[u8]) -> Option<Vec<(Item, Range<usize>)>> {
     if blob.len() < 11 || unsigned_le(&blob[..4]) != blob.len() as u64 {
         return None;
     }
@@ -182,9 +190,9 @@ pub fn naive_ziplist(blob: &[u8]) -> Option<Vec<Item>> {
         if prevlen != before as u64 {
             return None;
         }
-        items.push(item);
         (last, before) = (at, skip + size);
         at += before;
+        items.push((item, last..at));
     }
     let (tail, count) = (unsigned_le(&blob[4..8]), unsigned_le(&blob[8..10]));
     let counted = count == 0xFFFF || count == items.len() as u64;

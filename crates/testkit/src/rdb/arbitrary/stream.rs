@@ -46,7 +46,7 @@ impl Source<'_> {
         let mut id = StreamId::new(BEGIN_MS, self.rng.below(3));
         (0..self.rng.size(1..=3))
             .map(|_| {
-                let fields = self.members();
+                let fields = self.few(Self::members);
                 let master = next_id(self, &mut id);
                 let mut entries: Vec<StreamEntry> = Vec::new();
                 for i in 0..self.count() {
@@ -63,11 +63,20 @@ impl Source<'_> {
             .collect()
     }
 
+    /// Runs `make` with small collections, or the fields of all entries would grow with the square of the budget.
+    fn few<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> T {
+        let most = self.most;
+        self.most = most.min(6);
+        let made = make(self);
+        self.most = most;
+        made
+    }
+
     fn entry_fields(&mut self, shared: &[Bytes]) -> EntryFields {
         if self.rng.chance(60) {
             EntryFields::Shared(shared.iter().map(|_| element(self.rng)).collect())
         } else {
-            EntryFields::Own(self.pairs())
+            EntryFields::Own(self.few(Self::pairs))
         }
     }
 
