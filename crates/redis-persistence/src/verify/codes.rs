@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn codes_are_kebab_case_and_unique() {
         let mut names: Vec<_> = Code::ALL.iter().map(|c| c.as_str()).collect();
-        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Code::ALL.len());
