@@ -29,6 +29,9 @@ pub struct CommandCounts {
     counts: Vec<u64>,
     names: BTreeMap<Box<[u8]>, usize>,
     other: u64,
+    /// The name counted last, as it was spelt; most commands are the same as the one before.
+    last: Vec<u8>,
+    last_count: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,17 +44,24 @@ struct Slot {
 impl Default for CommandCounts {
     fn default() -> Self {
         let slots = Box::new([Slot::default(); SLOTS]);
-        Self { slots, counts: Vec::new(), names: BTreeMap::new(), other: 0 }
+        Self { slots, counts: Vec::new(), names: BTreeMap::new(), other: 0, last: Vec::new(), last_count: 0 }
     }
 }
 
 impl CommandCounts {
     /// Counts one command.
     pub fn add(&mut self, name: &[u8]) {
+        if name == self.last && !name.is_empty() {
+            self.counts[self.last_count] += 1;
+            return;
+        }
         let key = short_key(name);
         let slot = slot_of(key);
         if key != 0 && self.slots[slot].key == key {
             self.counts[self.slots[slot].count] += 1;
+            self.last.clear();
+            self.last.extend_from_slice(name);
+            self.last_count = self.slots[slot].count;
             return;
         }
         let mut upper = name[..name.len().min(NAME)].to_vec();
@@ -146,5 +156,14 @@ mod tests {
         counts.add(b"name1");
         assert_eq!(counts.iter().count(), MAX_NAMES);
         assert_eq!((counts.total(), counts.other(), counts.get(b"name1")), (10_001, 10_000 - 4096, 2));
+    }
+
+    #[test]
+    fn no_name_is_not_the_name_before() {
+        let mut counts = CommandCounts::default();
+        for name in [&b"SET"[..], b"", b"SET", b"SET", b"", b"set", b""] {
+            counts.add(name);
+        }
+        assert_eq!(counts.iter().collect::<Vec<_>>(), [(&b""[..], 3), (b"SET", 4)]);
     }
 }
