@@ -9,6 +9,8 @@ mod cases;
 #[path = "aof_support/mutate.rs"]
 mod mutate;
 
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -27,10 +29,13 @@ struct Said {
 }
 
 /// Runs the official tool; `None` where a signal ended it.
-fn official(tool: &Path, arguments: &[&str], path: &Path) -> Option<Said> {
+fn official(tool: &Path, arguments: &[&str], path: &Path, answer: &[u8]) -> Option<Said> {
     let mut command = Command::new(tool);
-    command.args(arguments).arg(path).stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output().expect("the tool starts");
+    command.args(arguments).arg(path).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the tool starts");
+    // A tool that asks nothing may be gone already.
+    let _ = child.stdin.take().map(|mut input| input.write_all(answer));
+    let output = child.wait_with_output().expect("the tool ends");
     Some(Said { exit: output.status.code()?, lines: comparable(&output.stdout) })
 }
 
@@ -94,7 +99,7 @@ fn random_files(installed: &Installed, seed: u64, count: usize, folder: &Path) -
             _ => (&[], Task::Check),
         };
         let ours = library(Tool::Redis70, task, &path);
-        match official(&installed.check_aof, arguments, &path) {
+        match official(&installed.check_aof, arguments, &path, b"") {
             Some(theirs) => {
                 assert_eq!(ours, theirs, "seed {seed}, case {case}, {task:?}: \"{}\"", data.escape_ascii());
             }
@@ -162,4 +167,74 @@ fn crafted_inputs_get_the_lines_of_the_tool() {
         }
         assert!(compared > 400, "{compared}");
     }
+}
+
+/// Every regular file below a folder with its bytes, by its path.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else {
+            all.insert(path.clone(), fs::read(&path).expect("a file"));
+        }
+    }
+    all
+}
+
+fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in contents(from) {
+        let path = to.join(path.strip_prefix(from).expect("below it"));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, bytes).expect("write");
+    }
+}
+
+/// The cut that the library plans is the one that the tool makes when it is told yes, with the same lines around it.
+#[test]
+fn cuts_leave_the_bytes_that_the_tool_leaves() {
+    let Some(installed) = require(Product::Redis86) else { return };
+    let folder = scratch("cuts");
+    let mut cuts = 0;
+    for case in cases() {
+        let origin = cases::folder().join(&case.id);
+        let has_stamp = contents(&origin).values().any(|bytes| bytes.windows(4).any(|four| four == b"#TS:"));
+        let mut tasks = vec![Task::Fix];
+        if has_stamp {
+            tasks.extend([-1, 1, 50, 99, 100, 150, 200, 250, 300].map(Task::TruncateToTimestamp));
+        }
+        for (number, task) in tasks.into_iter().enumerate() {
+            let copied = folder.join(format!("{}-{number}", case.id));
+            copy(&origin, &copied);
+            let path = copied.join(case.path.strip_prefix(&origin).expect("below it"));
+            let (outcome, mut lines) = run(Tool::Redis86, task, &path);
+            let mut expected = contents(&copied);
+            if let Some(cut) = &outcome.cut {
+                // The tool asks on the line of what it prints next.
+                let question = cut.question.unwrap_or_default().as_bytes();
+                let mut done = cut.done.clone();
+                done[0].splice(0..0, question.iter().copied());
+                lines.extend(done);
+                let size = usize::try_from(cut.to).expect("a size");
+                expected.get_mut(&cut.path).expect("the file").truncate(size);
+                cuts += 1;
+            }
+            let time = if let Task::TruncateToTimestamp(time) = task { time.to_string() } else { String::new() };
+            let arguments = if time.is_empty() { vec!["--fix"] } else { vec!["--truncate-to-timestamp", &time[..]] };
+            let Some(theirs) = official(&installed.check_aof, &arguments, &path, b"y\n") else {
+                assert!(case.column("fix_8.6.3").contains("SIG"), "{}", case.id);
+                continue;
+            };
+            assert_eq!(i32::from(outcome.exit) == 0, theirs.exit == 0 && !outcome.refused, "{} {task:?}", case.id);
+            if !outcome.refused {
+                assert_eq!(contents(&copied), expected, "{} {task:?}", case.id);
+            }
+            if !outcome.refused && !case.column("check_verdict_8.6.3").starts_with("bad-rdb") {
+                assert_eq!(comparable(&lines.join(&b'\n')), theirs.lines, "{} {task:?}", case.id);
+            }
+        }
+    }
+    assert!(cuts > 80, "only {cuts} cuts were compared");
+    fs::remove_dir_all(&folder).expect("clean up");
 }
