@@ -31,4 +31,5 @@ pub use payload::{
     ArrayValue, Attributes, Event, Expire, Header, ModuleId, ModuleItem, Payload, Record, Role, Score, StreamInfo,
     StreamInfo2,
 };
+pub(crate) use string::string_at;
 pub use string::{Body, RdbString};

@@ -14,7 +14,7 @@ use std::io::{self, Read};
 use crate::crc64::Crc64;
 use crate::error::{ReadError, Result};
 use crate::limits::Limits;
-use crate::rdb::{Event, Parser, Step};
+use crate::rdb::{Event, Parser, Payload, Span, Step};
 
 /// What is read at a time.
 pub const BLOCK: usize = 256 << 10;
@@ -89,6 +89,21 @@ impl<R: Read> Window<R> {
         Ok(())
     }
 
+    /// Reads to the end of the input, handing out what comes, and answers the offset of the end.
+    ///
+    /// # Errors
+    /// What the input says.
+    pub fn drain(&mut self, mut on: impl FnMut(&[u8])) -> io::Result<u64> {
+        loop {
+            on(self.data());
+            self.consume(self.data().len());
+            if self.eof {
+                return Ok(self.offset);
+            }
+            self.fill(1)?;
+        }
+    }
+
     /// Moves the resident bytes to the front; doubles a buffer that they fill, and gives a grown one back.
     fn make_room(&mut self) {
         if self.end < self.buffer.len() {
@@ -153,20 +168,36 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// If the input fails, or its bytes leave no way on.
     #[expect(clippy::should_implement_trait, reason = "an Iterator cannot lend from itself")]
+    #[inline]
     pub fn next(&mut self) -> Result<Option<Event<&[u8]>>, ReadError> {
+        let Some((start, event)) = self.advance()? else { return Ok(None) };
+        let resident = &self.window.buffer[start..];
+        Ok(Some(event.map(&mut |span| span.of(resident))))
+    }
+
+    /// Finds the next event and passes over it; answers where in the buffer its ranges count from.
+    fn advance(&mut self) -> Result<Option<(usize, Event<Span>)>, ReadError> {
         if self.parser.is_done() {
             return Ok(None);
         }
-        let (consumed, event) = loop {
+        loop {
             match self.parser.step(self.window.data(), self.window.eof())? {
                 Step::Need(n) => self.window.fill(n)?,
-                Step::Event { consumed, event } => break (consumed, event),
+                Step::Event { consumed, event } => {
+                    let start = self.window.start;
+                    self.window.consume(consumed);
+                    return Ok(Some((start, event)));
+                }
             }
-        };
-        let start = self.window.start;
-        self.window.consume(consumed);
+        }
+    }
+
+    /// The same, and the CRC-64 up to the event's end where it is [`Payload::Eof`](crate::rdb::Payload::Eof).
+    pub(crate) fn next_with_crc(&mut self) -> Result<Option<(Event<&[u8]>, u64)>, ReadError> {
+        let Some((start, event)) = self.advance()? else { return Ok(None) };
+        let crc = if matches!(event.payload, Payload::Eof) { self.window.crc() } else { 0 };
         let resident = &self.window.buffer[start..];
-        Ok(Some(event.map(&mut |span| span.of(resident))))
+        Ok(Some((event.map(&mut |span| span.of(resident)), crc)))
     }
 
     /// The file offset behind the last event.

@@ -1,10 +1,27 @@
 //! Verification: every finding of a file in one run, and a verdict.
+//!
+//! ```text
+//! bytes -> rdb::Parser -> events -> verifier -> findings ┐
+//!                                      └ counts ---------┴-> Report
+//! ```
+//!
+//! [`slice`], [`reader`] and [`file`] verify a whole RDB; [`Push`] verifies one that the caller feeds. All four give the
+//! same report, but that only a source that can be read again ([`slice`], [`file`]) confirms duplicates by their text.
 
 mod codes;
+mod drive;
 mod duplicates;
 mod finding;
+mod options;
+mod rdb;
+mod report;
 mod sink;
+mod source;
+mod suspects;
 mod value;
 
 pub use codes::Code;
+pub use drive::{Push, file, reader, slice};
 pub use finding::{Finding, Severity};
+pub use options::{Duplicates, Options};
+pub use report::{Checksum, Counts, DbCounts, DuplicateCheck, Format, Kind, Report, Verdict};

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::wire::{StringHead, string_head};
+use crate::error::Reading;
+use crate::input::{Cursor, Outcome, Span, Stop};
 use crate::lzf;
 use crate::rdb::packed::{IntText, PackedValue};
 
@@ -68,6 +71,30 @@ impl<B> RdbString<B> {
                 Body::Long { stored, decoded } => Body::Long { stored, decoded },
             },
         }
+    }
+}
+
+/// Reads the string that begins at `offset` of a file, of which `window` holds the bytes from there on.
+///
+/// # Errors
+/// With the length of the window that is wanted, which is `usize::MAX` where there is no string.
+pub(crate) fn string_at(window: &[u8], offset: u64) -> Result<RdbString<&[u8]>, usize> {
+    let mut c = Cursor::new(window, offset);
+    let mut read = || -> Outcome<RdbString<Span>> {
+        let (head, _) = c.read(Reading::Key, string_head)?;
+        let body = match head {
+            StringHead::Int(value) => Body::Int(value),
+            StringHead::Raw(len) => Body::Raw(c.span_of(len, offset, Reading::Key)?),
+            StringHead::Lzf { stored, decoded } => {
+                Body::Lzf { data: c.span_of(stored, offset, Reading::Key)?, decoded }
+            }
+        };
+        Ok(RdbString { start: offset, end: c.offset(), body })
+    };
+    match read() {
+        Ok(string) => Ok(string.map(&mut |span| span.of(window))),
+        Err(Stop::Need { upto, .. }) => Err(upto),
+        Err(Stop::Fail(_)) => Err(usize::MAX),
     }
 }
 

@@ -41,6 +41,7 @@ codes! {
     RdbEmptyFile "rdb-empty-file" Error;
     RdbZeroFilled "rdb-zero-filled" Error;
     RdbBadMagic "rdb-bad-magic" Error;
+    RdbNotAnRdb "rdb-not-an-rdb" Note;
     RdbBadVersion "rdb-bad-version" Error;
     RdbVersionDigitDamaged "rdb-version-digit-damaged" Error;
     RdbNewerVersion "rdb-newer-version" Note;

@@ -8,9 +8,27 @@ use crate::rdb::ValueType;
 /// What is being checked, for the findings about it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Subject {
-    pub(crate) db: Option<u64>,
-    pub(crate) key: Option<Vec<u8>>,
-    pub(crate) value_type: Option<ValueType>,
+    db: Option<u64>,
+    /// The key's name, cut at [`Finding::LONGEST_KEY`]. The buffer is used again from key to key.
+    key: Vec<u8>,
+    value_type: Option<ValueType>,
+}
+
+impl Subject {
+    /// From now on the findings are about this key.
+    #[inline]
+    pub(crate) fn set(&mut self, db: u64, key: &[u8], value_type: ValueType) {
+        self.db = Some(db);
+        self.key.clear();
+        self.key.extend_from_slice(&key[..key.len().min(Finding::LONGEST_KEY)]);
+        self.value_type = Some(value_type);
+    }
+
+    /// From now on the findings are about no key.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        (self.db, self.value_type) = (None, None);
+    }
 }
 
 /// Where in the file a finding lies, and what was being read there.
@@ -74,12 +92,13 @@ impl Findings {
             return;
         }
         let Subject { db, key, value_type } = &self.subject;
+        let is_key = value_type.is_some();
         kept.push(Finding {
             end: place.end,
             element: place.element,
             reading: place.reading.map(|reading| reading.to_string()),
             db: *db,
-            key: key.clone(),
+            key: is_key.then(|| key.clone()),
             value_type: value_type.map(ValueType::type_name),
             encoding: value_type.map(ValueType::encoding_name),
             ..Finding::new(code, place.start, place.failed_at, message())

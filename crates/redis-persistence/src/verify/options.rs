@@ -1,0 +1,50 @@
+//! What a verification is asked to do.
+
+use crate::limits::Limits;
+
+/// What a verification is asked to do.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::verify::{Duplicates, Options};
+///
+/// let options = Options { duplicates: Duplicates::Off, ..Options::default() };
+/// assert!(!options.quick);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Whether keys and elements that occur twice are looked for.
+    pub duplicates: Duplicates,
+    /// Only the frame and the checksum: values are walked over, not looked into.
+    pub quick: bool,
+    /// The time to hold expiries against, in milliseconds since the epoch. Without it none counts as expired.
+    pub now_ms: Option<i64>,
+    /// How many findings are kept. All are counted.
+    pub max_findings: usize,
+    /// What the contents of a file may make the library hold in memory.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            duplicates: Duplicates::On,
+            quick: false,
+            now_ms: None,
+            max_findings: 1000,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How far the search for duplicates goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duplicates {
+    /// Not at all.
+    Off,
+    /// In one pass, as far as [`Limits::duplicate_bytes`] reaches.
+    #[default]
+    On,
+    /// All, walking over a source that can seek as often as it takes.
+    Full,
+}

@@ -1,0 +1,420 @@
+//! Verifies an RDB, fed with the parser's events: the frame here and in the files below, values in [`super::value`].
+//!
+//! ```text
+//! event -> RdbVerifier ┬ databases.rs   SELECTDB, RESIZEDB, slots: what the writer promises against what comes
+//!                      ├ aux.rs         who wrote it
+//!                      ├ keys.rs        attributes, duplicates, holes
+//!                      ├ strings.rs     the form of each string
+//!                      ├ extras.rs      functions, modules, key metadata, slot imports
+//!                      └ ValueChecker   what a key holds
+//! ```
+
+mod aux;
+mod databases;
+mod extras;
+mod failure;
+mod function;
+mod keys;
+mod slot;
+mod strings;
+mod tally;
+mod trailing;
+
+use super::codes::Code;
+use super::duplicates::Table;
+use super::finding::Severity;
+use super::options::{Duplicates, Options};
+use super::report::{Checksum, DuplicateCheck, Format, Kind, Report, Verdict};
+use super::sink::{Findings, Place};
+use super::source::Source;
+use super::value::template::Registry;
+use super::value::{Context, Scratch, Suspect, ValueChecker};
+use crate::error::{Error, Reading};
+use crate::rdb::{Event, Family, Header, Payload, Quirk, Role, ValueType, opcode};
+
+/// Verifies one RDB.
+#[derive(Debug)]
+pub(crate) struct RdbVerifier {
+    options: Options,
+    findings: Findings,
+    scratch: Scratch,
+    header: Option<Header>,
+    aux: aux::Aux,
+    databases: databases::Databases,
+    keys: keys::Keys,
+    extras: extras::Extras,
+    strings: strings::Strings,
+    templates: Registry,
+    elements: Table,
+    suspects: Vec<Suspect>,
+    /// The value that is being walked, and where its record begins.
+    value: Option<(ValueChecker, u64)>,
+    /// Types and opcodes newer than the version that were reported.
+    newer_reported: [bool; 256],
+    /// The CRC-64 of everything up to the end of the records.
+    crc: Option<u64>,
+    checksum: Option<Checksum>,
+    trailing: trailing::Trailing,
+    /// Behind the last event.
+    offset: u64,
+    /// Why it cannot be judged.
+    unjudged: bool,
+    failed: bool,
+    /// The size of a file that could not be walked to its end.
+    size: Option<u64>,
+    kind: Kind,
+}
+
+impl RdbVerifier {
+    pub(crate) fn new(options: Options) -> Self {
+        let budget = options.limits.duplicate_bytes;
+        Self {
+            findings: Findings::new(options.max_findings),
+            scratch: Scratch::default(),
+            header: None,
+            aux: aux::Aux::default(),
+            databases: databases::Databases::default(),
+            keys: keys::Keys::new(budget / 2),
+            extras: extras::Extras::default(),
+            strings: strings::Strings::default(),
+            templates: Registry::new(options.limits.templates),
+            elements: Table::new(budget / 2),
+            suspects: Vec::new(),
+            value: None,
+            newer_reported: [false; 256],
+            crc: None,
+            checksum: None,
+            trailing: trailing::Trailing::default(),
+            offset: 0,
+            unjudged: false,
+            failed: false,
+            size: None,
+            kind: Kind::Rdb,
+            options,
+        }
+    }
+
+    /// Looks at an event. `crc` gives the checksum up to its end, and is asked for once.
+    pub(crate) fn event(&mut self, event: &Event<&[u8]>, crc: impl FnOnce() -> u64) {
+        self.offset = event.end;
+        if let Some((quirk, at)) = event.quirk {
+            self.quirk(quirk, at);
+        }
+        match &event.payload {
+            Payload::Record(record) => {
+                self.extras.key_follows(record, &mut self.findings);
+                self.record(event, record);
+            }
+            Payload::Str { role, string } => self.string(event, *role, string),
+            Payload::Piece { role, bytes, last } => self.piece(event, *role, bytes, *last),
+            Payload::Header(header) => self.header(header),
+            Payload::Aux { name, value } => {
+                self.opcode_seen(opcode::AUX, event.start);
+                self.aux(name, value.as_ref());
+            }
+            Payload::SelectDb { db } => {
+                self.databases.select(*db, event.start, event.end, &mut self.findings);
+                self.keys.tally.select(*db);
+            }
+            Payload::ResizeDb { keys, expires } => {
+                self.opcode_seen(opcode::RESIZEDB, event.start);
+                self.databases.resize(*keys, *expires, event.start, &mut self.findings);
+            }
+            Payload::SlotInfo { slot, keys, expires } => {
+                self.opcode_seen(opcode::SLOT_INFO, event.start);
+                self.databases.slot(*slot, *keys, *expires, event.start, &mut self.findings);
+            }
+            Payload::Attributes(attributes) => self.keys.pending = Some((*attributes, event.start)),
+            Payload::Eof => {
+                self.crc = Some(crc());
+                if self.version() < 5 {
+                    self.checksum = Some(Checksum::Absent);
+                }
+            }
+            Payload::Checksum { stored } => self.checksum(*stored, event.start),
+            Payload::Function { pre_ga } => {
+                self.opcode_seen(if *pre_ga { opcode::FUNCTION_PRE_GA } else { opcode::FUNCTION2 }, event.start);
+                self.keys.tally.functions += 1;
+                self.extras.function(*pre_ga, event.start, event.end, &mut self.findings);
+            }
+            Payload::ModuleAux { module, when_opcode, .. } => {
+                self.opcode_seen(opcode::MODULE_AUX, event.start);
+                self.extras.module_aux(*module, *when_opcode, event.start, &mut self.findings);
+            }
+            Payload::Module(id) if self.value.is_some() => {
+                self.keys.tally.module(*id);
+                self.extras.module_needed(*id, event.start, &mut self.findings);
+            }
+            Payload::KeyMeta { classes } => {
+                self.opcode_seen(opcode::KEY_META, event.start);
+                self.extras.key_meta(*classes, event.start, event.end, &mut self.findings);
+            }
+            Payload::KeyMetaClass { spec } => self.extras.key_meta_class(*spec, event.start, &mut self.findings),
+            Payload::SlotRange { first, last } => {
+                self.extras.slot_range(*first, *last, event.start, &mut self.findings);
+            }
+            Payload::Template { id, fields } => {
+                self.opcode_seen(opcode::HASH_TEMPLATE, event.start);
+                self.templates.begin(*id, *fields, event.start, &mut self.findings);
+            }
+            _ => {}
+        }
+        self.extras.after(event);
+        if !matches!(event.payload, Payload::Record(_)) {
+            self.inside_value(event);
+        }
+        if event.ends_record {
+            self.end_of_record(event);
+        }
+    }
+
+    fn header(&mut self, header: &Header) {
+        self.header = Some(*header);
+        let &Header { family, version, well_formed } = header;
+        let place = Place::span(0, 9).reading(Reading::Header);
+        if !well_formed {
+            self.findings.add(Code::RdbBadVersion, place, || {
+                format!("the version has a byte that is no digit; servers read it as {version}, or refuse it")
+            });
+        }
+        match (family, version) {
+            (Family::Redis, 1000..=1999) => {
+                self.unjudged = true;
+                self.findings.add(Code::RdbForeignProduct, place, || {
+                    format!("version {version} is of Redis Enterprise: its opcodes have other meanings")
+                });
+            }
+            (Family::Redis, 80..) | (Family::Valkey, ..80) => self.findings.add(Code::RdbBadVersion, place, || {
+                format!("no {family} server ever wrote version {version}, and none loads it")
+            }),
+            _ if self.is_newer() => {
+                self.unjudged = true;
+                self.findings.add(Code::RdbNewerVersion, place, || {
+                    format!("version {version} ({family}) is newer than this build knows: what is known of it is checked")
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn version(&self) -> u32 {
+        self.header.map_or(0, |h| h.version)
+    }
+
+    fn family(&self) -> Family {
+        self.header.map_or(Family::Redis, |h| h.family)
+    }
+
+    /// Whether the version is of a server that this build does not know.
+    fn is_newer(&self) -> bool {
+        self.header.is_some_and(|h| match h.family {
+            Family::Redis => (crate::rdb::NEWEST_REDIS + 1..80).contains(&h.version),
+            Family::Valkey => h.version > crate::rdb::NEWEST_VALKEY,
+        })
+    }
+
+    fn quirk(&mut self, quirk: Quirk, at: u64) {
+        let (code, message) = match quirk {
+            Quirk::OverlongLength => (Code::RdbOverlongLength, "a length in a longer form than it needs"),
+            Quirk::SpecialAsNumber => {
+                (Code::RdbSpecialAsNumber, "a string form where a number is read: servers take its low six bits")
+            }
+        };
+        self.findings.add(code, Place::at(at), || message.to_owned());
+    }
+
+    /// Holds an opcode against the version; each is reported once.
+    fn opcode_seen(&mut self, byte: u8, at: u64) {
+        let (family, version) = (self.family(), self.version());
+        let least = opcode::min_version(byte, family);
+        if least > version && !std::mem::replace(&mut self.newer_reported[usize::from(byte)], true) {
+            let name = opcode::name(byte, family).unwrap_or("opcode");
+            self.findings.add(Code::RdbTypeNewerThanVersion, Place::at(at), || {
+                format!("opcode {name} came with version {least}, but the file says {version}")
+            });
+        }
+    }
+
+    /// Holds a value type against version and family; each is reported once.
+    fn type_seen(&mut self, value_type: ValueType, at: u64) {
+        let (family, version) = (self.family(), self.version());
+        let odd = !value_type.belongs_to(family) || value_type.min_version() > version;
+        if !odd || std::mem::replace(&mut self.newer_reported[usize::from(value_type.byte())], true) {
+            return;
+        }
+        let least = value_type.min_version();
+        if !value_type.belongs_to(family) {
+            self.findings.add(Code::RdbForeignType, Place::at(at), || {
+                format!("type {} ({value_type}) belongs to Redis; Valkey refuses it", value_type.byte())
+            });
+        } else {
+            self.findings.add(Code::RdbTypeNewerThanVersion, Place::at(at), || {
+                format!("type {} ({value_type}) came with version {least}, but the file says {version}", value_type.byte())
+            });
+        }
+    }
+
+    fn inside_value(&mut self, event: &Event<&[u8]>) {
+        if self.options.quick {
+            return;
+        }
+        let (family, version) = (self.family(), self.version());
+        if let Some((checker, _)) = &mut self.value {
+            let mut cx = Context {
+                findings: &mut self.findings,
+                scratch: &mut self.scratch,
+                elements: &mut self.elements,
+                suspects: &mut self.suspects,
+                templates: &mut self.templates,
+                duplicates: self.options.duplicates != Duplicates::Off,
+                family,
+                version,
+                limits: &self.options.limits,
+            };
+            checker.event(event, &mut cx);
+        }
+    }
+
+    fn end_of_record(&mut self, event: &Event<&[u8]>) {
+        let (family, version) = (self.family(), self.version());
+        if let Some((checker, start)) = self.value.take() {
+            let mut cx = Context {
+                findings: &mut self.findings,
+                scratch: &mut self.scratch,
+                elements: &mut self.elements,
+                suspects: &mut self.suspects,
+                templates: &mut self.templates,
+                duplicates: self.options.duplicates != Duplicates::Off,
+                family,
+                version,
+                limits: &self.options.limits,
+            };
+            if !self.options.quick {
+                checker.end(start, event.end, &mut cx);
+            }
+        }
+        self.findings.subject.clear();
+    }
+
+    fn checksum(&mut self, stored: u64, at: u64) {
+        let computed = self.crc.unwrap_or(0);
+        let place = Place::span(at, at + 8).reading(Reading::Checksum);
+        self.checksum = Some(match stored {
+            0 => {
+                self.findings.add(Code::RdbChecksumDisabled, place, || {
+                    "the writer did not compute a checksum: the structure is checked, the content is unproven".to_owned()
+                });
+                Checksum::Disabled
+            }
+            _ if stored == computed => Checksum::Ok,
+            _ => {
+                self.findings.add(Code::RdbChecksumMismatch, place, || {
+                    format!("the file states the checksum {stored:016x}, its bytes give {computed:016x}")
+                });
+                Checksum::Mismatch
+            }
+        });
+    }
+
+    /// Takes what follows the end of the records.
+    pub(crate) fn trailing(&mut self, bytes: &[u8]) {
+        self.trailing.push(bytes);
+    }
+
+    /// Takes note that the walk cannot go on. `head` is what the file begins with, if nothing of it could be read, and
+    /// `size` is its size.
+    pub(crate) fn failed(&mut self, error: &Error, head: &[u8], size: u64) {
+        self.failed = true;
+        failure::report(self, error, &head[..head.len().min(512)]);
+        self.size = Some(size);
+    }
+
+    /// Looks back at the whole file. `source` reads places of it again, to confirm duplicates.
+    pub(crate) fn finish(mut self, source: Option<&mut dyn Source>) -> Report {
+        let offset = self.offset;
+        self.findings.subject.clear();
+        self.keys.close_hole(&mut self.findings);
+        self.databases.end(&mut self.findings);
+        self.after_the_end();
+        let duplicates = self.settle(source);
+        if !self.failed {
+            self.databases.impossible(offset, &mut self.findings);
+            self.templates.end(&mut self.findings);
+            if let Some((attributes, start)) = self.keys.pending {
+                self.findings.add(Code::RdbAttributesPending, Place::new(attributes.start.unwrap_or(start), offset), || {
+                    "an expiry, idle time or frequency without a key after it: servers drop it".to_owned()
+                });
+            }
+        }
+        let verdict = match (self.findings.any(Severity::Error), self.unjudged) {
+            (true, _) => Verdict::Damaged,
+            (false, true) => Verdict::Unknown,
+            (false, false) => Verdict::Sound,
+        };
+        Report {
+            kind: self.kind,
+            verdict,
+            size: self.size.unwrap_or(offset + self.trailing.len),
+            format: self.header.map(|h| Format {
+                family: h.family,
+                rdb_version: h.version,
+                writer: self.aux.writer,
+                created: self.aux.created,
+            }),
+            counts: self.keys.tally.into_counts(),
+            checksum: self.checksum,
+            duplicates,
+            findings_total: self.findings.counts().map(|(_, n)| n).sum(),
+            findings_by_code: self.findings.counts().collect(),
+            findings: self.findings.into_kept(),
+        }
+    }
+
+    /// Judges what follows the end of the records.
+    fn after_the_end(&mut self) {
+        let (len, at, version) = (self.trailing.len, self.offset, self.version());
+        if self.checksum == Some(Checksum::Absent) {
+            if len == 8 && !self.trailing.all_zero() {
+                self.findings.add(Code::RdbVersionDigitDamaged, Place::new(5, at), || {
+                    format!(
+                        "the file says version {version}, which has no checksum, but 8 bytes follow its end: a damaged \
+                         version digit turns the checksum off"
+                    )
+                });
+                return;
+            }
+            self.findings.add(Code::RdbChecksumAbsent, Place::at(at), || {
+                format!("version {version} has no checksum: the structure is checked, the content is unproven")
+            });
+        }
+        if len > 0 {
+            let what = self.trailing.describe();
+            self.findings.add(Code::RdbTrailingBytes, Place::span(at, at + len), || {
+                format!("{len} bytes follow the end of the RDB, {what}; servers do not look at them")
+            });
+        }
+    }
+
+    /// Settles the search for duplicates.
+    fn settle(&mut self, source: Option<&mut dyn Source>) -> DuplicateCheck {
+        if self.options.duplicates == Duplicates::Off || self.options.quick || self.header.is_none() {
+            return DuplicateCheck::Off;
+        }
+        let all = self.keys.settle(&mut self.suspects, &mut self.findings);
+        let confirmed = super::suspects::confirm(&mut self.suspects, source, &mut self.findings);
+        match (all && !self.failed && self.findings.count(Code::ElementsUnchecked) == 0, confirmed) {
+            (false, _) => DuplicateCheck::Partial,
+            (true, true) => DuplicateCheck::Checked,
+            (true, false) => DuplicateCheck::ByHash,
+        }
+    }
+
+    /// The role decides whose string it is: what a value checker decodes is not looked at twice.
+    fn is_checked_by_value(&self, role: Role) -> bool {
+        match role {
+            Role::Member | Role::Field => true,
+            Role::Item => matches!(&self.value, Some((ValueChecker::Elements(c), _)) if c.decodes_items()),
+            _ => role.is_blob(),
+        }
+    }
+}

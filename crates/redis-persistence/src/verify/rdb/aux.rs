@@ -1,0 +1,117 @@
+//! AUX fields: who wrote the file, and when.
+
+use std::collections::HashSet;
+
+use super::RdbVerifier;
+use crate::error::Reading;
+use crate::rdb::{Body, Family, RdbString};
+use crate::verify::codes::Code;
+use crate::verify::sink::Place;
+
+/// Different names that are remembered to notice one that comes twice.
+const MOST_NAMES: usize = 256;
+
+/// What the AUX fields said.
+#[derive(Debug, Default)]
+pub(super) struct Aux {
+    pub(super) writer: Option<String>,
+    pub(super) created: Option<i64>,
+    /// The product, where a field shows one other than Redis and Valkey.
+    pub(super) product: Option<&'static str>,
+    names: HashSet<Vec<u8>>,
+}
+
+/// Fields that come once for each key or slot, or once for each of several things.
+const REPEATED: [&str; 5] = ["mvcc-tstamp", "keydb-subexpire-key", "keydb-subexpire-when", "slot-info", "lua"];
+
+impl RdbVerifier {
+    pub(super) fn aux(&mut self, name: &RdbString<&[u8]>, value: Option<&RdbString<&[u8]>>) {
+        if self.options.quick {
+            return;
+        }
+        self.form(name, crate::rdb::Role::AuxName);
+        self.compressed(name, Reading::AuxName);
+        let Some(value) = value else { return };
+        self.form(value, crate::rdb::Role::AuxValue);
+        self.compressed(value, Reading::AuxValue);
+        let (Ok(name_text), Ok(value_text)) = (name.decode(), value.decode()) else { return };
+        let name_text = name_text.to_ascii_lowercase();
+        let key = std::str::from_utf8(&name_text).unwrap_or("");
+        let place = Place::span(name.start, value.end).reading(Reading::AuxValue);
+        if !REPEATED.contains(&key) && self.aux.names.len() < MOST_NAMES && !self.aux.names.insert(name_text.clone()) {
+            self.findings.add(Code::RdbAuxDuplicate, place, || format!("AUX field {key:?} comes twice"));
+        }
+        let text = String::from_utf8_lossy(&value_text[..value_text.len().min(64)]).into_owned();
+        let number = text.parse::<i64>().ok();
+        let long = matches!(value.body, Body::Long { .. });
+        let implausible = match key {
+            "redis-ver" | "valkey-ver" => {
+                self.aux_version(key, &text, place);
+                false
+            }
+            "ctime" => {
+                self.aux.created = number;
+                number.is_none_or(|n| n < 0)
+            }
+            "used-mem" => number.is_none_or(|n| n < 0),
+            "redis-bits" => !matches!(number, Some(32 | 64)),
+            "repl-id" => value_text.len() != 40 || !value_text.iter().all(u8::is_ascii_hexdigit),
+            "repl-offset" | "repl-stream-db" => number.is_none_or(|n| n < -1),
+            "mvcc-tstamp" | "keydb-subexpire-key" | "keydb-subexpire-when" | "repl-masters" => {
+                self.aux.product.get_or_insert("KeyDB");
+                false
+            }
+            "slot-info" => {
+                self.aux_slot_info(&value_text, place);
+                false
+            }
+            "%salvaged" => {
+                self.findings.add(Code::RdbContentUnproven, place, || {
+                    format!("the file was salvaged from a damaged one ({text}): its checksum is true, its content is unproven")
+                });
+                false
+            }
+            _ => false,
+        };
+        if implausible && !long {
+            self.findings.add(Code::RdbAuxImplausible, place, || format!("AUX field {key} has the value {text:?}"));
+        }
+    }
+
+    /// The value of a field with a long name: no field of any server.
+    pub(super) fn aux_value(&mut self, value: &RdbString<&[u8]>) {
+        self.compressed(value, Reading::AuxValue);
+    }
+
+    fn aux_version(&mut self, name: &str, version: &str, place: Place) {
+        if version.starts_with("df-") {
+            self.aux.product = Some("Dragonfly");
+        }
+        let of_valkey = name == "valkey-ver";
+        let (family, file_version) = (self.family(), self.version());
+        let fits = match (family, of_valkey) {
+            (Family::Valkey, valkey) => valkey,
+            (Family::Redis, true) => file_version == 11,
+            (Family::Redis, false) => true,
+        };
+        if !fits {
+            self.findings.add(Code::RdbAuxFamily, place, || {
+                format!("{name} {version} does not write files of {family} version {file_version}")
+            });
+        }
+        self.aux.writer = Some(version.to_owned());
+    }
+
+    /// Valkey's slot-info: slot, keys, expiries, and in newer versions a fourth number.
+    fn aux_slot_info(&mut self, text: &[u8], place: Place) {
+        let mut numbers = text.split(|b| *b == b',').map(|n| std::str::from_utf8(n).ok()?.trim_start().parse::<u64>().ok());
+        match (numbers.next().flatten(), numbers.next().flatten(), numbers.next().flatten()) {
+            (Some(slot), Some(keys), Some(expires)) => {
+                self.databases.slot(slot, keys, expires, place.start, &mut self.findings);
+            }
+            _ => self.findings.add(Code::RdbAuxSlotInfoBad, place, || {
+                "slot-info needs three numbers; Valkey refuses the file".to_owned()
+            }),
+        }
+    }
+}

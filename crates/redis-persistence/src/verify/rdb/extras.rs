@@ -1,0 +1,206 @@
+//! What a file holds besides keys: functions, data of modules, metadata of keys, slots being imported.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::function::shebang;
+use super::slot::SLOTS;
+use crate::error::Reading;
+use crate::lzf;
+use crate::rdb::{Body, Event, ModuleId, Payload, RdbString, Record, Role};
+use crate::verify::codes::Code;
+use crate::verify::sink::{Findings, Place};
+
+/// Library names, and module ids, that are remembered.
+const MOST_NAMES: usize = 1 << 14;
+/// The first line of a library is looked for in so many bytes.
+const LONGEST_FIRST_LINE: usize = 4096;
+/// Classes of metadata that a key can have.
+const MOST_CLASSES: u64 = 7;
+
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    libraries: HashSet<Vec<u8>>,
+    modules: BTreeSet<ModuleId>,
+    classes: BTreeSet<u32>,
+    /// The first bytes of a long library, while its pieces pass.
+    code: Option<LongCode>,
+    /// Where the record of the library at hand begins.
+    function_at: u64,
+    /// Behind the metadata of the next key.
+    meta_end: Option<u64>,
+    in_meta: bool,
+}
+
+#[derive(Debug)]
+struct LongCode {
+    head: Vec<u8>,
+    start: u64,
+    content: u64,
+    inflater: Option<lzf::Inflater>,
+}
+
+impl Extras {
+    pub(super) fn function(&mut self, pre_ga: bool, start: u64, end: u64, findings: &mut Findings) {
+        self.function_at = start;
+        if pre_ga {
+            findings.add(Code::RdbFunctionPreGa, Place::span(start, end).reading(Reading::Function), || {
+                "a function library as release candidates of Redis 7.0 wrote it: Redis 7.2 and Valkey refuse it".to_owned()
+            });
+        }
+    }
+
+    /// The source of a library.
+    pub(super) fn code(&mut self, string: &RdbString<&[u8]>, decoded: &mut Vec<u8>, findings: &mut Findings) {
+        decoded.clear();
+        match string.body {
+            Body::Raw(code) => self.library(code, string.start, findings),
+            Body::Int(_) => self.library(b"", string.start, findings),
+            Body::Lzf { data, decoded: size } => {
+                match lzf::inflate_into(data, usize::try_from(size).unwrap_or(usize::MAX), decoded) {
+                    Ok(()) => self.library(decoded, string.start, findings),
+                    Err(error) => {
+                        let at = string.end - data.len() as u64;
+                        super::strings::report_lzf(string.start, at, &error, Reading::Function, findings);
+                    }
+                }
+            }
+            Body::Long { stored, decoded } => {
+                let inflater = match decoded.map(|decoded| lzf::Inflater::new(stored, decoded)).transpose() {
+                    Ok(inflater) => inflater,
+                    Err(error) => {
+                        super::strings::report_lzf(string.start, string.end, &error, Reading::Function, findings);
+                        return;
+                    }
+                };
+                let (start, content) = (string.start, string.end);
+                self.code = Some(LongCode { head: Vec::new(), start, content, inflater });
+            }
+        }
+    }
+
+    /// A piece of a long library.
+    pub(super) fn code_piece(&mut self, role: Role, bytes: &[u8], last: bool, findings: &mut Findings) {
+        let Some(mut code) = self.code.take().filter(|_| role == Role::FunctionCode) else { return };
+        let head = &mut code.head;
+        let mut keep = |piece: &[u8]| {
+            let room = LONGEST_FIRST_LINE.saturating_sub(head.len());
+            head.extend_from_slice(&piece[..piece.len().min(room)]);
+        };
+        let result = match &mut code.inflater {
+            None => {
+                keep(bytes);
+                Ok(())
+            }
+            Some(inflater) => inflater.push(bytes, &mut keep).and_then(|()| if last { inflater.finish() } else { Ok(()) }),
+        };
+        match result {
+            Err(error) => {
+                super::strings::report_lzf(code.start, code.content, &error, Reading::Function, findings);
+            }
+            Ok(()) if last => self.library(&code.head, code.start, findings),
+            Ok(()) => self.code = Some(code),
+        }
+    }
+
+    fn library(&mut self, code: &[u8], at: u64, findings: &mut Findings) {
+        let place = Place::new(self.function_at, at).reading(Reading::Function);
+        match shebang(code) {
+            Err(why) => findings.add(Code::RdbFunctionInvalid, place, || {
+                format!("a function library that servers refuse: {why}")
+            }),
+            Ok(first_line) => {
+                if self.libraries.len() < MOST_NAMES && !self.libraries.insert(first_line.name.to_vec()) {
+                    findings.add(Code::RdbFunctionDuplicate, place, || {
+                        format!("function library {} comes twice", String::from_utf8_lossy(first_line.name))
+                    });
+                }
+                if !first_line.engine.eq_ignore_ascii_case(b"lua") {
+                    let engine = String::from_utf8_lossy(first_line.engine).into_owned();
+                    findings.add(Code::RdbModuleNeeded, place, || {
+                        format!("a function library needs the engine {engine:?}")
+                    });
+                }
+            }
+        }
+    }
+
+    pub(super) fn module_aux(&mut self, module: ModuleId, when_opcode: u64, at: u64, findings: &mut Findings) {
+        if when_opcode != 2 {
+            findings.add(Code::RdbModuleAuxWhen, Place::at(at).reading(Reading::ModuleItem), || {
+                format!("data of module {module} states when to load it as opcode {when_opcode}, which must be 2")
+            });
+        }
+        self.module_needed(module, at, findings);
+    }
+
+    /// Says once for each module that it is needed.
+    pub(super) fn module_needed(&mut self, module: ModuleId, at: u64, findings: &mut Findings) {
+        // Vector sets are a module value by layout, but part of every Redis since 8.0.
+        if module.name() == "vectorset" {
+            return;
+        }
+        if self.modules.len() < MOST_NAMES && self.modules.insert(ModuleId(module.0 & !1023)) {
+            findings.add(Code::RdbModuleNeeded, Place::at(at).reading(Reading::ModuleId), || {
+                format!("loads only on a server with the module of type {module}")
+            });
+        }
+    }
+
+    pub(super) fn key_meta(&mut self, classes: u64, at: u64, end: u64, findings: &mut Findings) {
+        if classes > MOST_CLASSES {
+            findings.add(Code::RdbKeyMetaInvalid, Place::at(at).reading(Reading::KeyMeta), || {
+                format!("{classes} classes of key metadata; servers know {MOST_CLASSES} at most")
+            });
+        }
+        (self.meta_end, self.in_meta) = (Some(end), classes > 0);
+    }
+
+    pub(super) fn key_meta_class(&mut self, spec: u32, at: u64, findings: &mut Findings) {
+        let may_be_ignored = spec & 1 == 1;
+        if !may_be_ignored && self.classes.len() < MOST_NAMES && self.classes.insert(spec >> 8) {
+            findings.add(Code::RdbKeyMetaNeeded, Place::at(at).reading(Reading::KeyMeta), || {
+                "key metadata of a class that a server must know to load the file".to_owned()
+            });
+        }
+    }
+
+    /// Follows the items of key metadata, to know where they end.
+    pub(super) fn after(&mut self, event: &Event<&[u8]>) {
+        if self.in_meta {
+            match event.payload {
+                Payload::Item(_) | Payload::Str { .. } | Payload::Piece { .. } | Payload::KeyMetaClass { .. } | Payload::KeyMeta { .. } => {
+                    self.meta_end = Some(event.end);
+                }
+                _ => self.in_meta = false,
+            }
+        }
+    }
+
+    /// Metadata must be followed by the key's type byte itself.
+    pub(super) fn key_follows(&mut self, record: &Record<&[u8]>, findings: &mut Findings) {
+        self.in_meta = false;
+        let Some(end) = self.meta_end.take() else { return };
+        if record.type_at != end {
+            findings.add(Code::RdbKeyMetaInvalid, Place::new(end, record.type_at).reading(Reading::KeyMeta), || {
+                "something stands between a key and its metadata: Redis refuses the file".to_owned()
+            });
+        }
+    }
+
+    pub(super) fn slot_import(&mut self, job: &RdbString<&[u8]>, at: u64, findings: &mut Findings) {
+        let len = job.text_len();
+        if len != 40 {
+            findings.add(Code::RdbSlotImportInvalid, Place::span(at, job.end).reading(Reading::SlotImport), || {
+                format!("the name of a slot import has {len} bytes, which must be 40")
+            });
+        }
+    }
+
+    pub(super) fn slot_range(&mut self, first: u64, last: u64, at: u64, findings: &mut Findings) {
+        if first > last || last >= SLOTS {
+            findings.add(Code::RdbSlotImportInvalid, Place::at(at).reading(Reading::SlotImport), || {
+                format!("slots {first} to {last} are no range of slots")
+            });
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Keys: what precedes them, whether they come twice, and holes that look like keys.
+
+use super::RdbVerifier;
+use super::strings::report_lzf;
+use super::{slot, tally::Tally};
+use crate::error::Reading;
+use crate::lzf;
+use crate::rdb::packed::IntText;
+use crate::rdb::{Attributes, Body, Event, Expire, RdbString, Record, Role, ValueType};
+use crate::verify::codes::Code;
+use crate::verify::duplicates::{Hasher, Table, hash};
+use crate::verify::options::Duplicates;
+use crate::verify::sink::{Findings, Place};
+use crate::verify::value::{Suspect, ValueChecker};
+
+/// Expiries before this are no milliseconds of our time (March 1973), and after the next no time that Redis can hold.
+const FIRST_PLAUSIBLE_MS: i64 = 100_000_000_000;
+const LAST_PLAUSIBLE_MS: i64 = 1 << 48;
+
+/// The keys of a file.
+#[derive(Debug)]
+pub(super) struct Keys {
+    pub(super) tally: Tally,
+    table: Table,
+    /// Attributes that no key followed yet, and where.
+    pub(super) pending: Option<(Attributes, u64)>,
+    long: Option<LongKey>,
+    hole: Hole,
+}
+
+/// A key whose name passes in pieces.
+#[derive(Debug)]
+struct LongKey {
+    start: u64,
+    content: u64,
+    hasher: Hasher,
+    inflater: Option<lzf::Inflater>,
+    sound: bool,
+}
+
+/// A run of records that are three zero bytes each.
+#[derive(Debug, Default)]
+struct Hole {
+    start: u64,
+    end: u64,
+    records: u64,
+}
+
+impl Keys {
+    pub(super) fn new(budget: usize) -> Self {
+        Self {
+            tally: Tally::default(),
+            table: Table::new(budget),
+            pending: None,
+            long: None,
+            hole: Hole::default(),
+        }
+    }
+
+    /// Reports a hole that has come to its end.
+    pub(super) fn close_hole(&mut self, findings: &mut Findings) {
+        let Hole { start, end, records } = std::mem::take(&mut self.hole);
+        if records >= 2 {
+            findings.add(Code::RdbZeroHole, Place::span(start, end), || {
+                format!(
+                    "{} zero bytes, which servers read as {records} empty keys: a hole in the file, of no keys",
+                    end - start
+                )
+            });
+        }
+    }
+
+    /// Compares all keys; answers whether none was left out.
+    pub(super) fn settle(&mut self, suspects: &mut Vec<Suspect>, findings: &mut Findings) -> bool {
+        let subject = findings.subject.clone();
+        let settled = self.table.settle(|first, later| {
+            suspects.push(Suspect { what: Code::RdbDuplicateKey, first, later, subject: subject.clone() });
+        });
+        let all = settled.compared == settled.seen;
+        if !all {
+            findings.add(Code::RdbDuplicatesUnchecked, Place::at(0), || {
+                format!("{} of {} keys were compared with all others", settled.compared, settled.seen)
+            });
+        }
+        all
+    }
+}
+
+impl RdbVerifier {
+    pub(super) fn record(&mut self, event: &Event<&[u8]>, record: &Record<&[u8]>) {
+        if self.is_hole(event, record) {
+            return;
+        }
+        let Record { attributes, type_at, value_type, key, value } = record;
+        self.keys.pending = None;
+        self.type_seen(*value_type, *type_at);
+        let expires = attributes.expire.is_some();
+        let expired = match (attributes.expire, self.options.now_ms) {
+            (Some(expire), Some(now)) => expire.ms < now && expire.ms != -1,
+            _ => false,
+        };
+        self.keys.tally.key(*value_type, expires, expired);
+        let slot = self.databases.key(expires);
+        let db = self.databases.db;
+        if self.options.quick {
+            self.findings.subject.set(db, &[], *value_type);
+            return;
+        }
+        self.name(key, *value_type, slot);
+        if attributes.start.is_some() {
+            self.attributes(attributes, *type_at);
+        }
+        self.form(key, Role::Key);
+        match value {
+            Some(value) => {
+                self.form(value, Role::Value);
+                self.compressed(value, Reading::StringValue);
+            }
+            None => self.value = Some((ValueChecker::new(*value_type), event.start)),
+        }
+    }
+
+    /// The key's name: its text, its hash, its slot.
+    fn name(&mut self, key: &RdbString<&[u8]>, value_type: ValueType, slot: Option<u64>) {
+        let mut int = IntText::new();
+        let db = self.databases.db;
+        let text: &[u8] = match key.body {
+            Body::Raw(text) => text,
+            Body::Int(value) => int.write(i64::from(value)),
+            Body::Lzf { data, decoded } => {
+                self.scratch.decoded.clear();
+                let size = usize::try_from(decoded).unwrap_or(usize::MAX);
+                if let Err(error) = lzf::inflate_into(data, size, &mut self.scratch.decoded) {
+                    self.findings.subject.set(db, &[], value_type);
+                    report_lzf(key.start, key.end - data.len() as u64, &error, Reading::Key, &mut self.findings);
+                    return;
+                }
+                &self.scratch.decoded
+            }
+            Body::Long { stored, decoded } => {
+                self.findings.subject.set(db, &[], value_type);
+                let inflater = decoded.map(|decoded| lzf::Inflater::new(stored, decoded));
+                let inflater = match inflater.transpose() {
+                    Ok(inflater) => inflater,
+                    Err(error) => {
+                        report_lzf(key.start, key.end, &error, Reading::Key, &mut self.findings);
+                        return;
+                    }
+                };
+                let hasher = Hasher::new(db);
+                self.keys.long = Some(LongKey { start: key.start, content: key.end, hasher, inflater, sound: true });
+                return;
+            }
+        };
+        self.findings.subject.set(db, text, value_type);
+        if self.options.duplicates != Duplicates::Off {
+            self.keys.table.insert(hash(text, db), key.start);
+        }
+        if let Some(slot) = slot {
+            let own = slot::of_key(text);
+            if own != slot {
+                self.findings.add(Code::RdbWrongSlot, Place::span(key.start, key.end).reading(Reading::Key), || {
+                    format!("the key is of slot {own}, but stands among those of slot {slot}")
+                });
+            }
+        }
+    }
+
+    /// A piece of a long key's name.
+    pub(super) fn key_piece(&mut self, role: Role, bytes: &[u8], last: bool) {
+        let Some(long) = self.keys.long.as_mut().filter(|_| role == Role::Key) else { return };
+        match &mut long.inflater {
+            None => long.hasher.update(bytes),
+            Some(inflater) if long.sound => {
+                let hasher = &mut long.hasher;
+                let mut result = inflater.push(bytes, &mut |piece| hasher.update(piece));
+                if let (Ok(()), true) = (&result, last) {
+                    result = inflater.finish();
+                }
+                if let Err(error) = result {
+                    long.sound = false;
+                    report_lzf(long.start, long.content, &error, Reading::Key, &mut self.findings);
+                }
+            }
+            Some(_) => {}
+        }
+        if last {
+            if let Some(long) = self.keys.long.take().filter(|l| l.sound && self.options.duplicates != Duplicates::Off) {
+                self.keys.table.insert(long.hasher.finish(), long.start);
+            }
+        }
+    }
+
+    /// Three zero bytes are a complete record. Two of them in a row are a hole: no server holds two empty keys.
+    fn is_hole(&mut self, event: &Event<&[u8]>, record: &Record<&[u8]>) -> bool {
+        let empty = |s: &RdbString<&[u8]>| s.body == Body::Raw(&[]) && s.end - s.start == 1;
+        let zero = record.value_type == ValueType::String
+            && event.end - event.start == 3
+            && empty(&record.key)
+            && record.value.as_ref().is_some_and(empty);
+        let hole = &mut self.keys.hole;
+        if !zero {
+            if hole.records > 0 {
+                self.keys.close_hole(&mut self.findings);
+            }
+            return false;
+        }
+        if hole.records == 0 || hole.end != event.start {
+            self.keys.close_hole(&mut self.findings);
+            self.keys.hole = Hole { start: event.start, end: event.end, records: 1 };
+            return false;
+        }
+        if hole.records == 1 {
+            self.keys.tally.uncount_string();
+            self.databases.uncount();
+        }
+        hole.end = event.end;
+        hole.records += 1;
+        true
+    }
+
+    fn attributes(&mut self, attributes: &Attributes, type_at: u64) {
+        let start = attributes.start.unwrap_or(type_at);
+        let place = Place::span(start, type_at).reading(Reading::Expire);
+        if attributes.repeated {
+            self.findings.add(Code::RdbAttributesRepeated, place, || {
+                "an attribute of the key comes twice: the last one counts".to_owned()
+            });
+        }
+        if attributes.interrupted && self.aux.product.is_none() {
+            self.findings.add(Code::RdbAttributesInterrupted, place, || {
+                "another opcode stands between the key and its attributes".to_owned()
+            });
+        }
+        if attributes.idle.is_some() && attributes.freq.is_some() {
+            self.findings.add(Code::RdbIdleAndFreq, place, || {
+                "the key has an idle time and an access frequency: servers write one of them".to_owned()
+            });
+        }
+        if let Some(expire) = attributes.expire {
+            self.expire(expire);
+        }
+    }
+
+    fn expire(&mut self, expire: Expire) {
+        let Expire { start, ms, seconds } = expire;
+        let place = Place::span(start, start + if seconds { 5 } else { 9 }).reading(Reading::Expire);
+        let swapped = if seconds {
+            i32::try_from(ms / 1000).map_or(0, |s| i64::from(s.swap_bytes()) * 1000)
+        } else {
+            ms.swap_bytes()
+        };
+        let plausible = |ms: i64| (FIRST_PLAUSIBLE_MS..LAST_PLAUSIBLE_MS).contains(&ms);
+        let (code, message) = match ms {
+            _ if plausible(ms) => return,
+            -1 | -1000 if ms == -1 || seconds => {
+                (Code::RdbExpireMinusOne, "the expiry is -1: Redis 7.0 and Valkey drop it, Redis 8.6 deletes the key")
+            }
+            _ if self.version() < 9 && plausible(swapped) => {
+                (Code::RdbExpireImplausible, "the expiry makes sense with its bytes swapped: a big-endian server wrote it")
+            }
+            ..0 => (Code::RdbExpireNegative, "the expiry is negative: the key is dropped at load"),
+            _ => (Code::RdbExpireImplausible, "the expiry is no time of ours in milliseconds"),
+        };
+        self.findings.add(code, place, || format!("{message} ({ms})"));
+    }
+}
