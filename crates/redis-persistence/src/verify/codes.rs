@@ -103,6 +103,7 @@ codes! {
     SetDuplicateMember "set-duplicate-member" Error;
     ZsetDuplicateMember "zset-duplicate-member" Error;
     HashDuplicateField "hash-duplicate-field" Error;
+    ElementsUnchecked "elements-unchecked" Warning;
     ZsetNanScore "zset-nan-score" Error;
     ZsetBadScore "zset-bad-score" Error;
     ZsetOddScore "zset-odd-score" Warning;

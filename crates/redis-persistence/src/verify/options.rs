@@ -27,13 +27,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            duplicates: Duplicates::On,
-            quick: false,
-            now_ms: None,
-            max_findings: 1000,
-            limits: Limits::default(),
-        }
+        Self { duplicates: Duplicates::On, quick: false, now_ms: None, max_findings: 1000, limits: Limits::default() }
     }
 }
 

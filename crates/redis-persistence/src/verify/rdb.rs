@@ -164,7 +164,7 @@ impl RdbVerifier {
             self.inside_value(event);
         }
         if event.ends_record {
-            self.end_of_record(event);
+            self.end_of_record();
         }
     }
 
@@ -190,7 +190,9 @@ impl RdbVerifier {
             _ if self.is_newer() => {
                 self.unjudged = true;
                 self.findings.add(Code::RdbNewerVersion, place, || {
-                    format!("version {version} ({family}) is newer than this build knows: what is known of it is checked")
+                    format!(
+                        "version {version} ({family}) is newer than this build knows: what is known of it is checked"
+                    )
                 });
             }
             _ => {}
@@ -249,7 +251,10 @@ impl RdbVerifier {
             });
         } else {
             self.findings.add(Code::RdbTypeNewerThanVersion, Place::at(at), || {
-                format!("type {} ({value_type}) came with version {least}, but the file says {version}", value_type.byte())
+                format!(
+                    "type {} ({value_type}) came with version {least}, but the file says {version}",
+                    value_type.byte()
+                )
             });
         }
     }
@@ -275,7 +280,7 @@ impl RdbVerifier {
         }
     }
 
-    fn end_of_record(&mut self, event: &Event<&[u8]>) {
+    fn end_of_record(&mut self) {
         let (family, version) = (self.family(), self.version());
         if let Some((checker, start)) = self.value.take() {
             let mut cx = Context {
@@ -290,7 +295,7 @@ impl RdbVerifier {
                 limits: &self.options.limits,
             };
             if !self.options.quick {
-                checker.end(start, event.end, &mut cx);
+                checker.end(start, &mut cx);
             }
         }
         self.findings.subject.clear();
@@ -302,7 +307,8 @@ impl RdbVerifier {
         self.checksum = Some(match stored {
             0 => {
                 self.findings.add(Code::RdbChecksumDisabled, place, || {
-                    "the writer did not compute a checksum: the structure is checked, the content is unproven".to_owned()
+                    "the writer did not compute a checksum: the structure is checked, the content is unproven"
+                        .to_owned()
                 });
                 Checksum::Disabled
             }
@@ -341,9 +347,11 @@ impl RdbVerifier {
             self.databases.impossible(offset, &mut self.findings);
             self.templates.end(&mut self.findings);
             if let Some((attributes, start)) = self.keys.pending {
-                self.findings.add(Code::RdbAttributesPending, Place::new(attributes.start.unwrap_or(start), offset), || {
-                    "an expiry, idle time or frequency without a key after it: servers drop it".to_owned()
-                });
+                self.findings.add(
+                    Code::RdbAttributesPending,
+                    Place::new(attributes.start.unwrap_or(start), offset),
+                    || "an expiry, idle time or frequency without a key after it: servers drop it".to_owned(),
+                );
             }
         }
         let verdict = match (self.findings.any(Severity::Error), self.unjudged) {

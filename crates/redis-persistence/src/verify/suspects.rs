@@ -13,7 +13,11 @@ const LONGEST: usize = 1 << 20;
 
 /// Reports those of the suspects that are duplicates, in the order of their places; answers whether every one of them
 /// was settled by its text and not by its hash.
-pub(super) fn confirm(suspects: &mut Vec<Suspect>, mut source: Option<&mut dyn Source>, findings: &mut Findings) -> bool {
+pub(super) fn confirm(
+    suspects: &mut Vec<Suspect>,
+    mut source: Option<&mut dyn Source>,
+    findings: &mut Findings,
+) -> bool {
     suspects.sort_by_key(|suspect| (suspect.later, suspect.first));
     let mut all = true;
     let before = findings.subject.clone();

@@ -10,7 +10,7 @@ mod elements;
 mod packed;
 mod packed_error;
 mod stream;
-mod template;
+pub(crate) mod template;
 #[cfg(test)]
 mod testing;
 
@@ -27,6 +27,8 @@ pub(crate) struct Context<'a> {
     pub(crate) elements: &'a mut Table,
     /// Elements that may occur twice, to be confirmed by reading them again.
     pub(crate) suspects: &'a mut Vec<Suspect>,
+    /// The hash templates that the file defined so far.
+    pub(crate) templates: &'a mut template::Registry,
     /// Whether duplicates are looked for.
     pub(crate) duplicates: bool,
     pub(crate) family: Family,

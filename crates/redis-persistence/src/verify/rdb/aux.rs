@@ -104,7 +104,8 @@ impl RdbVerifier {
 
     /// Valkey's slot-info: slot, keys, expiries, and in newer versions a fourth number.
     fn aux_slot_info(&mut self, text: &[u8], place: Place) {
-        let mut numbers = text.split(|b| *b == b',').map(|n| std::str::from_utf8(n).ok()?.trim_start().parse::<u64>().ok());
+        let mut numbers =
+            text.split(|b| *b == b',').map(|n| std::str::from_utf8(n).ok()?.trim_start().parse::<u64>().ok());
         match (numbers.next().flatten(), numbers.next().flatten(), numbers.next().flatten()) {
             (Some(slot), Some(keys), Some(expires)) => {
                 self.databases.slot(slot, keys, expires, place.start, &mut self.findings);

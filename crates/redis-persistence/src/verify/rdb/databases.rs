@@ -141,7 +141,9 @@ impl Databases {
     pub(super) fn impossible(&self, size: u64, findings: &mut Findings) {
         if let Some((keys, at)) = self.largest.filter(|(keys, _)| *keys > size / 3 + 1) {
             findings.add(Code::RdbResizedbImpossible, Place::at(at).reading(Reading::ResizeDb), || {
-                format!("RESIZEDB promises {keys} keys, more than {size} bytes can hold: Redis reserves memory for them")
+                format!(
+                    "RESIZEDB promises {keys} keys, more than {size} bytes can hold: Redis reserves memory for them"
+                )
             });
         }
     }

@@ -44,7 +44,8 @@ impl Extras {
         self.function_at = start;
         if pre_ga {
             findings.add(Code::RdbFunctionPreGa, Place::span(start, end).reading(Reading::Function), || {
-                "a function library as release candidates of Redis 7.0 wrote it: Redis 7.2 and Valkey refuse it".to_owned()
+                "a function library as release candidates of Redis 7.0 wrote it: Redis 7.2 and Valkey refuse it"
+                    .to_owned()
             });
         }
     }
@@ -91,7 +92,9 @@ impl Extras {
                 keep(bytes);
                 Ok(())
             }
-            Some(inflater) => inflater.push(bytes, &mut keep).and_then(|()| if last { inflater.finish() } else { Ok(()) }),
+            Some(inflater) => {
+                inflater.push(bytes, &mut keep).and_then(|()| if last { inflater.finish() } else { Ok(()) })
+            }
         };
         match result {
             Err(error) => {
@@ -105,9 +108,8 @@ impl Extras {
     fn library(&mut self, code: &[u8], at: u64, findings: &mut Findings) {
         let place = Place::new(self.function_at, at).reading(Reading::Function);
         match shebang(code) {
-            Err(why) => findings.add(Code::RdbFunctionInvalid, place, || {
-                format!("a function library that servers refuse: {why}")
-            }),
+            Err(why) => findings
+                .add(Code::RdbFunctionInvalid, place, || format!("a function library that servers refuse: {why}")),
             Ok(first_line) => {
                 if self.libraries.len() < MOST_NAMES && !self.libraries.insert(first_line.name.to_vec()) {
                     findings.add(Code::RdbFunctionDuplicate, place, || {
@@ -168,7 +170,11 @@ impl Extras {
     pub(super) fn after(&mut self, event: &Event<&[u8]>) {
         if self.in_meta {
             match event.payload {
-                Payload::Item(_) | Payload::Str { .. } | Payload::Piece { .. } | Payload::KeyMetaClass { .. } | Payload::KeyMeta { .. } => {
+                Payload::Item(_)
+                | Payload::Str { .. }
+                | Payload::Piece { .. }
+                | Payload::KeyMetaClass { .. }
+                | Payload::KeyMeta { .. } => {
                     self.meta_end = Some(event.end);
                 }
                 _ => self.in_meta = false,

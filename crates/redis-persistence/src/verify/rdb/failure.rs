@@ -24,7 +24,9 @@ pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8]) {
     }
     if let (Some(product), ErrorKind::UnknownType(_)) = (verifier.aux.product, error.kind()) {
         verifier.unjudged = true;
-        verifier.findings.add(Code::RdbForeignProduct, place, || format!("a record of {product} that is not known here"));
+        verifier
+            .findings
+            .add(Code::RdbForeignProduct, place, || format!("a record of {product} that is not known here"));
         return;
     }
     let code = match error.kind() {

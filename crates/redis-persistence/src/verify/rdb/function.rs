@@ -45,7 +45,16 @@ mod tests {
     fn reads_what_servers_write_and_refuses_what_they_refuse() {
         assert_eq!(shebang(b"#!lua name=mylib\nx"), Ok(Shebang { engine: b"lua", name: b"mylib" }));
         assert_eq!(shebang(b"#!lua NAME=a_1\n").map(|s| s.name), Ok(&b"a_1"[..]));
-        for bad in ["not a library", "#!lua name=x", "#!\n", "#!lua\n", "#!lua name=\n", "#!lua name=a name=b\n", "#!lua foo=1 name=a\n", "#!lua name=a-b\n"] {
+        for bad in [
+            "not a library",
+            "#!lua name=x",
+            "#!\n",
+            "#!lua\n",
+            "#!lua name=\n",
+            "#!lua name=a name=b\n",
+            "#!lua foo=1 name=a\n",
+            "#!lua name=a-b\n",
+        ] {
             assert!(shebang(bad.as_bytes()).is_err(), "{bad}");
         }
     }

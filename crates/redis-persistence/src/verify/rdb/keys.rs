@@ -48,13 +48,7 @@ struct Hole {
 
 impl Keys {
     pub(super) fn new(budget: usize) -> Self {
-        Self {
-            tally: Tally::default(),
-            table: Table::new(budget),
-            pending: None,
-            long: None,
-            hole: Hole::default(),
-        }
+        Self { tally: Tally::default(), table: Table::new(budget), pending: None, long: None, hole: Hole::default() }
     }
 
     /// Reports a hole that has come to its end.
@@ -185,7 +179,8 @@ impl RdbVerifier {
             Some(_) => {}
         }
         if last {
-            if let Some(long) = self.keys.long.take().filter(|l| l.sound && self.options.duplicates != Duplicates::Off) {
+            if let Some(long) = self.keys.long.take().filter(|l| l.sound && self.options.duplicates != Duplicates::Off)
+            {
                 self.keys.table.insert(long.hasher.finish(), long.start);
             }
         }
@@ -256,9 +251,10 @@ impl RdbVerifier {
             -1 | -1000 if ms == -1 || seconds => {
                 (Code::RdbExpireMinusOne, "the expiry is -1: Redis 7.0 and Valkey drop it, Redis 8.6 deletes the key")
             }
-            _ if self.version() < 9 && plausible(swapped) => {
-                (Code::RdbExpireImplausible, "the expiry makes sense with its bytes swapped: a big-endian server wrote it")
-            }
+            _ if self.version() < 9 && plausible(swapped) => (
+                Code::RdbExpireImplausible,
+                "the expiry makes sense with its bytes swapped: a big-endian server wrote it",
+            ),
             ..0 => (Code::RdbExpireNegative, "the expiry is negative: the key is dropped at load"),
             _ => (Code::RdbExpireImplausible, "the expiry is no time of ours in milliseconds"),
         };

@@ -106,7 +106,7 @@ impl DbTally {
 
     /// By the names of the TYPE command: module values under the module's name, as far as it is known.
     fn types(&self) -> BTreeMap<String, u64> {
-        let mut types = BTreeMap::new();
+        let mut types = BTreeMap::<String, u64>::new();
         for (value_type, n) in ValueType::ALL.iter().zip(&self.by_type).filter(|(_, n)| **n > 0) {
             *types.entry(value_type.type_name().to_owned()).or_default() += n;
         }

@@ -13,6 +13,10 @@ impl Checker {
         Self { value_type }
     }
 
+    pub(crate) fn decodes_items(&self) -> bool {
+        self.value_type == ValueType::Set
+    }
+
     pub(crate) fn event(&mut self, _event: &Event<&[u8]>, _cx: &mut Context<'_>) {}
 
     pub(crate) fn end(self, _start: u64, _cx: &mut Context<'_>) -> u64 {
