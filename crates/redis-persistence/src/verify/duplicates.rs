@@ -6,28 +6,38 @@
 //! compared completely, and the table knows how much that is. What is dropped depends on the hashes alone, not on their
 //! order, so that it is the same for every number of threads.
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The hash of a text; `seed` keeps the databases apart.
+///
+/// The hash function's own seed is not used: for short texts it is merely mixed into the bytes, so that keys of two
+/// databases which differ in the right bits collide, and real keys do.
 #[inline]
 pub(crate) fn hash(text: &[u8], seed: u64) -> u64 {
-    xxh3_64_with_seed(text, seed)
+    apart(xxh3_64(text), seed)
+}
+
+fn apart(hash: u64, seed: u64) -> u64 {
+    hash ^ seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 /// The same hash of a text that comes in pieces.
-pub(crate) struct Hasher(Xxh3);
+pub(crate) struct Hasher {
+    state: Xxh3,
+    seed: u64,
+}
 
 impl Hasher {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Xxh3::with_seed(seed))
+        Self { state: Xxh3::new(), seed }
     }
 
     pub(crate) fn update(&mut self, piece: &[u8]) {
-        self.0.update(piece);
+        self.state.update(piece);
     }
 
     pub(crate) fn finish(&self) -> u64 {
-        self.0.digest()
+        apart(self.state.digest(), self.seed)
     }
 }
 

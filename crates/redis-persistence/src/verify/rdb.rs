@@ -409,7 +409,11 @@ impl RdbVerifier {
             return DuplicateCheck::Off;
         }
         let all = self.keys.settle(&mut self.suspects, &mut self.findings);
-        let confirmed = super::suspects::confirm(&mut self.suspects, source, &mut self.findings);
+        let confirmed = {
+            let (family, databases) = (self.family(), &self.databases);
+            let database = |offset| databases.at(offset);
+            super::suspects::confirm(&mut self.suspects, source, family, database, &mut self.findings)
+        };
         match (all && !self.failed && self.findings.count(Code::ElementsUnchecked) == 0, confirmed) {
             (false, _) => DuplicateCheck::Partial,
             (true, true) => DuplicateCheck::Checked,

@@ -11,6 +11,7 @@ pub(crate) struct Subject {
     db: Option<u64>,
     /// The key's name, cut at [`Finding::LONGEST_KEY`]. The buffer is used again from key to key.
     key: Vec<u8>,
+    has_key: bool,
     value_type: Option<ValueType>,
 }
 
@@ -18,16 +19,24 @@ impl Subject {
     /// From now on the findings are about this key.
     #[inline]
     pub(crate) fn set(&mut self, db: u64, key: &[u8], value_type: ValueType) {
-        self.db = Some(db);
+        (self.db, self.has_key) = (Some(db), true);
         self.key.clear();
         self.key.extend_from_slice(&key[..key.len().min(Finding::LONGEST_KEY)]);
         self.value_type = Some(value_type);
     }
 
+    /// The same, where name or type may be unknown.
+    pub(crate) fn set_key(&mut self, db: u64, key: Option<&[u8]>, value_type: Option<ValueType>) {
+        self.db = Some(db);
+        self.key.clear();
+        self.key.extend(key.into_iter().flatten().take(Finding::LONGEST_KEY));
+        (self.has_key, self.value_type) = (key.is_some(), value_type);
+    }
+
     /// From now on the findings are about no key.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        (self.db, self.value_type) = (None, None);
+        (self.db, self.has_key, self.value_type) = (None, false, None);
     }
 }
 
@@ -91,14 +100,13 @@ impl Findings {
         if kept.len() >= self.max {
             return;
         }
-        let Subject { db, key, value_type } = &self.subject;
-        let is_key = value_type.is_some();
+        let Subject { db, key, has_key, value_type } = &self.subject;
         kept.push(Finding {
             end: place.end,
             element: place.element,
             reading: place.reading.map(|reading| reading.to_string()),
             db: *db,
-            key: is_key.then(|| key.clone()),
+            key: has_key.then(|| key.clone()),
             value_type: value_type.map(ValueType::type_name),
             encoding: value_type.map(ValueType::encoding_name),
             ..Finding::new(code, place.start, place.failed_at, message())

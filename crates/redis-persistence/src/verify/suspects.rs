@@ -6,46 +6,57 @@ use super::codes::Code;
 use super::sink::{Findings, Place};
 use super::source::Source;
 use super::value::Suspect;
-use crate::rdb::string_at;
+use crate::rdb::{Family, ValueType, string_at};
 
 /// Strings longer than this, as stored, are not read again: their hashes must do.
 const LONGEST: usize = 1 << 20;
 
 /// Reports those of the suspects that are duplicates, in the order of their places; answers whether every one of them
-/// was settled by its text and not by its hash.
+/// was settled by its text and not by its hash. `database` names the database in which a key at an offset lies.
 pub(super) fn confirm(
     suspects: &mut Vec<Suspect>,
     mut source: Option<&mut dyn Source>,
+    family: Family,
+    database: impl Fn(u64) -> u64,
     findings: &mut Findings,
 ) -> bool {
     suspects.sort_by_key(|suspect| (suspect.later, suspect.first));
     let mut all = true;
-    let before = findings.subject.clone();
     for suspect in std::mem::take(suspects) {
         let Suspect { what, first, later, subject } = suspect;
         findings.subject = subject;
         let texts = source.as_deref_mut().and_then(|s| Some((text_at(s, first)?, text_at(s, later)?)));
-        let by_hash = match &texts {
+        let (name, by_hash) = match texts {
             Some((a, b)) if a != b => continue,
-            Some(_) => "",
+            Some((_, text)) => (text, ""),
             None => {
                 all = false;
-                " (by 64-bit hash)"
+                (Vec::new(), " (by 64-bit hash)")
             }
         };
-        let name = texts.map(|(text, _)| text).unwrap_or_default();
-        let name = name[..name.len().min(200)].escape_ascii().to_string();
-        let message = || match what {
-            Code::RdbDuplicateKey => format!("key \"{name}\" stands at byte {first} already{by_hash}: servers abort"),
-            Code::ZsetDuplicateMember | Code::SetDuplicateMember => {
-                format!("member \"{name}\" stands at byte {first} already{by_hash}")
-            }
-            _ => format!("field \"{name}\" stands at byte {first} already{by_hash}"),
-        };
-        findings.add(what, Place::at(later), message);
+        if what == Code::RdbDuplicateKey {
+            let value_type = source.as_deref_mut().and_then(|s| type_before(s, later, family));
+            findings.subject.set_key(
+                database(later),
+                (!name.is_empty() || by_hash.is_empty()).then_some(&name),
+                value_type,
+            );
+        }
+        let shown = name[..name.len().min(200)].escape_ascii().to_string();
+        findings.add(what, Place::at(later), || match what {
+            Code::RdbDuplicateKey => format!("the key stands at byte {first} already{by_hash}: servers abort"),
+            Code::HashDuplicateField => format!("field \"{shown}\" stands at byte {first} already{by_hash}"),
+            _ => format!("member \"{shown}\" stands at byte {first} already{by_hash}"),
+        });
     }
-    findings.subject = before;
+    findings.subject.clear();
     all
+}
+
+/// The value type of the key whose name begins at `offset`: its byte stands before it.
+fn type_before(source: &mut dyn Source, offset: u64, family: Family) -> Option<ValueType> {
+    let mut byte = [0];
+    (source.read_at(offset.checked_sub(1)?, &mut byte).ok()? == 1).then(|| ValueType::from_byte(byte[0], family))?
 }
 
 /// The text of the string that begins at `offset`.

@@ -8,6 +8,9 @@ use crate::verify::sink::{Findings, Place};
 /// Databases that a server has unless it is told otherwise.
 const DEFAULT_DATABASES: u64 = 16;
 
+/// Selections of a database that are remembered with their place.
+const MOST_BEGINS: usize = 1 << 16;
+
 /// The database and slot at hand.
 #[derive(Debug, Default)]
 pub(super) struct Databases {
@@ -17,6 +20,8 @@ pub(super) struct Databases {
     resize: Option<Promise>,
     slot: Option<(u64, Promise)>,
     last_slot: Option<u64>,
+    /// Where each database begins, for things that are looked at again later.
+    begins: Vec<(u64, u64)>,
     /// The largest number of keys that a RESIZEDB promised, and where.
     largest: Option<(u64, u64)>,
 }
@@ -69,6 +74,15 @@ impl Databases {
             });
         }
         (self.db, self.selected, self.last_slot) = (db, true, None);
+        if self.begins.len() < MOST_BEGINS {
+            self.begins.push((at, db));
+        }
+    }
+
+    /// The database of the record at that offset, as far as it is remembered.
+    pub(super) fn at(&self, offset: u64) -> u64 {
+        let after = self.begins.partition_point(|(start, _)| *start <= offset);
+        after.checked_sub(1).map_or(0, |i| self.begins[i].1)
     }
 
     pub(super) fn resize(&mut self, keys: u64, expires: u64, at: u64, findings: &mut Findings) {
