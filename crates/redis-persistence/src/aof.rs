@@ -17,6 +17,7 @@
 //! [`Parser`] looks at slices and does no input or output; [`Reader`] drives it from [`std::io::Read`] in bounded memory.
 
 mod counts;
+pub mod dir;
 pub mod manifest;
 pub mod official;
 mod parser;

@@ -24,4 +24,4 @@ pub use codes::Code;
 pub use drive::{Push, file, reader, slice};
 pub use finding::{Finding, Severity};
 pub use options::{Duplicates, Options};
-pub use report::{Checksum, Counts, DbCounts, DuplicateCheck, Format, Kind, Report, Verdict};
+pub use report::{AofFacts, Checksum, Counts, DbCounts, DuplicateCheck, Format, Kind, Part, Report, Verdict};

@@ -375,6 +375,8 @@ impl RdbVerifier {
             findings_total: self.findings.counts().map(|(_, n)| n).sum(),
             findings_by_code: self.findings.counts().collect(),
             findings: self.findings.into_kept(),
+            aof: None,
+            parts: Vec::new(),
         }
     }
 

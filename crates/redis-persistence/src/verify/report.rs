@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::codes::Code;
 use super::finding::Finding;
+use crate::aof::dir::Role;
 use crate::rdb::Family;
 
 /// What a verification found out about one file.
@@ -30,6 +31,10 @@ pub struct Report {
     pub findings_total: u64,
     /// How many findings there are of each code.
     pub findings_by_code: BTreeMap<Code, u64>,
+    /// What is in the records of an append-only file or set.
+    pub aof: Option<AofFacts>,
+    /// The files of an append-only set; one for a single file, none for an RDB.
+    pub parts: Vec<Part>,
 }
 
 /// What a file is.
@@ -38,6 +43,10 @@ pub struct Report {
 pub enum Kind {
     /// An RDB snapshot.
     Rdb,
+    /// One append-only file, with or without an RDB image at its start.
+    Aof,
+    /// Append-only files under a manifest.
+    AofDir,
     /// Nothing that is known here.
     Unknown,
 }
@@ -48,6 +57,8 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rdb => "rdb",
+            Self::Aof => "aof",
+            Self::AofDir => "aof-dir",
             Self::Unknown => "unknown",
         }
     }
@@ -170,4 +181,51 @@ pub struct DbCounts {
     pub expires: u64,
     /// Keys by type.
     pub types: BTreeMap<String, u64>,
+}
+
+/// What is in the records of an append-only file or set.
+///
+/// `ok_up_to`, `ok_up_to_line` and `diff` are those of the last line `AOF analyzed` that redis-check-aof 8.6.3 prints,
+/// which goes no further than the first damaged file; they are `None` where it prints none. What each file is worth by
+/// itself is in [`Part`]. Everything else counts what servers load, from all files.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct AofFacts {
+    /// The offset at which the check tool would cut.
+    pub ok_up_to: Option<u64>,
+    /// The line at which it stopped, counted over all files of a set.
+    pub ok_up_to_line: Option<u64>,
+    /// The size of that file less `ok_up_to`.
+    pub diff: Option<i64>,
+    /// Commands.
+    pub commands: u64,
+    /// Commands by name, in upper case, escaped. At most 4096 names are told apart; the others count under an empty name.
+    pub commands_by_name: BTreeMap<String, u64>,
+    /// Transactions that were closed.
+    pub transactions: u64,
+    /// Commands by the database that was selected. Beyond 65,536 databases they are not told apart.
+    pub databases: BTreeMap<u64, u64>,
+    /// The first timestamp, in seconds since the epoch.
+    pub first_timestamp: Option<i64>,
+    /// The last timestamp: last in the files, not the greatest.
+    pub last_timestamp: Option<i64>,
+}
+
+/// One file of an append-only set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Part {
+    /// Its name in the set, escaped where it is not plain text.
+    pub name: String,
+    /// What it is.
+    pub role: Role,
+    /// Its size when it was opened; `None` if it is not there, or is no regular file.
+    pub size: Option<u64>,
+    /// Where the check tool would cut it, were it the only file; `None` if it is not there or holds no records.
+    pub ok_up_to: Option<u64>,
+    /// Up to where a server loads it: the end of the file, or the start of the record that is damaged, or of the
+    /// transaction around that. `None` if it is not there, holds no records, or its RDB image is damaged.
+    pub loads_up_to: Option<u64>,
+    /// Where the RDB image ends that it begins with.
+    pub preamble_end: Option<u64>,
 }

@@ -1,0 +1,68 @@
+//! The names that servers give to the files of a set.
+//!
+//! ```text
+//! <prefix>.manifest                          appendonlydir
+//! <prefix>.<seq>.base.rdb | .base.aof        appendonlydir
+//! <prefix>.<seq>.incr.aof                    appendonlydir
+//! temp-<prefix>.manifest  temp-<prefix>.incr appendonlydir
+//! temp-rewriteaof-*.aof   <prefix>           the server's own directory
+//! ```
+
+/// What a name says of its file, whatever the prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name<'a> {
+    Manifest(&'a [u8]),
+    Base(&'a [u8], u64),
+    Incr(&'a [u8], u64),
+    Temporary,
+    Other,
+}
+
+pub(super) const MANIFEST: &[u8] = b".manifest";
+
+pub(super) fn classify(name: &[u8]) -> Name<'_> {
+    if name.starts_with(b"temp-") {
+        let known = name.ends_with(MANIFEST) || name.ends_with(b".incr") || name.starts_with(b"temp-rewriteaof-");
+        return if known { Name::Temporary } else { Name::Other };
+    }
+    if let Some(prefix) = name.strip_suffix(MANIFEST).filter(|prefix| !prefix.is_empty()) {
+        return Name::Manifest(prefix);
+    }
+    let base = name.strip_suffix(b".base.rdb").or_else(|| name.strip_suffix(b".base.aof"));
+    let numbered = |stem: &'static str| {
+        let rest = if stem == "base" { base? } else { name.strip_suffix(b".incr.aof")? };
+        let dot = memchr::memrchr(b'.', rest).filter(|dot| *dot > 0)?;
+        let digits = std::str::from_utf8(&rest[dot + 1..]).ok()?;
+        let seq = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+        Some((&rest[..dot], seq))
+    };
+    match (numbered("base"), numbered("incr")) {
+        (Some((prefix, seq)), _) => Name::Base(prefix, seq),
+        (_, Some((prefix, seq))) => Name::Incr(prefix, seq),
+        _ => Name::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_scheme() {
+        let cases: [(&str, Name<'_>); 10] = [
+            ("appendonly.aof.manifest", Name::Manifest(b"appendonly.aof")),
+            ("temp-appendonly.aof.manifest", Name::Temporary),
+            ("temp-appendonly.aof.incr", Name::Temporary),
+            ("temp-rewriteaof-bg-12.aof", Name::Temporary),
+            ("temp-other", Name::Other),
+            ("a.b.12.base.rdb", Name::Base(b"a.b", 12)),
+            ("a.0.base.aof", Name::Base(b"a", 0)),
+            ("a.7.incr.aof", Name::Incr(b"a", 7)),
+            ("a.7.incr.rdb", Name::Other),
+            (".1.incr.aof", Name::Other),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(classify(name.as_bytes()), expected, "{name}");
+        }
+    }
+}

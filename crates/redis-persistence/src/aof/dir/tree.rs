@@ -1,0 +1,131 @@
+//! Where the files of a set lie: on disk, or in memory.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Cursor};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::aof::official::{Disk, Files, Opened};
+
+/// What lies under a name. Symbolic links are followed, as servers follow them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Node {
+    /// A regular file, of so many bytes.
+    File(u64),
+    /// A directory.
+    Directory,
+    /// A pipe, a socket, a device: never opened here. Or a link that leads nowhere.
+    Other,
+}
+
+/// Files that can be listed as well as opened.
+pub trait Tree: Files {
+    /// What lies under a path; `None` for nothing.
+    ///
+    /// # Errors
+    /// As the system gives them, but for "no such file".
+    fn stat(&mut self, path: &Path) -> io::Result<Option<Node>>;
+
+    /// The names in a folder and what lies under each, in the order of the names.
+    ///
+    /// # Errors
+    /// As the system gives them.
+    fn list(&mut self, folder: &Path) -> io::Result<Vec<(Vec<u8>, Node)>>;
+}
+
+impl Tree for Disk {
+    fn stat(&mut self, path: &Path) -> io::Result<Option<Node>> {
+        match fs::metadata(path) {
+            Ok(data) => Ok(Some(node(&data))),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn list(&mut self, folder: &Path) -> io::Result<Vec<(Vec<u8>, Node)>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            // A file may be gone again by now, and a link may lead nowhere.
+            let node = fs::metadata(entry.path()).map_or(Node::Other, |data| node(&data));
+            names.push((entry.file_name().into_encoded_bytes(), node));
+        }
+        names.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(names)
+    }
+}
+
+fn node(data: &fs::Metadata) -> Node {
+    if data.is_dir() {
+        Node::Directory
+    } else if data.is_file() {
+        Node::File(data.len())
+    } else {
+        Node::Other
+    }
+}
+
+/// Files in memory. A folder exists as soon as a file lies in it.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::aof::dir::{self, Memory, Shape};
+///
+/// let mut files = Memory::default();
+/// files.add("appendonlydir/a.manifest", &b"file a.1.incr.aof seq 1 type i\n"[..]);
+/// files.add("appendonlydir/a.1.incr.aof", &b""[..]);
+/// let set = dir::find(&mut files, "appendonlydir".as_ref())?;
+/// assert_eq!(set.shape, Shape::MultiPart);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    files: BTreeMap<PathBuf, Bytes>,
+}
+
+impl Memory {
+    /// Puts a file there, in the place of one of that name.
+    pub fn add(&mut self, path: impl Into<PathBuf>, bytes: impl Into<Bytes>) {
+        self.files.insert(path.into(), bytes.into());
+    }
+}
+
+impl Files for Memory {
+    type File = Cursor<Bytes>;
+
+    fn open(&mut self, path: &Path) -> io::Result<Opened<Self::File>> {
+        if let Some(bytes) = self.files.get(path) {
+            return Ok(Opened::File { size: bytes.len() as u64, file: Cursor::new(bytes.clone()) });
+        }
+        match self.stat(path)? {
+            Some(_) => Ok(Opened::Directory),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl Tree for Memory {
+    fn stat(&mut self, path: &Path) -> io::Result<Option<Node>> {
+        if let Some(bytes) = self.files.get(path) {
+            return Ok(Some(Node::File(bytes.len() as u64)));
+        }
+        let folder = path == Path::new(".") || self.files.keys().any(|file| file.starts_with(path));
+        Ok(folder.then_some(Node::Directory))
+    }
+
+    fn list(&mut self, folder: &Path) -> io::Result<Vec<(Vec<u8>, Node)>> {
+        let folder = if folder == Path::new(".") { Path::new("") } else { folder };
+        let mut names = BTreeMap::new();
+        for (path, bytes) in &self.files {
+            let Some(first) = path.strip_prefix(folder).ok().and_then(|rest| rest.components().next()) else {
+                continue;
+            };
+            let direct = folder.join(first) == *path;
+            let node = if direct { Node::File(bytes.len() as u64) } else { Node::Directory };
+            names.insert(first.as_os_str().as_encoded_bytes().to_vec(), node);
+        }
+        Ok(names.into_iter().collect())
+    }
+}
