@@ -7,12 +7,17 @@
 mod array;
 mod blob;
 mod elements;
+mod expiry;
 mod packed;
 mod packed_error;
+mod score;
+mod seen;
 mod stream;
 pub(crate) mod template;
 #[cfg(test)]
 mod testing;
+mod text;
+mod walk;
 
 use super::duplicates::Table;
 use super::sink::Findings;
@@ -41,6 +46,8 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Scratch {
     /// Decoded bytes of a compressed string or blob.
     pub(crate) decoded: Vec<u8>,
+    /// What occurred in a packed value.
+    seen: seen::Seen,
 }
 
 /// Two things of equal hash.

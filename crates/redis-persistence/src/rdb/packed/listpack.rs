@@ -76,6 +76,11 @@ impl<'a> Listpack<'a> {
         Iter { body: self.body(), at: HEADER, counted: 0, stated: self.stated_len(), done: false }
     }
 
+    /// The element at an offset that the iterator gave.
+    pub(crate) fn entry_at(&self, at: usize) -> Option<PackedEntry<'a>> {
+        entry(self.body(), at).ok()
+    }
+
     /// The elements from the last to the first, found by their backlen. Beginning at the terminator it is independent of
     /// anything that is wrong further ahead. Counts are not compared.
     #[must_use]

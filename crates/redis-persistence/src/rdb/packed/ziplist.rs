@@ -84,6 +84,11 @@ impl<'a> Ziplist<'a> {
         Iter { list: *self, at: HEADER, previous: None, counted: 0, done: false }
     }
 
+    /// The entry at an offset that the iterator gave.
+    pub(crate) fn entry_at(&self, at: usize) -> Option<PackedEntry<'a>> {
+        entry(self.body(), at, None).ok().map(|(_, entry)| entry)
+    }
+
     /// The entries from the last to the first, found by the header's offset of the last one and by prevlen. Counts are not
     /// compared.
     #[must_use]

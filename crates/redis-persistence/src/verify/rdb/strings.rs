@@ -36,6 +36,7 @@ impl RdbVerifier {
             Role::SlotImportJob => self.extras.slot_import(string, event.start, &mut self.findings),
             Role::TemplateField if self.value.is_none() => {
                 self.templates.field(string, &mut self.scratch, &mut self.findings);
+                self.compressed(string, role.reading());
             }
             _ if self.is_checked_by_value(role) => {}
             _ => self.compressed(string, role.reading()),

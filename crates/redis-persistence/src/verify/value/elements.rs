@@ -1,25 +1,255 @@
-//! To be written.
+//! Collections whose elements are strings of the frame: the types 1 to 5, 22 of both families, and 24.
+//!
+//! ```text
+//! 1, 2        count, then elements
+//! 3, 5        count, then member, score
+//! 4           count, then field, value
+//! 22 Redis    count, then expiry (0 = none), field, value
+//! 22 Valkey   count, then field, value, expiry (-1 = none)
+//! 24          least expiry, count, then expiry - least + 1 (0 = none), field, value
+//! ```
+//!
+//! Members and fields are compared by a hash of their text. A list has no rule but that it is not empty.
 
-use super::Context;
-use crate::rdb::{Event, ValueType};
+use super::expiry;
+use super::score::{self, Score as Spelled};
+use super::text::{LongText, Text, text};
+use super::{Context, Suspect};
+use crate::error::Reading;
+use crate::rdb::{Event, Payload, RdbString, Role, Score, ValueType};
+use crate::verify::codes::Code;
+use crate::verify::sink::Place;
+
+/// So many suspects wait to be read again. A hostile file has any number; the rest is reported by hash alone.
+const MAX_SUSPECTS: usize = 10_000;
 
 #[derive(Debug)]
 pub(crate) struct Checker {
     value_type: ValueType,
+    /// Elements that are complete, which is also the number of the one at hand.
+    count: u64,
+    /// The member or field whose pieces are coming.
+    long: Option<Box<LongText>>,
+    /// The score before.
+    score: f64,
+    /// Whether scores are still in the order of writing.
+    descending: bool,
+    min: Option<MinExpire>,
+    /// The least of the fields' expiries as they are stored.
+    least: Option<u64>,
+}
+
+/// What type 24 says is the least expiry of its fields.
+#[derive(Debug, Clone, Copy)]
+struct MinExpire {
+    ms: u64,
+    place: Place,
 }
 
 impl Checker {
     pub(crate) fn new(value_type: ValueType) -> Self {
-        Self { value_type }
+        Self { value_type, count: 0, long: None, score: f64::INFINITY, descending: true, min: None, least: None }
     }
 
+    /// Whether it decodes the strings of the role `Item`, so that nobody else has to look whether they can be.
     pub(crate) fn decodes_items(&self) -> bool {
         self.value_type == ValueType::Set
     }
 
-    pub(crate) fn event(&mut self, _event: &Event<&[u8]>, _cx: &mut Context<'_>) {}
+    #[inline]
+    pub(crate) fn event(&mut self, event: &Event<&[u8]>, cx: &mut Context<'_>) {
+        match event.payload {
+            Payload::Str { role: Role::Item, ref string } => {
+                if self.value_type == ValueType::Set {
+                    self.text(string, Reading::Item, cx);
+                }
+                self.count += 1;
+            }
+            Payload::Str { role: Role::Field, ref string } => self.text(string, Reading::Field, cx),
+            Payload::Str { role: Role::Member, ref string } => self.text(string, Reading::Member, cx),
+            Payload::Str { role: Role::FieldValue, .. } => {
+                self.count += u64::from(self.value_type != ValueType::Hash2);
+            }
+            Payload::Score(ref score) => {
+                self.score(score, self.place(event, Reading::Score), cx);
+                self.count += 1;
+            }
+            Payload::FieldExpiry { raw } => {
+                self.expiry(raw, self.place(event, Reading::FieldExpiry), cx);
+                self.count += u64::from(self.value_type == ValueType::Hash2);
+            }
+            Payload::Piece { bytes, last, .. } => self.piece(bytes, last, cx),
+            Payload::MinExpire { ms } => {
+                let place = Place::span(event.start, event.end).reading(Reading::FieldExpiry);
+                let ms = ms.cast_unsigned();
+                if ms > expiry::NONE {
+                    cx.findings.add(Code::HashExpiryInvalid, place, || {
+                        format!("the least expiry is {ms} ms, and the greatest possible time is {}", expiry::MAX)
+                    });
+                }
+                self.min = Some(MinExpire { ms, place });
+            }
+            Payload::Items { count, .. } => {
+                cx.elements.clear();
+                if count == 0 {
+                    let place = Place::span(event.start, event.end).reading(Reading::Count);
+                    cx.findings.add(Code::CollectionEmpty, place, || {
+                        format!("a {} without elements", self.value_type.type_name())
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
 
-    pub(crate) fn end(self, _start: u64, _cx: &mut Context<'_>) -> u64 {
-        u64::from(self.value_type.byte())
+    fn place(&self, event: &Event<&[u8]>, reading: Reading) -> Place {
+        Place::span(event.start, event.end).element(self.count).reading(reading)
+    }
+
+    /// A member or field.
+    #[inline]
+    fn text(&mut self, string: &RdbString<&[u8]>, reading: Reading, cx: &mut Context<'_>) {
+        let place = || Place::span(string.start, string.end).element(self.count).reading(reading);
+        match text(string, place, &mut cx.scratch.decoded, cx.findings) {
+            Text::Hash(hash) if cx.duplicates => cx.elements.insert(hash, string.start),
+            Text::Long(long) => self.long = Some(long),
+            Text::Hash(_) | Text::Damaged => {}
+        }
+    }
+
+    fn piece(&mut self, bytes: &[u8], last: bool, cx: &mut Context<'_>) {
+        let Some(long) = &mut self.long else { return };
+        if let Some(hash) = long.piece(bytes, last, cx.findings)
+            && cx.duplicates
+        {
+            cx.elements.insert(hash, long.start());
+        }
+        if last {
+            self.long = None;
+        }
+    }
+
+    #[inline]
+    fn score(&mut self, score: &Score<&[u8]>, place: Place, cx: &mut Context<'_>) {
+        let value = match *score {
+            Score::Binary(value) => value,
+            Score::Mark(254) => f64::INFINITY,
+            Score::Mark(255) => f64::NEG_INFINITY,
+            Score::Mark(_) => f64::NAN,
+            Score::Text(text) => match score::parse(text) {
+                Spelled::Plain(value) => value,
+                Spelled::Nan => f64::NAN,
+                Spelled::Odd(value) => {
+                    cx.findings.add(Code::ZsetOddScore, place, || odd_score(text, value));
+                    value
+                }
+                Spelled::Bad => return cx.findings.add(Code::ZsetBadScore, place, || bad_score(text)),
+            },
+        };
+        if value.is_nan() {
+            return cx.findings.add(Code::ZsetNanScore, place, || "the score is not a number (NaN)".to_owned());
+        }
+        if value > self.score && self.descending && self.value_type == ValueType::ZSet2 {
+            self.descending = false;
+            cx.findings.add(Code::ZsetWriteOrder, place, || {
+                format!("score {value} follows {}: servers write the highest score first", self.score)
+            });
+        }
+        self.score = value;
+    }
+
+    #[inline]
+    fn expiry(&mut self, raw: u64, place: Place, cx: &mut Context<'_>) {
+        if self.value_type == ValueType::Hash2 {
+            return expiry::check_valkey(raw.cast_signed(), place, cx.findings);
+        }
+        if raw == 0 {
+            return;
+        }
+        let ms = match self.min {
+            // Stored as the distance from the least one, plus 1.
+            Some(min) => min.ms.checked_add(raw - 1),
+            None => Some(raw),
+        };
+        let Some(ms) = ms else {
+            return cx.findings.add(Code::HashExpiryInvalid, place, || {
+                format!("the field's expiry is stored as {raw}, which overflows when the least one is added")
+            });
+        };
+        if expiry::check_redis(ms, place, cx.findings) {
+            self.least = Some(self.least.map_or(raw, |least| least.min(raw)));
+        }
+    }
+
+    /// A genuine writer states the least expiry exactly, so that the least stored one is 1.
+    fn check_min(&self, cx: &mut Context<'_>) {
+        let Some(min) = self.min.filter(|min| self.count > 0 && min.ms <= expiry::NONE) else { return };
+        let stated = min.ms;
+        match self.least {
+            None if stated != 0 && stated != expiry::NONE => {
+                cx.findings.add(Code::HashMinExpireWrong, min.place, || {
+                    format!("the least expiry is said to be {stated} ms where no field expires")
+                });
+            }
+            Some(least) if least != 1 => {
+                cx.findings.add(Code::HashMinExpireWrong, min.place, || {
+                    let true_one = stated.saturating_add(least - 1);
+                    format!("the least expiry is said to be {stated} ms where it is {true_one} ms")
+                });
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn end(self, start: u64, cx: &mut Context<'_>) -> u64 {
+        self.check_min(cx);
+        if let Some(what) = duplicate_code(self.value_type) {
+            settle(what, start, cx);
+        }
+        self.count
     }
 }
+
+/// The code of something that occurs twice in a value of that type; a list may hold anything twice.
+pub(super) fn duplicate_code(value_type: ValueType) -> Option<Code> {
+    match value_type.type_name() {
+        "set" => Some(Code::SetDuplicateMember),
+        "zset" => Some(Code::ZsetDuplicateMember),
+        "hash" => Some(Code::HashDuplicateField),
+        _ => None,
+    }
+}
+
+/// Compares the elements of a value that began at `start`.
+fn settle(what: Code, start: u64, cx: &mut Context<'_>) {
+    let Context { elements, suspects, findings, .. } = cx;
+    let settled = elements.settle(|first, later| {
+        if suspects.len() < MAX_SUSPECTS {
+            suspects.push(Suspect { what, first, later, subject: findings.subject.clone() });
+        } else {
+            findings
+                .add(what, Place::at(later), || format!("the same, by its 64-bit hash, as the one at byte {first}"));
+        }
+    });
+    if settled.compared < settled.seen {
+        unchecked(settled.seen, settled.compared, Place::at(start), cx);
+    }
+}
+
+/// Says that not all elements were compared.
+pub(super) fn unchecked(seen: u64, compared: u64, place: Place, cx: &mut Context<'_>) {
+    cx.findings.add(Code::ElementsUnchecked, place, || {
+        format!("of {seen} elements only {compared} were compared with each other: the memory for it is used up")
+    });
+}
+
+pub(super) fn odd_score(text: &[u8], value: f64) -> String {
+    format!("the score \"{}\", which servers read as {value}", text.escape_ascii())
+}
+
+pub(super) fn bad_score(text: &[u8]) -> String {
+    format!("the score \"{}\" is no number", text.escape_ascii())
+}
+
+#[cfg(test)]
+mod tests;

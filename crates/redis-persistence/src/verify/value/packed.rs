@@ -1,21 +1,160 @@
-//! To be written.
+//! Values that are packed blobs: the types 9 to 14, 16 to 18, 20, 23 and 25.
+//!
+//! | types | blob | elements |
+//! |---|---|---|
+//! | 9 | zipmap | field and value |
+//! | 10, 14 | ziplist | one |
+//! | 11 | intset | one, ascending |
+//! | 12, 17 | ziplist, listpack | member and score, ascending by score, then by the bytes of the member |
+//! | 13, 16 | ziplist, listpack | field and value |
+//! | 18 | listpack | one |
+//! | 20 | listpack | one, none twice |
+//! | 23, 25 | listpack | field, value, expiry: those that expire first, soonest first |
+//!
+//! 14 and 18 are lists of such blobs; in 18 a node may also be one element as it is.
 
-use super::Context;
-use crate::rdb::{Event, ValueType};
+mod number_set;
+mod tuples;
+mod zipmap_hash;
+
+use super::blob::Blob;
+use super::{Context, elements, expiry};
+use crate::error::Reading;
+use crate::rdb::packed::{Listpack, Ziplist};
+use crate::rdb::{Event, Payload, RdbString, Role, ValueType};
+use crate::verify::codes::Code;
+use crate::verify::duplicates::Settled;
+use crate::verify::sink::{Findings, Place};
+use tuples::{Buffers, Layout};
 
 #[derive(Debug)]
 pub(crate) struct Checker {
     value_type: ValueType,
+    count: u64,
+    /// Whether all blobs could be read, so that the count is the true one.
+    complete: bool,
+    /// What type 25 says is the least expiry of its fields.
+    min: Option<(u64, Place)>,
+}
+
+/// What the check of a blob found out.
+#[derive(Debug, Clone, Copy)]
+struct Outcome {
+    elements: u64,
+    /// Whether all of the blob could be read.
+    complete: bool,
+    settled: Settled,
+    /// The least expiry of a field.
+    least: Option<u64>,
+}
+
+impl Outcome {
+    /// Of a blob whose header is wrong.
+    const UNREAD: Self = Self { elements: 0, complete: false, settled: Settled { seen: 0, compared: 0 }, least: None };
 }
 
 impl Checker {
     pub(crate) fn new(value_type: ValueType) -> Self {
-        Self { value_type }
+        Self { value_type, count: 0, complete: true, min: None }
     }
 
-    pub(crate) fn event(&mut self, _event: &Event<&[u8]>, _cx: &mut Context<'_>) {}
+    #[inline]
+    pub(crate) fn event(&mut self, event: &Event<&[u8]>, cx: &mut Context<'_>) {
+        match event.payload {
+            Payload::Str { role: Role::Packed | Role::ListNode, ref string } => self.blob(string, cx),
+            Payload::Str { role: Role::PlainNode, .. } => self.count += 1,
+            Payload::ListNode { container } if !(1..=2).contains(&container) => {
+                let place = Place::span(event.start, event.end).element(self.count).reading(Reading::ListNode);
+                cx.findings.add(Code::QuicklistBadContainer, place, || {
+                    format!("the container of a list node is {container}; there are 1 (plain) and 2 (packed)")
+                });
+            }
+            Payload::MinExpire { ms } => {
+                let place = Place::span(event.start, event.end).reading(Reading::FieldExpiry);
+                self.min = Some((ms.cast_unsigned(), place));
+            }
+            _ => {}
+        }
+    }
 
-    pub(crate) fn end(self, _start: u64, _cx: &mut Context<'_>) -> u64 {
-        u64::from(self.value_type.byte())
+    fn blob(&mut self, string: &RdbString<&[u8]>, cx: &mut Context<'_>) {
+        let (limit, compare) = (cx.limits.packed_bytes, cx.duplicates);
+        let Context { findings, scratch, elements, .. } = &mut *cx;
+        let Some(blob) = Blob::open(string, &mut scratch.decoded, limit, findings) else {
+            self.complete = false;
+            return;
+        };
+        let buffers = Buffers { seen: &mut scratch.seen, table: elements, compare };
+        let outcome = self.check(&blob, buffers, findings);
+        let whole = Place::span(string.start, string.end).reading(Reading::Packed);
+        self.count += outcome.elements;
+        self.complete &= outcome.complete;
+        let Settled { seen, compared } = outcome.settled;
+        if compared < seen {
+            elements::unchecked(seen, compared, whole, cx);
+        }
+        if outcome.complete && outcome.elements == 0 {
+            self.empty(whole, cx.findings);
+        }
+        self.check_min(outcome.least, cx.findings);
+    }
+
+    fn check(&self, blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Findings) -> Outcome {
+        use ValueType as T;
+        let first = self.count;
+        match self.value_type {
+            T::HashZipmap => zipmap_hash::check(blob, buffers, findings),
+            T::SetIntset => number_set::check(blob, findings),
+            T::ListZiplist | T::ListQuicklist => {
+                tuples::check::<Ziplist<'_>>(blob, Layout::List, first, buffers, findings)
+            }
+            T::ZSetZiplist => tuples::check::<Ziplist<'_>>(blob, Layout::ZSet, first, buffers, findings),
+            T::HashZiplist => tuples::check::<Ziplist<'_>>(blob, Layout::Hash, first, buffers, findings),
+            T::HashListpack => tuples::check::<Listpack<'_>>(blob, Layout::Hash, first, buffers, findings),
+            T::ZSetListpack => tuples::check::<Listpack<'_>>(blob, Layout::ZSet, first, buffers, findings),
+            T::SetListpack => tuples::check::<Listpack<'_>>(blob, Layout::Set, first, buffers, findings),
+            T::HashListpackEx | T::HashListpackExPreGa => {
+                tuples::check::<Listpack<'_>>(blob, Layout::HashEx, first, buffers, findings)
+            }
+            _ => tuples::check::<Listpack<'_>>(blob, Layout::List, first, buffers, findings),
+        }
+    }
+
+    /// A blob without elements, which is an error of its own where servers do not skip it.
+    fn empty(&self, place: Place, findings: &mut Findings) {
+        match self.value_type {
+            ValueType::HashZipmap => findings.add(Code::ZipmapEmpty, place, || "a zipmap without pairs".to_owned()),
+            ValueType::SetIntset => findings.add(Code::IntsetEmpty, place, || "an intset without numbers".to_owned()),
+            ValueType::ListQuicklist | ValueType::ListQuicklist2 => {
+                let place = place.element(self.count).reading(Reading::ListNode);
+                findings.add(Code::QuicklistEmptyNode, place, || "a list node without elements".to_owned());
+            }
+            _ => self.report_empty(place, findings),
+        }
+    }
+
+    fn report_empty(&self, place: Place, findings: &mut Findings) {
+        findings.add(Code::CollectionEmpty, place, || format!("a {} without elements", self.value_type.type_name()));
+    }
+
+    /// Servers pass over what type 25 says here. It is 0 where it is not known, and may be too early, never too late.
+    fn check_min(&self, least: Option<u64>, findings: &mut Findings) {
+        let (Some((stated, place)), Some(least)) = (self.min, least) else { return };
+        if stated > least {
+            findings.add(Code::HashMinExpireWrong, place, || {
+                format!("the least expiry is said to be {} ms where it is {least} ms", stated.cast_signed())
+            });
+        }
+    }
+
+    pub(crate) fn end(self, start: u64, cx: &mut Context<'_>) -> u64 {
+        let is_list = matches!(self.value_type, ValueType::ListQuicklist | ValueType::ListQuicklist2);
+        if is_list && self.complete && self.count == 0 {
+            self.report_empty(Place::at(start).reading(Reading::Count), cx.findings);
+        }
+        self.count
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! For tests: feeds the values of a whole file to their checkers, without the rest of the verifier.
 
+use super::template::Registry;
 use super::{Context, Scratch, Suspect, ValueChecker};
 use crate::limits::Limits;
-use crate::rdb::{Events, Family, Payload};
+use crate::rdb::{Events, Family, Payload, Role};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::Table;
 use crate::verify::finding::{Finding, Severity};
-use crate::verify::sink::{Findings, Subject};
+use crate::verify::sink::Findings;
 
 /// What the checkers said.
 #[derive(Debug)]
@@ -48,12 +49,19 @@ pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
         (Scratch::default(), Table::new(limits.duplicate_bytes), Vec::new());
     let mut counts = Vec::new();
     let (mut family, mut version, mut db) = (Family::Redis, 0, 0);
+    let mut templates = Registry::new(limits.templates);
     let mut open: Option<(ValueChecker, u64)> = None;
     for event in Events::with_limits(file, limits.clone()) {
         let event = event.expect("the frame is sound");
         match &event.payload {
             Payload::Header(header) => (family, version) = (header.family, header.version),
             Payload::SelectDb { db: number } => db = *number,
+            Payload::Template { id, fields } => {
+                templates.begin(*id, *fields, event.start, &mut findings);
+            }
+            Payload::Str { role: Role::TemplateField, string } if open.is_none() => {
+                templates.field(string, &mut scratch, &mut findings);
+            }
             _ => {}
         }
         let mut cx = Context {
@@ -62,13 +70,14 @@ pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
             elements: &mut elements,
             suspects: &mut suspects,
             duplicates: true,
+            templates: &mut templates,
             family,
             version,
             limits,
         };
         if let Payload::Record(record) = &event.payload {
             let key = record.key.decode().ok().map(std::borrow::Cow::into_owned);
-            cx.findings.subject = Subject { db: Some(db), key, value_type: Some(record.value_type) };
+            cx.findings.subject.set_key(db, key.as_deref(), Some(record.value_type));
             open = Some((ValueChecker::new(record.value_type), event.end));
         } else if let Some((checker, _)) = &mut open {
             checker.event(&event, &mut cx);
@@ -80,5 +89,7 @@ pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
         }
     }
     assert!(open.is_none(), "the last record is whole");
+    findings.subject.clear();
+    templates.end(&mut findings);
     Checked { findings: findings.into_kept(), elements: counts, suspects }
 }

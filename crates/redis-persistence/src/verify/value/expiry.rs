@@ -1,0 +1,54 @@
+//! When the fields of a hash expire: what is possible, and what is likely.
+//!
+//! Redis holds such times in 48 bits, and refuses what is beyond. Valkey takes any that is not below -1, which stands for
+//! none.
+
+use crate::verify::codes::Code;
+use crate::verify::sink::{Findings, Place};
+
+/// The greatest time that Redis can hold, in milliseconds.
+pub(super) const MAX: u64 = (1 << 48) - 1;
+/// What Redis holds for "no field expires".
+pub(super) const NONE: u64 = 1 << 48;
+/// September 2001. Below lie times that someone gave in seconds.
+const EARLIEST: u64 = 1_000_000_000_000;
+
+/// Looks at a field's time in a hash of Redis, and answers whether Redis can hold it.
+#[inline]
+pub(super) fn check_redis(ms: u64, place: Place, findings: &mut Findings) -> bool {
+    if (EARLIEST..=MAX).contains(&ms) {
+        return true;
+    }
+    if ms > MAX {
+        findings.add(Code::HashExpiryInvalid, place, || {
+            format!("the field expires at {ms} ms, and the greatest possible time is {MAX}")
+        });
+    } else {
+        implausible(place, findings, || format!("the field expires at {ms} ms, which is before field expiry existed"));
+    }
+    ms <= MAX
+}
+
+/// Looks at a field's time in a hash of Valkey.
+#[inline]
+pub(super) fn check_valkey(ms: i64, place: Place, findings: &mut Findings) {
+    match u64::try_from(ms) {
+        Ok(EARLIEST..=MAX) => {}
+        Ok(..EARLIEST) => {
+            implausible(place, findings, || {
+                format!("the field expires at {ms} ms, which is before field expiry existed")
+            });
+        }
+        Ok(_) => implausible(place, findings, || format!("the field expires at {ms} ms, thousands of years from now")),
+        Err(_) if ms == -1 => {}
+        Err(_) => {
+            findings
+                .add(Code::HashExpiryInvalid, place, || format!("the field expires at {ms} ms; only -1 is below 0"));
+        }
+    }
+}
+
+#[cold]
+fn implausible(place: Place, findings: &mut Findings, message: impl FnOnce() -> String) {
+    findings.add(Code::HashExpiryImplausible, place, message);
+}

@@ -1,0 +1,34 @@
+//! Type 11: a set of integers, strictly ascending.
+
+use super::Outcome;
+use crate::rdb::packed::{Intset, PackedValue};
+use crate::verify::codes::Code;
+use crate::verify::duplicates::Settled;
+use crate::verify::sink::Findings;
+use crate::verify::value::blob::Blob;
+use crate::verify::value::packed_error::{self, Encoding};
+
+pub(super) fn check(blob: &Blob<'_>, findings: &mut Findings) -> Outcome {
+    let set = match Intset::new(blob.bytes) {
+        Ok(set) => set,
+        Err(error) => {
+            packed_error::report(&error, Encoding::Intset, blob, None, findings);
+            return Outcome::UNREAD;
+        }
+    };
+    let mut before = None;
+    for (number, entry) in set.iter().enumerate() {
+        let PackedValue::Int(value) = entry.value else { continue };
+        if let Some(before) = before
+            && value <= before
+        {
+            let place = blob.place(entry.at, entry.at).element(number as u64);
+            findings.add(Code::IntsetUnordered, place, || {
+                format!("{value} follows {before}: the numbers have to ascend{}", blob.locate(entry.at))
+            });
+        }
+        before = Some(value);
+    }
+    let settled = Settled { seen: 0, compared: 0 };
+    Outcome { elements: set.len() as u64, complete: true, settled, least: None }
+}

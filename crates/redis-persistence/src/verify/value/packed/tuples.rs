@@ -1,0 +1,196 @@
+//! Listpacks and ziplists of elements that belong together in ones, twos or threes.
+
+use std::cmp::Ordering;
+
+use super::{Outcome, expiry};
+use crate::rdb::packed::{IntText, PackedEntry, PackedValue};
+use crate::verify::codes::Code;
+use crate::verify::duplicates::{Settled, Table};
+use crate::verify::sink::Findings;
+use crate::verify::value::blob::Blob;
+use crate::verify::value::elements::{bad_score, odd_score};
+use crate::verify::value::score::{self, Score};
+use crate::verify::value::seen::{Elements, Seen};
+use crate::verify::value::walk::{Packed, Walk};
+
+/// What the elements of a packed value are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    List,
+    Set,
+    ZSet,
+    Hash,
+    /// Field, value, expiry.
+    HashEx,
+}
+
+impl Layout {
+    /// How many elements of the encoding make one of the value.
+    fn width(self) -> u64 {
+        match self {
+            Self::List | Self::Set => 1,
+            Self::ZSet | Self::Hash => 2,
+            Self::HashEx => 3,
+        }
+    }
+
+    fn duplicate(self) -> Code {
+        match self {
+            Self::List | Self::Set => Code::SetDuplicateMember,
+            Self::ZSet => Code::ZsetDuplicateMember,
+            Self::Hash | Self::HashEx => Code::HashDuplicateField,
+        }
+    }
+}
+
+/// What is needed to find duplicates.
+pub(super) struct Buffers<'w> {
+    pub(super) seen: &'w mut Seen,
+    pub(super) table: &'w mut Table,
+    /// Whether duplicates are looked for.
+    pub(super) compare: bool,
+}
+
+/// Checks a blob; its first element has the number `first` in the value.
+pub(super) fn check<'a, P: Packed<'a>>(
+    blob: &Blob<'a>,
+    layout: Layout,
+    first: u64,
+    buffers: Buffers<'_>,
+    findings: &mut Findings,
+) -> Outcome {
+    let Some(mut walk) = Walk::<P>::new(blob, layout.width(), first, findings) else { return Outcome::UNREAD };
+    let compare = buffers.compare && layout != Layout::List;
+    let mut elements = compare.then(|| Elements::new(blob.bytes.len(), buffers.seen, buffers.table));
+    let mut order = Order::default();
+    let mut expiries = Expiries::default();
+    while let Some(key) = walk.next() {
+        if let Some(elements) = &mut elements {
+            walk.compare(&key, layout.duplicate(), elements);
+        }
+        match layout {
+            Layout::List | Layout::Set => {}
+            Layout::Hash => _ = walk.next(),
+            Layout::ZSet => {
+                let Some(score) = walk.next() else { break };
+                order.next(&key, &score, &mut walk);
+            }
+            Layout::HashEx => {
+                let Some(expiry) = walk.next().and_then(|_| walk.next()) else { break };
+                expiries.next(&expiry, &mut walk);
+            }
+        }
+    }
+    walk.finish();
+    let settled = match elements {
+        Some(elements) => walk.settle(layout.duplicate(), elements),
+        None => Settled { seen: 0, compared: 0 },
+    };
+    // A member without a score is no element, but the set is not empty either.
+    let complete = !walk.failed && walk.read() % layout.width() == 0;
+    Outcome { elements: walk.elements(), complete, settled, least: expiries.least }
+}
+
+/// The order of a sorted set.
+#[derive(Debug, Default)]
+struct Order<'a> {
+    before: Option<(f64, PackedValue<'a>)>,
+}
+
+impl<'a> Order<'a> {
+    #[inline]
+    fn next<P: Packed<'a>>(&mut self, member: &PackedEntry<'a>, entry: &PackedEntry<'a>, walk: &mut Walk<'_, 'a, P>) {
+        let Some(score) = read_score(entry, walk) else {
+            self.before = None;
+            return;
+        };
+        if let Some((before, earlier)) = self.before
+            && (score < before || (score == before && follows(earlier, member.value)))
+        {
+            walk.report(Code::ZsetUnordered, member, || {
+                if score < before {
+                    format!("score {score} follows {before}: scores have to ascend")
+                } else {
+                    format!("of equal score ({score}), but its bytes are lower than those of the member before")
+                }
+            });
+        }
+        self.before = Some((score, member.value));
+    }
+}
+
+/// Whether `a` stands behind `b` in the order of their bytes.
+fn follows(a: PackedValue<'_>, b: PackedValue<'_>) -> bool {
+    a.text(&mut IntText::new()).cmp(b.text(&mut IntText::new())) == Ordering::Greater
+}
+
+/// The score, if it is one that can be compared.
+#[inline]
+fn read_score<'a, P: Packed<'a>>(entry: &PackedEntry<'a>, walk: &mut Walk<'_, 'a, P>) -> Option<f64> {
+    let text = match entry.value {
+        // Servers make a double of it as well.
+        PackedValue::Int(value) => return Some(value as f64),
+        PackedValue::Bytes(text) => text,
+    };
+    match score::parse(text) {
+        Score::Plain(value) => Some(value),
+        Score::Odd(value) => {
+            walk.report(Code::ZsetOddScore, entry, || odd_score(text, value));
+            Some(value)
+        }
+        Score::Nan => {
+            walk.report(Code::ZsetNanScore, entry, || "the score is not a number (NaN)".to_owned());
+            None
+        }
+        Score::Bad => {
+            walk.report(Code::ZsetBadScore, entry, || bad_score(text));
+            None
+        }
+    }
+}
+
+/// The expiries of a hash: those that there are ascend, then come fields without.
+#[derive(Debug, Default)]
+struct Expiries {
+    before: u64,
+    /// Whether a field without expiry came.
+    ended: bool,
+    least: Option<u64>,
+}
+
+impl Expiries {
+    #[inline]
+    fn next<'a, P: Packed<'a>>(&mut self, entry: &PackedEntry<'a>, walk: &mut Walk<'_, 'a, P>) {
+        let ms = match entry.value {
+            PackedValue::Int(0) => {
+                self.ended = true;
+                return;
+            }
+            PackedValue::Int(ms) => ms,
+            PackedValue::Bytes(text) => {
+                return walk.report(Code::HashExpiryInvalid, entry, || {
+                    format!("the field's expiry is a string, \"{}\"", text.escape_ascii())
+                });
+            }
+        };
+        let Ok(ms) = u64::try_from(ms) else {
+            return walk.report(Code::HashExpiryInvalid, entry, || format!("the field expires at {ms} ms, below 0"));
+        };
+        let place = walk.place(entry);
+        if !expiry::check_redis(ms, place, walk.findings) {
+            return;
+        }
+        if self.ended || ms < self.before {
+            let (ended, before) = (self.ended, self.before);
+            walk.report(Code::HashExpiryOrder, entry, || {
+                if ended {
+                    "a field that expires stands behind one that does not".to_owned()
+                } else {
+                    format!("the field expires at {ms} ms, before the one in front of it ({before} ms)")
+                }
+            });
+        }
+        self.before = self.before.max(ms);
+        self.least = Some(self.least.map_or(ms, |least| least.min(ms)));
+    }
+}

@@ -1,0 +1,110 @@
+//! The text of a string of the frame as one number to compare it by, however it is stored.
+
+use crate::error::Reading;
+use crate::lzf::{self, Inflater, LzfError};
+use crate::rdb::packed::IntText;
+use crate::rdb::{Body, RdbString};
+use crate::verify::codes::Code;
+use crate::verify::duplicates::{Hasher, hash};
+use crate::verify::sink::{Findings, Place};
+
+/// What is known of a string's text.
+#[derive(Debug)]
+pub(super) enum Text {
+    /// All.
+    Hash(u64),
+    /// Its pieces follow.
+    Long(Box<LongText>),
+    /// Nothing: it cannot be decoded, which is reported.
+    Damaged,
+}
+
+/// Hashes the text; compressed bytes are decoded into `decoded`, and reported at `place` if they are damaged.
+#[inline]
+pub(super) fn text(
+    string: &RdbString<&[u8]>,
+    place: impl FnOnce() -> Place,
+    decoded: &mut Vec<u8>,
+    findings: &mut Findings,
+) -> Text {
+    match string.body {
+        Body::Raw(bytes) => Text::Hash(hash(bytes, 0)),
+        Body::Int(value) => Text::Hash(hash(IntText::new().write(i64::from(value)), 0)),
+        // That the compressed form stands for nothing is told where the forms of strings are looked at.
+        Body::Lzf { decoded: 0, .. } => Text::Hash(hash(b"", 0)),
+        Body::Lzf { data, decoded: size } => {
+            decoded.clear();
+            match lzf::inflate_into(data, usize::try_from(size).unwrap_or(usize::MAX), decoded) {
+                Ok(()) => Text::Hash(hash(decoded, 0)),
+                Err(error) => {
+                    report_damage(&error, string.end - data.len() as u64, place(), findings);
+                    Text::Damaged
+                }
+            }
+        }
+        Body::Long { stored, decoded } => LongText::new(string, stored, decoded, place(), findings),
+    }
+}
+
+fn report_damage(error: &LzfError, data_at: u64, place: Place, findings: &mut Findings) {
+    let place = Place { failed_at: data_at.saturating_add(error.at), ..place.reading(Reading::Lzf) };
+    findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
+}
+
+/// A text that comes in pieces.
+#[derive(Debug)]
+pub(super) struct LongText {
+    place: Place,
+    data_at: u64,
+    hasher: Hasher,
+    inflater: Option<Inflater>,
+    damaged: bool,
+}
+
+impl LongText {
+    fn new(
+        string: &RdbString<&[u8]>,
+        stored: u64,
+        decoded: Option<u64>,
+        place: Place,
+        findings: &mut Findings,
+    ) -> Text {
+        let inflater = match decoded.map(|decoded| Inflater::new(stored, decoded)).transpose() {
+            Ok(inflater) => inflater,
+            Err(_) if decoded == Some(0) => return Text::Hash(hash(b"", 0)),
+            Err(error) => {
+                report_damage(&error, string.end, place, findings);
+                return Text::Damaged;
+            }
+        };
+        Text::Long(Box::new(Self { place, data_at: string.end, hasher: Hasher::new(0), inflater, damaged: false }))
+    }
+
+    /// Where the string begins.
+    pub(super) fn start(&self) -> u64 {
+        self.place.start
+    }
+
+    /// Takes a piece, and after the last one answers with the hash, unless the text cannot be decoded.
+    pub(super) fn piece(&mut self, bytes: &[u8], last: bool, findings: &mut Findings) -> Option<u64> {
+        if self.damaged {
+            return None;
+        }
+        let Self { hasher, inflater, .. } = self;
+        let result = match inflater {
+            None => {
+                hasher.update(bytes);
+                Ok(())
+            }
+            Some(inflater) => inflater
+                .push(bytes, &mut |piece| hasher.update(piece))
+                .and_then(|()| if last { inflater.finish() } else { Ok(()) }),
+        };
+        if let Err(error) = result {
+            self.damaged = true;
+            report_damage(&error, self.data_at, self.place, findings);
+            return None;
+        }
+        last.then(|| self.hasher.finish())
+    }
+}
