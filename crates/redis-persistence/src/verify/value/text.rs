@@ -42,7 +42,7 @@ pub(super) fn text(
                 }
             }
         }
-        Body::Long { stored, decoded } => LongText::new(string, stored, decoded, place(), findings),
+        Body::Long { stored, decoded } => LongText::begin(string, stored, decoded, place(), findings),
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) struct LongText {
 }
 
 impl LongText {
-    fn new(
+    fn begin(
         string: &RdbString<&[u8]>,
         stored: u64,
         decoded: Option<u64>,

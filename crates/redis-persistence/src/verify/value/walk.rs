@@ -177,7 +177,7 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
 
     /// Reports elements that are missing to a whole one, and forms that no server writes.
     pub(super) fn finish(&mut self) {
-        if !self.failed && self.read % self.width != 0 {
+        if !self.failed && !self.read.is_multiple_of(self.width) {
             let place = self.blob.place(0, self.blob.bytes.len()).element(self.first + self.elements());
             let (read, width) = (self.read, self.width);
             self.findings.add(Code::PackedOddCount, place, || format!("{read} elements do not make groups of {width}"));

@@ -87,7 +87,7 @@ pub(super) fn check<'a, P: Packed<'a>>(
         None => Settled { seen: 0, compared: 0 },
     };
     // A member without a score is no element, but the set is not empty either.
-    let complete = !walk.failed && walk.read() % layout.width() == 0;
+    let complete = !walk.failed && walk.read().is_multiple_of(layout.width());
     Outcome { elements: walk.elements(), complete, settled, least: expiries.least }
 }
 

@@ -49,16 +49,14 @@ fn values_by_reference() {
     let good = with_template(32, b"\x03\x01x\x01y");
     assert_eq!((good.places(), good.elements), (vec![], vec![2]));
     let unused = (Code::TemplateUnused, 9, 9);
-    let cases: [(Vec<u8>, &[(Code, u64, u64)]); 5] = [
-        (Lp::of(["4", "x", "y"]), &[unused, (Code::TemplateUnknown, 27, 27)]),
-        (Lp::of(["-1", "x", "y"]), &[unused, (Code::TemplateHashInvalid, 27, 27)]),
-        (Lp::of(["id", "x", "y"]), &[unused, (Code::TemplateHashInvalid, 27, 27)]),
-        (Lp::of([""; 0]), &[unused, (Code::TemplateHashInvalid, 20, 20)]),
-        (Lp::of(["3", "x"]), &[(Code::TemplateHashInvalid, 20, 20)]),
-    ];
-    for (blob, want) in cases {
-        assert_eq!(with_template(30, &raw(&blob)).places(), want);
-    }
+    let refused = |items: &[&str], want: &[(Code, u64, u64)]| {
+        assert_eq!(with_template(30, &raw(&Lp::of(items))).places(), want);
+    };
+    refused(&["4", "x", "y"], &[unused, (Code::TemplateUnknown, 27, 27)]);
+    refused(&["-1", "x", "y"], &[unused, (Code::TemplateHashInvalid, 27, 27)]);
+    refused(&["id", "x", "y"], &[unused, (Code::TemplateHashInvalid, 27, 27)]);
+    refused(&[], &[unused, (Code::TemplateHashInvalid, 20, 20)]);
+    refused(&["3", "x"], &[(Code::TemplateHashInvalid, 20, 20)]);
     let bad = with_template(30, &raw(&Lp::new().push(b"3").push_raw(&[0xF5], &[1]).finish()));
     assert_eq!(bad.places(), [(Code::ListpackBadEncoding, 29, 29)]);
 }
