@@ -6,10 +6,37 @@
 //! E0..FF l d        copy l + 9 bytes from there
 //! ```
 
+use std::collections::HashMap;
+
 /// A token stream for `text`, or `None` if it would not be smaller.
+///
+/// Written here because `compress` of the `lzf` crate (1.0.0) indexes out of bounds on some texts that hardly compress.
 #[must_use]
 pub fn deflate(text: &[u8]) -> Option<Vec<u8>> {
-    ::lzf::compress(text).ok()
+    let mut out = Vec::new();
+    let mut seen: HashMap<&[u8], usize> = HashMap::new();
+    let (mut at, mut copied) = (0, 0);
+    while at + 3 <= text.len() {
+        let known = seen.insert(&text[at..at + 3], at).filter(|from| at - from <= 0x2000);
+        let Some(from) = known else {
+            at += 1;
+            continue;
+        };
+        let length = (3..264.min(text.len() - at)).find(|n| text[from + n] != text[at + n]);
+        let length = length.unwrap_or(264.min(text.len() - at));
+        out.extend(literals(&text[copied..at]));
+        let distance = u16::try_from(at - from - 1).expect("it is within the window").to_be_bytes();
+        let short = u8::try_from(length - 2).unwrap_or(7).min(7);
+        out.push(short << 5 | distance[0]);
+        if short == 7 {
+            out.push(u8::try_from(length - 9).expect("at most 264 bytes are copied"));
+        }
+        out.push(distance[1]);
+        at += length;
+        copied = at;
+    }
+    out.extend(literals(&text[copied..]));
+    (out.len() < text.len()).then_some(out)
 }
 
 /// A valid token stream of literals alone: larger than `text`.
