@@ -146,10 +146,12 @@ codes! {
     StreamNodeCount "stream-node-count" Error;
     StreamEntryOrder "stream-entry-order" Error;
     StreamLengthMismatch "stream-length-mismatch" Error;
+    StreamLengthDrift "stream-length-drift" Warning;
     StreamIdRange "stream-id-range" Warning;
     StreamUnknownFlags "stream-unknown-flags" Warning;
     StreamEntriesAdded "stream-entries-added" Error;
     StreamEntriesRead "stream-entries-read" Warning;
+    StreamEntriesReadRange "stream-entries-read-range" Error;
     StreamDuplicateGroup "stream-duplicate-group" Error;
     StreamDuplicateConsumer "stream-duplicate-consumer" Error;
     StreamDuplicatePending "stream-duplicate-pending" Error;
@@ -157,6 +159,8 @@ codes! {
     StreamPendingShared "stream-pending-shared" Error;
     StreamPendingUnowned "stream-pending-unowned" Error;
     StreamPendingGone "stream-pending-gone" Note;
+    StreamPendingOrder "stream-pending-order" Warning;
+    StreamPendingUnchecked "stream-pending-unchecked" Warning;
     StreamGroupImplausible "stream-group-implausible" Warning;
     StreamNackInvalid "stream-nack-invalid" Error;
     StreamIdmpInvalid "stream-idmp-invalid" Error;

@@ -1,0 +1,78 @@
+//! Consumer groups: positions, consumers and their times. Pending entries are in [`pending`](super::pending).
+//!
+//! What XGROUP, XCLAIM and XSETID let a user set is not judged: a group may stand behind the stream's end, hold pending
+//! entries above its position, and count no deliveries.
+
+use super::COUNTER_MAX;
+use super::entries::Entries;
+use super::names::Names;
+use super::pending::{END_OF_TIME, Pending};
+use crate::error::Reading;
+use crate::rdb::{Event, Payload};
+use crate::verify::codes::Code;
+use crate::verify::sink::Place;
+use crate::verify::value::Context;
+
+/// What is known of the groups.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    entries_added: Option<u64>,
+    open: bool,
+    pending: Pending,
+}
+
+impl Groups {
+    pub(super) fn stream(&mut self, entries_added: Option<u64>) {
+        self.entries_added = entries_added;
+    }
+
+    /// A group begins.
+    pub(super) fn open(&mut self) {
+        self.open = true;
+    }
+
+    /// The group has ended, if there was one; `names` are its consumers.
+    pub(super) fn close(&mut self, names: &mut Names, cx: &mut Context<'_>) {
+        if std::mem::take(&mut self.open) {
+            self.pending.close(cx);
+            names.settle(Code::StreamDuplicateConsumer, cx);
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event<&[u8]>, stream: &Entries, cx: &mut Context<'_>) {
+        if self.pending.event(event, stream, cx) {
+            return;
+        }
+        match event.payload {
+            Payload::Group { entries_read: Some(read), .. } => self.entries_read(read, event, cx),
+            Payload::Consumer { seen, active } => {
+                let never = active == Some(-1);
+                let active = active.filter(|_| !never).unwrap_or(0);
+                if !(0..END_OF_TIME).contains(&seen) || !(0..END_OF_TIME).contains(&active) {
+                    let place = Place::span(event.start, event.end).reading(Reading::Consumer);
+                    cx.findings.add(Code::StreamGroupImplausible, place, || {
+                        format!("a consumer was seen at {seen} ms and active at {active} ms")
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn entries_read(&self, read: u64, event: &Event<&[u8]>, cx: &mut Context<'_>) {
+        let place = Place::span(event.start, event.end).reading(Reading::StreamGroup);
+        // The greatest number is -1: not known.
+        if read == u64::MAX {
+            return;
+        }
+        if read > COUNTER_MAX {
+            cx.findings.add(Code::StreamEntriesReadRange, place, || {
+                format!("a group has read {read} entries, more than servers can count")
+            });
+        } else if let Some(added) = self.entries_added.filter(|added| read > *added) {
+            cx.findings.add(Code::StreamEntriesRead, place, || {
+                format!("a group has read {read} entries of a stream to which {added} were ever added")
+            });
+        }
+    }
+}
