@@ -266,7 +266,7 @@ impl<'a> Walk<'a, '_> {
                 self.add(Code::StreamBadNode, *at, || format!("the element for {what} is {is}"));
             }
         }
-        while let Some(element) = self.iter.next() {
+        for element in self.iter.by_ref() {
             if let Err(error) = element {
                 report(&error, Encoding::Listpack, self.blob, None, self.findings);
             }

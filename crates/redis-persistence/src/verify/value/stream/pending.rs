@@ -207,16 +207,16 @@ impl Pending {
     pub(super) fn close(&mut self, cx: &mut Context<'_>) {
         let mut unowned = self.entries.iter().filter(|entry| entry.owner == NOBODY);
         if let Some(first) = unowned.next() {
-            let more = unowned.count();
+            let all = unowned.count() + 1;
             cx.findings.add(Code::StreamPendingUnowned, self.place(first), || {
-                format!("the pending entry {} of a group has no consumer, nor have {more} others", text_of(first.id))
+                format!("pending entries of a group that have no consumer: {all}; the first is {}", text_of(first.id))
             });
         }
         if let Some((first, at)) = self.first_gone {
             let gone = self.gone;
             cx.findings.add(Code::StreamPendingGone, Place::at(at).reading(Reading::Pel), || {
                 format!(
-                    "{gone} pending entries of a group are no longer in the stream; the first is {}",
+                    "pending entries of a group that are no longer in the stream: {gone}; the first is {}",
                     text_of(first)
                 )
             });
