@@ -180,8 +180,8 @@ impl Checker {
         if entries.unknown_nodes || length == stated {
             return false;
         }
-        // Development versions of Redis 5.0 deleted entries without counting them off, and every version up to 8.6 has
-        // carried such lengths on.
+        // Files that go back to development versions of Redis 5.0 have such lengths, as if entries had been deleted
+        // without counting them off, and every version up to 8.6 carries them on.
         let drift = self.version < 5 && length > stated && length - stated <= deleted && entries.complete;
         let code = if drift { Code::StreamLengthDrift } else { Code::StreamLengthMismatch };
         cx.findings.add(code, place, || {
