@@ -11,6 +11,7 @@ pub mod lzf;
 pub mod push;
 pub mod rdb;
 pub mod reader;
+pub mod repair;
 mod resp;
 pub mod verify;
 

@@ -1,0 +1,382 @@
+//! A plan: what a repair would change, as plain data, before anything is changed.
+
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use xxhash_rust::xxh3::Xxh3;
+
+/// How much of a file next to a cut is compared before the cut is made, on either side.
+const WITNESS: u64 = 64 << 10;
+
+/// A file as it was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The number of its file system; 0 where there is no such thing.
+    pub device: u64,
+    /// Its number in the file system; 0 where there is no such thing.
+    pub inode: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last written to.
+    pub modified: SystemTime,
+}
+
+impl Seen {
+    /// Notes an open file.
+    ///
+    /// # Errors
+    /// If the file cannot be asked, or is no regular file.
+    pub fn of(path: &Path, file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let (device, inode) = identity(&metadata);
+        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        Ok(Self { path: path.to_owned(), device, inode, size: metadata.len(), modified })
+    }
+
+    /// Whether `other` is the same file, whatever its size now.
+    #[must_use]
+    pub fn same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// Whether `other` is the same file and was not written to meanwhile.
+    #[must_use]
+    pub fn unchanged(&self, other: &Self) -> bool {
+        self.same_file(other) && self.size == other.size && self.modified == other.modified
+    }
+}
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// What goes when bytes are taken from a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loss {
+    /// How many bytes.
+    pub bytes: u64,
+    /// How many commands, as far as they can still be read.
+    pub records: u64,
+    /// How many of their transactions, the open one among them.
+    pub transactions: u64,
+    /// How many different first arguments those commands have: about as many keys.
+    pub keys_estimated: u64,
+    /// Whether there are parts that cannot be read, so that the three counts are the least there can be.
+    pub at_least: bool,
+    /// The last timestamp before what goes, in unix seconds: the writes since then go.
+    pub since: Option<i64>,
+}
+
+impl Loss {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            records: self.records.saturating_add(other.records),
+            transactions: self.transactions.saturating_add(other.transactions),
+            keys_estimated: self.keys_estimated.saturating_add(other.keys_estimated),
+            at_least: self.at_least || other.at_least,
+            since: self.since.into_iter().chain(other.since).min(),
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let least = if self.at_least { "at least " } else { "" };
+        write!(f, "{} bytes, {least}{} commands", self.bytes, self.records)?;
+        if self.transactions > 0 {
+            write!(f, ", {} transactions", self.transactions)?;
+        }
+        if self.keys_estimated > 0 {
+            write!(f, ", about {} keys", self.keys_estimated)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes the end off a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The file, with its size.
+    pub file: Seen,
+    /// Where it is to end.
+    pub to: u64,
+    /// A hash over the bytes on both sides of the cut: they must read the same when it is made.
+    pub witness: u64,
+    /// What goes.
+    pub loss: Loss,
+    /// Why, in a sentence.
+    pub why: String,
+}
+
+impl Cut {
+    /// A cut at `to` in an open file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or does not reach beyond `to`.
+    pub fn new(path: &Path, file: &mut File, to: u64, why: &str) -> io::Result<Self> {
+        let seen = Seen::of(path, file)?;
+        let bytes = seen.size.checked_sub(to).filter(|bytes| *bytes > 0);
+        let bytes = bytes.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "nothing lies behind the cut"))?;
+        let witness = witness(file, to, seen.size)?;
+        let loss = Loss { bytes, ..Loss::default() };
+        Ok(Self { file: seen, to, witness, loss, why: why.to_owned() })
+    }
+
+    /// The size of the file before the cut.
+    #[must_use]
+    pub fn from(&self) -> u64 {
+        self.file.size
+    }
+}
+
+/// The hash of [`Cut::witness`]: up to 64 KiB before `at` and up to 64 KiB from there, of a file that had `size` bytes.
+pub(super) fn witness(file: &mut (impl Read + Seek), at: u64, size: u64) -> io::Result<u64> {
+    let end = size.min(at.saturating_add(WITNESS));
+    hash_range(file, at.saturating_sub(WITNESS), end)
+}
+
+/// The hash of the last bytes of a file of `size` bytes.
+#[cfg(unix)]
+pub(super) fn last_bytes(file: &mut (impl Read + Seek), size: u64) -> io::Result<u64> {
+    hash_range(file, size.saturating_sub(WITNESS), size)
+}
+
+/// The 64-bit XXH3 of the bytes from `from` to `to`.
+pub(super) fn hash_range(file: &mut (impl Read + Seek), from: u64, to: u64) -> io::Result<u64> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut hash = Xxh3::new();
+    let mut buffer = vec![0; 64 << 10];
+    let mut left = to.saturating_sub(from);
+    while left > 0 {
+        let want = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = match file.read(&mut buffer[..want]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hash.update(&buffer[..read]);
+        left -= read as u64;
+    }
+    Ok(hash.digest())
+}
+
+/// Gives a small file a new content, or makes one that is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The file as it was; `None` if there is none yet.
+    pub file: Option<Seen>,
+    /// The new content.
+    pub content: Vec<u8>,
+    /// The file whose owner, group, mode and attributes a new file takes over.
+    pub like: Option<PathBuf>,
+    /// What changes, a sentence each.
+    pub why: Vec<String>,
+}
+
+/// Moves a file that is no longer part of the set to where the backups are; not a byte of it is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// The file.
+    pub file: Seen,
+    /// What the set loses with it.
+    pub loss: Loss,
+    /// Why, in a sentence.
+    pub why: String,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Takes the end off a file.
+    Cut(Cut),
+    /// Gives a small file a new content.
+    Rewrite(Rewrite),
+    /// Moves a file out of the set.
+    SetAside(SetAside),
+}
+
+impl Step {
+    /// The file that changes.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Cut(cut) => &cut.file.path,
+            Self::Rewrite(rewrite) => &rewrite.path,
+            Self::SetAside(aside) => &aside.file.path,
+        }
+    }
+
+    /// What goes with it.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        match self {
+            Self::Cut(cut) => cut.loss,
+            Self::Rewrite(_) => Loss::default(),
+            Self::SetAside(aside) => aside.loss,
+        }
+    }
+}
+
+/// What a repair would change, in the order in which it changes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The changes; none if there is nothing to change, or nothing that helps.
+    pub steps: Vec<Step>,
+    /// Every file that was read to make the plan, as it was.
+    pub read: Vec<Seen>,
+    /// Where what is taken away goes, if no other folder is named.
+    pub backup_dir: PathBuf,
+    /// Why the result would still not be sound; empty if it would.
+    pub reasons: Vec<String>,
+    /// What else one should know before one agrees.
+    pub notes: Vec<String>,
+    /// How many bytes may go.
+    pub max_loss: Option<u64>,
+}
+
+impl Plan {
+    /// Whether there is nothing to change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether the result would be sound: nothing is left that the steps do not mend.
+    #[must_use]
+    pub fn sufficient(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
+    /// All that goes.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        self.steps.iter().map(Step::loss).fold(Loss::default(), Loss::and)
+    }
+
+    /// Whether no more bytes go than may.
+    #[must_use]
+    pub fn within_max_loss(&self) -> bool {
+        self.max_loss.is_none_or(|max| self.loss().bytes <= max)
+    }
+
+    /// Whether a job may apply it without asking: there is something to do, it is enough, and it costs no more than allowed.
+    #[must_use]
+    pub fn may_be_applied_unasked(&self) -> bool {
+        !self.is_empty() && self.sufficient() && self.within_max_loss()
+    }
+
+    /// The plan for people, line by line.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for step in &self.steps {
+            let path = step.path().display();
+            match step {
+                Step::Cut(cut) => {
+                    lines.push(format!("cut {path} from {} to {} bytes: {}", cut.from(), cut.to, cut.why));
+                    lines.push(format!("  goes: {}{}", cut.loss, since(&cut.loss, cut.file.modified)));
+                }
+                Step::Rewrite(rewrite) => {
+                    let verb = if rewrite.file.is_some() { "rewrite" } else { "create" };
+                    lines.push(format!("{verb} {path} with {} bytes", rewrite.content.len()));
+                    lines.extend(rewrite.why.iter().map(|why| format!("  {why}")));
+                }
+                Step::SetAside(aside) => {
+                    lines.push(format!("set {path} aside: {}", aside.why));
+                    lines.push(format!(
+                        "  goes from the set: {}{}",
+                        aside.loss,
+                        since(&aside.loss, aside.file.modified)
+                    ));
+                }
+            }
+        }
+        if self.steps.len() > 1 && self.loss().bytes > 0 {
+            lines.push(format!("in all: {}", self.loss()));
+        }
+        if let Some(max) = self.max_loss.filter(|_| !self.within_max_loss()) {
+            lines.push(format!("this is more than the {max} bytes that may go"));
+        }
+        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        lines.extend(self.reasons.iter().map(|reason| format!("not enough: {reason}")));
+        lines
+    }
+}
+
+/// How the writes that go are placed in time.
+fn since(loss: &Loss, modified: SystemTime) -> String {
+    let written = modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    match loss.since {
+        Some(stamp) => format!(", written after the timestamp {stamp}; the file was last written to at {written}"),
+        None => format!("; the file was last written to at {written}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(size: u64) -> Seen {
+        Seen { path: "a.aof".into(), device: 1, inode: 2, size, modified: SystemTime::UNIX_EPOCH }
+    }
+
+    fn cut(bytes: u64) -> Step {
+        let loss = Loss { bytes, records: 2, transactions: 1, keys_estimated: 1, at_least: true, since: Some(70) };
+        Step::Cut(Cut { file: seen(100 + bytes), to: 100, witness: 0, loss, why: "the file ends in a record".into() })
+    }
+
+    #[test]
+    fn a_plan_says_what_goes() {
+        let plan = Plan { steps: vec![cut(50)], max_loss: Some(40), ..Plan::default() };
+        assert_eq!(
+            plan.describe(),
+            [
+                "cut a.aof from 150 to 100 bytes: the file ends in a record",
+                "  goes: 50 bytes, at least 2 commands, 1 transactions, about 1 keys, written after the timestamp 70; the \
+                 file was last written to at 0",
+                "this is more than the 40 bytes that may go",
+            ]
+        );
+        assert!(!plan.may_be_applied_unasked());
+    }
+
+    #[test]
+    fn only_an_enough_and_cheap_plan_is_applied_unasked() {
+        let plan = Plan { steps: vec![cut(50), cut(10)], max_loss: Some(60), ..Plan::default() };
+        assert!(plan.may_be_applied_unasked());
+        assert_eq!(plan.loss().bytes, 60);
+        assert!(!Plan { max_loss: Some(59), ..plan.clone() }.may_be_applied_unasked());
+        assert!(!Plan { reasons: vec!["a file is missing".into()], ..plan.clone() }.may_be_applied_unasked());
+        assert!(!Plan { steps: Vec::new(), ..plan }.may_be_applied_unasked());
+    }
+
+    #[test]
+    fn a_file_that_was_written_to_is_not_the_same() {
+        let one = seen(5);
+        assert!(one.unchanged(&one));
+        assert!(!one.unchanged(&Seen { size: 6, ..one.clone() }) && one.same_file(&Seen { size: 6, ..one.clone() }));
+        assert!(!one.unchanged(&Seen { inode: 3, ..one.clone() }));
+    }
+}
