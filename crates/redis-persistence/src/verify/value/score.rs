@@ -23,11 +23,45 @@ pub(super) fn parse(text: &[u8]) -> Score {
         b"-inf" => return Score::Plain(f64::NEG_INFINITY),
         _ => {}
     }
+    if let Some(value) = short_decimal(text) {
+        return Score::Plain(value);
+    }
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     if digits.first().is_some_and(u8::is_ascii_digit) && decimal_len(digits) == digits.len() {
         return number(text).map_or(Score::Bad, Score::Plain);
     }
     odd(text)
+}
+
+/// Digits with a fraction, so few that digits and divisor are exact doubles, and so the quotient is rounded once: what
+/// most scores are, several times faster than by the general way.
+#[inline]
+fn short_decimal(text: &[u8]) -> Option<f64> {
+    const DIGITS_MAX: usize = 15;
+    const POWERS: [f64; DIGITS_MAX + 1] =
+        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.len() > DIGITS_MAX + 1 || !digits.first()?.is_ascii_digit() {
+        return None;
+    }
+    let (mut value, mut point) = (0_u64, None);
+    for (at, &byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+            b'.' if point.is_none() => point = Some(at),
+            _ => return None,
+        }
+    }
+    let fraction = point.map_or(0, |at| digits.len() - at - 1);
+    if digits.len() - usize::from(point.is_some()) > DIGITS_MAX {
+        return None;
+    }
+    // Below 10^15, which a double holds.
+    let value = value as f64 / POWERS[fraction];
+    Some(if negative { -value } else { value })
 }
 
 #[cold]
@@ -124,6 +158,23 @@ mod tests {
         }
         assert_eq!(parse(b"inf"), Score::Plain(f64::INFINITY));
         assert_eq!(parse(b"-inf"), Score::Plain(f64::NEG_INFINITY));
+    }
+
+    #[test]
+    fn short_ones_are_rounded_as_long_ones_are() {
+        let mut state = 1_u64;
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            let digits = state % 10_u64.pow((state >> 60) as u32);
+            let mut text = format!("{digits:03}");
+            text.insert(1 + (state >> 40) as usize % text.len(), '.');
+            assert_eq!(short_decimal(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+        assert_eq!(short_decimal(b"999999999999999"), Some(999_999_999_999_999.0));
+        for text in ["1234567890123456", "0.123456789012345", "1e5", "", "-", ".5", "1.2.3", "12345678901234567"] {
+            assert_eq!(short_decimal(text.as_bytes()), None, "{text}");
+        }
+        assert!(short_decimal(b"-0").is_some_and(f64::is_sign_negative));
     }
 
     #[test]

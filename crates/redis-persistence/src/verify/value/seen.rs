@@ -7,8 +7,8 @@
 use crate::rdb::packed::{IntText, PackedEntry, PackedValue, canonical_int};
 use crate::verify::duplicates::{Settled, Table, hash};
 
-/// Values of at most so many bytes use the small table.
-const SMALL: usize = 16 << 10;
+/// Values of at most so many elements use the small table.
+const SMALL: usize = 1024;
 /// The half of an entry that is the offset.
 const LOW: u64 = 0xFFFF_FFFF;
 
@@ -20,15 +20,16 @@ pub(crate) struct Seen(Vec<u64>);
 pub(super) struct Elements<'w> {
     /// A power of two of slots, if the value is small.
     slots: Option<&'w mut [u64]>,
+    /// How many more elements the slots take. Only a header that counts too few, an error in itself, uses them up.
+    room: usize,
     table: &'w mut Table,
 }
 
 impl<'w> Elements<'w> {
-    /// For the elements of a value of `len` bytes.
-    pub(super) fn new(len: usize, seen: &'w mut Seen, table: &'w mut Table) -> Self {
-        let slots = (len <= SMALL).then(|| {
-            // Every element has at least two bytes, so there is always a free place.
-            let size = (len / 2 + 1).next_power_of_two();
+    /// For so many elements.
+    pub(super) fn new(expected: usize, seen: &'w mut Seen, table: &'w mut Table) -> Self {
+        let slots = (expected <= SMALL).then(|| {
+            let size = (2 * expected + 1).next_power_of_two();
             if seen.0.len() < size {
                 seen.0.resize(size, 0);
             }
@@ -39,7 +40,7 @@ impl<'w> Elements<'w> {
         if slots.is_none() {
             table.clear();
         }
-        Self { slots, table }
+        Self { slots, room: expected, table }
     }
 
     /// Adds the element of that number at the offset `at`. Answers the offset of an equal one before, if that is known
@@ -59,6 +60,10 @@ impl<'w> Elements<'w> {
         loop {
             let slot = slots[place];
             if slot == 0 {
+                if self.room == 0 {
+                    return None;
+                }
+                self.room -= 1;
                 slots[place] = tag | (at as u64 + 1);
                 return None;
             }

@@ -17,6 +17,7 @@ pub(super) trait Packed<'a>: Copy {
 
     fn open(bytes: &'a [u8]) -> Result<Self, PackedError>;
     fn entries(self) -> Self::Entries;
+    fn stated_len(self) -> Option<u16>;
     fn reread(self, at: usize) -> Option<PackedEntry<'a>>;
 }
 
@@ -30,6 +31,10 @@ impl<'a> Packed<'a> for Listpack<'a> {
 
     fn entries(self) -> Self::Entries {
         self.iter()
+    }
+
+    fn stated_len(self) -> Option<u16> {
+        Self::stated_len(&self)
     }
 
     fn reread(self, at: usize) -> Option<PackedEntry<'a>> {
@@ -47,6 +52,10 @@ impl<'a> Packed<'a> for Ziplist<'a> {
 
     fn entries(self) -> Self::Entries {
         self.iter()
+    }
+
+    fn stated_len(self) -> Option<u16> {
+        Self::stated_len(&self)
     }
 
     fn reread(self, at: usize) -> Option<PackedEntry<'a>> {
@@ -124,6 +133,13 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
         self.failed = true;
         let element = self.first + self.read / self.width;
         packed_error::report(error, P::ENCODING, self.blob, Some(element), self.findings);
+    }
+
+    /// How many elements of the value there are to be expected at most.
+    pub(super) fn expected(&self) -> usize {
+        // No element of an encoding has less than two bytes.
+        let most = self.list.stated_len().map_or(self.blob.bytes.len() / 2, usize::from);
+        most.div_ceil(usize::try_from(self.width).unwrap_or(1))
     }
 
     /// How many whole elements of the value were read.

@@ -159,6 +159,14 @@ fn duplicates_in_large_blobs() {
 }
 
 #[test]
+fn a_count_that_is_too_small_fills_no_table() {
+    let mut writer = Lp::new();
+    (0..500).for_each(|i| _ = writer.push(format!("m{i}").as_bytes()));
+    let checked = check_blob(20, &writer.count(2).finish());
+    assert_eq!((checked.codes(), checked.elements), (vec![Code::ListpackBadCount], vec![500]));
+}
+
+#[test]
 fn scores() {
     finds(17, &Lp::of(["a", "-inf", "b", "-0", "c", "0", "d", "0.5", "e", "1e+100", "f", "inf"]), &[]);
     finds(17, &Lp::of(["a", "nan"]), &[(Code::ZsetNanScore, 9, 9, Some(0))]);

@@ -61,7 +61,7 @@ pub(super) fn check<'a, P: Packed<'a>>(
 ) -> Outcome {
     let Some(mut walk) = Walk::<P>::new(blob, layout.width(), first, findings) else { return Outcome::UNREAD };
     let compare = buffers.compare && layout != Layout::List;
-    let mut elements = compare.then(|| Elements::new(blob.bytes.len(), buffers.seen, buffers.table));
+    let mut elements = compare.then(|| Elements::new(walk.expected(), buffers.seen, buffers.table));
     let mut order = Order::default();
     let mut expiries = Expiries::default();
     while let Some(key) = walk.next() {

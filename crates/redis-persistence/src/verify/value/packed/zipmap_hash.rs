@@ -13,6 +13,8 @@ use crate::verify::value::walk::twice;
 
 /// Writers leave at most so many bytes unused behind a value.
 const MAX_FREE: u8 = 4;
+/// The size of a pair of empty strings.
+const MIN_PAIR: usize = 3;
 
 pub(super) fn check(blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Findings) -> Outcome {
     let map = match Zipmap::new(blob.bytes) {
@@ -23,7 +25,8 @@ pub(super) fn check(blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Findin
         }
     };
     let key_at = |at| map.pair_at(at).map(|pair| pair.key);
-    let mut fields = buffers.compare.then(|| Elements::new(blob.bytes.len(), buffers.seen, buffers.table));
+    let expected = map.stated_len().map_or(blob.bytes.len() / MIN_PAIR, usize::from);
+    let mut fields = buffers.compare.then(|| Elements::new(expected, buffers.seen, buffers.table));
     let (mut elements, mut complete) = (0, true);
     // Where the first pair lies that has too many unused bytes, how many those are, and how many such pairs there are.
     let mut unused = None;
