@@ -15,8 +15,22 @@ use three_ways::{Dribble, verify_all, walk_push, walk_reader, walk_slice};
 const VERSIONS: [(testkit::rdb::Family, u32); 16] = {
     use testkit::rdb::Family::{Redis, Valkey};
     [
-        (Redis, 1), (Redis, 2), (Redis, 3), (Redis, 4), (Redis, 5), (Redis, 6), (Redis, 7), (Redis, 8),
-        (Redis, 9), (Redis, 10), (Redis, 11), (Redis, 12), (Redis, 13), (Redis, 14), (Redis, 15), (Valkey, 80),
+        (Redis, 1),
+        (Redis, 2),
+        (Redis, 3),
+        (Redis, 4),
+        (Redis, 5),
+        (Redis, 6),
+        (Redis, 7),
+        (Redis, 8),
+        (Redis, 9),
+        (Redis, 10),
+        (Redis, 11),
+        (Redis, 12),
+        (Redis, 13),
+        (Redis, 14),
+        (Redis, 15),
+        (Valkey, 80),
     ]
 };
 

@@ -66,6 +66,10 @@ pub(crate) struct Table {
     capacity: usize,
     /// Hashes above it are not taken.
     limit: u64,
+    /// Hashes up to it were compared by an earlier table.
+    floor: Option<u64>,
+    /// What `limit` was when it was settled.
+    reached: u64,
     seen: u64,
 }
 
@@ -86,8 +90,25 @@ impl Table {
             len: 0,
             capacity: (budget / ENTRY_BYTES).max(1),
             limit: u64::MAX,
+            floor: None,
+            reached: u64::MAX,
             seen: 0,
         }
+    }
+
+    /// A table for the hashes that an earlier one, which ended at `floor`, did not take.
+    pub(crate) fn after(budget: usize, floor: u64) -> Self {
+        Self { floor: Some(floor), ..Self::new(budget) }
+    }
+
+    /// The memory that it may use, in bytes.
+    pub(crate) fn budget(&self) -> usize {
+        self.capacity * ENTRY_BYTES
+    }
+
+    /// The highest hash that the table took before it was settled: `u64::MAX` if it took all.
+    pub(crate) fn reached(&self) -> u64 {
+        self.reached
     }
 
     /// Empties the table. A large one gives its memory back.
@@ -101,7 +122,7 @@ impl Table {
     #[inline]
     pub(crate) fn insert(&mut self, hash: u64, place: u64) {
         self.seen += 1;
-        if hash > self.limit {
+        if hash > self.limit || self.floor.is_some_and(|floor| hash <= floor) {
             return;
         }
         self.len += 1;
@@ -120,23 +141,22 @@ impl Table {
             }
         }
         push(&mut self.partitions, hash, place);
-        while self.len > self.capacity && self.limit > 0 {
+        while self.len > self.capacity && self.limit > self.floor.unwrap_or(0) {
             self.halve();
         }
     }
 
     #[cold]
     fn halve(&mut self) {
-        self.limit >>= 1;
+        let floor = self.floor.unwrap_or(0);
+        self.limit = floor + (self.limit - floor) / 2;
         let boundary = partition(self.limit);
         for partition in &mut self.partitions[boundary + 1..] {
             *partition = Vec::new();
         }
-        if self.limit < 1 << 56 {
-            let limit = self.limit;
-            for chunk in &mut self.partitions[boundary] {
-                chunk.retain(|(hash, _)| *hash <= limit);
-            }
+        let limit = self.limit;
+        for chunk in &mut self.partitions[boundary] {
+            chunk.retain(|(hash, _)| *hash <= limit);
         }
         self.len = self.partitions.iter().flatten().map(Vec::len).sum();
     }
@@ -145,6 +165,7 @@ impl Table {
     /// the later one's place within each run of hashes. Then the table is empty.
     pub(crate) fn settle(&mut self, mut on: impl FnMut(u64, u64)) -> Settled {
         let settled = Settled { seen: self.seen, compared: self.len as u64 };
+        self.reached = self.limit;
         let mut run = std::mem::take(&mut self.flat);
         settle_run(&mut run, &mut on);
         run.clear();
@@ -217,8 +238,8 @@ mod tests {
             let mut pairs = Vec::new();
             let settled = table.settle(|a, b| pairs.push((a, b)));
             assert_eq!(pairs, [(3, n), (3, n + 1)]);
-            assert_eq!(settled, Settled { seen: n + 2, compared: n + 2 });
-            assert_eq!(table.settle(|_, _| ()), Settled { seen: 0, compared: 0 });
+            assert_eq!((settled.seen, settled.compared, table.reached()), (n + 2, n + 2, u64::MAX));
+            assert_eq!(table.settle(|_, _| ()).seen, 0);
         }
     }
 
@@ -240,6 +261,22 @@ mod tests {
         let back = compared(&mut (0..150_000).rev());
         assert_eq!(there, back);
         assert!(there.compared * ENTRY_BYTES as u64 <= budget as u64);
+    }
+
+    #[test]
+    fn tables_after_one_another_compare_everything_once() {
+        let budget = 20_000 * ENTRY_BYTES;
+        let (mut table, mut compared, mut pairs) = (Table::new(budget), 0, 0);
+        loop {
+            (0..100_000).chain(0..10).for_each(|i| table.insert(spread(i), i));
+            let settled = table.settle(|_, _| pairs += 1);
+            compared += settled.compared;
+            if table.reached() == u64::MAX {
+                break;
+            }
+            table = Table::after(budget, table.reached());
+        }
+        assert_eq!((compared, pairs), (100_010, 10));
     }
 
     #[test]

@@ -9,12 +9,14 @@
 //!                      └ ValueChecker   what a key holds
 //! ```
 
+mod again;
 mod aux;
 mod databases;
 mod extras;
 mod failure;
 mod function;
 mod keys;
+mod names;
 mod slot;
 mod strings;
 mod tally;
@@ -406,11 +408,16 @@ impl RdbVerifier {
     }
 
     /// Settles the search for duplicates.
-    fn settle(&mut self, source: Option<&mut dyn Source>) -> DuplicateCheck {
+    fn settle(&mut self, mut source: Option<&mut dyn Source>) -> DuplicateCheck {
         if self.options.duplicates == Duplicates::Off || self.options.quick || self.header.is_none() {
             return DuplicateCheck::Off;
         }
-        let all = self.keys.settle(&mut self.suspects, &mut self.findings);
+        let full = self.options.duplicates == Duplicates::Full && !self.failed;
+        let again = match &mut source {
+            Some(source) if full => Some((&mut **source as &mut dyn Source, &self.options.limits)),
+            _ => None,
+        };
+        let all = self.keys.settle(again, &mut self.suspects, &mut self.findings);
         let confirmed = {
             let (family, databases) = (self.family(), &self.databases);
             let database = |offset| databases.at(offset);

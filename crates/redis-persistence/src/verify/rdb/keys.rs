@@ -1,16 +1,18 @@
 //! Keys: what precedes them, whether they come twice, and holes that look like keys.
 
 use super::RdbVerifier;
+use super::again::compare_rest;
+use super::names::Names;
 use super::strings::report_lzf;
 use super::{slot, tally::Tally};
 use crate::error::Reading;
-use crate::lzf;
-use crate::rdb::packed::IntText;
+use crate::limits::Limits;
 use crate::rdb::{Attributes, Body, Event, Expire, RdbString, Record, Role, ValueType};
 use crate::verify::codes::Code;
-use crate::verify::duplicates::{Hasher, Table, hash};
+use crate::verify::duplicates::{Settled, Table, hash};
 use crate::verify::options::Duplicates;
-use crate::verify::sink::{Findings, Place};
+use crate::verify::sink::{Findings, Place, Subject};
+use crate::verify::source::Source;
 use crate::verify::value::{Suspect, ValueChecker};
 
 /// Expiries before this are no milliseconds of our time (March 1973), and after the next no time that Redis can hold.
@@ -24,18 +26,8 @@ pub(super) struct Keys {
     table: Table,
     /// Attributes that no key followed yet, and where.
     pub(super) pending: Option<(Attributes, u64)>,
-    long: Option<LongKey>,
+    names: Names,
     hole: Hole,
-}
-
-/// A key whose name passes in pieces.
-#[derive(Debug)]
-struct LongKey {
-    start: u64,
-    content: u64,
-    hasher: Hasher,
-    inflater: Option<lzf::Inflater>,
-    sound: bool,
 }
 
 /// A run of records that are three zero bytes each.
@@ -48,7 +40,13 @@ struct Hole {
 
 impl Keys {
     pub(super) fn new(budget: usize) -> Self {
-        Self { tally: Tally::default(), table: Table::new(budget), pending: None, long: None, hole: Hole::default() }
+        Self {
+            tally: Tally::default(),
+            table: Table::new(budget),
+            pending: None,
+            names: Names::default(),
+            hole: Hole::default(),
+        }
     }
 
     /// Reports a hole that has come to its end.
@@ -64,19 +62,36 @@ impl Keys {
         }
     }
 
-    /// Compares all keys; answers whether none was left out.
-    pub(super) fn settle(&mut self, suspects: &mut Vec<Suspect>, findings: &mut Findings) -> bool {
-        let subject = findings.subject.clone();
-        let settled = self.table.settle(|first, later| {
-            suspects.push(Suspect { what: Code::RdbDuplicateKey, first, later, subject: subject.clone() });
+    /// Compares all keys; answers whether none was left out. With a source, those that did not fit into the table are
+    /// walked over again, as often as it takes.
+    pub(super) fn settle(
+        &mut self,
+        again: Option<(&mut dyn Source, &Limits)>,
+        suspects: &mut Vec<Suspect>,
+        findings: &mut Findings,
+    ) -> bool {
+        let budget = self.table.budget();
+        let Settled { seen, mut compared } = self.table.settle(|first, later| {
+            suspects.push(Suspect { what: Code::RdbDuplicateKey, first, later, subject: Subject::default() });
         });
-        let all = settled.compared == settled.seen;
-        if !all {
+        if let Some((source, limits)) = again {
+            let mut limit = self.table.reached();
+            while limit < u64::MAX {
+                let Some((more, reached)) = compare_rest(source, limits, budget, limit, suspects) else { break };
+                compared += more;
+                // More keys of one hash than fit: nothing would be gained by another walk.
+                if reached <= limit {
+                    break;
+                }
+                limit = reached;
+            }
+        }
+        if compared < seen {
             findings.add(Code::RdbDuplicatesUnchecked, Place::at(0), || {
-                format!("{} of {} keys were compared with all others", settled.compared, settled.seen)
+                format!("{compared} of {seen} keys were compared with all others")
             });
         }
-        all
+        compared == seen
     }
 }
 
@@ -116,33 +131,14 @@ impl RdbVerifier {
 
     /// The key's name: its text, its hash, its slot.
     fn name(&mut self, key: &RdbString<&[u8]>, value_type: ValueType, slot: Option<u64>) {
-        let mut int = IntText::new();
         let db = self.databases.db;
-        let text: &[u8] = match key.body {
-            Body::Raw(text) => text,
-            Body::Int(value) => int.write(i64::from(value)),
-            Body::Lzf { data, decoded } => {
-                self.scratch.decoded.clear();
-                let size = usize::try_from(decoded).unwrap_or(usize::MAX);
-                if let Err(error) = lzf::inflate_into(data, size, &mut self.scratch.decoded) {
-                    self.findings.subject.set(db, &[], value_type);
-                    report_lzf(key.start, key.end - data.len() as u64, &error, Reading::Key, &mut self.findings);
-                    return;
-                }
-                &self.scratch.decoded
-            }
-            Body::Long { stored, decoded } => {
+        let text = match self.keys.names.text(key, db) {
+            Ok(Some(text)) => text,
+            other => {
                 self.findings.subject.set(db, &[], value_type);
-                let inflater = decoded.map(|decoded| lzf::Inflater::new(stored, decoded));
-                let inflater = match inflater.transpose() {
-                    Ok(inflater) => inflater,
-                    Err(error) => {
-                        report_lzf(key.start, key.end, &error, Reading::Key, &mut self.findings);
-                        return;
-                    }
-                };
-                let hasher = Hasher::new(db);
-                self.keys.long = Some(LongKey { start: key.start, content: key.end, hasher, inflater, sound: true });
+                if let Err((start, content, error)) = other {
+                    report_lzf(start, content, &error, Reading::Key, &mut self.findings);
+                }
                 return;
             }
         };
@@ -162,27 +158,15 @@ impl RdbVerifier {
 
     /// A piece of a long key's name.
     pub(super) fn key_piece(&mut self, role: Role, bytes: &[u8], last: bool) {
-        let Some(long) = self.keys.long.as_mut().filter(|_| role == Role::Key) else { return };
-        match &mut long.inflater {
-            None => long.hasher.update(bytes),
-            Some(inflater) if long.sound => {
-                let hasher = &mut long.hasher;
-                let mut result = inflater.push(bytes, &mut |piece| hasher.update(piece));
-                if let (Ok(()), true) = (&result, last) {
-                    result = inflater.finish();
-                }
-                if let Err(error) = result {
-                    long.sound = false;
-                    report_lzf(long.start, long.content, &error, Reading::Key, &mut self.findings);
-                }
-            }
-            Some(_) => {}
+        if role != Role::Key {
+            return;
         }
-        if last {
-            if let Some(long) = self.keys.long.take().filter(|l| l.sound && self.options.duplicates != Duplicates::Off)
-            {
-                self.keys.table.insert(long.hasher.finish(), long.start);
+        match self.keys.names.piece(bytes, last) {
+            Ok(Some((hash, start))) if self.options.duplicates != Duplicates::Off => {
+                self.keys.table.insert(hash, start);
             }
+            Ok(_) => {}
+            Err((start, content, error)) => report_lzf(start, content, &error, Reading::Key, &mut self.findings),
         }
     }
 

@@ -1,0 +1,62 @@
+//! Walking over a file again, for the keys whose hashes did not fit into the first table.
+
+use std::io::{self, Read};
+
+use super::names::Names;
+use crate::limits::Limits;
+use crate::rdb::{Payload, Role};
+use crate::reader::Reader;
+use crate::verify::codes::Code;
+use crate::verify::duplicates::{Table, hash};
+use crate::verify::sink::Subject;
+use crate::verify::source::Source;
+use crate::verify::value::Suspect;
+
+/// An input over a source, from its start.
+struct FromStart<'a> {
+    source: &'a mut (dyn Source + 'a),
+    offset: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read_at(self.offset, buffer)?;
+        self.offset += n as u64;
+        Ok(n)
+    }
+}
+
+/// Compares the keys that an earlier table, which ended at the hash `floor`, did not take: as many as the budget holds.
+/// Answers how many that were and the hash at which this table ended; `None` if the file cannot be walked again.
+pub(super) fn compare_rest(
+    source: &mut dyn Source,
+    limits: &Limits,
+    budget: usize,
+    floor: u64,
+    suspects: &mut Vec<Suspect>,
+) -> Option<(u64, u64)> {
+    let mut table = Table::after(budget, floor);
+    let mut names = Names::default();
+    let mut reader = Reader::with_limits(FromStart { source, offset: 0 }, limits.clone());
+    let mut db = 0;
+    while let Some(event) = reader.next().ok()? {
+        match event.payload {
+            Payload::SelectDb { db: selected } => db = selected,
+            Payload::Record(record) => {
+                if let Ok(Some(text)) = names.text(&record.key, db) {
+                    table.insert(hash(text, db), record.key.start);
+                }
+            }
+            Payload::Piece { role: Role::Key, bytes, last } => {
+                if let Ok(Some((hash, start))) = names.piece(bytes, last) {
+                    table.insert(hash, start);
+                }
+            }
+            _ => {}
+        }
+    }
+    let settled = table.settle(|first, later| {
+        suspects.push(Suspect { what: Code::RdbDuplicateKey, first, later, subject: Subject::default() });
+    });
+    Some((settled.compared, table.reached()))
+}

@@ -1,0 +1,68 @@
+//! The text of a key's name, in whatever form it comes.
+
+use crate::lzf;
+use crate::rdb::packed::IntText;
+use crate::rdb::{Body, RdbString};
+use crate::verify::duplicates::Hasher;
+
+/// Where compressed bytes are damaged: the string's start, its content's start, and the error.
+pub(super) type Damage = (u64, u64, lzf::LzfError);
+
+/// Room for the text of one name.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    decoded: Vec<u8>,
+    int: IntText,
+    long: Option<LongName>,
+}
+
+/// A name that passes in pieces.
+#[derive(Debug)]
+struct LongName {
+    start: u64,
+    content: u64,
+    hasher: Hasher,
+    inflater: Option<lzf::Inflater>,
+}
+
+impl Names {
+    /// The text of a name of database `db`; `None` if it follows in pieces.
+    #[inline]
+    pub(super) fn text<'a>(&'a mut self, key: &RdbString<&'a [u8]>, db: u64) -> Result<Option<&'a [u8]>, Damage> {
+        match key.body {
+            Body::Raw(text) => Ok(Some(text)),
+            Body::Int(value) => Ok(Some(self.int.write(i64::from(value)))),
+            Body::Lzf { data, decoded } => {
+                self.decoded.clear();
+                let size = usize::try_from(decoded).unwrap_or(usize::MAX);
+                lzf::inflate_into(data, size, &mut self.decoded)
+                    .map_err(|error| (key.start, key.end - data.len() as u64, error))?;
+                Ok(Some(&self.decoded))
+            }
+            Body::Long { stored, decoded } => {
+                let inflater = decoded.map(|decoded| lzf::Inflater::new(stored, decoded)).transpose();
+                let inflater = inflater.map_err(|error| (key.start, key.end, error))?;
+                self.long = Some(LongName { start: key.start, content: key.end, hasher: Hasher::new(db), inflater });
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes a piece of a long name; with the last one answers its hash and where it began.
+    pub(super) fn piece(&mut self, bytes: &[u8], last: bool) -> Result<Option<(u64, u64)>, Damage> {
+        let Some(mut long) = self.long.take() else { return Ok(None) };
+        let hasher = &mut long.hasher;
+        match &mut long.inflater {
+            None => hasher.update(bytes),
+            Some(inflater) => inflater
+                .push(bytes, &mut |piece| hasher.update(piece))
+                .and_then(|()| if last { inflater.finish() } else { Ok(()) })
+                .map_err(|error| (long.start, long.content, error))?,
+        }
+        if last {
+            return Ok(Some((long.hasher.finish(), long.start)));
+        }
+        self.long = Some(long);
+        Ok(None)
+    }
+}
