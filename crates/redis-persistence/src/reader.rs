@@ -193,6 +193,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The same, and the CRC-64 up to the event's end where it is [`Payload::Eof`](crate::rdb::Payload::Eof).
+    #[expect(clippy::type_complexity, reason = "one caller, which takes it apart at once")]
     pub(crate) fn next_with_crc(&mut self) -> Result<Option<(Event<&[u8]>, u64)>, ReadError> {
         let Some((start, event)) = self.advance()? else { return Ok(None) };
         let crc = if matches!(event.payload, Payload::Eof) { self.window.crc() } else { 0 };

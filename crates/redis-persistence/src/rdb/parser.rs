@@ -61,6 +61,7 @@ pub struct Parser {
 
 /// What [`Parser::parse`] found in its window.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "an event is answered for nearly every call, and is not kept")]
 pub enum Parsed<'a> {
     /// Nothing was consumed. Call again with a window of at least so many bytes from the same position.
     Need(usize),
@@ -74,6 +75,7 @@ pub enum Parsed<'a> {
 }
 
 /// The same, borrowing nothing: the ranges lie in the window.
+#[expect(clippy::large_enum_variant, reason = "as with Parsed")]
 pub(crate) enum Step {
     Need(usize),
     Event { consumed: usize, event: Event<Span> },

@@ -26,7 +26,7 @@ use crate::reader::Reader;
 pub fn slice(data: &[u8], options: &Options) -> Report {
     let mut verifier = RdbVerifier::new(options.clone());
     let mut events = Events::with_limits(data, options.limits.clone());
-    while let Some(event) = events.next() {
+    for event in events.by_ref() {
         match event {
             Ok(event) => {
                 let end = usize::try_from(event.end).unwrap_or(data.len());

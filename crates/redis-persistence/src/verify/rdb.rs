@@ -265,7 +265,6 @@ impl RdbVerifier {
         if self.options.quick {
             return;
         }
-        let (family, version) = (self.family(), self.version());
         if let Some((checker, _)) = &mut self.value {
             let mut cx = Context {
                 findings: &mut self.findings,
@@ -274,8 +273,6 @@ impl RdbVerifier {
                 suspects: &mut self.suspects,
                 templates: &mut self.templates,
                 duplicates: self.options.duplicates != Duplicates::Off,
-                family,
-                version,
                 limits: &self.options.limits,
             };
             checker.event(event, &mut cx);
@@ -283,7 +280,6 @@ impl RdbVerifier {
     }
 
     fn end_of_record(&mut self) {
-        let (family, version) = (self.family(), self.version());
         if let Some((checker, start)) = self.value.take() {
             let mut cx = Context {
                 findings: &mut self.findings,
@@ -292,8 +288,6 @@ impl RdbVerifier {
                 suspects: &mut self.suspects,
                 templates: &mut self.templates,
                 duplicates: self.options.duplicates != Duplicates::Off,
-                family,
-                version,
                 limits: &self.options.limits,
             };
             if !self.options.quick {

@@ -8,6 +8,9 @@ use super::source::Source;
 use super::value::Suspect;
 use crate::rdb::{Family, ValueType, string_at};
 
+/// So many suspects wait to be read again. A hostile file has any number; the rest is reported by hash alone.
+pub(super) const MOST: usize = 10_000;
+
 /// Strings longer than this, as stored, are not read again: their hashes must do.
 const LONGEST: usize = 1 << 20;
 
@@ -45,12 +48,22 @@ pub(super) fn confirm(
         let shown = name[..name.len().min(200)].escape_ascii().to_string();
         findings.add(what, Place::at(later), || match what {
             Code::RdbDuplicateKey => format!("the key stands at byte {first} already{by_hash}: servers abort"),
-            Code::HashDuplicateField => format!("field \"{shown}\" stands at byte {first} already{by_hash}"),
-            _ => format!("member \"{shown}\" stands at byte {first} already{by_hash}"),
+            _ => format!("{} \"{shown}\" stands at byte {first} already{by_hash}", noun(what)),
         });
     }
     findings.subject.clear();
     all
+}
+
+/// What the strings are that a code of duplicates is about.
+fn noun(what: Code) -> &'static str {
+    match what {
+        Code::HashDuplicateField => "field",
+        Code::StreamDuplicateGroup => "consumer group",
+        Code::StreamDuplicateConsumer => "consumer",
+        Code::StreamIdmpInvalid => "idempotent producer or id",
+        _ => "member",
+    }
 }
 
 /// The value type of the key whose name begins at `offset`: its byte stands before it.

@@ -22,7 +22,7 @@ mod walk;
 use super::duplicates::Table;
 use super::sink::Findings;
 use crate::limits::Limits;
-use crate::rdb::{Event, Family, ValueType};
+use crate::rdb::{Event, ValueType};
 
 /// What the checkers share.
 pub(crate) struct Context<'a> {
@@ -36,8 +36,6 @@ pub(crate) struct Context<'a> {
     pub(crate) templates: &'a mut template::Registry,
     /// Whether duplicates are looked for.
     pub(crate) duplicates: bool,
-    pub(crate) family: Family,
-    pub(crate) version: u32,
     pub(crate) limits: &'a Limits,
 }
 

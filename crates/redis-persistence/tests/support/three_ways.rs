@@ -39,16 +39,14 @@ pub type Walk = (Vec<Event<Vec<u8>>>, Option<redis_persistence::Error>);
 
 fn add(walk: &mut Walk, event: &Event<&[u8]>) {
     let event = event.into_owned();
-    if let (Payload::Piece { bytes: more, last, .. }, Some(before)) = (&event.payload, walk.0.last_mut()) {
-        if let Payload::Piece { bytes, last: was_last, .. } = &mut before.payload {
-            if !*was_last {
-                bytes.extend_from_slice(more);
-                *was_last = *last;
-                before.end = event.end;
-                before.ends_record = event.ends_record;
-                return;
-            }
-        }
+    if let (Payload::Piece { bytes: more, last, .. }, Some(before)) = (&event.payload, walk.0.last_mut())
+        && let Payload::Piece { bytes, last: was_last @ false, .. } = &mut before.payload
+    {
+        bytes.extend_from_slice(more);
+        *was_last = *last;
+        before.end = event.end;
+        before.ends_record = event.ends_record;
+        return;
     }
     walk.0.push(event);
 }

@@ -6,11 +6,8 @@ use super::names::Names;
 use crate::limits::Limits;
 use crate::rdb::{Payload, Role};
 use crate::reader::Reader;
-use crate::verify::codes::Code;
 use crate::verify::duplicates::{Table, hash};
-use crate::verify::sink::Subject;
 use crate::verify::source::Source;
-use crate::verify::value::Suspect;
 
 /// An input over a source, from its start.
 struct FromStart<'a> {
@@ -26,14 +23,15 @@ impl Read for FromStart<'_> {
     }
 }
 
-/// Compares the keys that an earlier table, which ended at the hash `floor`, did not take: as many as the budget holds.
+/// Compares the keys that an earlier table, which ended at the hash `floor`, did not take, as many as the budget holds,
+/// and calls `on` with the places of those of equal hash.
 /// Answers how many that were and the hash at which this table ended; `None` if the file cannot be walked again.
 pub(super) fn compare_rest(
     source: &mut dyn Source,
     limits: &Limits,
     budget: usize,
     floor: u64,
-    suspects: &mut Vec<Suspect>,
+    on: impl FnMut(u64, u64),
 ) -> Option<(u64, u64)> {
     let mut table = Table::after(budget, floor);
     let mut names = Names::default();
@@ -55,8 +53,6 @@ pub(super) fn compare_rest(
             _ => {}
         }
     }
-    let settled = table.settle(|first, later| {
-        suspects.push(Suspect { what: Code::RdbDuplicateKey, first, later, subject: Subject::default() });
-    });
+    let settled = table.settle(on);
     Some((settled.compared, table.reached()))
 }

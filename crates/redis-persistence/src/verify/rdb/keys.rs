@@ -13,6 +13,7 @@ use crate::verify::duplicates::{Settled, Table, hash};
 use crate::verify::options::Duplicates;
 use crate::verify::sink::{Findings, Place, Subject};
 use crate::verify::source::Source;
+use crate::verify::suspects;
 use crate::verify::value::{Suspect, ValueChecker};
 
 /// Expiries before this are no milliseconds of our time (March 1973), and after the next no time that Redis can hold.
@@ -71,13 +72,16 @@ impl Keys {
         findings: &mut Findings,
     ) -> bool {
         let budget = self.table.budget();
-        let Settled { seen, mut compared } = self.table.settle(|first, later| {
-            suspects.push(Suspect { what: Code::RdbDuplicateKey, first, later, subject: Subject::default() });
-        });
+        let Settled { seen, mut compared } =
+            self.table.settle(|first, later| suspect(suspects, first, later, findings));
         if let Some((source, limits)) = again {
             let mut limit = self.table.reached();
             while limit < u64::MAX {
-                let Some((more, reached)) = compare_rest(source, limits, budget, limit, suspects) else { break };
+                let Some((more, reached)) = compare_rest(source, limits, budget, limit, |first, later| {
+                    suspect(suspects, first, later, findings)
+                }) else {
+                    break;
+                };
                 compared += more;
                 // More keys of one hash than fit: nothing would be gained by another walk.
                 if reached <= limit {
@@ -92,6 +96,17 @@ impl Keys {
             });
         }
         compared == seen
+    }
+}
+
+/// Keeps a pair of keys of one hash, to be read again; reports it at once if too many wait already.
+fn suspect(waiting: &mut Vec<Suspect>, first: u64, later: u64, findings: &mut Findings) {
+    if waiting.len() < suspects::MOST {
+        waiting.push(Suspect { what: Code::RdbDuplicateKey, first, later, subject: Subject::default() });
+    } else {
+        findings.add(Code::RdbDuplicateKey, Place::at(later), || {
+            format!("the key stands at byte {first} already (by 64-bit hash): servers abort")
+        });
     }
 }
 

@@ -19,9 +19,7 @@ use crate::error::Reading;
 use crate::rdb::{Event, Payload, RdbString, Role, Score, ValueType};
 use crate::verify::codes::Code;
 use crate::verify::sink::Place;
-
-/// So many suspects wait to be read again. A hostile file has any number; the rest is reported by hash alone.
-const MAX_SUSPECTS: usize = 10_000;
+use crate::verify::suspects;
 
 #[derive(Debug)]
 pub(crate) struct Checker {
@@ -224,7 +222,7 @@ pub(super) fn duplicate_code(value_type: ValueType) -> Option<Code> {
 fn settle(what: Code, start: u64, cx: &mut Context<'_>) {
     let Context { elements, suspects, findings, .. } = cx;
     let settled = elements.settle(|first, later| {
-        if suspects.len() < MAX_SUSPECTS {
+        if suspects.len() < suspects::MOST {
             suspects.push(Suspect { what, first, later, subject: findings.subject.clone() });
         } else {
             findings

@@ -3,7 +3,7 @@
 use super::template::Registry;
 use super::{Context, Scratch, Suspect, ValueChecker};
 use crate::limits::Limits;
-use crate::rdb::{Events, Family, Payload, Role};
+use crate::rdb::{Events, Payload, Role};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::Table;
 use crate::verify::finding::{Finding, Severity};
@@ -48,13 +48,12 @@ pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
     let (mut scratch, mut elements, mut suspects) =
         (Scratch::default(), Table::new(limits.duplicate_bytes), Vec::new());
     let mut counts = Vec::new();
-    let (mut family, mut version, mut db) = (Family::Redis, 0, 0);
+    let mut db = 0;
     let mut templates = Registry::new(limits.templates);
     let mut open: Option<(ValueChecker, u64)> = None;
     for event in Events::with_limits(file, limits.clone()) {
         let event = event.expect("the frame is sound");
         match &event.payload {
-            Payload::Header(header) => (family, version) = (header.family, header.version),
             Payload::SelectDb { db: number } => db = *number,
             Payload::Template { id, fields } => {
                 templates.begin(*id, *fields, event.start, &mut findings);
@@ -71,8 +70,6 @@ pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
             suspects: &mut suspects,
             duplicates: true,
             templates: &mut templates,
-            family,
-            version,
             limits,
         };
         if let Payload::Record(record) = &event.payload {

@@ -5,12 +5,11 @@ use crate::rdb::{Body, RdbString};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::{Table, hash};
 use crate::verify::sink::Place;
+use crate::verify::suspects;
 use crate::verify::value::{Context, Suspect};
 
 /// The share of the budget for all tables that goes to one table of names.
 const SHARE: usize = 16;
-/// More doubtful pairs than this are not handed on from one value.
-const SUSPECTS: usize = 10_000;
 
 /// A table of names, made with the first one.
 #[derive(Debug, Default)]
@@ -55,7 +54,7 @@ impl Names {
         let mut last = None;
         let settled = table.settle(|first, later| {
             last = Some(later);
-            if cx.suspects.len() < SUSPECTS {
+            if cx.suspects.len() < suspects::MOST {
                 cx.suspects.push(Suspect { what, first, later, subject: cx.findings.subject.clone() });
             }
         });
