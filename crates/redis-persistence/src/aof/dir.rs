@@ -269,10 +269,11 @@ fn directory<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
             set.found.notes.extend(others.into_iter().map(SetNote::OtherManifest));
             return set.with_manifest(join(&folder, &[&prefix, names::MANIFEST].concat()));
         }
-        if name == DEFAULT_FOLDER && old_style_name(&names).is_none() {
-            if let Some(prefix) = prefix_of_parts(&inside) {
-                return Set::of(tree, folder, prefix).without_manifest();
-            }
+        if name == DEFAULT_FOLDER
+            && old_style_name(&names).is_none()
+            && let Some(prefix) = prefix_of_parts(&inside)
+        {
+            return Set::of(tree, folder, prefix).without_manifest();
         }
     }
     if let Some(name) = old_style_name(&names) {

@@ -128,7 +128,7 @@ fn suspects_are_bounded() {
     let mut value = vec![0x80, 0, 0, 0x40, 0];
     value.resize(5 + 0x4000, 0);
     let checked = check(&file(2, &value));
-    assert_eq!(checked.suspects.len(), crate::verify::suspects::MOST);
+    assert_eq!(checked.suspects.len(), suspects::MOST);
     assert_eq!(checked.suspects.len() + checked.findings.len(), 0x4000 - 1);
     assert!(checked.codes().iter().all(|code| *code == Code::SetDuplicateMember));
 }
