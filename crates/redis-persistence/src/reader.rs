@@ -78,7 +78,7 @@ impl<R: Read> Window<R> {
     /// What the input says, but for interruptions: those are tried again.
     pub fn fill(&mut self, upto: usize) -> io::Result<()> {
         while self.data().len() < upto && !self.eof {
-            self.make_room();
+            self.make_room(upto);
             match self.input.read(&mut self.buffer[self.end..]) {
                 Ok(0) => self.eof = true,
                 Ok(n) => self.end += n,
@@ -104,8 +104,9 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Moves the resident bytes to the front; doubles a buffer that they fill, and gives a grown one back.
-    fn make_room(&mut self) {
+    /// Moves the resident bytes to the front. A buffer that they fill grows, twofold at the most and not beyond what is
+    /// wanted; one that has grown is given back.
+    fn make_room(&mut self, upto: usize) {
         if self.end < self.buffer.len() {
             return;
         }
@@ -113,7 +114,7 @@ impl<R: Read> Window<R> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.end, self.start, self.summed) = (self.end - self.start, 0, 0);
         if self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            self.buffer.resize((self.buffer.len() * 2).min(upto.max(self.buffer.len() + BLOCK)), 0);
         } else if self.buffer.len() > 4 * BLOCK && self.end < BLOCK {
             self.buffer.truncate(BLOCK);
             self.buffer.shrink_to(BLOCK);
