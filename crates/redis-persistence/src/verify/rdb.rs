@@ -363,6 +363,7 @@ impl RdbVerifier {
                 family: h.family,
                 rdb_version: h.version,
                 writer: self.aux.writer,
+                product: self.aux.server,
                 created: self.aux.created,
             }),
             counts: self.keys.tally.into_counts(),

@@ -97,6 +97,8 @@ pub struct Format {
     pub rdb_version: u32,
     /// The version of the server, by AUX field `redis-ver` or `valkey-ver`.
     pub writer: Option<String>,
+    /// Whose server that is, by the same field: Valkey wrote files under the signature of Redis before its version 9.
+    pub product: Option<Family>,
     /// When it was written, in seconds since the epoch, by AUX field `ctime`.
     pub created: Option<i64>,
 }

@@ -15,6 +15,7 @@ const MOST_NAMES: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Aux {
     pub(super) writer: Option<String>,
+    pub(super) server: Option<Family>,
     pub(super) created: Option<i64>,
     /// The product, where a field shows one other than Redis and Valkey.
     pub(super) product: Option<&'static str>,
@@ -100,6 +101,7 @@ impl RdbVerifier {
             });
         }
         self.aux.writer = Some(version.to_owned());
+        self.aux.server = Some(if of_valkey { Family::Valkey } else { Family::Redis });
     }
 
     /// Valkey's slot-info: slot, keys, expiries, and in newer versions a fourth number.
