@@ -1,0 +1,193 @@
+//! The command line. What both commands take is in [`Common`].
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{ArgAction, Args, Parser, ValueEnum};
+use redis_persistence::Limits;
+use redis_persistence::verify::{Duplicates, Options};
+
+use crate::entry::Demands;
+use crate::progress::When;
+use crate::units;
+
+/// Verify Redis and Valkey RDB snapshots: structure, every value, checksum, duplicates.
+#[derive(Debug, Parser)]
+#[command(name = "rdbcheck", version, max_term_width = 110, disable_help_flag = true, disable_version_flag = true)]
+#[command(override_usage = "rdbcheck [OPTIONS] FILE...", after_help = EXAMPLES)]
+pub struct RdbCheck {
+    /// RDB files; - is standard input
+    #[arg(value_name = "FILE", required_unless_present_any = ["explain", "completions", "fix"])]
+    pub files: Vec<PathBuf>,
+    /// What both commands take.
+    #[command(flatten)]
+    pub common: Common,
+    /// What people try who know the check tool for append-only files.
+    #[arg(long, hide = true)]
+    pub fix: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rdbcheck dump.rdb
+  rdbcheck --json --require-checksum --expect-keys 1000 backup/*.rdb > report.json
+Exit codes (several files: the first of 1, 2, 3 that any has):
+  0 sound   1 damaged, or not as demanded   2 usage, or not readable   3 cannot be judged";
+
+/// What both commands take.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Only the frame and the checksum, not the values
+    #[arg(long, help_heading = "Checks")]
+    pub quick: bool,
+    /// Look for keys and elements that occur twice; full: whatever the memory, by reading again
+    #[arg(long, help_heading = "Checks", value_name = "on|off|full", default_value = "on", hide_default_value = true)]
+    #[arg(hide_possible_values = true)]
+    pub duplicates: DuplicatesArg,
+    /// Memory for that search, such as 64M or 1G [default: 256M]
+    #[arg(long, help_heading = "Checks", value_name = "BYTES", value_parser = units::bytes)]
+    pub duplicate_memory: Option<usize>,
+    /// Hold expiries against this time: Unix seconds or milliseconds, or RFC 3339
+    #[arg(long, help_heading = "Checks", value_name = "TIME", value_parser = units::time_ms, allow_hyphen_values = true)]
+    pub now: Option<i64>,
+
+    /// Exit with 1 on warnings too
+    #[arg(long, help_heading = "Demands")]
+    pub strict: bool,
+    /// Exit with 1 if the file has no checksum, or it was switched off
+    #[arg(long, help_heading = "Demands")]
+    pub require_checksum: bool,
+    /// Exit with 1 if there are fewer keys
+    #[arg(long, help_heading = "Demands", value_name = "MIN")]
+    pub expect_keys: Option<u64>,
+
+    /// The same as --format json
+    #[arg(long, help_heading = "Output", conflicts_with = "format")]
+    pub json: bool,
+    /// Report as text for people, or as one JSON document
+    #[arg(long, help_heading = "Output", value_name = "text|json", hide_possible_values = true)]
+    pub format: Option<Format>,
+    /// Print no report: the exit code says it
+    #[arg(short, long, help_heading = "Output", conflicts_with_all = ["json", "format"])]
+    pub quiet: bool,
+    /// List N findings at most [default: 1000, of which text shows 5 of each code]; all are counted
+    #[arg(long, help_heading = "Output", value_name = "N")]
+    pub max_findings: Option<usize>,
+    /// Print a hash in the place of each key
+    #[arg(long, help_heading = "Output")]
+    pub redact: bool,
+    /// Show progress on standard error
+    #[arg(long, help_heading = "Output", value_name = "auto|always|never", default_value = "auto")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
+    pub progress: When,
+    /// Colour the text
+    #[arg(long, help_heading = "Output", value_name = "auto|always|never", default_value = "auto")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
+    pub color: Color,
+
+    /// Print the page of a finding code
+    #[arg(long, help_heading = "Other", value_name = "CODE")]
+    pub explain: Option<String>,
+    /// Print the completions for a shell, such as bash or zsh
+    #[arg(long, help_heading = "Other", value_name = "SHELL", hide_possible_values = true)]
+    pub completions: Option<clap_complete::Shell>,
+    /// Print this
+    #[arg(short, long, help_heading = "Other", action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(short = 'V', long, help_heading = "Other", action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// When text is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the environment says no.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How far the search for duplicates goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DuplicatesArg {
+    /// As far as the memory reaches.
+    On,
+    /// Not at all.
+    Off,
+    /// All.
+    Full,
+}
+
+/// How many findings are kept, unless the command line says otherwise.
+const FINDINGS: usize = 1000;
+
+impl Common {
+    /// The form of the report.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format.unwrap_or_default() }
+    }
+
+    /// The time to hold expiries against, in milliseconds since the epoch: the one given, or the system's.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.now.unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+        })
+    }
+
+    /// What the library is asked to do.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        let limits = Limits::default();
+        let duplicate_bytes = self.duplicate_memory.unwrap_or(limits.duplicate_bytes);
+        Options {
+            duplicates: match self.duplicates {
+                DuplicatesArg::On => Duplicates::On,
+                DuplicatesArg::Off => Duplicates::Off,
+                DuplicatesArg::Full => Duplicates::Full,
+            },
+            quick: self.quick,
+            now_ms: Some(self.now_ms()),
+            max_findings: self.max_findings.unwrap_or(FINDINGS),
+            limits: Limits { duplicate_bytes, ..limits },
+        }
+    }
+
+    /// What is asked for beyond the absence of errors.
+    #[must_use]
+    pub fn demands(&self) -> Demands {
+        Demands { strict: self.strict, checksum: self.require_checksum, keys: self.expect_keys }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_is_well_formed() {
+        RdbCheck::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_kept_without_a_wish_is_what_the_library_keeps() {
+        assert_eq!(FINDINGS, Options::default().max_findings);
+    }
+}

@@ -1,0 +1,83 @@
+//! What came of one input: a report or the reason why there is none, and whether the demands of the command line are met.
+
+use std::path::PathBuf;
+
+use redis_persistence::verify::{Checksum, Report, Severity, Verdict};
+
+use crate::exit::Exit;
+use crate::units::{commas, number};
+
+/// What came of one input.
+#[derive(Debug)]
+pub struct Entry {
+    /// The input, as it was named.
+    pub path: PathBuf,
+    /// Its report, or in one line why it could not be read.
+    pub outcome: Result<Report, String>,
+    /// The demands that a sound or damaged file does not meet, each in a few words.
+    pub unmet: Vec<String>,
+}
+
+/// What the command line asks for beyond the absence of errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Demands {
+    /// No warning either.
+    pub strict: bool,
+    /// A checksum that was computed.
+    pub checksum: bool,
+    /// That many keys at least.
+    pub keys: Option<u64>,
+}
+
+impl Entry {
+    /// An entry, held against the demands.
+    #[must_use]
+    pub fn new(path: PathBuf, outcome: Result<Report, String>, demands: Demands) -> Self {
+        let unmet = outcome.as_ref().map(|report| demands.unmet(report)).unwrap_or_default();
+        Self { path, outcome, unmet }
+    }
+
+    /// What it means for the exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match &self.outcome {
+            Err(_) => Exit::Unreadable,
+            Ok(_) if !self.unmet.is_empty() => Exit::Damaged,
+            Ok(report) => match report.verdict {
+                Verdict::Sound => Exit::Sound,
+                Verdict::Damaged => Exit::Damaged,
+                Verdict::Unknown => Exit::Unknown,
+            },
+        }
+    }
+}
+
+impl Demands {
+    /// The demands that a report does not meet. What cannot be judged is held against none.
+    fn unmet(self, report: &Report) -> Vec<String> {
+        let mut unmet = Vec::new();
+        if report.verdict == Verdict::Unknown {
+            return unmet;
+        }
+        let warnings = count(report, Severity::Warning);
+        if self.strict && warnings > 0 {
+            unmet.push(format!("--strict ({})", number(warnings, "warning")));
+        }
+        match report.checksum {
+            Some(Checksum::Ok | Checksum::Mismatch) => {}
+            _ if !self.checksum => {}
+            Some(Checksum::Disabled) => unmet.push("--require-checksum (it is switched off)".to_owned()),
+            _ => unmet.push("--require-checksum (it has none)".to_owned()),
+        }
+        if let Some(least) = self.keys.filter(|least| report.counts.keys < *least) {
+            unmet.push(format!("--expect-keys {least} (it holds {})", commas(report.counts.keys)));
+        }
+        unmet
+    }
+}
+
+/// How many findings of that severity a report counted.
+#[must_use]
+pub fn count(report: &Report, severity: Severity) -> u64 {
+    report.findings_by_code.iter().filter(|(code, _)| code.severity() == severity).map(|(_, n)| n).sum()
+}

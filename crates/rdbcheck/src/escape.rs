@@ -1,0 +1,121 @@
+//! Text out of a file, made safe to print: no control character, no terminal escape, no invisible or invalid byte.
+
+use std::fmt::Write as _;
+
+/// A name in double quotes, with everything escaped that is not plain text, the quotes themselves included.
+///
+/// # Examples
+/// ```
+/// use rdbcheck::escape::quoted;
+///
+/// assert_eq!(quoted(b"user:1"), "\"user:1\"");
+/// assert_eq!(quoted(b"a\x1b[31m\xff\"\n"), r#""a\x1b[31m\xff\"\n""#);
+/// ```
+#[must_use]
+pub fn quoted(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 2);
+    out.push('"');
+    push(&mut out, bytes, true);
+    out.push('"');
+    out
+}
+
+/// Text of a report that may hold text of a file: the same without quotes, and with quotes and backslashes left alone.
+///
+/// # Examples
+/// ```
+/// use rdbcheck::escape::plain;
+///
+/// assert_eq!(plain(b"it's \"fine\"\x07"), "it's \"fine\"\\x07");
+/// ```
+#[must_use]
+pub fn plain(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    push(&mut out, bytes, false);
+    out
+}
+
+fn push(out: &mut String, bytes: &[u8], quoting: bool) {
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' | '\\' if quoting => out.extend(['\\', c]),
+                _ if is_plain(c) => out.push(c),
+                // As the clients of the servers print them; escape_debug would write a zero as `\0`.
+                '\0'..='\x1f' | '\x7f' if !matches!(c, '\t' | '\n' | '\r') => byte(out, c as u32),
+                _ => out.extend(c.escape_debug()),
+            }
+        }
+        chunk.invalid().iter().for_each(|invalid| byte(out, u32::from(*invalid)));
+    }
+}
+
+fn byte(out: &mut String, byte: u32) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "\\x{byte:02x}");
+}
+
+/// Whether a terminal shows this character as itself: no control, format, private or unassigned one.
+#[must_use]
+pub fn is_plain(c: char) -> bool {
+    match c {
+        '"' | '\'' | '\\' => true,
+        _ if c.is_ascii() => !c.is_ascii_control(),
+        // A combining mark is plain behind a letter, but escape_debug does not see the letter.
+        _ => c.escape_debug().len() == 1,
+    }
+}
+
+/// JSON in which every character that a terminal might act on is written as `\uXXXX`. Outside of strings JSON is ASCII
+/// without such characters, so that the text as a whole may be passed.
+#[must_use]
+pub fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_plain(c) || c == '\n' {
+            out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    out
+}
+
+/// How many columns text takes at most: two for what lies beyond the European scripts.
+#[must_use]
+pub fn columns(text: &str) -> usize {
+    text.chars().map(width).sum()
+}
+
+/// How many columns a character takes at most.
+#[must_use]
+pub fn width(c: char) -> usize {
+    1 + usize::from(c >= '\u{1100}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_a_terminal_that_it_would_act_on() {
+        let all: Vec<u8> = (0..=255).collect();
+        for text in [quoted(&all), plain(&all)] {
+            assert!(text.bytes().all(|b| (0x20..0x7f).contains(&b)), "{text}");
+        }
+        // A control of eight bits, an override of the writing direction, a character of no width.
+        assert_eq!(quoted("\u{9b}31m\u{202e}\u{200b}".as_bytes()), r#""\u{9b}31m\u{202e}\u{200b}""#);
+        assert_eq!(quoted("Zürich 日本".as_bytes()), "\"Zürich 日本\"");
+    }
+
+    #[test]
+    fn escaped_json_says_the_same() -> Result<(), serde_json::Error> {
+        let text = "é\u{7f}\u{9b}\u{202e}\u{e0001}\"\\\n";
+        let escaped = json(&serde_json::to_string(text)?);
+        assert_eq!(escaped, r#""é\u007f\u009b\u202e\udb40\udc01\"\\\n""#);
+        assert_eq!(serde_json::from_str::<String>(&escaped)?, text);
+        Ok(())
+    }
+}

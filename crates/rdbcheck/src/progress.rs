@@ -1,0 +1,132 @@
+//! How far a check is, on standard error: a bar with rate and time left on a terminal, once the work takes over a
+//! second; with `--progress always` plain lines where there is no terminal.
+
+use std::io::{self, IsTerminal as _, Read, Seek, SeekFrom, Write as _};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::units;
+
+/// Work that takes less is not shown, and plain lines come no more often.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// When progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum When {
+    /// Where standard error is a terminal.
+    #[default]
+    Auto,
+    /// On a terminal as a bar, elsewhere as lines.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// An input that is watched while it is read.
+#[derive(Debug)]
+pub struct Watched<R> {
+    input: R,
+    name: String,
+    total: Option<u64>,
+    /// The farthest that was read.
+    far: u64,
+    at: u64,
+    started: Instant,
+    next: Duration,
+    shown: Shown,
+}
+
+#[derive(Debug)]
+enum Shown {
+    Nothing,
+    Lines,
+    BarLater,
+    Bar(ProgressBar),
+}
+
+impl<R> Watched<R> {
+    /// Watches an input of which `total` bytes are expected. `name` must be fit to print.
+    pub fn new(input: R, name: String, total: Option<u64>, when: When) -> Self {
+        let shown = match (when, io::stderr().is_terminal()) {
+            (When::Auto | When::Always, true) => Shown::BarLater,
+            (When::Always, false) => Shown::Lines,
+            _ => Shown::Nothing,
+        };
+        Self { input, name, total, far: 0, at: 0, started: Instant::now(), next: SECOND, shown }
+    }
+
+    fn advance(&mut self, by: u64) {
+        self.at += by;
+        // What is read a second time is not counted again.
+        if self.at <= self.far {
+            return;
+        }
+        self.far = self.at;
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Bar(bar) => bar.set_position(self.far),
+            Shown::BarLater if self.started.elapsed() >= SECOND => self.shown = Shown::Bar(self.bar()),
+            Shown::Lines if self.started.elapsed() >= self.next => self.line(),
+            Shown::BarLater | Shown::Lines => {}
+        }
+    }
+
+    fn bar(&self) -> ProgressBar {
+        let template = match self.total {
+            Some(_) => "{wide_msg} [{bar:30}] {percent:>3} %  {decimal_bytes_per_sec}  {eta} left",
+            None => "{wide_msg} {spinner} {decimal_bytes}  {decimal_bytes_per_sec}",
+        };
+        let bar =
+            self.total.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_elapsed(self.started.elapsed());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(self.name.clone());
+        bar.set_position(self.far);
+        bar
+    }
+
+    fn line(&mut self) {
+        let elapsed = self.started.elapsed();
+        self.next = elapsed + SECOND;
+        let seconds = elapsed.as_secs().max(1);
+        let rate = self.far / seconds;
+        let done = match self.total.filter(|total| *total > 0) {
+            Some(total) => {
+                let left = total.saturating_sub(self.far) / rate.max(1);
+                let percent = u128::from(self.far) * 100 / u128::from(total);
+                format!("{percent} %, {}/s, {left} s left", units::size(rate))
+            }
+            None => format!("{}, {}/s", units::size(self.far), units::size(rate)),
+        };
+        // Who closed standard error wants no progress.
+        let _ = writeln!(io::stderr(), "{}: {done}", self.name);
+    }
+}
+
+impl<R> Drop for Watched<R> {
+    fn drop(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(buf)?;
+        self.advance(n as u64);
+        Ok(n)
+    }
+}
+
+impl<R: Seek> Seek for Watched<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        // Only differences count: where an input stands at first is its own matter.
+        let before = self.input.stream_position()?;
+        let after = self.input.seek(to)?;
+        self.at = self.at.saturating_add(after).saturating_sub(before);
+        Ok(after)
+    }
+}

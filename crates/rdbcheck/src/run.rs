@@ -1,0 +1,103 @@
+//! From arguments to the exit code: what both commands do with their inputs.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use redis_persistence::verify::{self, Options};
+
+use crate::args::{Common, Format, RdbCheck};
+use crate::entry::Entry;
+use crate::escape;
+use crate::exit::Exit;
+use crate::explain::explain;
+use crate::open::{self, reason};
+use crate::progress::{Watched, When};
+use crate::render::Output;
+
+/// Runs `rdbcheck`.
+#[must_use]
+pub fn rdbcheck(args: &RdbCheck) -> Exit {
+    const TOOL: &str = "rdbcheck";
+    if let Some(exit) = instead_of_checking::<RdbCheck>(TOOL, &args.common) {
+        return exit;
+    }
+    if args.fix {
+        say(
+            TOOL,
+            "no option changes an RDB, and --fix is none of this command. Keep the file as it is, for example with \
+             `cp -p dump.rdb dump.rdb.damaged`, before a server that may write over it starts",
+        );
+        return Exit::Unreadable;
+    }
+    let options = args.common.options();
+    inputs(TOOL, &args.common, &args.files, |path| rdb(path, &options, args.common.progress))
+}
+
+/// Verifies one RDB.
+fn rdb(path: &Path, options: &Options, progress: When) -> io::Result<verify::Report> {
+    let input = open::open(path)?;
+    let (seekable, size) = (input.seekable, input.size);
+    let input = Watched::new(input, escape::plain(path.as_os_str().as_encoded_bytes()), size, progress);
+    if seekable { verify::file(input, options) } else { verify::reader(input, options) }
+}
+
+/// Checks each input, prints what came of it, and gives the exit of all.
+fn inputs(
+    tool: &'static str,
+    common: &Common,
+    paths: &[PathBuf],
+    mut check: impl FnMut(&Path) -> io::Result<verify::Report>,
+) -> Exit {
+    let mut output = Output::new(tool, common);
+    let mut exit = Exit::Sound;
+    for path in paths {
+        let outcome = check(path).map_err(|error| reason(&error));
+        let entry = Entry::new(path.clone(), outcome, common.demands());
+        exit = exit.and(entry.exit());
+        if let Err(why) = &entry.outcome {
+            say(tool, &format!("{}: {why}", entry.path.display()));
+        } else if common.format() == Format::Json && !entry.unmet.is_empty() {
+            say(tool, &format!("{}: not as demanded: {}", entry.path.display(), entry.unmet.join(", ")));
+        }
+        output.entry(entry);
+    }
+    match output.finish() {
+        Ok(()) => exit,
+        Err(error) => exit.and(not_written(tool, &error)),
+    }
+}
+
+/// `--explain` and `--completions`, which check nothing.
+fn instead_of_checking<C: CommandFactory>(tool: &str, common: &Common) -> Option<Exit> {
+    let text = if let Some(name) = &common.explain {
+        match explain(name) {
+            Ok(page) => page.into_bytes(),
+            Err(line) => {
+                say(tool, &line);
+                return Some(Exit::Unreadable);
+            }
+        }
+    } else {
+        let mut script = Vec::new();
+        clap_complete::generate(common.completions?, &mut C::command(), tool, &mut script);
+        script
+    };
+    let mut out = io::stdout().lock();
+    let written = out.write_all(&text).and_then(|()| out.flush());
+    Some(match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => not_written(tool, &error),
+        _ => Exit::Sound,
+    })
+}
+
+fn not_written(tool: &str, error: &io::Error) -> Exit {
+    say(tool, &format!("the output could not be written: {}", reason(error)));
+    Exit::Unreadable
+}
+
+/// One line on standard error.
+fn say(tool: &str, line: &str) {
+    // Nobody is left to tell who closed standard error.
+    let _ = writeln!(io::stderr(), "{tool}: {}", escape::plain(line.as_bytes()));
+}

@@ -1,0 +1,129 @@
+//! The expected reports beside the inputs of `testdata/rdb` and `testdata/broken`: `NAME.txt` and `NAME.json` for
+//! `NAME.rdb`. To add one, drop an RDB into `testdata/rdb`, run with `BLESS=1`, and read what was written.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::{TestResult, ran, rdbcheck, testdata};
+
+/// Whether expected files are to be written.
+pub fn blessing() -> bool {
+    std::env::var_os("BLESS").is_some_and(|value| value == "1")
+}
+
+/// The RDB files of a folder, by name.
+pub fn rdb_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rdb"));
+    files.sort();
+    Ok(files)
+}
+
+fn goldens(folder: &str) -> TestResult {
+    let folder = testdata().join(folder);
+    let files = rdb_files(&folder)?;
+    assert!(!files.is_empty());
+    let mut differ = Vec::new();
+    for file in &files {
+        let name = file.file_name().and_then(|name| name.to_str()).ok_or("a file name that is not UTF-8")?;
+        for (format, extension) in [("text", "txt"), ("json", "json")] {
+            let run = ran(rdbcheck(&["--format", format, name]).current_dir(&folder).output())?;
+            assert_eq!(run.err, "", "{name}");
+            assert!(matches!(run.code, Some(0 | 1 | 3)), "{name}: {run:?}");
+            let out = run.out.replace(concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\""), "\"version\": \"\"");
+            let beside = file.with_extension(extension);
+            if blessing() {
+                // At once, for other tests read it meanwhile.
+                let fresh = file.with_extension("new");
+                fs::write(&fresh, &out)?;
+                fs::rename(fresh, &beside)?;
+            } else if fs::read_to_string(&beside).unwrap_or_default() != out {
+                differ.push(format!("{}:\n{out}", beside.display()));
+            }
+        }
+    }
+    assert!(differ.is_empty(), "BLESS=1 writes what is new:\n{}", differ.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn sound_files() -> TestResult {
+    goldens("rdb")
+}
+
+#[test]
+fn broken_files() -> TestResult {
+    goldens("broken")
+}
+
+/// Every expected report of the folder: JSON where `json`, else text.
+fn expected(folder: &str, extension: &str) -> Result<Vec<(PathBuf, String)>, Box<dyn std::error::Error>> {
+    rdb_files(&testdata().join(folder))?
+        .into_iter()
+        .map(|file| {
+            let beside = file.with_extension(extension);
+            let text = fs::read_to_string(&beside).map_err(|error| format!("{}: {error}", beside.display()))?;
+            Ok((beside, text))
+        })
+        .collect()
+}
+
+/// The published schema.
+pub fn schema() -> Result<jsonschema::Validator, Box<dyn std::error::Error>> {
+    let path = testdata().join("../crates/redis-persistence/docs/report.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
+    Ok(jsonschema::validator_for(&schema)?)
+}
+
+#[test]
+fn every_expected_document_fits_the_schema() -> TestResult {
+    let schema = schema()?;
+    for (path, text) in expected("rdb", "json")?.into_iter().chain(expected("broken", "json")?) {
+        let document: Value = serde_json::from_str(&text)?;
+        let errors: Vec<_> = schema.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+    }
+    Ok(())
+}
+
+#[test]
+fn the_schema_refuses_what_is_no_report() -> TestResult {
+    let schema = schema()?;
+    let text = fs::read_to_string(testdata().join("broken/duplicate-key.json"))?;
+    let sound: Value = serde_json::from_str(&text)?;
+    assert!(schema.is_valid(&sound));
+    for (pointer, wrong) in [
+        ("/schema_version", Value::from(2)),
+        ("/files/0/verdict", Value::from("fine")),
+        ("/files/0/size", Value::from(-1)),
+        ("/files/0/counts/databases", Value::Null),
+        ("/files/0/findings/0/start", Value::from("9007199254740991x")),
+        ("/files/0/findings/0/severity", Value::from("fatal")),
+    ] {
+        let mut document = sound.clone();
+        *document.pointer_mut(pointer).ok_or(pointer)? = wrong;
+        assert!(!schema.is_valid(&document), "{pointer}");
+    }
+    let mut document = sound.clone();
+    document["files"][0]["extra"] = Value::Null;
+    assert!(!schema.is_valid(&document));
+    Ok(())
+}
+
+#[test]
+fn no_expected_text_is_wide_or_harms_a_terminal() -> TestResult {
+    for (path, text) in expected("rdb", "txt")?.into_iter().chain(expected("broken", "txt")?) {
+        for line in text.lines() {
+            assert!(line.chars().count() <= 160, "{}: {line}", path.display());
+            assert!(!line.chars().any(char::is_control), "{}: {line:?}", path.display());
+        }
+        let last = text.lines().last().unwrap_or_default();
+        let name = path.with_extension("rdb");
+        let name = name.file_name().unwrap_or_default().to_string_lossy();
+        assert!(last.starts_with(&format!("{name}: ")), "{last}");
+    }
+    Ok(())
+}

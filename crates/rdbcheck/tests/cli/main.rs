@@ -1,0 +1,57 @@
+//! The command `rdbcheck` as a whole: its reports, its exit codes, what it does with bad input.
+
+mod bad_input;
+mod broken;
+mod counts;
+mod golden;
+mod options;
+mod pipes;
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+
+type TestResult = Result<(), Box<dyn Error>>;
+
+/// The time that every test runs at.
+const NOW: &str = "1800000000";
+
+/// The folder of the test data.
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
+}
+
+/// The command in the folder of the sound files, at a fixed time.
+fn rdbcheck(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rdbcheck"));
+    command.current_dir(testdata().join("rdb")).args(["--now", NOW]).args(args);
+    // A run must end by itself, whatever it is given.
+    command.timeout(std::time::Duration::from_secs(60));
+    command
+}
+
+/// What a run printed, and its exit code.
+#[derive(Debug, PartialEq, Eq)]
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn run(args: &[&str]) -> Result<Ran, Box<dyn Error>> {
+    ran(rdbcheck(args).output())
+}
+
+fn ran(output: io::Result<Output>) -> Result<Ran, Box<dyn Error>> {
+    let output = output?;
+    let (out, err) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    Ok(Ran { code: output.status.code(), out, err })
+}
+
+/// The bytes of one of the sound files.
+fn sound(name: &str) -> io::Result<Vec<u8>> {
+    std::fs::read(testdata().join("rdb").join(name))
+}

@@ -1,0 +1,177 @@
+//! What real servers save is sound, and its counts are those that the server gave before it saved.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use testkit::dataset::{self, Census, Dataset};
+use testkit::server::{Installed, Product, Server, require};
+
+type TestResult = Result<(), Box<dyn Error>>;
+
+/// Small limits turn every collection into its plain form, large ones into one packed blob. Redis 6.2 knows the names
+/// with `ziplist`, and every later server takes them too.
+const LIMITS: [&str; 7] = [
+    "hash-max-ziplist-entries",
+    "hash-max-ziplist-value",
+    "zset-max-ziplist-entries",
+    "zset-max-ziplist-value",
+    "set-max-intset-entries",
+    "stream-node-max-entries",
+    "list-max-ziplist-size",
+];
+
+/// An empty folder of one test and one product.
+fn folder(test: &str, product: Product) -> std::io::Result<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("real-servers").join(format!("{test}-{product}"));
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// The settings as arguments of the server's command line.
+fn arguments(settings: &[(&str, &str)]) -> Vec<String> {
+    settings.iter().flat_map(|(name, value)| [format!("--{name}"), (*value).to_owned()]).collect()
+}
+
+/// The one file of a JSON report, and the exit code.
+fn report(path: &Path) -> Result<(Value, Option<i32>), Box<dyn Error>> {
+    let output = Command::new(env!("CARGO_BIN_EXE_rdbcheck")).arg("--json").arg(path).output()?;
+    let document: Value = serde_json::from_slice(&output.stdout)?;
+    Ok((document["files"][0].clone(), output.status.code()))
+}
+
+/// What the report has to say of the databases that a server counted.
+fn databases(census: &Census) -> Value {
+    let of = |(database, counts): (&u32, &dataset::DatabaseCensus)| {
+        let dataset::DatabaseCensus { keyspace, types } = counts;
+        (database.to_string(), json!({ "keys": keyspace.keys, "expires": keyspace.expires, "types": types }))
+    };
+    census.databases.iter().map(of).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// Fills a server, lets it save, and holds the report on the file against what the server said. Gives the report.
+fn saved_file_is_sound(
+    installed: &Installed,
+    test: &str,
+    settings: &[(&str, &str)],
+    dataset: &Dataset,
+) -> Result<Value, Box<dyn Error>> {
+    let product = installed.product;
+    let dir = folder(test, product)?;
+    let arguments = arguments(settings);
+    let mut server = Server::start(installed, &dir, &arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
+    dataset::fill(&mut server, dataset)?;
+    let census = dataset::census(&mut server)?;
+    let keyspace = server.databases()?;
+    server.save()?;
+    server.kill()?;
+
+    let (file, code) = report(&dir.join("dump.rdb"))?;
+    assert_eq!((&file["verdict"], code), (&json!("sound"), Some(0)), "{product} {settings:?}: {}", file["findings"]);
+    let counts = &file["counts"];
+    assert_eq!(counts["databases"], databases(&census), "{product} {settings:?}");
+    assert_eq!(counts["keys"], keyspace.values().map(|of| of.keys).sum::<u64>(), "{product}");
+    assert_eq!(counts["expires"], keyspace.values().map(|of| of.expires).sum::<u64>(), "{product}");
+    assert_eq!(counts["functions"], census.functions, "{product}");
+    assert_eq!(counts["expired"], 0, "{product}");
+    assert_eq!(file["duplicates"], "checked", "{product}");
+    let mut types = BTreeMap::<&str, u64>::new();
+    for ((name, _), n) in &census.encodings {
+        *types.entry(name).or_default() += n;
+    }
+    assert_eq!(counts["types"], json!(types), "{product}");
+    let writer = file["format"]["writer"].as_str().ok_or("no writer")?;
+    assert!(installed.version.contains(writer), "{writer} {}", installed.version);
+    fs::remove_dir_all(dir)?;
+    Ok(file)
+}
+
+/// The names of the encodings in a report.
+fn encodings(file: &Value) -> Vec<&str> {
+    file["counts"]["encodings"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+}
+
+#[test]
+fn every_server_with_its_defaults() -> TestResult {
+    for installed in Product::ALL.into_iter().filter_map(require) {
+        let file = saved_file_is_sound(&installed, "defaults", &[], &Dataset::default())?;
+        assert_eq!((&file["checksum"], &file["findings_total"]), (&json!("ok"), &json!(0)), "{}", file["findings"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn every_encoding_of_every_server() -> TestResult {
+    for installed in Product::ALL.into_iter().filter_map(require) {
+        let mut seen = Vec::new();
+        for (test, limit) in [("small-limits", "1"), ("large-limits", "100000")] {
+            let settings: Vec<_> = LIMITS
+                .iter()
+                .map(|name| (*name, if *name == "list-max-ziplist-size" && limit != "1" { "-5" } else { limit }))
+                .collect();
+            let dataset = Dataset { large: limit != "1", ..Dataset::default() };
+            let file = saved_file_is_sound(&installed, test, &settings, &dataset)?;
+            seen.extend(encodings(&file).into_iter().map(str::to_owned));
+        }
+        let packed = if installed.product == Product::Redis62 { "ziplist" } else { "listpack" };
+        for name in ["string", "hash", "set", "set-intset", "zset-2"] {
+            assert!(seen.iter().any(|encoding| encoding == name), "{}: no {name} in {seen:?}", installed.product);
+        }
+        for of in ["hash", "zset"] {
+            let name = format!("{of}-{packed}");
+            assert!(seen.contains(&name), "{}: no {name} in {seen:?}", installed.product);
+        }
+        for of in ["list-quicklist", "stream-listpacks"] {
+            assert!(seen.iter().any(|encoding| encoding.starts_with(of)), "{}: no {of} in {seen:?}", installed.product);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn redis_70_with_every_way_to_save() -> TestResult {
+    let Some(installed) = require(Product::Redis70) else { return Ok(()) };
+    let dataset = Dataset { databases: vec![0, 3, 9], large: false, ..Dataset::default() };
+    for compression in ["yes", "no"] {
+        for checksum in ["yes", "no"] {
+            for policy in ["allkeys-lru", "allkeys-lfu", "noeviction"] {
+                let settings =
+                    [("rdbcompression", compression), ("rdbchecksum", checksum), ("maxmemory-policy", policy)];
+                let test = format!("save-{compression}-{checksum}-{policy}");
+                let file = saved_file_is_sound(&installed, &test, &settings, &dataset)?;
+                let (state, findings) = if checksum == "yes" { ("ok", 0) } else { ("disabled", 1) };
+                assert_eq!(file["checksum"], state, "{settings:?}");
+                assert_eq!(file["findings_total"], findings, "{settings:?}: {}", file["findings"]);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A server holds no key any more whose time has passed; the file does.
+#[test]
+fn redis_70_with_keys_past_their_expiry() -> TestResult {
+    let Some(installed) = require(Product::Redis70) else { return Ok(()) };
+    let dir = folder("expired", installed.product)?;
+    let mut server = Server::start(&installed, &dir, &["--enable-debug-command", "yes"])?;
+    server.run(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"])?;
+    server.run(&["SET", "gone", "value", "PX", "1"])?;
+    server.run(&["SET", "stays", "value", "EX", "1000"])?;
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    server.save()?;
+    server.kill()?;
+    let (file, code) = report(&dir.join("dump.rdb"))?;
+    let counts = &file["counts"];
+    assert_eq!(
+        (code, &counts["keys"], &counts["expires"], &counts["expired"]),
+        (Some(0), &json!(2), &json!(2), &json!(1))
+    );
+    fs::remove_dir_all(dir)?;
+    Ok(())
+}
