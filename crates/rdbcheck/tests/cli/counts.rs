@@ -17,7 +17,6 @@ fn numbers(object: &Value) -> BTreeMap<&str, u64> {
 fn check_folder(folder: &Path) -> Result<usize, Box<dyn std::error::Error>> {
     let index: BTreeMap<String, Value> = serde_json::from_str(&fs::read_to_string(folder.join("index.json"))?)?;
     let index: Vec<_> = index.iter().filter(|(name, _)| name.ends_with(".rdb")).collect();
-    // More than the default: the corpus holds files that carry an hour-glass's worth of types.
     let names: Vec<&str> = index.iter().map(|(name, _)| name.as_str()).collect();
     let output = rdbcheck(&["--json"]).args(&names).current_dir(folder).output()?;
     let report: Value = serde_json::from_slice(&output.stdout)?;
