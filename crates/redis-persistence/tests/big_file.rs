@@ -17,11 +17,14 @@ struct Source {
     crc: Crc64,
 }
 
+/// Writes out the thing of that number.
+type Make = Box<dyn Fn(u64, &mut Vec<u8>)>;
+
 /// A run of like things: how many, and what number `i` looks like.
 struct Part {
     next: u64,
     count: u64,
-    make: Box<dyn Fn(u64, &mut Vec<u8>)>,
+    make: Make,
 }
 
 impl Part {
