@@ -19,6 +19,7 @@
 //!
 //! Changes need a Unix: elsewhere [`apply`] and [`undo`] answer [`ApplyError::Unsupported`].
 
+pub mod aof;
 #[cfg(unix)]
 mod apply;
 #[cfg(unix)]
@@ -26,13 +27,16 @@ mod disk;
 mod error;
 #[cfg(unix)]
 mod leftovers;
+mod manifest;
 mod plan;
 #[cfg(unix)]
 mod record;
 #[cfg(unix)]
 mod save;
+mod tally;
 #[cfg(unix)]
 mod undo;
+mod walk;
 
 use std::path::PathBuf;
 

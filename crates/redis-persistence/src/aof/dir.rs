@@ -11,7 +11,7 @@
 //! What decides the next start lies in two folders: beside the manifest (files that no line lists, temporaries) and above
 //! it (an old-style file, the temporaries of rewrites). Nothing is written, and nothing but regular files is opened.
 
-mod names;
+pub(crate) mod names;
 mod tree;
 
 use std::ffi::OsString;
@@ -534,11 +534,11 @@ fn join(folder: &Path, name: &[u8]) -> PathBuf {
 }
 
 #[cfg(unix)]
-fn os_name(name: &[u8]) -> OsString {
+pub(crate) fn os_name(name: &[u8]) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(name.to_vec())
 }
 
 #[cfg(not(unix))]
-fn os_name(name: &[u8]) -> OsString {
+pub(crate) fn os_name(name: &[u8]) -> OsString {
     String::from_utf8_lossy(name).into_owned().into()
 }

@@ -257,6 +257,21 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan of one cut that somebody else decided on, such as [`official`](crate::aof::official).
+    ///
+    /// # Errors
+    /// If the file cannot be read, or does not have `from` bytes any more.
+    pub fn one_cut(path: &Path, from: u64, to: u64, why: &str) -> io::Result<Self> {
+        let mut cut = Cut::new(path, &mut File::open(path)?, to, why)?;
+        if cut.from() != from {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file has another size now"));
+        }
+        cut.loss.at_least = true;
+        let read = vec![cut.file.clone()];
+        let backup_dir = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { steps: vec![Step::Cut(cut)], read, backup_dir, ..Self::default() })
+    }
+
     /// Whether there is nothing to change.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -10,7 +10,7 @@
 
 /// What a name says of its file, whatever the prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Name<'a> {
+pub(crate) enum Name<'a> {
     Manifest(&'a [u8]),
     Base(&'a [u8], u64),
     Incr(&'a [u8], u64),
@@ -20,7 +20,7 @@ pub(super) enum Name<'a> {
 
 pub(super) const MANIFEST: &[u8] = b".manifest";
 
-pub(super) fn classify(name: &[u8]) -> Name<'_> {
+pub(crate) fn classify(name: &[u8]) -> Name<'_> {
     if name.starts_with(b"temp-") {
         let known = name.ends_with(MANIFEST) || name.ends_with(b".incr") || name.starts_with(b"temp-rewriteaof-");
         return if known { Name::Temporary } else { Name::Other };

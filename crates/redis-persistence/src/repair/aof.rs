@@ -1,0 +1,295 @@
+//! Plans for append-only files: what has to go so that servers load the rest.
+//!
+//! Only what servers would stop at is cut. What they load though the check tools call it invalid (other line ends, an EXEC
+//! without a MULTI, an RDB image in an incremental file) stays. A cut lies before the outer MULTI of an open transaction, and
+//! never inside an RDB image.
+//!
+//! What no cut mends is not looked for but where it shows in the form: an unknown command or a missing argument is a matter
+//! of the server's version. A damaged image, a missing file and a manifest that could mean several things are
+//! [`Plan::reasons`].
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::walk::{Stop, Walk, walk};
+use super::{Cut, Plan, Seen, SetAside, Step, manifest, tally};
+use crate::aof::Manifest;
+use crate::aof::dir::names::{Name, classify};
+use crate::aof::dir::{AofSet, Part, Role, SetNote, Shape};
+
+/// What to plan for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FixOptions {
+    /// How many bytes may go; see [`Plan::within_max_loss`].
+    pub max_loss: Option<u64>,
+    /// The name of a file in the set that may be cut although others follow it, or although nothing of it would stay.
+    pub file: Option<Vec<u8>>,
+    /// Also take back what was written after this unix time, in seconds, as the timestamps in the files tell.
+    pub timestamp: Option<i64>,
+}
+
+/// One of the files that servers load, with what was found in it.
+struct Loaded<'s> {
+    part: &'s Part,
+    walk: Walk,
+}
+
+/// Plans a repair of a file or a set. Nothing is written.
+///
+/// # Errors
+/// If a file cannot be read.
+///
+/// # Examples
+/// ```no_run
+/// use redis_persistence::aof::dir;
+/// use redis_persistence::repair::aof::{FixOptions, plan};
+///
+/// let set = dir::find_on_disk("appendonlydir".as_ref())?;
+/// let plan = plan(&set, &FixOptions { max_loss: Some(1 << 20), ..FixOptions::default() })?;
+/// if plan.may_be_applied_unasked() {
+///     println!("{}", plan.describe().join("\n"));
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn plan(set: &AofSet, options: &FixOptions) -> io::Result<Plan> {
+    let mut planner = Planner {
+        set,
+        options,
+        plan: Plan { max_loss: options.max_loss, backup_dir: backup_dir(set), ..Plan::default() },
+        content: None,
+        why: Vec::new(),
+    };
+    planner.run()?;
+    Ok(planner.plan)
+}
+
+/// Beside the folder of a set, so that no server has to look at it; beside a single file.
+fn backup_dir(set: &AofSet) -> PathBuf {
+    let root = if set.root.as_os_str().is_empty() { Path::new(".") } else { &set.root };
+    match set.shape {
+        Shape::Single => root.to_owned(),
+        Shape::MultiPart => root.join(".."),
+    }
+}
+
+struct Planner<'s> {
+    set: &'s AofSet,
+    options: &'s FixOptions,
+    plan: Plan,
+    /// The new manifest.
+    content: Option<Vec<u8>>,
+    why: Vec<String>,
+}
+
+impl<'s> Planner<'s> {
+    fn run(&mut self) -> io::Result<()> {
+        let manifest = match &self.set.manifest {
+            Some(file) => Some(Seen::of(&file.path, &File::open(&file.path)?)?),
+            None => None,
+        };
+        self.plan.read.extend(manifest.clone());
+        let mend = manifest::mend(self.set);
+        self.content = mend.content;
+        self.why = mend.why;
+        self.plan.reasons = mend.reasons;
+        self.plan.notes = mend.notes;
+
+        let loaded = self.walk()?;
+        let named = self.options.file.as_deref();
+        if let Some(name) = named.filter(|name| !loaded.iter().any(|file| file.part.name == *name)) {
+            self.plan.reasons.push(format!("servers load no file of the name {}", name.escape_ascii()));
+        }
+        let mut cuts = Vec::new();
+        let mut asides = Vec::new();
+        let end = loaded.iter().position(|file| file.walk.later.is_some());
+        let kept = end.map_or(loaded.len(), |end| end + 1);
+        for (at, file) in loaded.iter().enumerate().take(kept) {
+            cuts.extend(self.cut(file, &loaded[at + 1..kept])?);
+        }
+        for file in &loaded[kept..] {
+            asides.push(aside(&file.walk)?);
+        }
+        if self.options.timestamp.is_some() {
+            self.orphans(&mut asides)?;
+        }
+        if kept < loaded.len() {
+            self.leave_out(&loaded[kept..]);
+        }
+        if let Some(content) = self.content.take() {
+            let why = std::mem::take(&mut self.why);
+            self.plan.steps.push(Step::Rewrite(manifest::rewrite(self.set, manifest, content, why)));
+        }
+        // The manifest first, so that the set is whole at every moment: a file that it lists is never gone or cut before.
+        self.plan.steps.extend(asides);
+        self.plan.steps.extend(cuts);
+        self.part_of_set()
+    }
+
+    /// The files that servers would load once the manifest is mended, in their order, up to the one with a later timestamp;
+    /// those after that are opened but not judged.
+    fn walk(&mut self) -> io::Result<Vec<Loaded<'s>>> {
+        let parts: Vec<&Part> = match &self.content {
+            Some(content) => {
+                let (manifest, _) = Manifest::parse(content);
+                let names = manifest.base().into_iter().chain(manifest.incrs());
+                names.filter_map(|entry| self.set.parts.iter().find(|part| part.name == entry.name)).collect()
+            }
+            None => self.set.parts.iter().filter(|part| part.role.is_loaded()).collect(),
+        };
+        let mut loaded: Vec<Loaded<'s>> = Vec::new();
+        for part in parts {
+            if part.size().is_none() {
+                let name = part.name.escape_ascii();
+                self.plan.reasons.push(format!("{name} is listed, and no file of this name is there"));
+                continue;
+            }
+            if loaded.iter().any(|file| file.part.path == part.path) {
+                self.listed_twice(part, &loaded);
+                continue;
+            }
+            let walk = walk(&part.path, self.options.timestamp)?;
+            self.plan.read.push(walk.seen.clone());
+            if !loaded.iter().any(|file| file.walk.later.is_some()) {
+                self.plan.reasons.extend_from_slice(&walk.reasons);
+                self.plan.notes.extend_from_slice(&walk.notes);
+                self.judge_image(part, &walk);
+            }
+            loaded.push(Loaded { part, walk });
+        }
+        Ok(loaded)
+    }
+
+    fn listed_twice(&mut self, part: &Part, loaded: &[Loaded<'_>]) {
+        let name = part.name.escape_ascii();
+        let image = loaded.iter().any(|file| file.part.path == part.path && file.walk.image_end > 0);
+        if image {
+            self.plan
+                .reasons
+                .push(format!("{name} is listed twice, and servers abort on the keys of its second RDB image"));
+        } else {
+            self.plan.notes.push(format!("{name} is listed twice, and its commands run twice"));
+        }
+    }
+
+    /// One file of a set by itself is judged as if no other followed.
+    fn part_of_set(&mut self) -> io::Result<()> {
+        for note in &self.set.notes {
+            let (SetNote::PartOfSet(path), Some(part)) = (note, self.set.parts.first()) else { continue };
+            let (manifest, _) = Manifest::parse(&std::fs::read(path)?);
+            let last = manifest.incrs().last().or(manifest.base());
+            let text = format!("it belongs to the set of {}", path.display());
+            if last.is_some_and(|last| last.name == part.name) {
+                self.plan.notes.push(text);
+            } else if !self.plan.is_empty() {
+                self.plan.reasons.push(format!("{text}, and others follow it: take the set as a whole"));
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_image(&mut self, part: &Part, walk: &Walk) {
+        let name = part.name.escape_ascii();
+        if part.role == Role::Incr && walk.image_end > 0 {
+            self.plan.notes.push(format!("{name} holds an RDB image: servers abort if one of its keys exists already"));
+        }
+        if let Some(what) = &walk.bad_image {
+            self.plan.reasons.push(format!("the RDB image in {name} is damaged ({what}), and no cut mends that"));
+        }
+        if let (Some(until), Some(time)) = (self.options.timestamp, walk.image_time)
+            && time > until
+        {
+            let image = format!("the RDB image in {name} was made at {time}");
+            self.plan.reasons.push(format!("{image}, after the time that is asked for: nothing from before is left"));
+        }
+    }
+
+    /// The cut that a file needs, if it may be made.
+    fn cut(&mut self, file: &Loaded<'s>, following: &[Loaded<'s>]) -> io::Result<Option<Step>> {
+        let Loaded { part, walk } = file;
+        let name = part.name.escape_ascii().to_string();
+        let Some(stop) = walk.later.as_ref().or(walk.stop.as_ref()) else { return Ok(None) };
+        let is_named = self.options.file.as_deref() == Some(&part.name[..]);
+        if walk.later.is_some() {
+            if stop.to == 0 && part.role == Role::Base {
+                self.plan.reasons.push(format!("{name} holds nothing from before the time that is asked for"));
+                return Ok(None);
+            }
+        } else {
+            if stop.foreign && stop.to == 0 && !is_named {
+                let what = format!("{name} would be empty then ({})", stop.why);
+                self.plan.reasons.push(format!("{what}; to cut it all the same, name it"));
+                return Ok(None);
+            }
+            if !following.is_empty() {
+                let bytes = following.iter().map(|file| file.walk.seen.size).fold(0, u64::saturating_add);
+                let what = format!("{} files of {bytes} bytes are loaded after it", following.len());
+                if !is_named {
+                    self.plan.reasons.push(format!(
+                        "{name} is damaged ({}) and is not the last file: {what}, and the writes between would be \
+                         missing; to cut it all the same, name it",
+                        stop.why
+                    ));
+                    return Ok(None);
+                }
+                self.plan.notes.push(format!("{name} is not the last file: {what}, without the writes that go here"));
+            }
+        }
+        self.warn_of_servers(&name, walk, stop);
+        let mut input = walk.file.try_clone()?;
+        let mut cut = Cut::new(&part.path, &mut input, stop.to, &stop.why)?;
+        cut.file = walk.seen.clone();
+        cut.loss = tally::count(&mut input, stop.to, walk.seen.size)?;
+        cut.loss.since = walk.since;
+        Ok(Some(Step::Cut(cut)))
+    }
+
+    /// What servers would do to the file if it were left to them.
+    fn warn_of_servers(&mut self, name: &str, walk: &Walk, stop: &Stop) {
+        if walk.later.is_some() {
+            return;
+        }
+        if stop.to == walk.image_end && stop.to > 0 {
+            self.plan.notes.push(format!(
+                "do not leave this to the server: 7.0 and 8.x cut {name} to 0 bytes, the RDB image too, when its first \
+                 command is cut short"
+            ));
+        }
+        if stop.in_transaction && !stop.why.starts_with("the transaction") {
+            self.plan.notes.push(format!(
+                "do not leave this to the server: Redis cuts {name} inside the transaction and leaves it open, so that the \
+                 next start drops what was written after it"
+            ));
+        }
+    }
+
+    /// Incremental files beyond the last that is listed: a run that was killed took them out of the manifest, and the next
+    /// rewrite would use their names.
+    fn orphans(&mut self, asides: &mut Vec<Step>) -> io::Result<()> {
+        let seq = |part: &Part| if let Name::Incr(_, seq) = classify(&part.name) { Some(seq) } else { None };
+        let listed = self.set.parts.iter().filter(|part| part.role == Role::Incr);
+        let last = listed.filter_map(seq).max();
+        let orphans = self.set.parts.iter().filter(|part| part.role == Role::Orphan && part.size().is_some());
+        for part in orphans.filter(|part| last.is_some() && seq(part) > last) {
+            asides.push(aside(&walk(&part.path, None)?)?);
+        }
+        Ok(())
+    }
+
+    fn leave_out(&mut self, files: &[Loaded<'_>]) {
+        let Some(manifest) = &self.set.manifest else { return };
+        let names: Vec<&[u8]> = files.iter().map(|file| &file.part.name[..]).collect();
+        let bytes = self.content.as_deref().unwrap_or(&manifest.bytes);
+        self.content = Some(manifest::without_files(bytes, &names));
+        let say = |name: &&[u8]| format!("{} leaves the manifest: all of it was written later", name.escape_ascii());
+        self.why.extend(names.iter().map(say));
+    }
+}
+
+/// Moves a file away whose writes are all taken back.
+fn aside(walk: &Walk) -> io::Result<Step> {
+    let mut loss = tally::count(&mut walk.file.try_clone()?, walk.image_end, walk.seen.size)?;
+    loss.bytes = walk.seen.size;
+    let why = "all of it was written later".to_owned();
+    Ok(Step::SetAside(SetAside { file: walk.seen.clone(), loss, why }))
+}

@@ -1,0 +1,206 @@
+//! How far servers get with one file, and where it would have to end for them to get to its end.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::Seen;
+use crate::aof::{Annotation, Grammar, LineEnd, Parser, Reader, Record, StreamState, TransactionEvent};
+use crate::rdb::Payload;
+use crate::verify::{self, Options, Verdict};
+use crate::{Error, ErrorKind, ReadError, reader};
+
+/// What was found in a file.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub file: File,
+    pub seen: Seen,
+    /// The end of the image at its start.
+    pub image_end: u64,
+    /// What is wrong with the image; nothing behind it was read then.
+    pub bad_image: Option<String>,
+    /// When the image was made.
+    pub image_time: Option<i64>,
+    /// Where servers stop.
+    pub stop: Option<Stop>,
+    /// A timestamp beyond the time that was asked for; nothing behind it was read.
+    pub later: Option<Stop>,
+    /// The last timestamp before the stop.
+    pub since: Option<i64>,
+    /// What no cut mends.
+    pub reasons: Vec<String>,
+    /// What is worth a word.
+    pub notes: Vec<String>,
+}
+
+/// A place where a file would have to end.
+#[derive(Debug)]
+pub(super) struct Stop {
+    /// The place: before the command that is damaged, or before its transaction.
+    pub to: u64,
+    /// Why, in a sentence.
+    pub why: String,
+    /// Whether the bytes there are none that a server was interrupted in writing.
+    pub foreign: bool,
+    /// Whether a transaction is open there.
+    pub in_transaction: bool,
+}
+
+/// Reads a file as servers do, up to its end, to what they stop at, or to a timestamp beyond `until`.
+pub(super) fn walk(path: &Path, until: Option<i64>) -> io::Result<Walk> {
+    let mut file = File::open(path)?;
+    let seen = Seen::of(path, &file)?;
+    let mut walk = Walk {
+        file: file.try_clone()?,
+        seen,
+        image_end: 0,
+        bad_image: None,
+        image_time: None,
+        stop: None,
+        later: None,
+        since: None,
+        reasons: Vec::new(),
+        notes: Vec::new(),
+    };
+    let mut magic = Vec::new();
+    file.by_ref().take(6).read_to_end(&mut magic)?;
+    if magic.starts_with(b"REDIS") || magic.starts_with(b"VALKEY") {
+        walk.image()?;
+    }
+    if walk.bad_image.is_none() {
+        walk.records(until)?;
+    }
+    Ok(walk)
+}
+
+impl Walk {
+    fn image(&mut self) -> io::Result<()> {
+        self.file.rewind()?;
+        let mut events = reader::Reader::new(&self.file);
+        loop {
+            match events.next() {
+                Ok(Some(event)) => {
+                    if let Payload::Aux { name, value: Some(value) } = &event.payload
+                        && name.decode().is_ok_and(|name| *name == *b"ctime")
+                        && let Ok(text) = value.decode()
+                    {
+                        self.image_time = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+                    }
+                }
+                Ok(None) => break,
+                Err(ReadError::Io(error)) => return Err(error),
+                Err(ReadError::Parse(error)) => {
+                    self.bad_image = Some(error.to_string());
+                    return Ok(());
+                }
+            }
+        }
+        self.image_end = events.offset();
+        self.file.rewind()?;
+        let report = verify::reader((&self.file).take(self.image_end), &Options::default())?;
+        if report.verdict != Verdict::Sound {
+            let finding = report.findings.first().map_or("it cannot be judged", |finding| finding.code.as_str());
+            self.bad_image = Some(finding.to_owned());
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, until: Option<i64>) -> io::Result<()> {
+        let mut input = self.file.try_clone()?;
+        input.seek(SeekFrom::Start(self.image_end))?;
+        let mut reader = Reader::with_parser(input, Parser::at(Grammar::Loader, self.image_end)).seeking();
+        let mut state = StreamState::default();
+        let mut discard = None;
+        loop {
+            let before = state.last_timestamp();
+            match reader.next_record() {
+                Ok(Some(record)) => {
+                    let later = until.and_then(|until| beyond(&record, until));
+                    if let Some(time) = later {
+                        let open = state.transaction();
+                        let to = open.map_or(record.start(), |open| open.start);
+                        let why = format!("the writes from the timestamp {time} on are taken back");
+                        self.later = Some(Stop { to, why, foreign: false, in_transaction: open.is_some() });
+                        self.since = before;
+                        return Ok(());
+                    }
+                    match state.feed(&record) {
+                        Some(TransactionEvent::QueuedDiscard) => discard = discard.or(Some(record.start())),
+                        Some(TransactionEvent::Closed) => {
+                            if let Some(at) = discard.take() {
+                                let name = self.seen.path.display();
+                                self.reasons.push(format!(
+                                    "servers crash on the DISCARD inside a transaction at byte {at} of {name}"
+                                ));
+                            }
+                        }
+                        _ => {}
+                    }
+                    if let Record::Annotation(annotation) = record {
+                        self.torn(&annotation);
+                    }
+                }
+                Ok(None) => {
+                    if let Some(open) = state.transaction() {
+                        let why = format!("the transaction at byte {} has no EXEC", open.start);
+                        self.stop = Some(Stop { to: open.start, why, foreign: false, in_transaction: true });
+                    }
+                    break;
+                }
+                Err(ReadError::Io(error)) => return Err(error),
+                Err(ReadError::Parse(error)) => {
+                    let open = state.transaction();
+                    let to = open.map_or(error.start(), |open| open.start);
+                    let (why, foreign) = self.describe(&error)?;
+                    self.stop = Some(Stop { to, why, foreign, in_transaction: open.is_some() });
+                    break;
+                }
+            }
+        }
+        self.since = state.last_timestamp();
+        Ok(())
+    }
+
+    /// An annotation that the end of the file cuts short is loaded, but what a server appends to it is not.
+    fn torn(&mut self, annotation: &Annotation<'_>) {
+        if annotation.line_end() == LineEnd::Missing && annotation.end() == self.seen.size {
+            self.notes.push(format!(
+                "{} ends inside the annotation at byte {}: it loads, but a command that a server appends to it may not",
+                self.seen.path.display(),
+                annotation.start()
+            ));
+        }
+    }
+
+    /// What a server stops at, in words, and whether it is nothing that an interrupted write leaves.
+    fn describe(&mut self, error: &Error) -> io::Result<(String, bool)> {
+        let start = error.start();
+        Ok(match error.kind() {
+            ErrorKind::UnexpectedEof { .. } => (format!("the file ends inside the command at byte {start}"), false),
+            ErrorKind::NotARecord(0) if self.only_zeros(start)? => {
+                (format!("from byte {start} on there is nothing but zeros"), false)
+            }
+            _ => (error.to_string(), true),
+        })
+    }
+
+    fn only_zeros(&mut self, from: u64) -> io::Result<bool> {
+        self.file.seek(SeekFrom::Start(from))?;
+        let mut block = vec![0; 64 << 10];
+        loop {
+            match self.file.read(&mut block) {
+                Ok(0) => return Ok(true),
+                Ok(read) if block[..read].iter().all(|byte| *byte == 0) => {}
+                Ok(_) => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The time of a record that is a timestamp beyond `until`.
+fn beyond(record: &Record<'_>, until: i64) -> Option<i64> {
+    let Record::Annotation(annotation) = record else { return None };
+    annotation.timestamp().filter(|time| *time > until)
+}
