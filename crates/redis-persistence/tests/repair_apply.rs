@@ -424,6 +424,45 @@ fn a_tail_without_room_is_not_cut() {
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
 }
 
+/// A plan is plain data, so it can be nonsense.
+#[test]
+fn a_cut_behind_the_end_is_refused() {
+    let _alone = alone();
+    let root = TempDir::new().unwrap();
+    let (path, mut plan) = one_cut(root.path(), b"0123456789", 4);
+    for to in [11, u64::MAX] {
+        let Some(Step::Cut(cut)) = plan.steps.first_mut() else { panic!("no cut") };
+        cut.to = to;
+        for force_live in [false, true] {
+            let refused = apply(&plan, &ApplyOptions { backup_dir: None, force_live }, &mut |_| {});
+            assert!(matches!(refused, Err(ApplyError::Changed { .. })), "{to}");
+        }
+    }
+    assert_eq!(fs::read(&path).unwrap(), b"0123456789");
+}
+
+/// What could not be saved is not left half saved.
+#[test]
+fn a_copy_that_cannot_be_written_leaves_nothing() {
+    let _alone = alone();
+    let root = TempDir::new().unwrap();
+    let set = Set::create(root.path());
+    let plan = set.plan();
+    // The file changes under the copy: what is there to be read ends too early.
+    let short = set.path(NAMES[2]);
+    let mut hook = |progress: redis_persistence::repair::Progress<'_>| {
+        if let redis_persistence::repair::Progress::Writing { done, total, .. } = progress
+            && done < total
+        {
+            File::options().write(true).open(&short).unwrap().set_len(1_500_000).unwrap();
+        }
+    };
+    let stopped = apply(&plan, &ApplyOptions::default(), &mut hook);
+    assert!(matches!(stopped, Err(ApplyError::Io { doing: "read", .. })), "{stopped:?}");
+    assert_eq!((set.beside(".part"), set.beside(".undo")), (Vec::new(), Vec::new()));
+    assert_eq!(fs::read(set.path(NAMES[0])).unwrap(), set.old[0]);
+}
+
 #[test]
 fn two_repairs_do_not_meet() {
     let _alone = alone();

@@ -209,6 +209,10 @@ impl<'s> Planner<'s> {
         let Loaded { part, walk } = file;
         let name = part.name.escape_ascii().to_string();
         let Some(stop) = walk.later.as_ref().or(walk.stop.as_ref()) else { return Ok(None) };
+        if stop.to >= walk.seen.size {
+            self.plan.reasons.push(format!("{name} grew while it was read"));
+            return Ok(None);
+        }
         let is_named = self.options.file.as_deref() == Some(&part.name[..]);
         if walk.later.is_some() {
             if stop.to == 0 && part.role == Role::Base {

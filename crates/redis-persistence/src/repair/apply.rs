@@ -87,7 +87,9 @@ pub fn apply(plan: &Plan, options: &ApplyOptions, hook: &mut Hook<'_>) -> Result
         None => {
             let path = backup.join(format!("{RECORD}.{stamp}.undo"));
             let like = jobs.iter().find_map(|job| job.file.as_ref()).map(|(file, _)| file);
-            save::write_new(&path, &record.to_bytes(), like, hook)?;
+            save::write_new(&path, like, hook, |part, out, _| {
+                out.write_all(&record.to_bytes()).map_err(ApplyError::io("write to", part))
+            })?;
             path
         }
     };
@@ -124,6 +126,9 @@ fn job(step: &Step, force: bool) -> Result<Job<'_>, ApplyError> {
     let (mut file, seen) = if in_place { disk::open_writing(&path)? } else { disk::open(&path)? };
     compare(expected, &seen, force)?;
     if let Step::Cut(cut) = step {
+        if seen.size < cut.to {
+            return Err(ApplyError::changed(&path, "it has become shorter"));
+        }
         check_witness(cut, &mut file, &path)?;
     }
     Ok(Job { step, path, file: Some((file, seen)), links })

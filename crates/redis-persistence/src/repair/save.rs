@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -30,22 +30,18 @@ impl Range<'_> {
     /// Copies them to a new file in `folder`, complete and synced before it has its name; returns its path and the hash of
     /// the bytes.
     pub(super) fn save(
-        &mut self,
+        &self,
         folder: &Path,
         stamp: &str,
         kind: &str,
         hook: &mut Hook<'_>,
     ) -> Result<(PathBuf, u64), ApplyError> {
         let path = folder.join(disk::with_suffix(self.name(), &format!("{stamp}.{kind}")));
-        let part = part_of(&path);
-        let mut out = disk::create(&part)?;
-        disk::resemble(&out, self.file);
-        let read = ApplyError::io("read", self.path);
-        self.file.seek(SeekFrom::Start(self.from)).map_err(read)?;
-        let hash = copy((self.path, &mut self.file), (&part, &mut out), self.to - self.from, hook)?;
-        finish(&part, &out, hook)?;
-        disk::place(&part, &path)?;
-        hook(Progress::Placed(&path));
+        let (from_path, mut from) = (self.path, self.file);
+        let hash = write_new(&path, Some(self.file), hook, |part, out, hook| {
+            from.seek(SeekFrom::Start(self.from)).map_err(ApplyError::io("read", from_path))?;
+            copy((from_path, &mut from), (part, out), self.to - self.from, hook)
+        })?;
         Ok((path, hash))
     }
 }
@@ -83,32 +79,59 @@ pub(super) fn finish(part: &Path, file: &File, hook: &mut Hook<'_>) -> Result<()
     Ok(())
 }
 
-/// Writes a small file of ours under a name that is still free.
-pub(super) fn write_new(
+/// Writes a file of ours under a name that is still free: complete and synced before it has its name, else not at all.
+pub(super) fn write_new<T>(
     path: &Path,
-    content: &[u8],
     like: Option<&File>,
     hook: &mut Hook<'_>,
-) -> Result<(), ApplyError> {
-    let part = part_of(path);
-    let mut file = disk::create(&part)?;
+    fill: impl FnOnce(&Path, &mut File, &mut Hook<'_>) -> Result<T, ApplyError>,
+) -> Result<T, ApplyError> {
+    let mut part = Part::create(part_of(path))?;
     if let Some(like) = like {
-        disk::resemble(&file, like);
+        disk::resemble(&part.file, like);
     }
-    file.write_all(content).map_err(ApplyError::io("write to", &part))?;
-    hook(Progress::Writing { path: &part, done: content.len() as u64, total: content.len() as u64 });
-    finish(&part, &file, hook)?;
-    disk::place(&part, path)?;
+    let filled = fill(&part.path, &mut part.file, hook)?;
+    finish(&part.path, &part.file, hook)?;
+    part.becomes(|from| disk::place(from, path))?;
     hook(Progress::Placed(path));
-    Ok(())
+    Ok(filled)
+}
+
+/// A file under its temporary name; removed when it is dropped.
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
+    file: File,
+    placed: bool,
+}
+
+impl Part {
+    fn create(path: PathBuf) -> Result<Self, ApplyError> {
+        let file = disk::create(&path)?;
+        Ok(Self { path, file, placed: false })
+    }
+
+    fn becomes(mut self, rename: impl FnOnce(&Path) -> Result<(), ApplyError>) -> Result<(), ApplyError> {
+        // Once it was tried the name may be gone, and whatever has it then is not ours.
+        self.placed = true;
+        rename(&self.path)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.placed {
+            // If it cannot be removed the next run does.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// A file that lies complete beside the one it will replace. Dropped before that, it is removed.
 #[derive(Debug)]
 pub(super) struct Staged<'a> {
     target: &'a Path,
-    part: PathBuf,
-    placed: bool,
+    part: Part,
 }
 
 impl<'a> Staged<'a> {
@@ -120,39 +143,27 @@ impl<'a> Staged<'a> {
         hook: &mut Hook<'_>,
         fill: impl FnOnce(&Path, &mut File, &mut Hook<'_>) -> Result<(), ApplyError>,
     ) -> Result<Self, ApplyError> {
-        let part = target.with_file_name(disk::with_suffix(disk::name_of(target), &format!("{stamp}.new.part")));
-        let mut file = disk::create(&part)?;
-        let staged = Self { target, part, placed: false };
+        let name = disk::with_suffix(disk::name_of(target), &format!("{stamp}.new.part"));
+        let mut part = Part::create(target.with_file_name(name))?;
         if let Some(like) = like {
-            disk::take_after(target, &file, like)?;
+            disk::take_after(target, &part.file, like)?;
         }
-        fill(&staged.part, &mut file, hook)?;
-        finish(&staged.part, &file, hook)?;
-        Ok(staged)
+        fill(&part.path, &mut part.file, hook)?;
+        finish(&part.path, &part.file, hook)?;
+        Ok(Self { target, part })
     }
 
     /// Lets it take the place of the target.
-    pub(super) fn replace(mut self, hook: &mut Hook<'_>) -> Result<(), ApplyError> {
-        disk::replace(&self.part, self.target)?;
-        self.placed = true;
+    pub(super) fn replace(self, hook: &mut Hook<'_>) -> Result<(), ApplyError> {
+        self.part.becomes(|from| disk::replace(from, self.target))?;
         hook(Progress::Done(self.target));
         Ok(())
     }
 
     /// Gives it the name of the target, which does not exist.
-    pub(super) fn create(mut self, hook: &mut Hook<'_>) -> Result<(), ApplyError> {
-        disk::place(&self.part, self.target)?;
-        self.placed = true;
+    pub(super) fn create(self, hook: &mut Hook<'_>) -> Result<(), ApplyError> {
+        self.part.becomes(|from| disk::place(from, self.target))?;
         hook(Progress::Done(self.target));
         Ok(())
-    }
-}
-
-impl Drop for Staged<'_> {
-    fn drop(&mut self) {
-        if !self.placed {
-            // If it cannot be removed the next run does.
-            let _ = fs::remove_file(&self.part);
-        }
     }
 }

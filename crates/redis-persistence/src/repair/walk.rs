@@ -138,6 +138,13 @@ impl Walk {
                     }
                     if let Record::Annotation(annotation) = record {
                         self.torn(&annotation);
+                        if until.is_some() && annotation.is_timestamp() && annotation.timestamp().is_none() {
+                            self.notes.push(format!(
+                                "the timestamp at byte {} of {} cannot be read and was passed over",
+                                annotation.start(),
+                                self.seen.path.display()
+                            ));
+                        }
                     }
                 }
                 Ok(None) => {
