@@ -1,10 +1,11 @@
 //! How far a check is, on standard error: a bar with rate and time left on a terminal, once the work takes over a
 //! second; with `--progress always` plain lines where there is no terminal.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Read, Seek, SeekFrom, Write as _};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::units;
 
@@ -74,24 +75,35 @@ impl<R> Watched<R> {
 
     fn bar(&self) -> ProgressBar {
         let template = match self.total {
-            Some(_) => "{wide_msg} [{bar:30}] {percent:>3} %  {decimal_bytes_per_sec}  {eta} left",
-            None => "{wide_msg} {spinner} {decimal_bytes}  {decimal_bytes_per_sec}",
+            Some(_) => "{wide_msg} [{bar:30}] {percent:>3} %  {rate}, {left}",
+            None => "{wide_msg} {spinner} {rate}",
         };
-        let bar =
-            self.total.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_elapsed(self.started.elapsed());
+        let bar = self
+            .total
+            .map_or_else(ProgressBar::new_spinner, ProgressBar::new)
+            .with_elapsed(self.started.elapsed())
+            .with_position(self.far)
+            .with_message(self.name.clone());
+        // The averages since the start: the bar's own know nothing of the time before it was shown.
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+                // What cannot be drawn is drawn next time.
+                let _ = write!(out, "{}/s", units::size(rate_of(state)));
+            };
+            let left = |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let rest = state.len().unwrap_or(0).saturating_sub(state.pos());
+                let _ = write!(out, "{} s left", rest / rate_of(state).max(1));
+            };
+            bar.set_style(style.with_key("rate", rate).with_key("left", left));
         }
-        bar.set_message(self.name.clone());
-        bar.set_position(self.far);
+        bar.tick();
         bar
     }
 
     fn line(&mut self) {
         let elapsed = self.started.elapsed();
         self.next = elapsed + SECOND;
-        let seconds = elapsed.as_secs().max(1);
-        let rate = self.far / seconds;
+        let rate = rate(self.far, elapsed);
         let done = match self.total.filter(|total| *total > 0) {
             Some(total) => {
                 let left = total.saturating_sub(self.far) / rate.max(1);
@@ -103,6 +115,16 @@ impl<R> Watched<R> {
         // Who closed standard error wants no progress.
         let _ = writeln!(io::stderr(), "{}: {done}", self.name);
     }
+}
+
+/// Bytes in a second.
+fn rate(bytes: u64, elapsed: Duration) -> u64 {
+    let milliseconds = elapsed.as_millis().max(1);
+    u64::try_from(u128::from(bytes) * 1000 / milliseconds).unwrap_or(u64::MAX)
+}
+
+fn rate_of(state: &ProgressState) -> u64 {
+    rate(state.pos(), state.elapsed())
 }
 
 impl<R> Drop for Watched<R> {
