@@ -5,8 +5,8 @@
 //!                                      └ counts ---------┴-> Report
 //! ```
 //!
-//! [`slice`], [`reader`] and [`file`] verify a whole RDB; [`Push`] verifies one that the caller feeds. All four give the
-//! same report, but that only a source that can be read again ([`slice`], [`file`]) confirms duplicates by their text.
+//! [`slice()`], [`reader()`] and [`file()`] verify a whole RDB; [`Push`] verifies one that the caller feeds. All four give the
+//! same report, but that only a source that can be read again ([`slice()`], [`file()`]) confirms duplicates by their text.
 
 mod codes;
 mod drive;
@@ -20,8 +20,8 @@ mod source;
 mod suspects;
 mod value;
 
-pub use codes::Code;
+pub use codes::{Code, Severity};
 pub use drive::{Push, file, reader, slice};
-pub use finding::{Finding, Severity};
+pub use finding::Finding;
 pub use options::{Duplicates, Options};
 pub use report::{AofFacts, Checksum, Counts, DbCounts, DuplicateCheck, Format, Kind, Part, Report, Verdict};

@@ -1,11 +1,35 @@
-//! The table of finding codes: the stable names that tests and machines depend on.
+//! The table of finding codes, and how bad each is: the stable names that tests and machines depend on.
 //!
 //! The page of each code lies in `docs/findings.md` of this package; [`Code::explain`] gives it out. To add a code, add
 //! its row here, its page there, and a test that produces it.
 
 use std::fmt;
 
-use super::finding::Severity;
+/// How bad a finding is. The rule is one for all codes:
+///
+/// an error is damage of the structure (also where a default server does not look), or something that the newest server
+/// of the file's own family refuses in any configuration; a warning loads, but something is wrong or unproven; a note
+/// depends on the server's configuration, or is worth knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Loads, but something is wrong or unproven.
+    Warning,
+    /// Damage, or refused.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
 
 /// Makes the enum `Code` from rows of variant, name and severity.
 macro_rules! codes {

@@ -1,34 +1,6 @@
-//! One thing that is wrong with a file, how bad it is, and where.
+//! One thing that is wrong with a file, and where.
 
-use std::fmt;
-
-use super::codes::Code;
-
-/// How bad a finding is. The rule is one for all codes:
-///
-/// an error is damage of the structure (also where a default server does not look), or something that the newest server
-/// of the file's own family refuses in any configuration; a warning loads, but something is wrong or unproven; a note
-/// depends on the server's configuration, or is worth knowing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
-pub enum Severity {
-    /// Worth knowing.
-    Note,
-    /// Loads, but something is wrong or unproven.
-    Warning,
-    /// Damage, or refused.
-    Error,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        })
-    }
-}
+use super::codes::{Code, Severity};
 
 /// One thing that is wrong with a file, or worth knowing about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

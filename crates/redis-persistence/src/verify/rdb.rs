@@ -23,14 +23,15 @@ mod tally;
 mod trailing;
 
 use super::codes::Code;
+use super::codes::Severity;
 use super::duplicates::Table;
-use super::finding::Severity;
 use super::options::{Duplicates, Options};
 use super::report::{Checksum, DuplicateCheck, Format, Kind, Report, Verdict};
 use super::sink::{Findings, Place};
 use super::source::Source;
+use super::suspects::Suspect;
 use super::value::template::Registry;
-use super::value::{Context, Scratch, Suspect, ValueChecker};
+use super::value::{Context, Scratch, ValueChecker};
 use crate::error::{Error, Reading};
 use crate::rdb::{Event, Family, Header, Payload, Quirk, Role, ValueType, opcode};
 

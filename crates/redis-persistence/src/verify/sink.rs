@@ -1,7 +1,8 @@
 //! Where findings are collected: all are counted, the first so many are kept.
 
 use super::codes::Code;
-use super::finding::{Finding, Severity};
+use super::codes::Severity;
+use super::finding::Finding;
 use crate::error::Reading;
 use crate::rdb::ValueType;
 

@@ -3,10 +3,20 @@
 use std::borrow::Cow;
 
 use super::codes::Code;
-use super::sink::{Findings, Place};
+use super::sink::{Findings, Place, Subject};
 use super::source::Source;
-use super::value::Suspect;
 use crate::rdb::{Family, ValueType, string_at};
+
+/// Two things of equal hash.
+#[derive(Debug, Clone)]
+pub(crate) struct Suspect {
+    pub(crate) what: Code,
+    /// Where the first one's string begins.
+    pub(crate) first: u64,
+    /// Where the later one's string begins.
+    pub(crate) later: u64,
+    pub(crate) subject: Subject,
+}
 
 /// So many suspects wait to be read again. A hostile file has any number; the rest is reported by hash alone.
 pub(super) const MOST: usize = 10_000;

@@ -21,6 +21,7 @@ mod walk;
 
 use super::duplicates::Table;
 use super::sink::Findings;
+use super::suspects::Suspect;
 use crate::limits::Limits;
 use crate::rdb::{Event, ValueType};
 
@@ -46,17 +47,6 @@ pub(crate) struct Scratch {
     pub(crate) decoded: Vec<u8>,
     /// What occurred in a packed value.
     seen: seen::Seen,
-}
-
-/// Two things of equal hash.
-#[derive(Debug, Clone)]
-pub(crate) struct Suspect {
-    pub(crate) what: super::codes::Code,
-    /// Where the first one's string begins.
-    pub(crate) first: u64,
-    /// Where the later one's string begins.
-    pub(crate) later: u64,
-    pub(crate) subject: super::sink::Subject,
 }
 
 /// Checks one value.

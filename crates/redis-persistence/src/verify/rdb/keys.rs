@@ -13,8 +13,8 @@ use crate::verify::duplicates::{Settled, Table, hash};
 use crate::verify::options::Duplicates;
 use crate::verify::sink::{Findings, Place, Subject};
 use crate::verify::source::Source;
-use crate::verify::suspects;
-use crate::verify::value::{Suspect, ValueChecker};
+use crate::verify::suspects::{self, Suspect};
+use crate::verify::value::ValueChecker;
 
 /// Expiries before this are no milliseconds of our time (March 1973), and after the next no time that Redis can hold.
 const FIRST_PLAUSIBLE_MS: i64 = 100_000_000_000;

@@ -11,15 +11,15 @@
 //!
 //! Members and fields are compared by a hash of their text. A list has no rule but that it is not empty.
 
+use super::Context;
 use super::expiry;
 use super::score::{self, Score as Spelled};
 use super::text::{LongText, Text, text};
-use super::{Context, Suspect};
 use crate::error::Reading;
 use crate::rdb::{Event, Payload, RdbString, Role, Score, ValueType};
 use crate::verify::codes::Code;
 use crate::verify::sink::Place;
-use crate::verify::suspects;
+use crate::verify::suspects::{self, Suspect};
 
 #[derive(Debug)]
 pub(crate) struct Checker {

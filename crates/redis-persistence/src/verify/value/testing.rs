@@ -5,8 +5,9 @@ use super::{Context, Scratch, Suspect, ValueChecker};
 use crate::limits::Limits;
 use crate::rdb::{Events, Payload, Role};
 use crate::verify::codes::Code;
+use crate::verify::codes::Severity;
 use crate::verify::duplicates::Table;
-use crate::verify::finding::{Finding, Severity};
+use crate::verify::finding::Finding;
 use crate::verify::sink::Findings;
 
 /// What the checkers said.

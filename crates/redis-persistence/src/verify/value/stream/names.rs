@@ -5,8 +5,8 @@ use crate::rdb::{Body, RdbString};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::{Table, hash};
 use crate::verify::sink::Place;
-use crate::verify::suspects;
-use crate::verify::value::{Context, Suspect};
+use crate::verify::suspects::{self, Suspect};
+use crate::verify::value::Context;
 
 /// The share of the budget for all tables that goes to one table of names.
 const SHARE: usize = 16;
