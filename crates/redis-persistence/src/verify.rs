@@ -7,7 +7,10 @@
 //!
 //! [`slice()`], [`reader()`] and [`file()`] verify a whole RDB; [`Push`] verifies one that the caller feeds. All four give the
 //! same report, but that only a source that can be read again ([`slice()`], [`file()`]) confirms duplicates by their text.
+//!
+//! [`aof_path`] verifies append-only files: one, or a whole `appendonlydir`; [`aof_slice`] one in memory.
 
+mod aof;
 mod codes;
 mod drive;
 mod duplicates;
@@ -20,6 +23,7 @@ mod source;
 mod suspects;
 mod value;
 
+pub use aof::{aof_in, aof_path, aof_set, aof_slice};
 pub use codes::{Code, Severity};
 pub use drive::{Push, file, reader, slice};
 pub use finding::Finding;

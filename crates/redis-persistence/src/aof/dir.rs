@@ -18,7 +18,7 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use names::Name;
+pub(crate) use names::{Name, classify};
 pub use tree::{Memory, Node, Tree};
 
 use crate::aof::Manifest;
@@ -58,6 +58,22 @@ pub struct AofSet {
     pub next_start: NextStart,
     /// What else is worth a word.
     pub notes: Vec<SetNote>,
+}
+
+impl AofSet {
+    fn new(root: PathBuf, prefix: Vec<u8>) -> Self {
+        Self {
+            root,
+            shape: Shape::MultiPart,
+            prefix,
+            manifest: None,
+            parts: Vec::new(),
+            old_style: None,
+            temporaries: Vec::new(),
+            next_start: NextStart::LoadsFile,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// The shape of a set.
@@ -215,11 +231,33 @@ pub fn find_on_disk(path: &Path) -> io::Result<AofSet> {
 /// or if it cannot be read.
 pub fn find<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
     match tree.stat(path)? {
-        None => Err(io::Error::new(io::ErrorKind::NotFound, "no such file or directory")),
+        None => absent(tree, path),
         Some(Node::Other) => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
         Some(Node::File(size)) => file(tree, path, size),
         Some(Node::Directory) => directory(tree, path),
     }
+}
+
+/// Nothing lies there. Where it would be a manifest, its folder may hold parts.
+fn absent<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
+    let folder = parent(path);
+    if let Name::Manifest(prefix) = names::classify(&file_name(path))
+        && tree.stat(&folder)? == Some(Node::Directory)
+    {
+        let names = tree.list(&folder)?;
+        if names.iter().any(|(name, _)| names::classify(name).prefix() == Some(prefix)) {
+            return Set::of(tree, folder, prefix.to_vec()).without_manifest();
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, "no such file or directory"))
+}
+
+/// A single file without a look at what lies around it.
+pub(crate) fn single(path: &Path, size: u64) -> AofSet {
+    let name = file_name(path);
+    let node = Some(Node::File(size));
+    let part = Part { role: Role::Base, name: name.clone(), path: path.to_owned(), node, entry: None };
+    AofSet { shape: Shape::Single, parts: vec![part], ..AofSet::new(parent(path), name) }
 }
 
 fn file<T: Tree>(tree: &mut T, path: &Path, size: u64) -> io::Result<AofSet> {
@@ -230,15 +268,7 @@ fn file<T: Tree>(tree: &mut T, path: &Path, size: u64) -> io::Result<AofSet> {
         return Set::of(tree, parent(path), prefix).with_manifest(path.to_owned());
     }
     let folder = parent(path);
-    let mut set = Set::of(tree, folder.clone(), name.clone());
-    set.found.shape = Shape::Single;
-    set.found.parts.push(Part {
-        role: Role::Base,
-        name: name.clone(),
-        path: path.to_owned(),
-        node: Some(Node::File(size)),
-        entry: None,
-    });
+    let mut set = Set { tree, found: single(path, size) };
     let beside = set.listing(&folder);
     set.rewrites(&folder, &beside);
     for (other, _) in beside.iter().filter(|(other, _)| matches!(names::classify(other), Name::Manifest(_))) {
@@ -310,10 +340,7 @@ fn old_style_name(names: &[(Vec<u8>, Node)]) -> Option<Vec<u8>> {
 
 /// The prefix of files that are named like parts.
 fn prefix_of_parts(names: &[(Vec<u8>, Node)]) -> Option<Vec<u8>> {
-    names.iter().find_map(|(name, _)| match names::classify(name) {
-        Name::Base(prefix, _) | Name::Incr(prefix, _) => Some(prefix.to_vec()),
-        _ => None,
-    })
+    names.iter().find_map(|(name, _)| names::classify(name).prefix()).map(<[u8]>::to_vec)
 }
 
 /// A set while it is put together.
@@ -324,18 +351,7 @@ struct Set<'t, T> {
 
 impl<'t, T: Tree> Set<'t, T> {
     fn of(tree: &'t mut T, root: PathBuf, prefix: Vec<u8>) -> Self {
-        let found = AofSet {
-            root,
-            shape: Shape::MultiPart,
-            prefix,
-            manifest: None,
-            parts: Vec::new(),
-            old_style: None,
-            temporaries: Vec::new(),
-            next_start: NextStart::LoadsFile,
-            notes: Vec::new(),
-        };
-        Self { tree, found }
+        Self { tree, found: AofSet::new(root, prefix) }
     }
 
     fn with_manifest(mut self, path: PathBuf) -> io::Result<AofSet> {

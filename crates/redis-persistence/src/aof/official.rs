@@ -12,6 +12,7 @@
 
 mod files;
 mod single;
+mod walk;
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -22,7 +23,9 @@ pub use single::{FileReport, FileVerdict, Problem};
 
 use crate::aof::Manifest;
 use crate::aof::manifest::{Dialect, looks_like_manifest};
+pub(crate) use files::has_file_line;
 use single::Single;
+pub(crate) use walk::Walk;
 
 /// Which tool to stand in for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

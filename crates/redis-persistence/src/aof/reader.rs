@@ -71,6 +71,11 @@ impl<R: Read> Reader<R> {
         &self.parser
     }
 
+    /// The input, which stands anywhere behind what was read.
+    pub fn into_inner(self) -> R {
+        self.input
+    }
+
     /// The next record, or `None` at the end of the file.
     ///
     /// # Errors

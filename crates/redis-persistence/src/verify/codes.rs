@@ -197,6 +197,77 @@ codes! {
     TemplateUnknown "template-unknown" Error;
     TemplateUnused "template-unused" Note;
     TemplateHashInvalid "template-hash-invalid" Error;
+    // Append-only files: records.
+    AofTruncatedRecord "aof-truncated-record" Error;
+    AofBadFormat "aof-bad-format" Error;
+    AofZeroTail "aof-zero-tail" Error;
+    AofSecondRdb "aof-second-rdb" Error;
+    AofToolOnlyForm "aof-tool-only-form" Error;
+    AofOpenTransaction "aof-open-transaction" Error;
+    AofDiscardInMulti "aof-discard-in-multi" Error;
+    AofWatchedTransaction "aof-watched-transaction" Error;
+    AofEmptyCommandName "aof-empty-command-name" Error;
+    AofNulInCommandName "aof-nul-in-command-name" Error;
+    AofShutdown "aof-shutdown" Error;
+    AofLenientForm "aof-lenient-form" Warning;
+    AofNestedMulti "aof-nested-multi" Warning;
+    AofStrayExec "aof-stray-exec" Warning;
+    AofWatchInAof "aof-watch-in-aof" Warning;
+    AofSelectInvalid "aof-select-invalid" Warning;
+    AofSelectOutOfRange "aof-select-out-of-range" Note;
+    AofDangerousCommand "aof-dangerous-command" Warning;
+    AofSwallowedRecord "aof-swallowed-record" Warning;
+    AofAnnotationTooLong "aof-annotation-too-long" Warning;
+    AofAnnotationCut "aof-annotation-cut" Warning;
+    AofTimestampMalformed "aof-timestamp-malformed" Warning;
+    AofTimestampBackwards "aof-timestamp-backwards" Note;
+    AofUnknownAnnotation "aof-unknown-annotation" Note;
+    // Append-only files: images, and the files as a whole.
+    AofPreambleDamaged "aof-preamble-damaged" Error;
+    AofRdbInIncr "aof-rdb-in-incr" Warning;
+    AofRdbKeyRepeated "aof-rdb-key-repeated" Error;
+    AofEmptyBase "aof-empty-base" Warning;
+    AofGrewWhileRead "aof-grew-while-read" Note;
+    AofShrankWhileRead "aof-shrank-while-read" Warning;
+    // Manifests.
+    ManifestEmpty "manifest-empty" Error;
+    ManifestLineTooLong "manifest-line-too-long" Error;
+    ManifestNoFinalNewline "manifest-no-final-newline" Error;
+    ManifestNulByte "manifest-nul-byte" Error;
+    ManifestBlankLine "manifest-blank-line" Error;
+    ManifestBadQuoting "manifest-bad-quoting" Error;
+    ManifestNotPairs "manifest-not-pairs" Error;
+    ManifestNameIsPath "manifest-name-is-path" Error;
+    ManifestNoName "manifest-no-name" Error;
+    ManifestNoSeq "manifest-no-seq" Error;
+    ManifestNoType "manifest-no-type" Error;
+    ManifestUnknownType "manifest-unknown-type" Error;
+    ManifestSecondBase "manifest-second-base" Error;
+    ManifestSeqNotRising "manifest-seq-not-rising" Error;
+    ManifestTooLarge "manifest-too-large" Error;
+    ManifestMissingFile "manifest-missing-file" Error;
+    ManifestNotAFile "manifest-not-a-file" Error;
+    ManifestMissing "manifest-missing" Error;
+    ManifestCommentsOnly "manifest-comments-only" Warning;
+    ManifestListsNothing "manifest-lists-nothing" Warning;
+    ManifestFirstLineTripsTools "manifest-first-line-trips-tools" Warning;
+    ManifestGap "manifest-gap" Warning;
+    ManifestDuplicateFile "manifest-duplicate-file" Warning;
+    ManifestHistoryNamesLive "manifest-history-names-live" Warning;
+    ManifestHistoryForeignFile "manifest-history-foreign-file" Warning;
+    ManifestOffsetsDoNotChain "manifest-offsets-do-not-chain" Warning;
+    ManifestNameMismatch "manifest-name-mismatch" Note;
+    ManifestLenientForm "manifest-lenient-form" Note;
+    // What lies around a set.
+    AofEmptyStart "aof-empty-start" Error;
+    AofNextFileExists "aof-next-file-exists" Warning;
+    AofOrphanFile "aof-orphan-file" Note;
+    AofTemporaryFile "aof-temporary-file" Note;
+    AofOldStyleIgnored "aof-old-style-ignored" Note;
+    AofOldStyleMigrates "aof-old-style-migrates" Note;
+    AofOtherManifest "aof-other-manifest" Note;
+    AofPartOfSet "aof-part-of-set" Note;
+    AofFolderUnlisted "aof-folder-unlisted" Note;
 }
 
 impl fmt::Display for Code {

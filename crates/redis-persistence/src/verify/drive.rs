@@ -73,6 +73,26 @@ pub fn file(mut input: impl Read + Seek, options: &Options) -> io::Result<Report
     Ok(verifier.finish(Some(&mut source as &mut dyn Source)))
 }
 
+/// Verifies the RDB image that an append-only file begins with. The report covers the image alone; beside it stands the
+/// offset of the first byte after it, if its end was found.
+pub(super) fn image(input: &mut (impl Read + Seek), size: u64, options: &Options) -> io::Result<(Report, Option<u64>)> {
+    let mut verifier = RdbVerifier::new(options.clone());
+    let mut reader = Reader::with_limits(&mut *input, options.limits.clone());
+    let end = loop {
+        match reader.next_with_crc() {
+            Ok(Some((event, crc))) => verifier.event(&event, || crc),
+            Ok(None) => break Some(reader.offset()),
+            Err(ReadError::Io(error)) => return Err(error),
+            Err(ReadError::Parse(error)) => {
+                verifier.failed(&error, reader.into_window().data(), size);
+                break None;
+            }
+        }
+    };
+    let mut source = Seekable { input, base: 0 };
+    Ok((verifier.finish(Some(&mut source as &mut dyn Source)), end))
+}
+
 fn walk(input: &mut impl Read, options: &Options) -> io::Result<RdbVerifier> {
     let mut verifier = RdbVerifier::new(options.clone());
     let mut reader = Reader::with_limits(input, options.limits.clone());

@@ -18,6 +18,13 @@ pub(crate) enum Name<'a> {
     Other,
 }
 
+impl<'a> Name<'a> {
+    /// The prefix of a part.
+    pub(crate) fn prefix(self) -> Option<&'a [u8]> {
+        if let Self::Base(prefix, _) | Self::Incr(prefix, _) = self { Some(prefix) } else { None }
+    }
+}
+
 pub(super) const MANIFEST: &[u8] = b".manifest";
 
 pub(crate) fn classify(name: &[u8]) -> Name<'_> {

@@ -57,7 +57,7 @@ const PIECE: usize = 1024;
 /// Whether a line begins with `file`: the first one that is no comment, or with `any_line` whichever.
 ///
 /// A line here is a piece of at most 1024 bytes, so that the middle of a long line can be taken for the start of one.
-pub(super) fn has_file_line(file: impl Read, any_line: bool) -> io::Result<bool> {
+pub(crate) fn has_file_line(file: impl Read, any_line: bool) -> io::Result<bool> {
     let mut input = BufReader::with_capacity(256 << 10, file);
     let mut piece = Vec::with_capacity(PIECE);
     loop {

@@ -7,11 +7,13 @@
 //! ```
 
 use std::io::{self, Seek, SeekFrom};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use super::walk::Walk;
 use super::{Cut, Files, Opened, Preamble, Print, Run, Stop, Task, bytes_of, plain};
-use crate::aof::{Annotation, Command, Grammar, Parser, Reader, Record};
-use crate::{Error, ErrorKind, ReadError, Reading, resp};
+use crate::aof::{Annotation, Grammar, Parser, Reader};
+use crate::resp;
 
 /// A file to be checked.
 #[derive(Debug)]
@@ -80,35 +82,6 @@ pub enum Problem {
     },
 }
 
-/// How the walk over the records of a file ended.
-struct Walk {
-    ok_up_to: u64,
-    line: u64,
-    problem: Option<Problem>,
-    /// Whether it stopped before a timestamp that is greater than the one asked for.
-    later: bool,
-}
-
-/// The tool's own count of MULTI less EXEC.
-struct Depth(i32);
-
-impl Depth {
-    /// Takes a command's name; returns what the tool says against it. The tool compares up to the first NUL.
-    fn take(&mut self, name: &[u8], path: &[u8]) -> Option<Vec<u8>> {
-        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-        let word = if name.eq_ignore_ascii_case(b"multi") {
-            self.0 += 1;
-            if self.0 == 1 { None } else { Some("MULTI") }
-        } else if name.eq_ignore_ascii_case(b"exec") {
-            self.0 -= 1;
-            if self.0 == 0 { None } else { Some("EXEC") }
-        } else {
-            None
-        };
-        word.map(|word| [b"Unexpected ", word.as_bytes(), b" in AOF ", path].concat())
-    }
-}
-
 impl<F: Files> Run<'_, '_, F> {
     /// Checks one file and says so; what comes after it is not looked at unless this returns.
     pub(super) fn single(&mut self, single: &Single) -> Result<(), Stop> {
@@ -150,14 +123,14 @@ impl<F: Files> Run<'_, '_, F> {
             self.say("RDB preamble is OK, proceeding with AOF tail...");
         }
         let start = report.preamble_end.unwrap_or(0);
-        let walk = self.records(single, file, start).map_err(|error| self.unreadable(name, &error))??;
+        let (walk, later) = self.records(single, file, start).map_err(|error| self.unreadable(name, &error))??;
         self.line = walk.line;
         report.ok_up_to = walk.ok_up_to;
         report.ok_up_to_line = walk.line;
         report.diff = i64::try_from(i128::from(size) - i128::from(walk.ok_up_to)).unwrap_or(i64::MAX);
         report.problem = walk.problem;
         report.verdict = match report.diff {
-            _ if walk.later => FileVerdict::Later,
+            _ if later => FileVerdict::Later,
             1.. => FileVerdict::Invalid,
             _ => FileVerdict::Valid,
         };
@@ -189,62 +162,26 @@ impl<F: Files> Run<'_, '_, F> {
     }
 
     /// Walks over the records; the inner error is an end of the run that was announced already.
-    fn records(&mut self, single: &Single, file: F::File, start: u64) -> io::Result<Result<Walk, Stop>> {
-        let path = bytes_of(&single.path);
+    fn records(&mut self, single: &Single, file: F::File, start: u64) -> io::Result<Result<(Walk, bool), Stop>> {
         let mut reader = Reader::with_parser(file, Parser::at(Grammar::Tool, start)).seeking();
-        let mut depth = Depth(0);
-        let mut walk = Walk { ok_up_to: start, line: self.line, problem: None, later: false };
-        let base = self.line;
-        loop {
-            if depth.0 == 0 {
-                walk.ok_up_to = reader.parser().offset();
-            }
-            let before = base + reader.parser().line_ends();
-            match reader.next_record() {
-                Ok(Some(Record::Annotation(annotation))) => match self.stamp(&annotation, single) {
-                    Ok(false) => {}
-                    Ok(true) => {
-                        walk.ok_up_to = annotation.start();
-                        walk.later = true;
-                        return Ok(Ok(walk));
-                    }
-                    Err(stop) => return Ok(Err(stop)),
-                },
-                Ok(Some(Record::Command(command))) => {
-                    if let Some(problem) = misplaced(&command, &mut depth, path) {
-                        walk.line = before + 3;
-                        walk.problem = Some(problem);
-                        return Ok(Ok(walk));
-                    }
+        let mut walk = Walk::new(start, self.line);
+        let mut later = false;
+        let stopped =
+            walk.run(&mut reader, bytes_of(&single.path), |annotation| match self.stamp(annotation, single) {
+                Ok(false) => ControlFlow::Continue(()),
+                Ok(true) => {
+                    later = true;
+                    ControlFlow::Break(None)
                 }
-                Ok(None) => {
-                    if depth.0 != 0 {
-                        walk.problem = Some(no_exec(reader.parser().part()));
-                    }
-                    break;
-                }
-                Err(ReadError::Io(error)) => return Err(error),
-                Err(ReadError::Parse(error)) => {
-                    // The tool looks at a name before it reads on, so what is wrong there comes first.
-                    let named = reader.parser().unfinished();
-                    if let Some(problem) = named.and_then(|command| misplaced(&command, &mut depth, path)) {
-                        walk.line = before + 3;
-                        walk.problem = Some(problem);
-                        return Ok(Ok(walk));
-                    }
-                    walk.problem = problem(&error, reader.parser());
-                    if walk.problem.is_none() && depth.0 != 0 {
-                        walk.problem = Some(no_exec(reader.parser().part()));
-                    }
-                    break;
-                }
-            }
+                Err(stop) => ControlFlow::Break(Some(stop)),
+            })?;
+        if let Some(Some(stop)) = stopped {
+            return Ok(Err(stop));
         }
         if matches!(walk.problem, Some(Problem::Format)) {
             self.say_of("AOF ", &single.name, " format error");
         }
-        walk.line = base + reader.parser().line_ends();
-        Ok(Ok(walk))
+        Ok(Ok((walk, later)))
     }
 
     /// Looks at an annotation if there is a time to cut at; true to cut before it.
@@ -344,50 +281,4 @@ impl<F: Files> Run<'_, '_, F> {
         });
         Ok(())
     }
-}
-
-/// Takes the name of a command, complete or not, and says what is wrong with its place.
-fn misplaced(command: &Command<'_>, depth: &mut Depth, path: &[u8]) -> Option<Problem> {
-    let name = command.arg(0)?;
-    let mut message = depth.take(name.head, path)?;
-    // The tool's buffer for a message.
-    message.truncate(1023);
-    Some(Problem::Record { offset: name.at, message })
-}
-
-fn no_exec(offset: u64) -> Problem {
-    Problem::Record { offset, message: b"Reached EOF before reading EXEC for MULTI".to_vec() }
-}
-
-/// What the tool says of an error; nothing if a header line is missing altogether.
-fn problem(error: &Error, parser: &Parser) -> Option<Problem> {
-    let part = parser.part();
-    let message = match error.kind() {
-        ErrorKind::NotARecord(_) => return Some(Problem::Format),
-        ErrorKind::BadPrefix { wanted, found } => {
-            let mut message = format!("Expected prefix '{}', got: '", char::from(*wanted)).into_bytes();
-            message.push(*found);
-            // C's string ends at a NUL.
-            if *found == 0 {
-                message.pop();
-            } else {
-                message.push(b'\'');
-            }
-            message
-        }
-        // Two bytes that C prints as signed numbers of 32 bits.
-        ErrorKind::BadLineEnd([first, second]) => {
-            let hex = |byte: u8| format!("{:02x}", i32::from(byte.cast_signed()));
-            format!("Expected \\r\\n, got: {}{}", hex(*first), hex(*second)).into_bytes()
-        }
-        ErrorKind::BadArgLength(length) => {
-            format!("Expected to read string of {length} bytes, which is not in the suitable range").into_bytes()
-        }
-        ErrorKind::UnexpectedEof { missing } if error.reading() == Reading::Arg => {
-            let got = error.failed_at().saturating_sub(part);
-            format!("Expected to read {} bytes, got {got} bytes", got.saturating_add(*missing)).into_bytes()
-        }
-        _ => return None,
-    };
-    Some(Problem::Record { offset: part, message })
 }

@@ -1,0 +1,364 @@
+//! Verifies append-only files: one file, or all files of a set, in one run.
+//!
+//! ```text
+//! aof::dir::find -> AofSet -> manifest.rs   the manifest, and what lies about
+//!                             each part     RDB image -> drive::image, records -> records.rs
+//!                          -> Log, AofFacts -> Report
+//! ```
+//! Beside the verdict runs the official tool's own count (`aof::official::Walk`), for people who compare.
+
+mod commands;
+mod damage;
+mod input;
+mod log;
+mod manifest;
+mod records;
+mod repeat;
+mod watch;
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::codes::Code;
+use super::drive;
+use super::finding::Severity;
+use super::options::Options;
+use super::report::{AofFacts, Counts, DuplicateCheck, Kind, Part, Report, Verdict};
+use crate::aof::dir::{self, AofSet, NextStart, Node, Role, Shape, Tree};
+use crate::aof::official::{Disk, Opened, Walk, has_file_line};
+use crate::aof::{Grammar, Parser, Reader};
+use commands::Judge;
+use input::Clamped;
+use log::Log;
+use records::{Place, Records};
+
+/// Verifies what lies under a path: an append-only file, a manifest, an `appendonlydir`, or a server's directory.
+///
+/// # Errors
+/// If nothing lies there, if it is no regular file and no such directory, or if it cannot be read. Damage is no error, but
+/// findings.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::verify::{self, Options};
+///
+/// let error = verify::aof_path("no/such/appendonlydir".as_ref(), &Options::default());
+/// assert!(error.is_err());
+/// ```
+pub fn aof_path(path: &Path, options: &Options) -> io::Result<Report> {
+    aof_in(&mut Disk, path, options)
+}
+
+/// Verifies one append-only file in memory.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::verify::{self, Options, Verdict};
+///
+/// let report = verify::aof_slice(b"*1\r\n$8\r\nFLUSHALL\r\n*1\r\n$4\r\nPI", &Options::default())?;
+/// assert_eq!(report.verdict, Verdict::Damaged);
+/// assert_eq!(report.findings[0].code.as_str(), "aof-truncated-record");
+/// assert_eq!(report.parts[0].loads_up_to, Some(18));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// None but those of an input that fails.
+pub fn aof_slice(data: &[u8], options: &Options) -> io::Result<Report> {
+    let mut files = dir::Memory::default();
+    files.add("appendonly.aof", data.to_vec());
+    let set = dir::single(Path::new("appendonly.aof"), data.len() as u64);
+    aof_set(&mut files, &set, options)
+}
+
+/// Verifies what lies under a path of any tree of files.
+///
+/// # Errors
+/// As [`aof_path`].
+pub fn aof_in<T: Tree>(tree: &mut T, path: &Path, options: &Options) -> io::Result<Report> {
+    let set = dir::find(tree, path)?;
+    aof_set(tree, &set, options)
+}
+
+/// Verifies a set that was found before.
+///
+/// # Errors
+/// As [`aof_path`].
+pub fn aof_set<T: Tree>(tree: &mut T, set: &AofSet, options: &Options) -> io::Result<Report> {
+    let mut run = Run {
+        tree,
+        set,
+        options,
+        log: Log::new(options.max_findings),
+        judge: Judge::default(),
+        facts: AofFacts::default(),
+        parts: Vec::new(),
+        image: None,
+        images: Vec::new(),
+        tool: Tool { line: 1, goes_on: true },
+    };
+    run.all()?;
+    Ok(run.report())
+}
+
+/// The official tool's way through the files.
+struct Tool {
+    line: u64,
+    goes_on: bool,
+}
+
+struct Run<'a, T> {
+    tree: &'a mut T,
+    set: &'a AofSet,
+    options: &'a Options,
+    log: Log,
+    judge: Judge,
+    facts: AofFacts,
+    parts: Vec<Part>,
+    /// What was found out about the first RDB image.
+    image: Option<Report>,
+    /// The parts that begin with an image, for keys that stand in two of them.
+    images: Vec<usize>,
+    tool: Tool,
+}
+
+impl<T: Tree> Run<'_, T> {
+    fn all(&mut self) -> io::Result<()> {
+        let set = self.set;
+        manifest::check(set, &mut self.log);
+        self.start_tool()?;
+        let last = set.parts.iter().rposition(|part| part.role.is_loaded());
+        for (number, part) in set.parts.iter().enumerate() {
+            self.parts.push(Part {
+                name: part.name.escape_ascii().to_string(),
+                role: part.role,
+                size: part.size(),
+                ok_up_to: None,
+                loads_up_to: None,
+                preamble_end: None,
+            });
+            if part.role.is_loaded() {
+                let name = (set.shape == Shape::MultiPart).then(|| part.name.escape_ascii().to_string());
+                self.log.next_file(name);
+                self.part(number, Some(number) == last)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The tool looks at what it is given before it looks at any part.
+    fn start_tool(&mut self) -> io::Result<()> {
+        match &self.set.manifest {
+            Some(file) if !has_file_line(&file.bytes[..], false)? => {
+                // It takes the manifest for an append-only file, and looks no further.
+                if file.size > 0 {
+                    let mut walk = Walk::new(0, 1);
+                    let mut reader = Reader::with_parser(&file.bytes[..], Parser::new(Grammar::Tool));
+                    walk.run(&mut reader, b"", |_| ControlFlow::<()>::Continue(()))?;
+                    self.analyzed(&walk, file.size);
+                }
+                self.tool.goes_on = false;
+            }
+            Some(file) => self.tool.goes_on = file.errors.is_empty(),
+            None if self.set.shape == Shape::MultiPart => self.tool.goes_on = false,
+            None => {}
+        }
+        // It knows nothing of a file that a server would move in.
+        self.tool.goes_on &= self.set.next_start != NextStart::Migrates;
+        Ok(())
+    }
+
+    fn part(&mut self, number: usize, last: bool) -> io::Result<()> {
+        let part = &self.set.parts[number];
+        let (file, size) = match part.node {
+            Some(Node::File(_)) => match self.tree.open(&part.path) {
+                Ok(Opened::File { file, size }) => (file, size),
+                Ok(Opened::Directory) => return self.absent(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return self.absent(),
+                Err(error) => {
+                    return Err(io::Error::new(error.kind(), format!("{}: {error}", part.path.display())));
+                }
+            },
+            _ => return self.absent(),
+        };
+        self.parts[number].size = Some(size);
+        let mut input = Clamped::new(file, size);
+        if size == 0 {
+            (self.parts[number].loads_up_to, self.parts[number].ok_up_to) = (Some(0), Some(0));
+            if part.role == Role::Base && part.name.ends_with(b".rdb") {
+                self.log.note(Code::AofEmptyBase, || {
+                    "the base is named as a snapshot and is empty: servers start with the files after it alone"
+                        .to_owned()
+                });
+            }
+            return Ok(());
+        }
+        self.content(number, last, &mut input)?;
+        let now = input.size_now()?;
+        if now > size {
+            self.log.note(Code::AofGrewWhileRead, || {
+                format!("the file grew from {size} to {now} bytes while it was read; the first {size} were judged")
+            });
+        } else if now < size {
+            self.log.note(Code::AofShrankWhileRead, || {
+                format!("the file shrank from {size} to {now} bytes while it was read; check it again")
+            });
+        }
+        Ok(())
+    }
+
+    /// A part that cannot be opened ends the tool's run; the finding is the manifest's.
+    fn absent(&mut self) -> io::Result<()> {
+        self.tool.goes_on = false;
+        Ok(())
+    }
+
+    fn content(&mut self, number: usize, last: bool, input: &mut Clamped<T::File>) -> io::Result<()> {
+        let role = self.set.parts[number].role;
+        let head = input.peek(0, 6)?;
+        let image = head.starts_with(b"REDIS") || head == b"VALKEY";
+        // The tool looks for an image in a base only, and knows Redis' signature only.
+        let tool_sees_it = head.starts_with(b"REDIS") && input.size() >= 8 && role == Role::Base;
+        if self.set.shape == Shape::Single {
+            input.seek(SeekFrom::Start(0))?;
+            // A file that begins as a manifest does is one for the tool.
+            self.tool.goes_on &= image || !has_file_line(input.by_ref().take(1 << 20), false)?;
+        }
+        let mut start = 0;
+        let mut tool_line = Some(self.tool.line);
+        if image {
+            let Some((end, sane)) = self.rdb(number, input)? else {
+                if tool_sees_it {
+                    self.tool.goes_on = false;
+                } else {
+                    self.unseen_image(number, input.size());
+                }
+                return Ok(());
+            };
+            start = end;
+            if !tool_sees_it {
+                self.unseen_image(number, input.size());
+                tool_line = None;
+            } else if !sane {
+                self.tool.goes_on = false;
+            }
+        }
+        let place = Place { start, tool_line, last, limits: &self.options.limits };
+        let mut records = Records::new(place, &mut self.log, &self.judge);
+        let outcome = records.walk(input)?;
+        records.add_to(&mut self.facts);
+        let sound = !image || self.parts[number].preamble_end.is_some();
+        self.parts[number].loads_up_to = sound.then_some(outcome.loads_up_to);
+        if let Some(walk) = &outcome.tool {
+            self.parts[number].ok_up_to = Some(walk.ok_up_to);
+            self.analyzed(walk, input.size());
+        }
+        Ok(())
+    }
+
+    /// An image that the tool takes for records, so that it stops at its first byte.
+    fn unseen_image(&mut self, number: usize, size: u64) {
+        self.parts[number].ok_up_to = Some(0);
+        let walk = Walk::new(0, self.tool.line);
+        self.analyzed(&walk, size);
+    }
+
+    /// The tool prints its analysis of a file, and goes on to the next one if this one is valid.
+    fn analyzed(&mut self, walk: &Walk, size: u64) {
+        if std::mem::replace(&mut self.tool.goes_on, false) {
+            let diff = i64::try_from(i128::from(size) - i128::from(walk.ok_up_to)).unwrap_or(i64::MAX);
+            (self.facts.ok_up_to, self.facts.ok_up_to_line) = (Some(walk.ok_up_to), Some(walk.line));
+            self.facts.diff = Some(diff);
+            self.tool.line = walk.line;
+            self.tool.goes_on = diff == 0;
+        }
+    }
+
+    /// Verifies the image. Answers where it ends and whether the tool finds it sane, or nothing if its end is not found.
+    fn rdb(&mut self, number: usize, input: &mut Clamped<T::File>) -> io::Result<Option<(u64, bool)>> {
+        input.seek(SeekFrom::Start(0))?;
+        let size = input.size();
+        let (report, end) = drive::image(input, size, self.options)?;
+        let role = self.set.parts[number].role;
+        if role == Role::Incr {
+            self.repeated(number, input)?;
+            self.log.note(Code::AofRdbInIncr, || {
+                "an incremental file begins with an RDB image: servers load it as long as no key repeats, the check \
+                 tools do not"
+                    .to_owned()
+            });
+        }
+        self.images.push(number);
+        self.log.image(&report);
+        let sound = report.verdict != Verdict::Damaged;
+        if !sound {
+            let codes: Vec<_> =
+                report.findings_by_code.keys().filter(|code| code.severity() == Severity::Error).collect();
+            let first = codes.first().map_or_else(String::new, |code| format!(" ({code})"));
+            self.log.note(Code::AofPreambleDamaged, || {
+                format!("the RDB image at the start of the file is damaged{first}: no server starts with it")
+            });
+        } else {
+            self.parts[number].preamble_end = end;
+        }
+        let insane = [Code::RdbChecksumMismatch, Code::RdbBadVersion]
+            .iter()
+            .any(|code| report.findings_by_code.contains_key(code));
+        if self.image.is_none() {
+            self.image = Some(report);
+        }
+        Ok(end.map(|end| (end, !insane)))
+    }
+
+    /// Looks for keys of this image in the ones before it.
+    fn repeated(&mut self, number: usize, input: &mut Clamped<T::File>) -> io::Result<()> {
+        // Commands in between may have deleted a key: then nothing is certain.
+        if self.images.is_empty() || self.facts.commands > 0 {
+            return Ok(());
+        }
+        let limits = &self.options.limits;
+        let mut keys = repeat::Keys::default();
+        for earlier in &self.images {
+            if let Opened::File { file, .. } = self.tree.open(&self.set.parts[*earlier].path)? {
+                keys.add(file, limits)?;
+            }
+        }
+        input.seek(SeekFrom::Start(0))?;
+        if let Some((at, key)) = keys.first_in(&mut *input, limits)? {
+            let name = &self.parts[number].name;
+            self.log.add(
+                Code::AofRdbKeyRepeated,
+                (at, at),
+                || format!("{name} holds an RDB image with a key of the image before it: servers abort"),
+                |finding| finding.key = Some(key),
+            );
+        }
+        Ok(())
+    }
+
+    fn report(self) -> Report {
+        let damaged = self.log.any(Severity::Error);
+        let unknown = self.image.as_ref().is_some_and(|image| image.verdict == Verdict::Unknown);
+        let (findings, findings_by_code) = self.log.into_parts();
+        let image = self.image;
+        Report {
+            kind: if self.set.shape == Shape::Single { Kind::Aof } else { Kind::AofDir },
+            verdict: match (damaged, unknown) {
+                (true, _) => Verdict::Damaged,
+                (false, true) => Verdict::Unknown,
+                (false, false) => Verdict::Sound,
+            },
+            size: self.parts.iter().filter(|part| part.role.is_loaded()).filter_map(|part| part.size).sum(),
+            format: image.as_ref().and_then(|image| image.format.clone()),
+            checksum: image.as_ref().and_then(|image| image.checksum),
+            duplicates: image.as_ref().map_or(DuplicateCheck::Off, |image| image.duplicates),
+            counts: image.map_or_else(Counts::default, |image| image.counts),
+            findings,
+            findings_total: findings_by_code.values().sum(),
+            findings_by_code,
+            aof: Some(self.facts),
+            parts: self.parts,
+        }
+    }
+}

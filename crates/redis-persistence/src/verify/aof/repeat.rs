@@ -1,0 +1,66 @@
+//! Keys of one RDB image that stand in another one of the same set: the server that loads the second aborts.
+
+use std::collections::HashSet;
+use std::io::{self, Read};
+
+use crate::Limits;
+use crate::error::ReadError;
+use crate::rdb::{Body, Payload};
+use crate::reader::Reader;
+
+/// What one hash costs in a set.
+const ENTRY: usize = 32;
+
+/// The keys of the images so far, by hash.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    hashes: HashSet<u64>,
+}
+
+impl Keys {
+    /// Adds the keys of an image, as many as the limit for duplicate detection allows.
+    pub(super) fn add(&mut self, input: impl Read, limits: &Limits) -> io::Result<()> {
+        let room = limits.duplicate_bytes / ENTRY;
+        each_key(input, limits, |hash, _| {
+            self.hashes.insert(hash);
+            self.hashes.len() < room
+        })
+    }
+
+    /// The first key of another image that is among them: its place and name.
+    pub(super) fn first_in(&self, input: impl Read, limits: &Limits) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let mut found = None;
+        each_key(input, limits, |hash, key| {
+            if self.hashes.contains(&hash) {
+                found = Some((key.0, key.1.to_vec()));
+            }
+            found.is_none()
+        })?;
+        Ok(found)
+    }
+}
+
+/// Goes over the keys with their places, until `on` says no or the image ends, well or not. Keys that are too long to be
+/// held are left out.
+fn each_key(input: impl Read, limits: &Limits, mut on: impl FnMut(u64, (u64, &[u8])) -> bool) -> io::Result<()> {
+    let mut reader = Reader::with_limits(input, limits.clone());
+    let mut db = 0;
+    loop {
+        let event = match reader.next() {
+            Ok(Some(event)) => event,
+            Ok(None) | Err(ReadError::Parse(_)) => return Ok(()),
+            Err(ReadError::Io(error)) => return Err(error),
+        };
+        match &event.payload {
+            Payload::SelectDb { db: selected } => db = *selected,
+            Payload::Record(record) if !matches!(record.key.body, Body::Long { .. }) => {
+                let Ok(key) = record.key.decode() else { continue };
+                let hash = xxhash_rust::xxh3::xxh3_64_with_seed(&key, db);
+                if !on(hash, (record.type_at, &key)) {
+                    return Ok(());
+                }
+            }
+            _ => {}
+        }
+    }
+}
