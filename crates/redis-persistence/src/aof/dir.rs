@@ -241,11 +241,11 @@ pub fn find<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
 /// Nothing lies there. Where it would be a manifest, its folder may hold parts.
 fn absent<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
     let folder = parent(path);
-    if let Name::Manifest(prefix) = names::classify(&file_name(path))
+    if let Name::Manifest(prefix) = classify(&file_name(path))
         && tree.stat(&folder)? == Some(Node::Directory)
     {
         let names = tree.list(&folder)?;
-        if names.iter().any(|(name, _)| names::classify(name).prefix() == Some(prefix)) {
+        if names.iter().any(|(name, _)| classify(name).prefix() == Some(prefix)) {
             return Set::of(tree, folder, prefix.to_vec()).without_manifest();
         }
     }
@@ -262,7 +262,7 @@ pub(crate) fn single(path: &Path, size: u64) -> AofSet {
 
 fn file<T: Tree>(tree: &mut T, path: &Path, size: u64) -> io::Result<AofSet> {
     let name = file_name(path);
-    let named = matches!(names::classify(&name), Name::Manifest(_));
+    let named = matches!(classify(&name), Name::Manifest(_));
     if named || looks_like_manifest(&head(tree, path, PROBE)?) {
         let prefix = name.strip_suffix(names::MANIFEST).unwrap_or_default().to_vec();
         return Set::of(tree, parent(path), prefix).with_manifest(path.to_owned());
@@ -271,7 +271,7 @@ fn file<T: Tree>(tree: &mut T, path: &Path, size: u64) -> io::Result<AofSet> {
     let mut set = Set { tree, found: single(path, size) };
     let beside = set.listing(&folder);
     set.rewrites(&folder, &beside);
-    for (other, _) in beside.iter().filter(|(other, _)| matches!(names::classify(other), Name::Manifest(_))) {
+    for (other, _) in beside.iter().filter(|(other, _)| matches!(classify(other), Name::Manifest(_))) {
         let manifest = join(&folder, other);
         let lists = set.read_manifest(&manifest)?.manifest.entries.iter().any(|entry| entry.name == name);
         if lists {
@@ -320,7 +320,7 @@ fn directory<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
 fn manifests(names: &[(Vec<u8>, Node)]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
     let mut prefixes: Vec<_> = names
         .iter()
-        .filter_map(|(name, _)| if let Name::Manifest(prefix) = names::classify(name) { Some(prefix) } else { None })
+        .filter_map(|(name, _)| if let Name::Manifest(prefix) = classify(name) { Some(prefix) } else { None })
         .collect();
     prefixes.sort_by_key(|prefix| *prefix != DEFAULT_NAME);
     let (first, others) = prefixes.split_first()?;
@@ -333,14 +333,14 @@ fn old_style_name(names: &[(Vec<u8>, Node)]) -> Option<Vec<u8>> {
     if file(DEFAULT_NAME) {
         return Some(DEFAULT_NAME.to_vec());
     }
-    let plain = |name: &Vec<u8>| name.ends_with(b".aof") && names::classify(name) == Name::Other && file(name);
+    let plain = |name: &Vec<u8>| name.ends_with(b".aof") && classify(name) == Name::Other && file(name);
     let mut named = names.iter().map(|(name, _)| name).filter(|name| plain(name));
     named.next().filter(|_| named.next().is_none()).cloned()
 }
 
 /// The prefix of files that are named like parts.
 fn prefix_of_parts(names: &[(Vec<u8>, Node)]) -> Option<Vec<u8>> {
-    names.iter().find_map(|(name, _)| names::classify(name).prefix()).map(<[u8]>::to_vec)
+    names.iter().find_map(|(name, _)| classify(name).prefix()).map(<[u8]>::to_vec)
 }
 
 /// A set while it is put together.
@@ -391,6 +391,7 @@ impl<'t, T: Tree> Set<'t, T> {
         let path = join(&self.found.root, &entry.name);
         // The folder may be one that can be entered but not listed.
         let node = match node_in(beside, &entry.name) {
+            None if matches!(&entry.name[..], b"" | b"." | b"..") => Some(Node::Directory),
             None => self.tree.stat(&path)?,
             known => known,
         };
@@ -420,7 +421,7 @@ impl<'t, T: Tree> Set<'t, T> {
         let root = self.found.root.clone();
         for (name, node) in beside {
             let listed = self.found.parts.iter().any(|part| part.name == *name);
-            match (names::classify(name), node) {
+            match (classify(name), node) {
                 (Name::Temporary, Node::File(size)) => {
                     self.found.temporaries.push(Temporary { path: join(&root, name), size: *size });
                 }
@@ -492,7 +493,7 @@ impl<'t, T: Tree> Set<'t, T> {
             seqs.filter(|entry| entry.kind == kind).map(|entry| entry.seq).max().unwrap_or(0).saturating_add(1)
         };
         let (base, incr) = (highest(EntryKind::Base), highest(EntryKind::Incr));
-        let next = |name: &[u8]| match names::classify(name) {
+        let next = |name: &[u8]| match classify(name) {
             Name::Base(_, seq) => i64::try_from(seq) == Ok(base),
             Name::Incr(_, seq) => i64::try_from(seq) == Ok(incr),
             _ => false,

@@ -296,7 +296,7 @@ impl<F: Files> Run<'_, '_, F> {
 
     fn is_manifest(&mut self, path: &Path) -> Result<bool, Stop> {
         let found = match self.probe(path)? {
-            Some((file, _)) => files::has_file_line(file, self.request.tool == Tool::Redis70),
+            Some((file, _)) => has_file_line(file, self.request.tool == Tool::Redis70),
             None => Err(io::ErrorKind::IsADirectory.into()),
         };
         found.map_err(|_| {

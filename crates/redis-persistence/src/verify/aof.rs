@@ -28,7 +28,6 @@ use super::report::{AofFacts, Counts, DuplicateCheck, Kind, Part, Report, Verdic
 use crate::aof::dir::{self, AofSet, NextStart, Node, Role, Shape, Tree};
 use crate::aof::official::{Disk, Opened, Walk, has_file_line};
 use crate::aof::{Grammar, Parser, Reader};
-use commands::Judge;
 use input::Clamped;
 use log::Log;
 use records::{Place, Records};
@@ -91,7 +90,6 @@ pub fn aof_set<T: Tree>(tree: &mut T, set: &AofSet, options: &Options) -> io::Re
         set,
         options,
         log: Log::new(options.max_findings),
-        judge: Judge::default(),
         facts: AofFacts::default(),
         parts: Vec::new(),
         image: None,
@@ -113,7 +111,6 @@ struct Run<'a, T> {
     set: &'a AofSet,
     options: &'a Options,
     log: Log,
-    judge: Judge,
     facts: AofFacts,
     parts: Vec<Part>,
     /// What was found out about the first RDB image.
@@ -245,7 +242,7 @@ impl<T: Tree> Run<'_, T> {
             }
         }
         let place = Place { start, tool_line, last, limits: &self.options.limits };
-        let mut records = Records::new(place, &mut self.log, &self.judge);
+        let mut records = Records::new(place, &mut self.log);
         let outcome = records.walk(input)?;
         records.add_to(&mut self.facts);
         let sound = !image || self.parts[number].preamble_end.is_some();

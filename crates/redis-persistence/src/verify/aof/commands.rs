@@ -3,9 +3,7 @@
 //! This is where a table of commands plugs in (names, argument counts, flags): it gets every command, with its place in
 //! the transaction, and answers with findings. Unknown names and argument counts are not judged here yet.
 
-use memchr::memmem::Finder;
-
-use crate::aof::Command;
+use crate::aof::{Arg, Command};
 use crate::resp;
 use crate::verify::codes::Code;
 
@@ -15,18 +13,6 @@ pub(super) struct Remark {
     /// The byte that it is about.
     pub(super) at: u64,
     pub(super) message: String,
-}
-
-/// Judges commands one by one.
-#[derive(Debug)]
-pub(super) struct Judge {
-    record: Finder<'static>,
-}
-
-impl Default for Judge {
-    fn default() -> Self {
-        Self { record: Finder::new(b"\r\n*") }
-    }
 }
 
 /// Commands that act on the server and not on its data. What a server writes to its file never holds them.
@@ -65,62 +51,80 @@ const DANGEROUS: [&[u8]; 29] = [
 /// The shortest payload that can hold the head of a record.
 const SHORTEST_HEAD: usize = 13;
 
-impl Judge {
-    /// Looks at a command; `queued` says that it lies inside a transaction.
-    pub(super) fn command(&self, command: &Command<'_>, queued: bool, say: &mut dyn FnMut(Remark)) {
-        let name = command.name();
-        if name.is_empty() {
-            return say(Remark {
-                code: Code::AofEmptyCommandName,
-                at: command.start(),
-                message: "the command has no name: every server refuses to start".to_owned(),
-            });
+/// Looks at a command; `queued` says that it lies inside a transaction.
+pub(super) fn judge(command: &Command<'_>, queued: bool, say: &mut dyn FnMut(Remark)) {
+    let name = command.name();
+    if name.is_empty() {
+        return say(Remark {
+            code: Code::AofEmptyCommandName,
+            at: command.start(),
+            message: "the command has no name: every server refuses to start".to_owned(),
+        });
+    }
+    if memchr::memchr(0, name).is_some() {
+        return say(Remark {
+            code: Code::AofNulInCommandName,
+            at: command.start(),
+            message: format!("the command's name \"{}\" holds a NUL byte", name.escape_ascii()),
+        });
+    }
+    swallowed_head(command, say);
+    if !may_be_dangerous(name) {
+        return;
+    }
+    let mut upper = [0; 12];
+    let upper = &mut upper[..name.len()];
+    upper.copy_from_slice(name);
+    upper.make_ascii_uppercase();
+    if DANGEROUS.binary_search(&&*upper).is_ok() {
+        dangerous(command, upper, queued, say);
+    }
+}
+
+/// A payload that holds the head of a record, and whose length is one digit away from ending before it. A value may
+/// well hold a record; that its length fits too is too much of a chance.
+fn swallowed_head(command: &Command<'_>, say: &mut dyn FnMut(Remark)) {
+    for (number, arg) in command.args().enumerate() {
+        if arg.head.len() < SHORTEST_HEAD {
+            continue;
         }
-        if memchr::memchr(0, name).is_some() {
-            return say(Remark {
-                code: Code::AofNulInCommandName,
-                at: command.start(),
-                message: format!("the command's name \"{}\" holds a NUL byte", name.escape_ascii()),
-            });
-        }
-        self.swallowed(command, say);
-        if name.len() > 12 || !may_be_dangerous(name[0]) {
-            return;
-        }
-        let mut upper = [0; 12];
-        let upper = &mut upper[..name.len()];
-        upper.copy_from_slice(name);
-        upper.make_ascii_uppercase();
-        if DANGEROUS.binary_search(&&*upper).is_ok() {
-            dangerous(command, upper, queued, say);
+        let wrong = |at: &usize| {
+            let after = resp::multibulk(&arg.head[at + 2..]).ok()?.0;
+            let (name, length) = resp::bulk(after).ok()?;
+            let name = &name[..usize::try_from(length).ok()?.min(name.len())];
+            let word = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+            (word && one_digit_apart(arg.len, *at as u64)).then_some(())
+        };
+        // Few payloads hold a star at all; a search for all three bytes costs more on short ones.
+        let heads = memchr::memchr_iter(b'*', arg.head).filter(|star| arg.head[..*star].ends_with(b"\r\n"));
+        if let Some(length) = heads.map(|star| star - 2).find(|at| wrong(at).is_some()) {
+            let at = arg.at + length as u64 + 2;
+            return say(swallowed(number, &arg, at, length));
         }
     }
+}
 
-    /// A payload that holds the head of a record: a length that is too long by one digit takes in what follows.
-    fn swallowed(&self, command: &Command<'_>, say: &mut dyn FnMut(Remark)) {
-        for (number, arg) in command.args().enumerate() {
-            if arg.head.len() < SHORTEST_HEAD {
-                continue;
-            }
-            let head = |at: &usize| {
-                let after = resp::multibulk(&arg.head[at + 2..]).ok()?.0;
-                let (name, length) = resp::bulk(after).ok()?;
-                let name = &name[..usize::try_from(length).ok()?.min(name.len())];
-                (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(())
-            };
-            if let Some(at) = self.record.find_iter(arg.head).find(|at| head(at).is_some()) {
-                let at = arg.at + at as u64 + 2;
-                return say(Remark {
-                    code: Code::AofSwallowedRecord,
-                    at,
-                    message: format!(
-                        "argument {number} of {} bytes, at byte {}, holds the head of a record at byte {at}: a wrong \
-                         length, unless the value is meant to hold one",
-                        arg.len, arg.at
-                    ),
-                });
-            }
-        }
+fn swallowed(number: usize, arg: &Arg<'_>, at: u64, length: usize) -> Remark {
+    Remark {
+        code: Code::AofSwallowedRecord,
+        at,
+        message: format!(
+            "argument {number} of {} bytes, at byte {}, holds the head of a record at byte {at}: its length should be \
+             {length}, unless the value is meant to hold that",
+            arg.len, arg.at
+        ),
+    }
+}
+
+/// Whether one decimal number becomes the other by changing, adding or dropping one digit.
+fn one_digit_apart(a: u64, b: u64) -> bool {
+    let (a, b) = (a.to_string().into_bytes(), b.to_string().into_bytes());
+    let (long, short) = if a.len() < b.len() { (b, a) } else { (a, b) };
+    let same = long.iter().zip(&short).take_while(|(x, y)| x == y).count();
+    match long.len() - short.len() {
+        0 => long.get(same + 1..) == short.get(same + 1..),
+        1 => long[same + 1..] == short[same..],
+        _ => false,
     }
 }
 
@@ -132,24 +136,24 @@ pub(super) fn broken_head(command: &Command<'_>) -> Option<Remark> {
     let star = memchr::memrchr(b'*', bytes)?;
     let begins = bytes[..star].ends_with(b"\r\n") && bytes[star + 1..].iter().all(u8::is_ascii_digit);
     let at = arg.at + star as u64;
-    begins.then(|| Remark {
-        code: Code::AofSwallowedRecord,
-        at,
-        message: format!(
-            "argument {number} of {} bytes, at byte {}, ends with the beginning of a record at byte {at}: its length \
-             should be {}",
-            arg.len,
-            arg.at,
-            star - 2
-        ),
-    })
+    begins.then(|| swallowed(number, &arg, at, star - 2))
 }
 
-fn may_be_dangerous(first: u8) -> bool {
-    matches!(
-        first.to_ascii_uppercase(),
-        b'A' | b'B' | b'C' | b'D' | b'F' | b'H' | b'L' | b'M' | b'P' | b'Q' | b'R' | b'S'
-    )
+/// The first letters of the names of each length, as bits: nearly every command is told apart by one look.
+const FIRST_LETTERS: [u32; 13] = {
+    let mut letters = [0; 13];
+    let mut at = 0;
+    while at < DANGEROUS.len() {
+        let name = DANGEROUS[at];
+        letters[name.len()] |= 1 << (name[0] - b'A');
+        at += 1;
+    }
+    letters
+};
+
+fn may_be_dangerous(name: &[u8]) -> bool {
+    let letter = (name[0] & 0xdf).wrapping_sub(b'A');
+    letter < 26 && FIRST_LETTERS.get(name.len()).is_some_and(|letters| letters >> letter & 1 == 1)
 }
 
 fn dangerous(command: &Command<'_>, upper: &[u8], queued: bool, say: &mut dyn FnMut(Remark)) {
@@ -169,4 +173,25 @@ fn dangerous(command: &Command<'_>, upper: &[u8], queued: bool, say: &mut dyn Fn
         (Code::AofDangerousCommand, message)
     };
     say(Remark { code, at: command.start(), message });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_one_digit_apart() {
+        for (a, b) in [(9, 5), (5, 9), (25, 5), (5, 51), (100, 10), (1234, 124), (0, 10)] {
+            assert!(one_digit_apart(a, b), "{a} {b}");
+        }
+        for (a, b) in [(16, 0), (25, 10), (100, 1), (1234, 143), (12, 345)] {
+            assert!(!one_digit_apart(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_names_are_in_order() {
+        assert!(DANGEROUS.is_sorted());
+        assert!(DANGEROUS.iter().all(|name| name.len() <= 12 && may_be_dangerous(name)));
+    }
 }

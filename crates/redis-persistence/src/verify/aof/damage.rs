@@ -68,7 +68,8 @@ pub(super) fn name<F: Read + Seek>(
             let line = input.peek(start, HEADER)?;
             let number = resp::strtol(line.get(1..).unwrap_or_default());
             if number.value <= 0 && line.get(1 + number.end..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
-                let message = format!("a command of {} arguments: the check tools pass over it, servers refuse it", number.value);
+                let message =
+                    format!("a command of {} arguments: the check tools pass over it, servers refuse it", number.value);
                 plain(Code::AofToolOnlyForm, message)
             } else {
                 plain(Code::AofBadFormat, format!("servers read the argument count as {count}, and refuse it"))

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 
-use super::commands::{self, Judge};
+use super::commands;
 use super::damage;
 use super::input::Clamped;
 use super::log::Log;
@@ -56,7 +56,6 @@ pub(super) struct Outcome {
 pub(super) struct Records<'a> {
     place: Place<'a>,
     log: &'a mut Log,
-    judge: &'a Judge,
     state: StreamState,
     watch: Watch,
     /// The record's number, and the line ends before it.
@@ -73,11 +72,10 @@ pub(super) struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn new(place: Place<'a>, log: &'a mut Log, judge: &'a Judge) -> Self {
+    pub(super) fn new(place: Place<'a>, log: &'a mut Log) -> Self {
         Self {
             place,
             log,
-            judge,
             state: StreamState::default(),
             watch: Watch::default(),
             number: 0,
@@ -124,7 +122,7 @@ impl<'a> Records<'a> {
             };
             at = error.start();
             if grammar == Grammar::Loader {
-                let loads_up_to = self.damage_of(reader, &error)?;
+                let loads_up_to = self.damage_of(reader, &error, ends_before)?;
                 return Ok(Outcome { loads_up_to, tool });
             }
             drop(reader);
@@ -142,7 +140,7 @@ impl<'a> Records<'a> {
                 Ok(None) => return Ok(Outcome { loads_up_to: self.end(at), tool }),
                 Err(ReadError::Io(error)) => return Err(error),
                 Err(ReadError::Parse(error)) => {
-                    let loads_up_to = self.damage_of(reader, &error)?;
+                    let loads_up_to = self.damage_of(reader, &error, self.ends)?;
                     return Ok(Outcome { loads_up_to, tool });
                 }
             };
@@ -195,8 +193,7 @@ impl<'a> Records<'a> {
 
     fn command(&mut self, record: &Record<'_>, command: &Command<'_>) {
         let (open, db) = (self.state.transaction(), self.state.db());
-        let judge = self.judge;
-        judge.command(command, open.is_some(), &mut |remark| {
+        commands::judge(command, open.is_some(), &mut |remark| {
             self.say(remark.code, (command.start(), remark.at), Some(command.name()), || remark.message);
         });
         let event = self.state.feed(record);
@@ -321,8 +318,14 @@ impl<'a> Records<'a> {
         open.start
     }
 
-    /// Names the damage at which a reader stopped. Answers up to where servers load the file.
-    fn damage_of<F: Read + Seek>(&mut self, reader: Reader<&mut Clamped<F>>, error: &Error) -> io::Result<u64> {
+    /// Names the damage at which a reader stopped, before which there were so many line ends. Answers up to where servers
+    /// load the file.
+    fn damage_of<F: Read + Seek>(
+        &mut self,
+        reader: Reader<&mut Clamped<F>>,
+        error: &Error,
+        ends: u64,
+    ) -> io::Result<u64> {
         let parser = reader.parser();
         let unfinished = parser.unfinished().map(|command| command.name().to_vec()).filter(|name| !name.is_empty());
         let argument = match error.kind() {
@@ -331,20 +334,25 @@ impl<'a> Records<'a> {
             }
             _ => None,
         };
-        let line = 1 + self.ends + parser.line_ends();
+        let line = 1 + ends + parser.line_ends();
         let input = reader.into_inner();
         let damage = damage::name(input, error, argument)?;
         let hint = self.hint(damage.hint);
         let (number, db, size) = (self.number, u64::from(self.state.db()), self.size);
-        self.log.add(damage.code, (error.start(), error.failed_at()), || damage.message, |finding: &mut Finding| {
-            finding.line = Some(line);
-            finding.record = Some(number);
-            finding.db = Some(db);
-            finding.end = Some(size);
-            finding.command = unfinished.as_deref().map(shown);
-            finding.reading = Some(error.reading().to_string());
-            finding.hint = hint;
-        });
+        self.log.add(
+            damage.code,
+            (error.start(), error.failed_at()),
+            || damage.message,
+            |finding: &mut Finding| {
+                finding.line = Some(line);
+                finding.record = Some(number);
+                finding.db = Some(db);
+                finding.end = Some(size);
+                finding.command = unfinished.as_deref().map(shown);
+                finding.reading = Some(error.reading().to_string());
+                finding.hint = hint;
+            },
+        );
         if damage.code == Code::AofBadFormat {
             self.cause(input)?;
         }
@@ -354,8 +362,12 @@ impl<'a> Records<'a> {
     /// What to know before the file is cut at a damage.
     fn hint(&self, of_damage: Option<String>) -> Option<String> {
         let mut hints = Vec::from_iter(of_damage);
-        if let Some((start, at)) = self.odd.filter(|(start, _)| self.previous.is_some_and(|previous| previous.0 == *start)) {
-            hints.push(format!("the command before it, at byte {start}, is odd at byte {at}: the damage may begin there"));
+        if let Some((start, at)) =
+            self.odd.filter(|(start, _)| self.previous.is_some_and(|previous| previous.0 == *start))
+        {
+            hints.push(format!(
+                "the command before it, at byte {start}, is odd at byte {at}: the damage may begin there"
+            ));
         }
         if let Some(open) = self.state.transaction() {
             hints.push(format!("the transaction around it begins at byte {}: a cut belongs there", open.start));
