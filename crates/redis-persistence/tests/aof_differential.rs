@@ -8,6 +8,8 @@
 mod cases;
 #[path = "aof_support/mutate.rs"]
 mod mutate;
+#[path = "aof_support/tool.rs"]
+mod tool;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,10 +18,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use cases::{cases, run};
+use cases::cases;
 use mutate::{Random, damage, valid};
 use redis_persistence::aof::official::{Task, Tool};
 use testkit::server::{CheckTool, Installed, Product, check_tool, require};
+use tool::run;
 
 /// What a run of either said, made comparable.
 #[derive(Debug, PartialEq, Eq)]

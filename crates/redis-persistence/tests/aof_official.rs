@@ -2,9 +2,12 @@
 
 #[path = "aof_support/cases.rs"]
 mod cases;
+#[path = "aof_support/tool.rs"]
+mod tool;
 
-use cases::{Case, cases, run};
+use cases::{Case, cases};
 use redis_persistence::aof::official::{FileVerdict, Outcome, Task, Tool};
+use tool::run;
 
 const TOOLS: [(Tool, &str); 3] = [(Tool::Redis70, "7.0.15"), (Tool::Redis86, "8.6.3"), (Tool::Valkey91, "vk9.1.2")];
 

@@ -22,7 +22,7 @@ fn strict(case: &Case) -> [String; 3] {
     ["7.0.15", "8.6.3", "vk9.1.2"].map(|server| case.column(&format!("load_strict_{server}")).to_owned())
 }
 
-fn loads(outcome: &String) -> bool {
+fn loads(outcome: &str) -> bool {
     outcome.starts_with("load:")
 }
 
@@ -37,7 +37,7 @@ const COMMAND_TABLE: [&str; 5] =
 fn what_all_servers_load_is_sound() {
     let mut wrong = Vec::new();
     let mut seen = 0;
-    for case in cases().iter().filter(|case| strict(case).iter().all(loads)) {
+    for case in cases().iter().filter(|case| strict(case).iter().all(|outcome| loads(outcome))) {
         seen += 1;
         let report = report(&case.path);
         let expected = if LOST_IN_SILENCE.contains(&&case.id[..]) { Verdict::Damaged } else { Verdict::Sound };
@@ -53,7 +53,7 @@ fn what_all_servers_load_is_sound() {
 fn what_no_server_loads_is_damaged() {
     let mut wrong = Vec::new();
     let mut seen = 0;
-    for case in cases().iter().filter(|case| !strict(case).iter().any(loads)) {
+    for case in cases().iter().filter(|case| !strict(case).iter().any(|outcome| loads(outcome))) {
         seen += 1;
         let report = report(&case.path);
         let expected = if COMMAND_TABLE.contains(&&case.id[..]) { Verdict::Sound } else { Verdict::Damaged };

@@ -180,10 +180,13 @@ fn images_are_checked_where_servers_look_for_them() {
     assert_eq!(the(&empty, "aof-empty-base").file.as_deref(), Some("a.1.base.rdb"));
 }
 
+/// Code, manifest, start, failed_at, line.
+type BadManifest<'a> = (&'a str, &'a [u8], u64, u64, Option<u64>);
+
 #[test]
 fn manifests_are_named_with_their_place() {
     let long = format!("file {} seq 1 type b\n", "x".repeat(1100));
-    let cases: [(&str, &[u8], u64, u64, Option<u64>); 23] = [
+    let cases: [BadManifest<'_>; 23] = [
         ("manifest-empty", b"", 0, 0, None),
         ("manifest-line-too-long", long.as_bytes(), 0, 1024, Some(1)),
         ("manifest-no-final-newline", b"#\nfile a.1.base.rdb seq 1 type b", 2, 32, Some(2)),
