@@ -19,7 +19,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use files::{Disk, Files, Opened};
-pub use single::{FileReport, FileVerdict, Problem};
+pub use single::{FileReport, FileVerdict};
+pub use walk::Problem;
 
 use crate::aof::Manifest;
 use crate::aof::manifest::{Dialect, looks_like_manifest};

@@ -20,9 +20,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::codes::Code;
+use super::codes::{Code, Severity};
 use super::drive;
-use super::finding::Severity;
 use super::options::Options;
 use super::report::{AofFacts, Counts, DuplicateCheck, Kind, Part, Report, Verdict};
 use crate::aof::dir::{self, AofSet, NextStart, Node, Role, Shape, Tree};

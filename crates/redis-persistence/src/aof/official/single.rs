@@ -10,7 +10,7 @@ use std::io::{self, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use super::walk::Walk;
+use super::walk::{Problem, Walk};
 use super::{Cut, Files, Opened, Preamble, Print, Run, Stop, Task, bytes_of, plain};
 use crate::aof::{Annotation, Grammar, Parser, Reader};
 use crate::resp;
@@ -65,21 +65,6 @@ pub enum FileVerdict {
     Later,
     /// The RDB image that it begins with is not sane.
     BadPreamble,
-}
-
-/// What the tool found wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Problem {
-    /// A record begins with another byte than `*` and `#`. The tool names no offset.
-    Format,
-    /// Something is wrong with a record.
-    Record {
-        /// The offset that the tool names: the header line, payload or annotation that it began last.
-        offset: u64,
-        /// Its message.
-        message: Vec<u8>,
-    },
 }
 
 impl<F: Files> Run<'_, '_, F> {

@@ -8,9 +8,23 @@
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
-use super::Problem;
 use crate::aof::{Annotation, Command, Parser, Reader, Record};
 use crate::{Error, ErrorKind, ReadError, Reading};
+
+/// What the tool found wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A record begins with another byte than `*` and `#`. The tool names no offset.
+    Format,
+    /// Something is wrong with a record.
+    Record {
+        /// The offset that the tool names: the header line, payload or annotation that it began last.
+        offset: u64,
+        /// Its message.
+        message: Vec<u8>,
+    },
+}
 
 /// How far the walk came.
 #[derive(Debug, Clone)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::verify::codes::Code;
-use crate::verify::finding::{Finding, Severity};
+use crate::verify::codes::{Code, Severity};
+use crate::verify::finding::Finding;
 use crate::verify::report::Report;
 
 /// The findings of a set so far.
