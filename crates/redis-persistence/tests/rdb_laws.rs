@@ -6,7 +6,7 @@ mod three_ways;
 use proptest::prelude::*;
 use redis_persistence::Limits;
 use redis_persistence::rdb::{Family, Payload};
-use redis_persistence::verify::{Options, Severity, Verdict};
+use redis_persistence::verify::{Code, Finding, Options, Severity, Verdict};
 use testkit::rdb::File;
 use testkit::rng::Rng;
 use three_ways::{Dribble, verify_all, walk_push, walk_reader, walk_slice};
@@ -74,7 +74,9 @@ proptest! {
         let file = some_file(seed, 80);
         let limits = if long { tight() } else { Limits::default() };
         let report = verify_all(&file.bytes, &Options { limits, ..Options::default() }, seed, most);
-        let bad: Vec<_> = report.findings.iter().filter(|f| f.severity > Severity::Note).collect();
+        // Names of a template that come in pieces are compared by their length alone, which is said.
+        let unproven = |f: &Finding| long && f.code == Code::ElementsUnchecked;
+        let bad: Vec<_> = report.findings.iter().filter(|f| f.severity > Severity::Note && !unproven(f)).collect();
         prop_assert!(bad.is_empty(), "{bad:#?}");
         prop_assert_eq!(report.verdict, Verdict::Sound);
         prop_assert_eq!(report.counts.keys, file.keys.len() as u64);
