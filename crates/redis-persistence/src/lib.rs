@@ -13,6 +13,7 @@ pub mod rdb;
 pub mod reader;
 pub mod repair;
 mod resp;
+pub mod target;
 pub mod verify;
 
 pub use error::{Error, ErrorKind, ReadError, Reading, Result};

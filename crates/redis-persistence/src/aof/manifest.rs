@@ -25,6 +25,12 @@ use crate::resp;
 /// A line has room for this many bytes, its LF among them.
 const MAX_LINE: usize = 1024;
 
+/// The words of a line of a configuration file, or `None` if its quotes are wrong.
+pub(crate) fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let tokens = split(line, Dialect::Redis).ok()?;
+    Some(tokens.iter().map(|token| token.text().to_vec()).collect())
+}
+
 /// Whose rules to read a manifest by; they differ in two points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]

@@ -198,7 +198,7 @@ impl Parser {
     /// A parser at the start of a file.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        let header = Header { family: Family::Redis, version: 0, well_formed: true };
+        let header = Header { family: Family::Redis, version: 0, well_formed: true, digits: *b"0000" };
         Self {
             offset: 0,
             state: State::Header,
@@ -346,11 +346,13 @@ impl Parser {
     fn read_header(&mut self, c: &mut Cursor<'_>) -> Outcome<Found> {
         let start = c.offset();
         let (family, digits) = c.read(Reading::Header, signature)?;
-        let version = digits.iter().take_while(|b| b.is_ascii_digit()).fold(0, |v, b| v * 10 + u32::from(b - b'0'));
+        // As C's atoi does: blanks, then digits up to the first byte that is none.
+        let number = digits.trim_ascii_start().iter().take_while(|b| b.is_ascii_digit());
+        let version = number.fold(0, |v, b| v * 10 + u32::from(b - b'0'));
         if version == 0 {
             return c.fail(start, Reading::Header, ErrorKind::BadVersion);
         }
-        self.header = Header { family, version, well_formed: digits.iter().all(u8::is_ascii_digit) };
+        self.header = Header { family, version, well_formed: digits.iter().all(u8::is_ascii_digit), digits };
         Ok(Found::new(start, Payload::Header(self.header), State::Opcode))
     }
 

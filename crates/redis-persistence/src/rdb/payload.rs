@@ -238,10 +238,12 @@ pub enum Payload<B> {
 pub struct Header {
     /// By the signature.
     pub family: Family,
-    /// The version, as servers read it: the digits up to the first byte that is none.
+    /// The version, as servers read it: the digits up to the first byte that is none, behind blanks.
     pub version: u32,
     /// Whether all bytes of the version are digits.
     pub well_formed: bool,
+    /// The bytes of the version: four after `REDIS`, `0` and three after `VALKEY`.
+    pub digits: [u8; 4],
 }
 
 /// What the file says about a key besides its type, name and value.

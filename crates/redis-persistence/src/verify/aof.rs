@@ -349,6 +349,7 @@ impl<T: Tree> Run<'_, T> {
             format: image.as_ref().and_then(|image| image.format.clone()),
             checksum: image.as_ref().and_then(|image| image.checksum),
             duplicates: image.as_ref().map_or(DuplicateCheck::Off, |image| image.duplicates),
+            rdb: image.as_ref().and_then(|image| image.rdb.clone()),
             counts: image.map_or_else(Counts::default, |image| image.counts),
             findings,
             findings_total: findings_by_code.values().sum(),

@@ -22,9 +22,12 @@ mod strings;
 mod tally;
 mod trailing;
 
+pub(crate) use strings::lzf_detail;
+
 use super::codes::Code;
 use super::codes::Severity;
 use super::duplicates::Table;
+use super::facts::{Collector, HeaderFacts, Name, RdbFacts};
 use super::options::{Duplicates, Options};
 use super::report::{Checksum, DuplicateCheck, Format, Kind, Report, Verdict};
 use super::sink::{Findings, Place};
@@ -48,6 +51,7 @@ pub(crate) struct RdbVerifier {
     extras: extras::Extras,
     strings: strings::Strings,
     templates: Registry,
+    facts: Collector,
     elements: Table,
     suspects: Vec<Suspect>,
     /// The value that is being walked, and where its record begins.
@@ -81,6 +85,7 @@ impl RdbVerifier {
             extras: extras::Extras::default(),
             strings: strings::Strings::default(),
             templates: Registry::new(options.limits.templates),
+            facts: Collector::default(),
             elements: Table::new(budget / 2),
             suspects: Vec::new(),
             value: None,
@@ -116,6 +121,7 @@ impl RdbVerifier {
                 self.aux(name, value.as_ref());
             }
             Payload::SelectDb { db } => {
+                self.facts.select(*db, event.start);
                 self.databases.select(*db, event.start, event.end, &mut self.findings);
                 self.keys.tally.select(*db);
             }
@@ -142,10 +148,13 @@ impl RdbVerifier {
             }
             Payload::ModuleAux { module, when_opcode, .. } => {
                 self.opcode_seen(opcode::MODULE_AUX, event.start);
+                self.facts.module(module.name(), || Name::Offset(event.start));
                 self.extras.module_aux(*module, *when_opcode, event.start, &mut self.findings);
             }
             Payload::Module(id) if self.value.is_some() => {
                 self.keys.tally.module(*id);
+                let name = self.findings.subject.name(event.start);
+                self.facts.module(id.name(), || name);
                 self.extras.module_needed(*id, event.start, &mut self.findings);
             }
             Payload::KeyMeta { classes } => {
@@ -173,7 +182,7 @@ impl RdbVerifier {
 
     fn header(&mut self, header: &Header) {
         self.header = Some(*header);
-        let &Header { family, version, well_formed } = header;
+        let &Header { family, version, well_formed, .. } = header;
         let place = Place::span(0, 9).reading(Reading::Header);
         if !well_formed {
             self.findings.add(Code::RdbBadVersion, place, || {
@@ -230,6 +239,7 @@ impl RdbVerifier {
 
     /// Holds an opcode against the version; each is reported once.
     fn opcode_seen(&mut self, byte: u8, at: u64) {
+        self.facts.opcode(byte, at);
         let (family, version) = (self.family(), self.version());
         let least = opcode::min_version(byte, family);
         if least > version && !std::mem::replace(&mut self.newer_reported[usize::from(byte)], true) {
@@ -356,6 +366,18 @@ impl RdbVerifier {
             (false, true) => Verdict::Unknown,
             (false, false) => Verdict::Sound,
         };
+        let counts = self.keys.tally.into_counts();
+        let header = self.header.map(|Header { family, version, digits, .. }| HeaderFacts { family, version, digits });
+        let facts = self.facts.into_facts(|t| counts.encodings.get(t.encoding_name()).copied().unwrap_or(0));
+        let facts = RdbFacts {
+            header,
+            classes: self.findings.take_classes(),
+            largest_resizedb: self.databases.largest,
+            largest_db_with_keys: counts.databases.last_key_value().map(|(db, _)| *db),
+            expired: counts.expired,
+            complete: !self.options.quick,
+            ..facts
+        };
         Report {
             kind: self.kind,
             verdict,
@@ -367,12 +389,13 @@ impl RdbVerifier {
                 product: self.aux.server,
                 created: self.aux.created,
             }),
-            counts: self.keys.tally.into_counts(),
+            counts,
             checksum: self.checksum,
             duplicates,
             findings_total: self.findings.counts().map(|(_, n)| n).sum(),
             findings_by_code: self.findings.counts().collect(),
             findings: self.findings.into_kept(),
+            rdb: Some(facts),
             aof: None,
             parts: Vec::new(),
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::codes::Code;
+use super::facts::RdbFacts;
 use super::finding::Finding;
 use crate::aof::dir::Role;
 use crate::rdb::Family;
@@ -31,6 +32,8 @@ pub struct Report {
     pub findings_total: u64,
     /// How many findings there are of each code.
     pub findings_by_code: BTreeMap<Code, u64>,
+    /// What decides whether a server loads the RDB, or the image that an append-only file begins with.
+    pub rdb: Option<RdbFacts>,
     /// What is in the records of an append-only file or set.
     pub aof: Option<AofFacts>,
     /// The files of an append-only set; one for a single file, none for an RDB.

@@ -1,7 +1,10 @@
 //! Where findings are collected: all are counted, the first so many are kept.
 
+use std::collections::BTreeMap;
+
 use super::codes::Code;
 use super::codes::Severity;
+use super::facts::{Class, Detail, Name, Tallied};
 use super::finding::Finding;
 use crate::error::Reading;
 use crate::rdb::ValueType;
@@ -14,6 +17,8 @@ pub(crate) struct Subject {
     key: Vec<u8>,
     has_key: bool,
     value_type: Option<ValueType>,
+    /// The class of findings that do not say it themselves.
+    pub(crate) detail: Detail,
 }
 
 impl Subject {
@@ -23,7 +28,7 @@ impl Subject {
         (self.db, self.has_key) = (Some(db), true);
         self.key.clear();
         self.key.extend_from_slice(&key[..key.len().min(Finding::LONGEST_KEY)]);
-        self.value_type = Some(value_type);
+        (self.value_type, self.detail) = (Some(value_type), Detail::Usual);
     }
 
     /// The same, where name or type may be unknown.
@@ -31,13 +36,26 @@ impl Subject {
         self.db = Some(db);
         self.key.clear();
         self.key.extend(key.into_iter().flatten().take(Finding::LONGEST_KEY));
-        (self.has_key, self.value_type) = (key.is_some(), value_type);
+        (self.has_key, self.value_type, self.detail) = (key.is_some(), value_type, Detail::Usual);
+    }
+
+    /// Whether it is a value of that type.
+    pub(crate) fn is_of(&self, value_type: ValueType) -> bool {
+        self.value_type == Some(value_type)
+    }
+
+    /// The key, or if there is none the byte at `at`.
+    pub(crate) fn name(&self, at: u64) -> Name {
+        match self.db {
+            Some(db) if self.has_key => Name::key(db, &self.key),
+            _ => Name::Offset(at),
+        }
     }
 
     /// From now on the findings are about no key.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        (self.db, self.has_key, self.value_type) = (None, false, None);
+        *self = Self { key: std::mem::take(&mut self.key), ..Self::default() };
     }
 }
 
@@ -49,12 +67,13 @@ pub(crate) struct Place {
     pub(crate) end: Option<u64>,
     pub(crate) element: Option<u64>,
     pub(crate) reading: Option<Reading>,
+    pub(crate) detail: Detail,
 }
 
 impl Place {
     /// A thing that begins at `start` and fails at `failed_at`.
     pub(crate) fn new(start: u64, failed_at: u64) -> Self {
-        Self { start, failed_at, end: None, element: None, reading: None }
+        Self { start, failed_at, end: None, element: None, reading: None, detail: Detail::Usual }
     }
 
     /// A thing that is wrong as a whole.
@@ -72,6 +91,11 @@ impl Place {
         Self { element: Some(element), ..self }
     }
 
+    /// The same, of another class than the code alone tells.
+    pub(crate) fn detail(self, detail: Detail) -> Self {
+        Self { detail, ..self }
+    }
+
     /// The same, while that was being read.
     pub(crate) fn reading(self, reading: Reading) -> Self {
         Self { reading: Some(reading), ..self }
@@ -84,24 +108,32 @@ pub(crate) struct Findings {
     /// By severity, so that a flood of warnings does not push out an error.
     kept: [Vec<Finding>; 3],
     counts: Vec<u64>,
+    classes: BTreeMap<Class, Tallied>,
     max: usize,
     pub(crate) subject: Subject,
 }
 
 impl Findings {
     pub(crate) fn new(max: usize) -> Self {
-        Self { kept: Default::default(), counts: vec![0; Code::ALL.len()], max, subject: Subject::default() }
+        Self {
+            kept: Default::default(),
+            counts: vec![0; Code::ALL.len()],
+            classes: BTreeMap::new(),
+            max,
+            subject: Subject::default(),
+        }
     }
 
     /// Adds a finding about the subject. The message is made only if the finding is kept: a hostile file can have
     /// hundreds of millions.
     pub(crate) fn add(&mut self, code: Code, place: Place, message: impl FnOnce() -> String) {
         self.counts[code as usize] += 1;
+        self.class(code, place);
         let kept = &mut self.kept[code.severity() as usize];
         if kept.len() >= self.max {
             return;
         }
-        let Subject { db, key, has_key, value_type } = &self.subject;
+        let Subject { db, key, has_key, value_type, detail: _ } = &self.subject;
         kept.push(Finding {
             end: place.end,
             element: place.element,
@@ -112,6 +144,18 @@ impl Findings {
             encoding: value_type.map(ValueType::encoding_name),
             ..Finding::new(code, place.start, place.failed_at, message())
         });
+    }
+
+    /// Counts the finding in its class.
+    fn class(&mut self, code: Code, place: Place) {
+        let detail = if place.detail == Detail::Usual { self.subject.detail } else { place.detail };
+        let class = Class { code, value_type: self.subject.value_type, detail };
+        self.classes.entry(class).or_default().add(|| self.subject.name(place.failed_at));
+    }
+
+    /// The classes of all findings.
+    pub(crate) fn take_classes(&mut self) -> BTreeMap<Class, Tallied> {
+        std::mem::take(&mut self.classes)
     }
 
     /// How many findings of that code there are.

@@ -23,7 +23,7 @@ pub(super) struct Databases {
     /// Where each database begins, for things that are looked at again later.
     begins: Vec<(u64, u64)>,
     /// The largest number of keys that a RESIZEDB promised, and where.
-    largest: Option<(u64, u64)>,
+    pub(super) largest: Option<(u64, u64)>,
 }
 
 /// What was promised, and what came since.

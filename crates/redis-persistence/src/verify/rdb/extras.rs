@@ -8,6 +8,7 @@ use crate::error::Reading;
 use crate::lzf;
 use crate::rdb::{Body, Event, ModuleId, Payload, RdbString, Record, Role};
 use crate::verify::codes::Code;
+use crate::verify::facts::{Collector, Name};
 use crate::verify::sink::{Findings, Place};
 
 /// Library names, and module ids, that are remembered.
@@ -24,6 +25,8 @@ pub(super) struct Extras {
     classes: BTreeSet<u32>,
     /// The first bytes of a long library, while its pieces pass.
     code: Option<LongCode>,
+    /// Whether the library at hand is in the form of release candidates, whose source has no first line of its own.
+    pre_ga: bool,
     /// Where the record of the library at hand begins.
     function_at: u64,
     /// Behind the metadata of the next key.
@@ -41,7 +44,7 @@ struct LongCode {
 
 impl Extras {
     pub(super) fn function(&mut self, pre_ga: bool, start: u64, end: u64, findings: &mut Findings) {
-        self.function_at = start;
+        (self.function_at, self.pre_ga) = (start, pre_ga);
         if pre_ga {
             findings.add(Code::RdbFunctionPreGa, Place::span(start, end).reading(Reading::Function), || {
                 "a function library as release candidates of Redis 7.0 wrote it: Redis 7.2 and Valkey refuse it"
@@ -51,14 +54,20 @@ impl Extras {
     }
 
     /// The source of a library.
-    pub(super) fn code(&mut self, string: &RdbString<&[u8]>, decoded: &mut Vec<u8>, findings: &mut Findings) {
+    pub(super) fn code(
+        &mut self,
+        string: &RdbString<&[u8]>,
+        decoded: &mut Vec<u8>,
+        facts: &mut Collector,
+        findings: &mut Findings,
+    ) {
         decoded.clear();
         match string.body {
-            Body::Raw(code) => self.library(code, string.start, findings),
-            Body::Int(_) => self.library(b"", string.start, findings),
+            Body::Raw(code) => self.library(code, string.start, facts, findings),
+            Body::Int(_) => self.library(b"", string.start, facts, findings),
             Body::Lzf { data, decoded: size } => {
                 match lzf::inflate_into(data, usize::try_from(size).unwrap_or(usize::MAX), decoded) {
-                    Ok(()) => self.library(decoded, string.start, findings),
+                    Ok(()) => self.library(decoded, string.start, facts, findings),
                     Err(error) => {
                         let at = string.end - data.len() as u64;
                         super::strings::report_lzf(string.start, at, &error, Reading::Function, findings);
@@ -80,7 +89,14 @@ impl Extras {
     }
 
     /// A piece of a long library.
-    pub(super) fn code_piece(&mut self, role: Role, bytes: &[u8], last: bool, findings: &mut Findings) {
+    pub(super) fn code_piece(
+        &mut self,
+        role: Role,
+        bytes: &[u8],
+        last: bool,
+        facts: &mut Collector,
+        findings: &mut Findings,
+    ) {
         let Some(mut code) = self.code.take().filter(|_| role == Role::FunctionCode) else { return };
         let head = &mut code.head;
         let mut keep = |piece: &[u8]| {
@@ -100,12 +116,15 @@ impl Extras {
             Err(error) => {
                 super::strings::report_lzf(code.start, code.content, &error, Reading::Function, findings);
             }
-            Ok(()) if last => self.library(&code.head, code.start, findings),
+            Ok(()) if last => self.library(&code.head, code.start, facts, findings),
             Ok(()) => self.code = Some(code),
         }
     }
 
-    fn library(&mut self, code: &[u8], at: u64, findings: &mut Findings) {
+    fn library(&mut self, code: &[u8], at: u64, facts: &mut Collector, findings: &mut Findings) {
+        if self.pre_ga {
+            return;
+        }
         let place = Place::new(self.function_at, at).reading(Reading::Function);
         match shebang(code) {
             Err(why) => findings
@@ -118,6 +137,7 @@ impl Extras {
                 }
                 if !first_line.engine.eq_ignore_ascii_case(b"lua") {
                     let engine = String::from_utf8_lossy(first_line.engine).into_owned();
+                    facts.engine(engine.clone(), || Name::Text(first_line.name.escape_ascii().to_string()));
                     findings.add(Code::RdbModuleNeeded, place, || {
                         format!("a function library needs the engine {engine:?}")
                     });

@@ -3,6 +3,7 @@
 use super::RdbVerifier;
 use crate::error::{Error, ErrorKind};
 use crate::verify::codes::Code;
+use crate::verify::facts::Detail;
 use crate::verify::report::Kind;
 use crate::verify::sink::Place;
 
@@ -19,6 +20,7 @@ pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8]) {
     }
     let truncated = matches!(error.kind(), ErrorKind::UnexpectedEof { .. });
     if !truncated && verifier.is_newer() {
+        let place = place.detail(Detail::Unread);
         verifier.findings.add(Code::RdbNewerVersion, place, || format!("it cannot be walked on: {error}"));
         return;
     }

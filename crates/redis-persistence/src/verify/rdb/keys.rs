@@ -158,6 +158,7 @@ impl RdbVerifier {
             }
         };
         self.findings.subject.set(db, text, value_type);
+        self.facts.key(value_type, db, text);
         if self.options.duplicates != Duplicates::Off {
             self.keys.table.insert(hash(text, db), key.start);
         }

@@ -6,6 +6,7 @@ use crate::lzf;
 use crate::rdb::packed::canonical_int;
 use crate::rdb::{Body, Event, Payload, RdbString, Role};
 use crate::verify::codes::Code;
+use crate::verify::facts::Detail;
 use crate::verify::sink::{Findings, Place};
 
 /// What is known of a long string whose pieces are passing.
@@ -32,8 +33,13 @@ impl RdbVerifier {
         match role {
             Role::Key | Role::AuxName => {}
             Role::AuxValue => self.aux_value(string),
-            Role::FunctionCode => self.extras.code(string, &mut self.scratch.decoded, &mut self.findings),
-            Role::SlotImportJob => self.extras.slot_import(string, event.start, &mut self.findings),
+            Role::FunctionCode => {
+                self.extras.code(string, &mut self.scratch.decoded, &mut self.facts, &mut self.findings);
+            }
+            Role::SlotImportJob => {
+                self.opcode_seen(crate::rdb::opcode::SLOT_IMPORT, event.start);
+                self.extras.slot_import(string, event.start, &mut self.findings);
+            }
             Role::TemplateField if self.value.is_none() => {
                 self.templates.field(string, &mut self.scratch, &mut self.findings);
                 self.compressed(string, role.reading());
@@ -62,7 +68,7 @@ impl RdbVerifier {
     /// A piece of a long string.
     pub(super) fn piece(&mut self, event: &Event<&[u8]>, role: Role, bytes: &[u8], last: bool) {
         self.key_piece(role, bytes, last);
-        self.extras.code_piece(role, bytes, last, &mut self.findings);
+        self.extras.code_piece(role, bytes, last, &mut self.facts, &mut self.findings);
         let Some(mut long) = self.strings.long.take() else { return };
         let result = long.walker.push(bytes).and_then(|()| if last { long.walker.clone().finish() } else { Ok(()) });
         match result {
@@ -122,7 +128,14 @@ pub(super) fn report_lzf(start: u64, content: u64, error: &lzf::LzfError, readin
     if error.kind == lzf::LzfErrorKind::DeclaredZero {
         return;
     }
-    findings.add(Code::LzfDamaged, Place::new(start, content + error.at).reading(reading), || {
-        format!("compressed bytes are damaged: {error}")
-    });
+    let place = Place::new(start, content + error.at).reading(reading).detail(lzf_detail(error));
+    findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
+}
+
+/// Old servers take what comes out of the compressed bytes, if it is too short only.
+pub(crate) fn lzf_detail(error: &lzf::LzfError) -> Detail {
+    match error.kind {
+        lzf::LzfErrorKind::ShortOutput { .. } => Detail::Lenient,
+        _ => Detail::Usual,
+    }
 }

@@ -5,6 +5,7 @@ use crate::lzf;
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, RdbString};
 use crate::verify::codes::Code;
+use crate::verify::rdb::lzf_detail;
 use crate::verify::sink::{Findings, Place};
 
 /// The bytes of a packed value.
@@ -47,7 +48,7 @@ impl<'a> Blob<'a> {
                 };
                 if let Err(error) = lzf::inflate_into(data, size, decoded) {
                     let data_at = string.end - data.len() as u64;
-                    let place = Place { failed_at: data_at + error.at, ..place };
+                    let place = Place { failed_at: data_at + error.at, ..place }.detail(lzf_detail(&error));
                     findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
                     return None;
                 }

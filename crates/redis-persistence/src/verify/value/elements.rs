@@ -18,6 +18,7 @@ use super::text::{LongText, Text, text};
 use crate::error::Reading;
 use crate::rdb::{Event, Payload, RdbString, Role, Score, ValueType};
 use crate::verify::codes::Code;
+use crate::verify::facts::Detail;
 use crate::verify::sink::Place;
 use crate::verify::suspects::{self, Suspect};
 
@@ -35,7 +36,13 @@ pub(crate) struct Checker {
     min: Option<MinExpire>,
     /// The least of the fields' expiries as they are stored.
     least: Option<u64>,
+    /// Whether a server would keep the hash in a table, and not packed.
+    table: bool,
 }
+
+/// A hash with more fields, or with a longer field or value, is a table by default.
+const PACKED_FIELDS: u64 = 512;
+const PACKED_BYTES: u64 = 64;
 
 /// What type 24 says is the least expiry of its fields.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +53,16 @@ struct MinExpire {
 
 impl Checker {
     pub(crate) fn new(value_type: ValueType) -> Self {
-        Self { value_type, count: 0, long: None, score: f64::INFINITY, descending: true, min: None, least: None }
+        Self {
+            value_type,
+            count: 0,
+            long: None,
+            score: f64::INFINITY,
+            descending: true,
+            min: None,
+            least: None,
+            table: false,
+        }
     }
 
     /// Whether it decodes the strings of the role `Item`, so that nobody else has to look whether they can be.
@@ -63,9 +79,13 @@ impl Checker {
                 }
                 self.count += 1;
             }
-            Payload::Str { role: Role::Field, ref string } => self.text(string, Reading::Field, cx),
+            Payload::Str { role: Role::Field, ref string } => {
+                self.table |= string.text_len() > PACKED_BYTES;
+                self.text(string, Reading::Field, cx);
+            }
             Payload::Str { role: Role::Member, ref string } => self.text(string, Reading::Member, cx),
-            Payload::Str { role: Role::FieldValue, .. } => {
+            Payload::Str { role: Role::FieldValue, ref string } => {
+                self.table |= string.text_len() > PACKED_BYTES;
                 self.count += u64::from(self.value_type != ValueType::Hash2);
             }
             Payload::Score(ref score) => {
@@ -170,7 +190,10 @@ impl Checker {
             None => Some(raw),
         };
         let Some(ms) = ms else {
-            return cx.findings.add(Code::HashExpiryInvalid, place, || {
+            // Servers add without a look at the carry.
+            let wrapped = self.min.map_or(raw, |min| min.ms.wrapping_add(raw - 1));
+            let detail = if wrapped <= expiry::MAX { Detail::Lenient } else { Detail::Usual };
+            return cx.findings.add(Code::HashExpiryInvalid, place.detail(detail), || {
                 format!("the field's expiry is stored as {raw}, which overflows when the least one is added")
             });
         };
@@ -201,6 +224,9 @@ impl Checker {
 
     pub(crate) fn end(self, start: u64, cx: &mut Context<'_>) -> u64 {
         self.check_min(cx);
+        if self.table || self.count > PACKED_FIELDS {
+            cx.findings.subject.detail = Detail::Walked;
+        }
         if let Some(what) = duplicate_code(self.value_type) {
             settle(what, start, cx);
         }

@@ -3,6 +3,7 @@
 use super::blob::Blob;
 use crate::rdb::packed::{PackedError, PackedErrorKind as Kind};
 use crate::verify::codes::Code;
+use crate::verify::facts::Detail;
 use crate::verify::sink::{Findings, Place};
 
 /// The packed encodings.
@@ -22,10 +23,18 @@ pub(crate) fn report(
     element: Option<u64>,
     findings: &mut Findings,
 ) {
-    let place = Place { element, ..blob.place(error.start, error.failed_at) };
     let kind = error.kind;
+    let place = Place { element, ..blob.place(error.start, error.failed_at) }.detail(detail(kind));
     findings
         .add(code(encoding, kind), place, || format!("{}: {kind}{}", encoding.name(), blob.locate(error.failed_at)));
+}
+
+/// What servers compare before they look at elements.
+fn detail(kind: Kind) -> Detail {
+    match kind {
+        Kind::BadTerminator(_) | Kind::TailNowhere { .. } => Detail::Header,
+        _ => Detail::Usual,
+    }
 }
 
 impl Encoding {

@@ -19,6 +19,7 @@ use super::blob::Blob;
 use crate::error::Reading;
 use crate::rdb::{Event, Payload, RdbString, Role, StreamInfo, ValueType};
 use crate::verify::codes::Code;
+use crate::verify::facts::Detail;
 use crate::verify::sink::Place;
 use entries::Entries;
 use groups::Groups;
@@ -184,7 +185,9 @@ impl Checker {
         // without counting them off, and every version up to 8.6 carries them on.
         let drift = self.version < 5 && length > stated && length - stated <= deleted && entries.complete;
         let code = if drift { Code::StreamLengthDrift } else { Code::StreamLengthMismatch };
-        cx.findings.add(code, place, || {
+        // Without any node a length is seen without deep checks.
+        let detail = if stated == 0 && deleted == 0 { Detail::Header } else { Detail::Usual };
+        cx.findings.add(code, place.detail(detail), || {
             format!("the stream says that it has {length} entries; its nodes say {stated} (and {deleted} deleted ones)")
         });
         drift

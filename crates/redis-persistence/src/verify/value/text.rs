@@ -6,6 +6,7 @@ use crate::rdb::packed::IntText;
 use crate::rdb::{Body, RdbString};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::{Hasher, hash};
+use crate::verify::rdb::lzf_detail;
 use crate::verify::sink::{Findings, Place};
 
 /// What is known of a string's text.
@@ -47,7 +48,8 @@ pub(super) fn text(
 }
 
 fn report_damage(error: &LzfError, data_at: u64, place: Place, findings: &mut Findings) {
-    let place = Place { failed_at: data_at.saturating_add(error.at), ..place.reading(Reading::Lzf) };
+    let place =
+        Place { failed_at: data_at.saturating_add(error.at), ..place.reading(Reading::Lzf) }.detail(lzf_detail(error));
     findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
 }
 

@@ -142,6 +142,11 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
         most.div_ceil(usize::try_from(self.width).unwrap_or(1))
     }
 
+    /// How many elements of the value there are by the header, which servers go by.
+    pub(super) fn stated_elements(&self) -> u64 {
+        self.list.stated_len().map_or(u64::MAX, u64::from) / self.width
+    }
+
     /// How many whole elements of the value were read.
     pub(super) fn elements(&self) -> u64 {
         self.read / self.width

@@ -4,9 +4,13 @@ use super::Outcome;
 use crate::rdb::packed::{Intset, PackedValue};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::Settled;
+use crate::verify::facts::Detail;
 use crate::verify::sink::Findings;
 use crate::verify::value::blob::Blob;
 use crate::verify::value::packed_error::{self, Encoding};
+
+/// How many numbers a server keeps as an intset by default.
+const MOST_PACKED: usize = 512;
 
 pub(super) fn check(blob: &Blob<'_>, findings: &mut Findings) -> Outcome {
     let set = match Intset::new(blob.bytes) {
@@ -16,6 +20,9 @@ pub(super) fn check(blob: &Blob<'_>, findings: &mut Findings) -> Outcome {
             return Outcome::UNREAD;
         }
     };
+    if set.len() > MOST_PACKED {
+        findings.subject.detail = Detail::Walked;
+    }
     let mut before = None;
     for (number, entry) in set.iter().enumerate() {
         let PackedValue::Int(value) = entry.value else { continue };

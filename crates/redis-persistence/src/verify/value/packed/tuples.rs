@@ -6,6 +6,7 @@ use super::{Outcome, expiry};
 use crate::rdb::packed::{IntText, PackedEntry, PackedValue};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::{Settled, Table};
+use crate::verify::facts::Detail;
 use crate::verify::sink::Findings;
 use crate::verify::value::blob::Blob;
 use crate::verify::value::elements::{bad_score, odd_score};
@@ -31,6 +32,15 @@ impl Layout {
             Self::List | Self::Set => 1,
             Self::ZSet | Self::Hash => 2,
             Self::HashEx => 3,
+        }
+    }
+
+    /// How many elements a server keeps packed by default. A list is never unpacked.
+    fn most_packed(self) -> u64 {
+        match self {
+            Self::List => u64::MAX,
+            Self::Set | Self::ZSet => 128,
+            Self::Hash | Self::HashEx => 512,
         }
     }
 
@@ -60,6 +70,11 @@ pub(super) fn check<'a, P: Packed<'a>>(
     findings: &mut Findings,
 ) -> Outcome {
     let Some(mut walk) = Walk::<P>::new(blob, layout.width(), first, findings) else { return Outcome::UNREAD };
+    let large = walk.stated_elements() > layout.most_packed();
+    // Of a hash with expiries servers look at the first one.
+    if large || layout == Layout::HashEx {
+        walk.findings.subject.detail = Detail::Walked;
+    }
     let compare = buffers.compare && layout != Layout::List;
     let mut elements = compare.then(|| Elements::new(walk.expected(), buffers.seen, buffers.table));
     let mut order = Order::default();
@@ -77,6 +92,9 @@ pub(super) fn check<'a, P: Packed<'a>>(
             }
             Layout::HashEx => {
                 let Some(expiry) = walk.next().and_then(|_| walk.next()) else { break };
+                if !large {
+                    walk.findings.subject.detail = Detail::Usual;
+                }
                 expiries.next(&expiry, &mut walk);
             }
         }

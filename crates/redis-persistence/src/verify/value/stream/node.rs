@@ -10,14 +10,21 @@
 //! says how many elements it has before it. An entry that breaks this form ends the walk, as nobody knows where the next
 //! one begins, but the rest of the listpack is still walked for its own faults.
 
+use std::cmp::Ordering;
+
 use super::entries::Entries;
 use super::{Id, text_of};
+use crate::rdb::ValueType;
 use crate::rdb::packed::listpack::{Iter, Listpack};
 use crate::rdb::packed::{PackedEntry, PackedError, PackedErrorKind, PackedValue};
 use crate::verify::codes::Code;
+use crate::verify::facts::Detail;
 use crate::verify::sink::{Findings, Place};
 use crate::verify::value::blob::Blob;
 use crate::verify::value::packed_error::{Encoding, report};
+
+/// Where the first element of a listpack begins.
+const FIRST_ELEMENT: usize = 6;
 
 const DELETED: u64 = 1;
 const SAME_FIELDS: u64 = 2;
@@ -38,6 +45,8 @@ struct Walk<'a, 'w> {
     /// Where the entry at hand begins, and whether it is the master entry.
     began: usize,
     in_master: bool,
+    /// Whether the id of a living entry was read, and what follows it.
+    living_found: bool,
     /// The first element that no server would have stored so.
     odd: Option<usize>,
     entries: &'w mut Entries,
@@ -63,9 +72,12 @@ pub(super) fn check(blob: &Blob<'_>, id: Option<Id>, entries: &mut Entries, find
             return;
         }
     };
-    let mut walk = Walk { blob, iter: list.iter(), began: 0, in_master: true, odd: None, entries, findings };
+    let mut walk =
+        Walk { blob, iter: list.iter(), began: 0, in_master: true, living_found: false, odd: None, entries, findings };
     if let Err(stop) = walk.node(id) {
+        walk.findings.subject.detail = walk.detail(&stop);
         walk.stopped(&stop);
+        walk.findings.subject.detail = Detail::Usual;
     }
     if let Some(at) = walk.odd {
         walk.findings.add(Code::PackedNoncanonical, blob.place(at, at), || {
@@ -109,7 +121,8 @@ impl<'a> Walk<'a, '_> {
         // Servers drop a node with its last living entry.
         if !living_right || master.deleted != deleted || living == 0 {
             let at = if living_right && living > 0 { master.deleted_at } else { master.at };
-            self.findings.add(Code::StreamNodeCount, self.blob.place(master.at, at), || {
+            let detail = if master.living <= 0 { Detail::First } else { Detail::Usual };
+            self.findings.add(Code::StreamNodeCount, self.blob.place(master.at, at).detail(detail), || {
                 format!(
                     "the node says that it has {} living and {} deleted entries; it has {living} and {deleted}{}",
                     master.living,
@@ -156,12 +169,17 @@ impl<'a> Walk<'a, '_> {
         let id_at = ms.at;
         let ms = number(&ms, "the milliseconds")?.cast_unsigned();
         let seq = number(&self.next()?, "the sequence number")?.cast_unsigned();
+        let deleted = bits & DELETED != 0;
         let elements = if bits & SAME_FIELDS != 0 {
-            self.skip(master.fields)?;
+            self.skip(master.fields.min(1))?;
+            self.living_found |= !deleted;
+            self.skip(master.fields.saturating_sub(1))?;
             master.fields.saturating_add(3)
         } else {
             let fields = count_of(&self.next()?, "the number of fields")?;
-            self.skip(fields.saturating_mul(2))?;
+            self.skip(fields.min(1))?;
+            self.living_found |= !deleted;
+            self.skip(fields.saturating_mul(2).saturating_sub(fields.min(1)))?;
             fields.saturating_mul(2).saturating_add(4)
         };
         let stated = self.next()?;
@@ -175,7 +193,6 @@ impl<'a> Walk<'a, '_> {
         if bits & !(DELETED | SAME_FIELDS) != 0 {
             self.add(Code::StreamUnknownFlags, self.began, || format!("the flags of the entry are {bits:#x}"));
         }
-        let deleted = bits & DELETED != 0;
         let id = node.map(|node| (node.0.wrapping_add(ms), node.1.wrapping_add(seq)));
         if let (Some(node), Some(id)) = (node, id) {
             self.order(node, id, deleted, id_at);
@@ -245,9 +262,31 @@ impl<'a> Walk<'a, '_> {
     #[cold]
     fn add(&mut self, code: Code, at: usize, message: impl FnOnce() -> String) {
         let element = (!self.in_master).then_some(self.entries.seen);
-        let place = Place { element, ..self.blob.place(self.began, at) };
+        let detail = match (self.in_master, at.cmp(&FIRST_ELEMENT)) {
+            // An empty listpack ends where its first element would begin.
+            (true, Ordering::Equal) if self.blob.bytes.len() == FIRST_ELEMENT + 1 => Detail::Header,
+            (true, Ordering::Equal) => Detail::First,
+            _ => Detail::Usual,
+        };
+        let place = Place { element, ..self.blob.place(self.began, at) }.detail(detail);
         let blob = self.blob;
         self.findings.add(code, place, || format!("{}{}", message(), blob.locate(at)));
+    }
+
+    /// What it takes to see why the walk stops.
+    fn detail(&self, stop: &Stop) -> Detail {
+        let first = match stop {
+            // Servers read the first element of every node, and break down where they cannot.
+            Stop::Packed(error) => error.start == FIRST_ELEMENT,
+            Stop::Short { .. } | Stop::Wrong { .. } => false,
+        };
+        // From Redis 7.0 on they look for the first entry of an old stream, and break down where they meet damage.
+        let searched = self.findings.subject.is_of(ValueType::StreamListpacks);
+        match (first, searched && self.entries.living == 0 && !self.living_found) {
+            (true, _) => Detail::First,
+            (false, true) => Detail::Walked,
+            (false, false) => Detail::Usual,
+        }
     }
 
     #[cold]

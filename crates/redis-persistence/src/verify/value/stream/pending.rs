@@ -8,6 +8,7 @@ use super::{COUNTER_MAX, Id, text_of};
 use crate::error::Reading;
 use crate::rdb::{Event, Payload, Role};
 use crate::verify::codes::Code;
+use crate::verify::facts::Detail;
 use crate::verify::sink::Place;
 use crate::verify::value::Context;
 
@@ -190,15 +191,19 @@ impl Pending {
             return;
         }
         let found = self.find(id);
+        let mut detail = Detail::Usual;
         let why = match found.and_then(|at| self.entries.get_mut(at)) {
             None => "its group does not know it",
             Some(entry) => match std::mem::replace(&mut entry.owner, GIVEN_BACK) {
                 NOBODY => return,
-                GIVEN_BACK => "it was given back before",
+                GIVEN_BACK => {
+                    detail = Detail::Lenient;
+                    "it was given back before"
+                }
                 _ => "a consumer owns it",
             },
         };
-        cx.findings.add(Code::StreamNackInvalid, place, || {
+        cx.findings.add(Code::StreamNackInvalid, place.detail(detail), || {
             format!("the entry {} cannot have been given back: {why}", text_of(id))
         });
     }

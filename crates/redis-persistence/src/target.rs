@@ -1,0 +1,134 @@
+//! Would this server load the file?
+//!
+//! ```text
+//! Report ── facts.rs in verify ─┐
+//! Target ── versions.rs         ├─ judge ── Loads { loads, by_default, cuts, skips, because }
+//!        └─ rules.rs            │
+//! Settings ─────────────────────┘
+//! ```
+//!
+//! Each [`Target`] has its row in `versions.rs`: the RDB versions, types and opcodes that it takes. What it makes of each
+//! finding stands in `rules.rs`, one line for a code, one column for a group of versions. [`judge`] holds both against
+//! the report of a file, so nothing is read again.
+//!
+//! Sources: runs of Redis 6.0.16, 6.2.14, 7.0.15, 8.0.2 and 8.6.3 and of Valkey 9.1.2 on made files; for other versions
+//! their documents and sources. [`Target::basis`] says which.
+
+mod answer;
+mod modules;
+mod rdb;
+mod rules;
+mod settings;
+mod versions;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::verify::{Kind, Report};
+
+pub use answer::{Cut, Loads, Outcome, Reason, Why};
+pub use settings::{ConfNote, SettingError, Settings, VersionCheck};
+pub use versions::{Basis, Product, Target};
+
+/// Says what a server of that version, with those settings, would do with the file that the report is about.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::target::{Settings, judge};
+/// use redis_persistence::verify::{self, Options};
+///
+/// let report = verify::slice(b"REDIS0011\xfe\x10\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0", &Options::default());
+/// let redis = "redis-7.2".parse()?;
+/// let answer = judge(&report, redis, &Settings::default());
+/// assert!(!answer.loads);
+/// assert_eq!(answer.because[0].reason.as_str(), "target-databases");
+///
+/// let mut settings = Settings::default();
+/// settings.set("databases", "32")?;
+/// assert!(judge(&report, redis, &settings).loads);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn judge(report: &Report, target: Target, settings: &Settings) -> Loads {
+    match (report.kind, &report.rdb) {
+        (Kind::Rdb | Kind::Unknown, Some(facts)) => rdb::judge(facts, target, settings),
+        _ => Loads::unknown(target),
+    }
+}
+
+/// A text that names no [`Target`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{given}\" is no server known here: one of {}", Known)]
+pub struct UnknownTarget {
+    given: String,
+}
+
+/// Lists what can be asked for.
+struct Known;
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for target in Target::ALL {
+            write!(f, "{target}, ")?;
+        }
+        f.write_str("redis-newest, valkey-newest")
+    }
+}
+
+impl FromStr for Target {
+    type Err = UnknownTarget;
+
+    /// Reads `redis-8.6` and the like; a longer version such as `redis-8.6.3` is taken as its first two numbers, and
+    /// `redis-newest` and `valkey-newest` are the newest known.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || UnknownTarget { given: text.chars().take(80).collect() };
+        let (product, version) = text.split_once(['-', ':', ' ']).ok_or_else(unknown)?;
+        let product = match product.to_ascii_lowercase().as_str() {
+            "redis" => Product::Redis,
+            "valkey" => Product::Valkey,
+            _ => return Err(unknown()),
+        };
+        let of_product = || Self::ALL.iter().copied().filter(|target| target.product() == product);
+        if version.eq_ignore_ascii_case("newest") {
+            return of_product().last().ok_or_else(unknown);
+        }
+        let mut numbers = version.split('.').map(|n| n.parse::<u32>().ok());
+        let wanted = (numbers.next().flatten(), numbers.next().flatten());
+        let rest_is_numbers = numbers.all(|n| n.is_some());
+        of_product()
+            .find(|target| {
+                let (major, minor) = target.version();
+                rest_is_numbers && wanted == (Some(major), Some(minor))
+            })
+            .ok_or_else(unknown)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_reads_its_own_name() {
+        for target in Target::ALL {
+            assert_eq!(target.to_string().parse(), Ok(*target));
+            assert_eq!(format!("{target}.7").parse(), Ok(*target));
+        }
+        assert_eq!("redis-newest".parse(), Ok(Target::Redis810));
+        assert_eq!("Valkey:newest".parse(), Ok(Target::Valkey91));
+    }
+
+    #[test]
+    fn other_texts_are_named_in_the_error() {
+        for text in ["", "redis", "redis-", "redis-9", "redis-6.1", "keydb-6.3", "redis-7.0.x", "redis-7.0-rc1"] {
+            let error = text.parse::<Target>().expect_err(text);
+            assert!(error.to_string().contains("redis-5.0, redis-6.0"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a server would do with a file, and why.
+
+use std::fmt;
+
+use super::Target;
+use crate::verify::{Code, Name, Tallied};
+
+/// What a server would do with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loads {
+    /// The server.
+    pub target: Target,
+    /// Whether it loads the file as it is, with not a byte cut.
+    pub loads: bool,
+    /// What it does with its settings.
+    pub by_default: Outcome,
+    /// What it cuts off then.
+    pub cuts: Vec<Cut>,
+    /// What it leaves out, drops or renames on the way.
+    pub skips: Vec<Why>,
+    /// What stands in the way of loading the file as it is.
+    pub because: Vec<Why>,
+}
+
+/// What a server does when it starts with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It loads the file.
+    Loads,
+    /// It cuts off an end, and loads the rest.
+    LoadsAfterCut,
+    /// It says why not, and exits.
+    Refuses,
+    /// It is ended by its own fault.
+    Crashes,
+    /// This cannot be told from the report.
+    Unknown,
+}
+
+impl Outcome {
+    /// The name that reports use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loads => "loads",
+            Self::LoadsAfterCut => "loads-after-cut",
+            Self::Refuses => "refuses",
+            Self::Crashes => "crashes",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the server comes up.
+    #[must_use]
+    pub fn comes_up(self) -> bool {
+        matches!(self, Self::Loads | Self::LoadsAfterCut)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// An end that a server cuts off a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cut {
+    /// The file of a set; the only one otherwise.
+    pub file: Option<String>,
+    /// Its size.
+    pub from: u64,
+    /// Its size afterwards.
+    pub to: u64,
+}
+
+/// A reason, how often it occurs, and where first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Why {
+    /// The reason.
+    pub reason: Reason,
+    /// How often it occurs.
+    pub count: u64,
+    /// Keys, names or places: the first ten.
+    pub first: Vec<Name>,
+    /// The reason in a sentence.
+    pub message: String,
+}
+
+/// Why a server does not load a file as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A finding of the report.
+    Finding(Code),
+    /// The signature or version is not of the server.
+    Version,
+    /// Value types that the server does not know.
+    Type,
+    /// Records that the server does not know.
+    Opcode,
+    /// Modules that the server does not have.
+    Module,
+    /// Engines of function libraries that the server does not have.
+    Engine,
+    /// A database that the server does not have.
+    Databases,
+    /// Keys outside of database 0 where there is but one.
+    Cluster,
+    /// Keys that have expired are not loaded.
+    Expired,
+}
+
+impl Reason {
+    /// The name that reports use: a finding's code, or one of its own that begins with `target-`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finding(code) => code.as_str(),
+            Self::Version => "target-version",
+            Self::Type => "target-type",
+            Self::Opcode => "target-opcode",
+            Self::Module => "target-module",
+            Self::Engine => "target-engine",
+            Self::Databases => "target-databases",
+            Self::Cluster => "target-cluster",
+            Self::Expired => "target-expired",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Why {
+    pub(super) fn new(reason: Reason, tallied: &Tallied, message: String) -> Self {
+        Self { reason, count: tallied.count, first: tallied.first.clone(), message }
+    }
+}
+
+impl Loads {
+    /// Nothing is said.
+    pub(super) fn unknown(target: Target) -> Self {
+        Self {
+            target,
+            loads: false,
+            by_default: Outcome::Unknown,
+            cuts: Vec::new(),
+            skips: Vec::new(),
+            because: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What a server does with an RDB.
+
+use super::answer::{Loads, Outcome, Reason, Why};
+use super::rules::{Effect, effect};
+use super::{Product, Settings, Target, VersionCheck, modules};
+use crate::rdb::{Family, opcode};
+use crate::verify::{Code, Detail, HeaderFacts, Name, RdbFacts, Tallied};
+
+/// A server that cannot reserve the table for as many keys as a RESIZEDB promises aborts. From where on that is so depends
+/// on the machine and on the allocator: 2^34 keys (128 GiB) were too many for some builds, 2^40 not for others. Where the
+/// size no longer fits into the number that it is reckoned with, the promise is passed over.
+const RESIZEDB_CRASHES: std::ops::Range<u64> = 1 << 33..1 << 61;
+
+/// Judges an RDB by its facts.
+pub(super) fn judge(facts: &RdbFacts, target: Target, settings: &Settings) -> Loads {
+    let mut case = Case { facts, target, settings, answer: Loads::unknown(target), worst: Outcome::Loads };
+    let Some(header) = facts.header else {
+        case.unreadable();
+        return case.close();
+    };
+    if !case.header(header) {
+        // The server looks no further, and what lies behind means something else to it.
+        return case.close();
+    }
+    case.records(header.family);
+    case.modules();
+    case.databases();
+    case.findings();
+    case.close()
+}
+
+struct Case<'a> {
+    facts: &'a RdbFacts,
+    target: Target,
+    settings: &'a Settings,
+    answer: Loads,
+    worst: Outcome,
+}
+
+impl Case<'_> {
+    fn close(self) -> Loads {
+        let Self { facts, mut answer, worst, .. } = self;
+        let undecided = facts.classes.keys().any(|class| class.code == Code::RdbLimitExceeded) || !facts.complete;
+        answer.by_default = if worst == Outcome::Loads && undecided { Outcome::Unknown } else { worst };
+        answer.loads = answer.by_default == Outcome::Loads;
+        answer
+    }
+
+    fn refuses(&mut self, reason: Reason, tallied: &Tallied, message: String) {
+        self.worst = if self.worst == Outcome::Crashes { self.worst } else { Outcome::Refuses };
+        self.answer.because.push(Why::new(reason, tallied, message));
+    }
+
+    fn crashes(&mut self, reason: Reason, tallied: &Tallied, message: String) {
+        self.worst = Outcome::Crashes;
+        self.answer.because.push(Why::new(reason, tallied, message));
+    }
+
+    /// No server reads a file without a signature and a version.
+    fn unreadable(&mut self) {
+        for (class, tallied) in &self.facts.classes {
+            let message = format!("{} finds no signature and version that it could read", self.target);
+            self.refuses(Reason::Finding(class.code), tallied, message);
+        }
+        self.worst = Outcome::Refuses;
+    }
+
+    /// Whether the server takes the signature and version.
+    fn header(&mut self, header: HeaderFacts) -> bool {
+        let (target, versions) = (self.target, self.target.rdb_versions());
+        let HeaderFacts { family, version, digits } = header;
+        let relaxed = self.settings.rdb_version_check == VersionCheck::Relaxed;
+        let taken = match family {
+            Family::Valkey if !target.reads_valkey() => false,
+            Family::Valkey => {
+                if relaxed {
+                    version >= 80
+                } else {
+                    version == 80
+                }
+            }
+            // Valkey 9 takes the first digit as part of the signature.
+            Family::Redis if target.reads_valkey() => {
+                digits[0] == b'0' && if relaxed { (1..80).contains(&version) } else { versions.contains(&version) }
+            }
+            Family::Redis => versions.contains(&version),
+        };
+        if !taken {
+            let takes = match (target.reads_valkey(), relaxed) {
+                (false, _) => format!("REDIS {} to {}", versions.start(), versions.end()),
+                (true, false) => format!("REDIS {} to {} and VALKEY 80", versions.start(), versions.end()),
+                (true, true) => "REDIS 1 to 79 and VALKEY from 80 on".to_owned(),
+            };
+            let signature = if family == Family::Valkey { "VALKEY" } else { "REDIS" };
+            let message = format!("the file says {signature} {version}; {target} takes {takes}");
+            self.refuses(Reason::Version, &once(Name::Offset(0)), message);
+        }
+        taken
+    }
+
+    /// Value types and opcodes.
+    fn records(&mut self, family: Family) {
+        let target = self.target;
+        for (value_type, tallied) in &self.facts.types {
+            if !target.knows_type(*value_type, family) {
+                let number = value_type.byte();
+                self.refuses(Reason::Type, tallied, format!("{target} does not know type {number} ({value_type})"));
+            }
+        }
+        for (byte, tallied) in &self.facts.opcodes {
+            if !target.knows_opcode(*byte, family) {
+                let name = opcode::name(*byte, family).unwrap_or("?");
+                self.refuses(Reason::Opcode, tallied, format!("{target} does not know opcode {byte} ({name})"));
+            }
+        }
+    }
+
+    fn modules(&mut self) {
+        let target = self.target;
+        for (name, tallied) in &self.facts.modules {
+            let built_in = name == "vectorset" && target.product() == Product::Redis && target.version() >= (8, 0);
+            if !built_in && !self.settings.modules.iter().any(|module| modules::brings(module, name)) {
+                self.refuses(Reason::Module, tallied, format!("{target} has no module for the type {name}"));
+            }
+        }
+        for (name, tallied) in &self.facts.engines {
+            if !self.settings.modules.iter().any(|module| module == name || module == "*") {
+                self.refuses(Reason::Engine, tallied, format!("{target} has no engine {name} for functions"));
+            }
+        }
+    }
+
+    fn databases(&mut self) {
+        let (target, settings) = (self.target, self.settings);
+        let Some((db, at)) = self.facts.largest_db else { return };
+        let with_keys = self.facts.largest_db_with_keys.unwrap_or(0);
+        let several = target.reads_valkey();
+        let most = if settings.cluster_enabled && several { settings.cluster_databases } else { settings.databases };
+        // Redis 7.4 and later have but one database in a cluster; older ones look for keys in the others.
+        let one = settings.cluster_enabled && self.target.product() == Product::Redis && target.version() >= (7, 4);
+        let most = if one { 1 } else { most };
+        if db >= most {
+            let message = format!("database {db} is selected, and the server has {most} (setting databases)");
+            self.refuses(Reason::Databases, &once(Name::Offset(at)), message);
+        } else if settings.cluster_enabled && !several && with_keys > 0 {
+            let message =
+                format!("database {with_keys} holds keys, and a node of a cluster may have them in database 0 only");
+            self.refuses(Reason::Cluster, &once(Name::Offset(at)), message);
+        }
+    }
+
+    fn findings(&mut self) {
+        let (facts, column) = (self.facts, self.target.column());
+        for (class, tallied) in &facts.classes {
+            let (code, reason) = (class.code, Reason::Finding(class.code));
+            let effect = match effect(class, column) {
+                Effect::Deep if self.settings.sanitize_dump_payload => Effect::Refuses,
+                Effect::CrashesUnlessDeep if self.settings.sanitize_dump_payload => Effect::Refuses,
+                Effect::Deep => Effect::Loads,
+                Effect::Refuses if code == Code::RdbChecksumMismatch && !self.settings.rdbchecksum => Effect::Loads,
+                _ if code == Code::RdbResizedbImpossible => self.resizedb(),
+                _ if code == Code::RdbSlotOutOfRange => self.slot(),
+                other => other,
+            };
+            let what = class.value_type.map_or_else(String::new, |t| format!(" in type {} ({t})", t.byte()));
+            let walked =
+                if class.detail == Detail::Walked { ", where it is walked over while it is loaded" } else { "" };
+            let message = |does: &str| format!("{} {does} {code}{what}{walked}", self.target);
+            match effect {
+                Effect::Loads | Effect::Deep => {}
+                Effect::Skips => {
+                    let message = message("does not load the key with");
+                    self.answer.skips.push(Why::new(reason, tallied, message));
+                }
+                Effect::Refuses => {
+                    let message = message("refuses");
+                    self.refuses(reason, tallied, message);
+                }
+                Effect::Crashes | Effect::CrashesUnlessDeep => {
+                    let message = message("crashes on");
+                    self.crashes(reason, tallied, message);
+                }
+            }
+        }
+        if facts.expired > 0 {
+            let tallied = Tallied { count: facts.expired, first: Vec::new() };
+            let message = "keys whose expiry has passed are not loaded".to_owned();
+            self.answer.skips.push(Why::new(Reason::Expired, &tallied, message));
+        }
+    }
+
+    /// Servers reserve memory for what a RESIZEDB promises.
+    fn resizedb(&self) -> Effect {
+        let keys = self.facts.largest_resizedb.map_or(0, |(keys, _)| keys);
+        if RESIZEDB_CRASHES.contains(&keys) { Effect::Crashes } else { Effect::Loads }
+    }
+
+    /// A slot that does not exist.
+    fn slot(&self) -> Effect {
+        match self.target.product() {
+            Product::Redis if self.settings.cluster_enabled => Effect::Crashes,
+            _ => Effect::Loads,
+        }
+    }
+}
+
+fn once(name: Name) -> Tallied {
+    Tallied { count: 1, first: vec![name] }
+}

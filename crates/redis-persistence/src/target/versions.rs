@@ -1,0 +1,201 @@
+//! The servers, and what the frame of a file may hold for each.
+
+use std::ops::RangeInclusive;
+
+use crate::rdb::{Family, ValueType, opcode};
+
+/// Whose server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Product {
+    /// Redis.
+    Redis,
+    /// Valkey.
+    Valkey,
+}
+
+/// What the answers about a version rest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Basis {
+    /// Runs of a server of this version.
+    Measured,
+    /// Runs of the versions around it, or of one from which it does not differ in what is looked at here.
+    Derived,
+    /// Sources and documents; no server of this version was run.
+    Documents,
+}
+
+impl Basis {
+    /// The name that reports use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Derived => "derived",
+            Self::Documents => "documents",
+        }
+    }
+}
+
+/// A row of the table below.
+struct Version {
+    name: &'static str,
+    product: Product,
+    version: (u32, u32),
+    basis: Basis,
+    /// Versions after `REDIS`.
+    rdb: RangeInclusive<u32>,
+    /// The greatest number of a value type in a file with the signature `REDIS`.
+    newest_type: u8,
+    /// The least byte that is an opcode.
+    first_opcode: u8,
+    /// Its column in the table of rules.
+    column: usize,
+}
+
+macro_rules! versions {
+    ($($variant:ident $name:literal $product:ident $version:tt $basis:ident, rdb $rdb:expr, types $types:literal,
+       opcodes $opcodes:literal, column $column:literal;)*) => {
+        /// A server version that files can be judged for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Target {
+            $(#[doc = concat!("`", $name, "`")] $variant,)*
+        }
+
+        impl Target {
+            /// Every target: those of Redis, then those of Valkey, each from old to new.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            fn row(self) -> Version {
+                match self {
+                    $(Self::$variant => Version {
+                        name: $name,
+                        product: Product::$product,
+                        version: $version,
+                        basis: Basis::$basis,
+                        rdb: $rdb,
+                        newest_type: $types,
+                        first_opcode: $opcodes,
+                        column: $column,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+// Opcodes: 247 came with 5.0, 245 and 246 with 7.0 (246 left with 7.2), 244 with 7.4, 243 with 8.6, 242 with 8.10.
+versions! {
+    Redis50 "redis-5.0" Redis (5, 0) Documents, rdb 1..=9, types 15, opcodes 247, column 0;
+    Redis60 "redis-6.0" Redis (6, 0) Measured, rdb 1..=9, types 15, opcodes 247, column 1;
+    Redis62 "redis-6.2" Redis (6, 2) Measured, rdb 1..=9, types 15, opcodes 247, column 2;
+    Redis70 "redis-7.0" Redis (7, 0) Measured, rdb 1..=10, types 19, opcodes 245, column 3;
+    Redis72 "redis-7.2" Redis (7, 2) Derived, rdb 1..=11, types 21, opcodes 245, column 4;
+    Redis74 "redis-7.4" Redis (7, 4) Derived, rdb 1..=12, types 25, opcodes 244, column 5;
+    Redis80 "redis-8.0" Redis (8, 0) Measured, rdb 1..=12, types 25, opcodes 244, column 5;
+    Redis82 "redis-8.2" Redis (8, 2) Derived, rdb 1..=12, types 25, opcodes 244, column 5;
+    Redis84 "redis-8.4" Redis (8, 4) Derived, rdb 1..=12, types 25, opcodes 244, column 5;
+    Redis86 "redis-8.6" Redis (8, 6) Measured, rdb 1..=13, types 26, opcodes 243, column 6;
+    Redis88 "redis-8.8" Redis (8, 8) Documents, rdb 1..=14, types 28, opcodes 243, column 7;
+    Redis810 "redis-8.10" Redis (8, 10) Documents, rdb 1..=15, types 32, opcodes 242, column 8;
+    Valkey72 "valkey-7.2" Valkey (7, 2) Derived, rdb 1..=11, types 21, opcodes 245, column 9;
+    Valkey80 "valkey-8.0" Valkey (8, 0) Documents, rdb 1..=11, types 21, opcodes 245, column 10;
+    Valkey81 "valkey-8.1" Valkey (8, 1) Documents, rdb 1..=11, types 21, opcodes 245, column 10;
+    Valkey90 "valkey-9.0" Valkey (9, 0) Derived, rdb 1..=11, types 21, opcodes 244, column 11;
+    Valkey91 "valkey-9.1" Valkey (9, 1) Measured, rdb 1..=11, types 21, opcodes 244, column 11;
+}
+
+impl Target {
+    /// Its name, such as `redis-8.6`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Whose server it is.
+    #[must_use]
+    pub fn product(self) -> Product {
+        self.row().product
+    }
+
+    /// Major and minor version.
+    #[must_use]
+    pub fn version(self) -> (u32, u32) {
+        self.row().version
+    }
+
+    /// What the answers about it rest on.
+    #[must_use]
+    pub fn basis(self) -> Basis {
+        self.row().basis
+    }
+
+    /// Whether it reads files with the signature `VALKEY`, and can be told to be relaxed about versions.
+    pub(super) fn reads_valkey(self) -> bool {
+        self >= Self::Valkey90
+    }
+
+    /// The RDB versions after the signature `REDIS` that it takes by default.
+    #[must_use]
+    pub fn rdb_versions(self) -> RangeInclusive<u32> {
+        self.row().rdb
+    }
+
+    /// Its column in the table of rules.
+    pub(super) fn column(self) -> usize {
+        self.row().column
+    }
+
+    /// Whether it knows a value type in a file of that family.
+    pub(super) fn knows_type(self, value_type: ValueType, family: Family) -> bool {
+        let row = self.row();
+        match value_type {
+            // Only a module knows where such a value ends, and only versions before 7.2 hand it over.
+            ValueType::Module => row.product == Product::Redis && row.version < (7, 2),
+            ValueType::Hash2 => family == Family::Valkey && self.reads_valkey(),
+            // Redis from 7.4 on still loads what its release candidates wrote, which have lower numbers.
+            _ => value_type.byte() <= row.newest_type,
+        }
+    }
+
+    /// Whether it knows an opcode in a file of that family.
+    pub(super) fn knows_opcode(self, byte: u8, family: Family) -> bool {
+        let row = self.row();
+        match byte {
+            opcode::FUNCTION_PRE_GA => self == Self::Redis70,
+            243 if family == Family::Valkey => self.reads_valkey(),
+            _ => byte >= row.first_opcode,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_product_ascends() {
+        assert!(Target::ALL.is_sorted());
+        for pair in Target::ALL.windows(2) {
+            if pair[0].product() == pair[1].product() {
+                assert!(pair[0].version() < pair[1].version());
+                assert!(pair[0].row().newest_type <= pair[1].row().newest_type);
+                assert!(pair[0].row().first_opcode >= pair[1].row().first_opcode);
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_knows_what_its_own_version_writes() {
+        for target in Target::ALL {
+            let newest = *target.rdb_versions().end();
+            for value_type in ValueType::ALL.iter().filter(|t| t.min_version() <= newest) {
+                let gone = *value_type == ValueType::Module && !target.knows_type(ValueType::Module, Family::Redis);
+                assert!(gone || target.knows_type(*value_type, Family::Redis), "{target} {value_type}");
+            }
+            for value_type in ValueType::ALL.iter().filter(|t| t.min_version() > newest) {
+                assert!(!target.knows_type(*value_type, Family::Redis), "{target} {value_type}");
+            }
+        }
+    }
+}

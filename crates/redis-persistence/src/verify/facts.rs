@@ -1,0 +1,219 @@
+//! What decides whether a server loads an RDB: its types, opcodes and modules, and its findings in finer classes than
+//! their codes.
+//!
+//! A report keeps so many findings and counts the rest by code. But one code can mean different things to a server: a
+//! member that occurs twice is seen by all servers in a plain set, and by deep checks alone in a listpack. So the classes
+//! here tell apart the value type and what a server needs to see the fault. All tables are bounded by the number of codes
+//! and types, and each keeps the first few names only.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::codes::Code;
+use crate::rdb::{Family, ValueType};
+
+/// What decides whether a server loads an RDB.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct RdbFacts {
+    /// Signature and version, if they could be read.
+    pub header: Option<HeaderFacts>,
+    /// Findings.
+    pub classes: BTreeMap<Class, Tallied>,
+    /// Keys by the type of their value.
+    pub types: BTreeMap<ValueType, Tallied>,
+    /// Opcodes that not every version has, by their byte.
+    pub opcodes: BTreeMap<u8, Tallied>,
+    /// Module types: of keys, and of data beside the keys.
+    pub modules: BTreeMap<String, Tallied>,
+    /// Engines of function libraries, but for Lua.
+    pub engines: BTreeMap<String, Tallied>,
+    /// The largest number of a database that was selected, and where.
+    pub largest_db: Option<(u64, u64)>,
+    /// The largest number of a database that holds keys.
+    pub largest_db_with_keys: Option<u64>,
+    /// The largest number of keys that a RESIZEDB promised, and where.
+    pub largest_resizedb: Option<(u64, u64)>,
+    /// Keys whose expiry had passed at [`Options::now_ms`](super::Options::now_ms).
+    pub expired: u64,
+    /// Whether the values were looked into. Without that a refusal may be missed.
+    pub complete: bool,
+}
+
+/// The first nine bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeaderFacts {
+    /// By the signature.
+    pub family: Family,
+    /// The version, as Redis reads it.
+    pub version: u32,
+    /// The bytes of the version: four after `REDIS`, `0` and three after `VALKEY`.
+    pub digits: [u8; 4],
+}
+
+/// A class of findings that servers treat alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Class {
+    /// The code.
+    pub code: Code,
+    /// The type of the value, if it is about a key.
+    pub value_type: Option<ValueType>,
+    /// What it takes to see the fault.
+    pub detail: Detail,
+}
+
+/// What it takes to see a fault, where that is not the same for all faults of the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
+pub enum Detail {
+    /// What the code says.
+    #[default]
+    Usual,
+    /// The first bytes of a packed value, or its last, show it: deep checks are not needed.
+    Header,
+    /// Servers walk over this part of the value while they load it, with deep checks or without: it is larger than what
+    /// they keep packed by default, the first field of a packed hash with expiries, or comes before the first entry of a stream of version 1, for which they look.
+    Walked,
+    /// The first element of a stream's node is wrong: servers break down where they cannot read it, and Redis 8.8 and
+    /// later look at its number.
+    First,
+    /// The walk over the file ended here.
+    Unread,
+    /// Servers read past this one.
+    Lenient,
+}
+
+/// How often something occurs, and where first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tallied {
+    /// How often.
+    pub count: u64,
+    /// The first of them, at most [`Tallied::MOST`], without repetition.
+    pub first: Vec<Name>,
+}
+
+/// Something to be named in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Name {
+    /// A key. A longer name is cut at [`Name::LONGEST_KEY`] bytes.
+    Key {
+        /// Its database.
+        db: u64,
+        /// Its name.
+        key: Vec<u8>,
+    },
+    /// A byte of the file.
+    Offset(u64),
+    /// A name of something else, escaped where it is not plain text.
+    Text(String),
+}
+
+impl Name {
+    /// Longer key names are cut here.
+    pub const LONGEST_KEY: usize = 128;
+
+    pub(crate) fn key(db: u64, key: &[u8]) -> Self {
+        Self::Key { db, key: key[..key.len().min(Self::LONGEST_KEY)].to_vec() }
+    }
+}
+
+impl fmt::Display for Name {
+    /// Keys escaped, followed by their database unless that is 0.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key { db: 0, key } => write!(f, "{}", key.escape_ascii()),
+            Self::Key { db, key } => write!(f, "{} (db {db})", key.escape_ascii()),
+            Self::Offset(at) => write!(f, "byte {at}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Tallied {
+    /// So many are named.
+    pub const MOST: usize = 10;
+
+    /// Counts one more; its name is asked for only if there is room.
+    #[inline]
+    pub(crate) fn add(&mut self, name: impl FnOnce() -> Name) {
+        self.count = self.count.saturating_add(1);
+        if self.first.len() < Self::MOST {
+            let name = name();
+            if !self.first.contains(&name) {
+                self.first.push(name);
+            }
+        }
+    }
+}
+
+/// Collects, while a file is walked, what its findings do not tell.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    /// By the number of the type in [`ValueType::ALL`]; only the names, the counts come from elsewhere.
+    types: Vec<Tallied>,
+    opcodes: BTreeMap<u8, Tallied>,
+    pub(crate) modules: BTreeMap<String, Tallied>,
+    pub(crate) engines: BTreeMap<String, Tallied>,
+    pub(crate) largest_db: Option<(u64, u64)>,
+}
+
+/// Modules and engines that are told apart.
+const MOST_NAMES: usize = 256;
+
+impl Collector {
+    /// A key of that type.
+    #[inline]
+    pub(crate) fn key(&mut self, value_type: ValueType, db: u64, key: &[u8]) {
+        if self.types.is_empty() {
+            self.types = vec![Tallied::default(); ValueType::ALL.len()];
+        }
+        let names = &mut self.types[value_type as usize].first;
+        if names.len() < Tallied::MOST {
+            names.push(Name::key(db, key));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn opcode(&mut self, byte: u8, at: u64) {
+        self.opcodes.entry(byte).or_default().add(|| Name::Offset(at));
+    }
+
+    pub(crate) fn select(&mut self, db: u64, at: u64) {
+        if self.largest_db.is_none_or(|(largest, _)| db > largest) {
+            self.largest_db = Some((db, at));
+        }
+    }
+
+    pub(crate) fn module(&mut self, module: String, name: impl FnOnce() -> Name) {
+        count(&mut self.modules, module, name);
+    }
+
+    pub(crate) fn engine(&mut self, engine: String, name: impl FnOnce() -> Name) {
+        count(&mut self.engines, engine, name);
+    }
+
+    /// The facts, but for what others know. `count_of` answers how many keys of a type there are.
+    pub(crate) fn into_facts(self, count_of: impl Fn(ValueType) -> u64) -> RdbFacts {
+        let mut names = self.types.into_iter();
+        let types = ValueType::ALL
+            .iter()
+            .map(|t| (*t, Tallied { count: count_of(*t), first: names.next().unwrap_or_default().first }))
+            .filter(|(_, tallied)| tallied.count > 0)
+            .collect();
+        RdbFacts {
+            types,
+            opcodes: self.opcodes,
+            modules: self.modules,
+            engines: self.engines,
+            largest_db: self.largest_db,
+            ..RdbFacts::default()
+        }
+    }
+}
+
+fn count(table: &mut BTreeMap<String, Tallied>, key: String, name: impl FnOnce() -> Name) {
+    if table.len() < MOST_NAMES || table.contains_key(&key) {
+        table.entry(key).or_default().add(name);
+    }
+}
