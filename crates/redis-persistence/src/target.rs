@@ -90,7 +90,7 @@ impl FromStr for Target {
         };
         let of_product = || Self::ALL.iter().copied().filter(|target| target.product() == product);
         if version.eq_ignore_ascii_case("newest") {
-            return of_product().last().ok_or_else(unknown);
+            return of_product().next_back().ok_or_else(unknown);
         }
         let mut numbers = version.split('.').map(|n| n.parse::<u32>().ok());
         let wanted = (numbers.next().flatten(), numbers.next().flatten());

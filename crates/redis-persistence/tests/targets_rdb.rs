@@ -74,7 +74,7 @@ fn all_files_of_the_corpus() -> TestResult {
     let index: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("index.json"))?)?;
     let mut differences = Differences::default();
     for (name, truth) in index.as_object().ok_or("no object")? {
-        if !Path::new(name).extension().is_some_and(|e| e == "rdb") {
+        if Path::new(name).extension().is_none_or(|e| e != "rdb") {
             continue;
         }
         let report = verify(&folder.join(name))?;

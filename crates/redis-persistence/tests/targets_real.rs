@@ -216,7 +216,7 @@ fn compare(product: Product) -> TestResult {
     let target = target(product);
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("targets-{product}"));
     let (mut wrong, mut known, mut count) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-    for (number, case) in cases(target, number("TARGET_FILES", 20), number("TARGET_SEED", 7)).iter().enumerate() {
+    for (number, case) in cases(target, number("TARGET_FILES", 60), number("TARGET_SEED", 7)).iter().enumerate() {
         let report = verify::slice(&case.bytes, &Options::default());
         let mut settings = Settings::default();
         for (name, value) in case.settings {
