@@ -20,7 +20,7 @@
 use crc_fast::{CrcAlgorithm, Digest};
 
 /// The polynomial, least significant bit first; the term x^64 is implied.
-const POLYNOMIAL: u64 = 0x95AC_9329_AC4B_C9B5;
+pub(crate) const POLYNOMIAL: u64 = 0x95AC_9329_AC4B_C9B5;
 
 /// The polynomial 1 in the reflected form: the highest power is the lowest bit.
 const ONE: u64 = 1 << 63;

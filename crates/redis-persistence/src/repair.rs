@@ -29,6 +29,7 @@ mod error;
 mod leftovers;
 mod manifest;
 mod plan;
+pub mod rdb;
 #[cfg(unix)]
 mod record;
 #[cfg(unix)]
