@@ -67,7 +67,8 @@ fn try_burst(name: &str, sound: &[u8], at: usize, len: usize, rng: &mut Rng) -> 
     let mended = search.apply_to(&mut data);
     assert!(!mended || data == sound, "{name}: {len} bytes at {at} were mended wrongly: {search}");
     if let (true, Some(mend)) = (mended, search.mended()) {
-        assert!(mend.offset as usize >= at && mend.offset as usize + mend.new.len() <= at + len, "{name}: {search}");
+        let (first, end) = (mend.offset, mend.offset + mend.new.len() as u64);
+        assert!(first >= at as u64 && end <= (at + len) as u64, "{name}: {search}");
     }
     (mended, search)
 }
@@ -91,9 +92,9 @@ fn tally(lens: std::ops::RangeInclusive<usize>, seed: u64) -> Vec<(usize, usize,
 fn samples_are_sound_and_large_enough() {
     for (name, bytes) in samples() {
         println!("{name}: {} bytes", bytes.len());
-        assert_eq!(verify::slice(&bytes, &Options::default()).verdict, Verdict::Sound, "{name}");
+        assert_eq!(verify::slice(bytes, &Options::default()).verdict, Verdict::Sound, "{name}");
         assert!(bytes.len() >= 50_000, "{name} has {} bytes", bytes.len());
-        assert_eq!(judge(&bytes).1.outcome, Outcome::ChecksumFits, "{name}");
+        assert_eq!(judge(bytes).1.outcome, Outcome::ChecksumFits, "{name}");
     }
 }
 
