@@ -1,5 +1,7 @@
 //! The command line. What both commands take is in [`Common`].
 
+mod aofcheck;
+
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +12,8 @@ use redis_persistence::verify::{Duplicates, Options};
 use crate::entry::Demands;
 use crate::progress::When;
 use crate::units;
+
+pub use aofcheck::{AofCheck, Repair};
 
 /// Verify Redis and Valkey RDB snapshots: structure, every value, checksum, duplicates.
 #[derive(Debug, Parser)]
@@ -54,10 +58,10 @@ pub struct Common {
     /// Exit with 1 on warnings too
     #[arg(long, help_heading = "Demands")]
     pub strict: bool,
-    /// Exit with 1 if the file has no checksum, or it was switched off
+    /// Exit with 1 if the RDB has no checksum, or it was switched off
     #[arg(long, help_heading = "Demands")]
     pub require_checksum: bool,
-    /// Exit with 1 if there are fewer keys
+    /// Exit with 1 if there are fewer keys; of an append-only file, in the RDB image at its start
     #[arg(long, help_heading = "Demands", value_name = "MIN")]
     pub expect_keys: Option<u64>,
 

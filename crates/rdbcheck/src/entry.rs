@@ -1,10 +1,14 @@
-//! What came of one input: a report or the reason why there is none, and whether the demands of the command line are met.
+//! What came of one input: a report or the reason why there is none, whether the demands of the command line are met, and
+//! what a repair did.
 
 use std::path::PathBuf;
 
-use redis_persistence::verify::{Checksum, Report, Severity, Verdict};
+use redis_persistence::aof::dir::AofSet;
+use redis_persistence::verify::{Checksum, Kind, Report, Severity, Verdict};
 
 use crate::exit::Exit;
+use crate::fix::Repaired;
+use crate::timeline::Timeline;
 use crate::units::{commas, number};
 
 /// What came of one input.
@@ -16,6 +20,12 @@ pub struct Entry {
     pub outcome: Result<Report, String>,
     /// The demands that a sound or damaged file does not meet, each in a few words.
     pub unmet: Vec<String>,
+    /// The files of an append-only set.
+    pub set: Option<AofSet>,
+    /// The timestamps in them, if these were asked for.
+    pub timeline: Option<Timeline>,
+    /// What a repair did; the report is the one from after it.
+    pub repaired: Option<Repaired>,
 }
 
 /// What the command line asks for beyond the absence of errors.
@@ -34,7 +44,13 @@ impl Entry {
     #[must_use]
     pub fn new(path: PathBuf, outcome: Result<Report, String>, demands: Demands) -> Self {
         let unmet = outcome.as_ref().map(|report| demands.unmet(report)).unwrap_or_default();
-        Self { path, outcome, unmet }
+        Self { path, outcome, unmet, set: None, timeline: None, repaired: None }
+    }
+
+    /// Whether there is a report without an error.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|report| report.verdict == Verdict::Sound)
     }
 
     /// What it means for the exit code.
@@ -42,6 +58,7 @@ impl Entry {
     pub fn exit(&self) -> Exit {
         match &self.outcome {
             Err(_) => Exit::Unreadable,
+            Ok(_) if self.repaired.as_ref().is_some_and(|repaired| repaired.status.is_failure()) => Exit::Damaged,
             Ok(_) if !self.unmet.is_empty() => Exit::Damaged,
             Ok(report) => match report.verdict {
                 Verdict::Sound => Exit::Sound,
@@ -70,7 +87,8 @@ impl Demands {
             _ => unmet.push("--require-checksum (it has none)".to_owned()),
         }
         if let Some(least) = self.keys.filter(|least| report.counts.keys < *least) {
-            unmet.push(format!("--expect-keys {least} (it holds {})", commas(report.counts.keys)));
+            let holder = if report.kind == Kind::Rdb { "it" } else { "its RDB image" };
+            unmet.push(format!("--expect-keys {least} ({holder} holds {})", commas(report.counts.keys)));
         }
         unmet
     }

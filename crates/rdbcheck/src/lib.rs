@@ -1,22 +1,28 @@
 //! What the commands `rdbcheck` and `aofcheck` share: arguments, opening of inputs, progress, reports, exit codes.
 //!
 //! ```text
-//! args -> run -> for each input: open -> library -> Entry -> exit code
-//!                                  └ progress        └ render::{text, json}
+//! args -> run -> for each input: open, tree -> library -> Entry -> exit code
+//!                                  └ progress              └ render::{text, aof, json}
+//!         aofcheck -> fix: plan -> question -> apply -> the check again
 //! ```
 //!
 //! It is not a library for others: use `redis-persistence`. Nothing here is stable but what the commands print, and their
 //! exit codes.
 #![forbid(unsafe_code)]
 
+pub mod aofcheck;
 pub mod args;
+pub mod ask;
 pub mod entry;
 pub mod escape;
 pub mod exit;
 pub mod explain;
+pub mod fix;
 pub mod open;
 pub mod progress;
 pub mod redact;
 pub mod render;
 pub mod run;
+pub mod timeline;
+pub mod tree;
 pub mod units;

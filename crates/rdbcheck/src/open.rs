@@ -126,11 +126,16 @@ impl Seek for Input {
 /// What the system says about a failure, without its number.
 #[must_use]
 pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error ") {
-        Some(at) => text[..at].to_owned(),
-        None => text,
+    without_number(error.to_string())
+}
+
+/// An error's text without the system's number at its end.
+#[must_use]
+pub fn without_number(mut text: String) -> String {
+    if let Some(at) = text.rfind(" (os error ") {
+        text.truncate(at);
     }
+    text
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! How far a check is, on standard error: a bar with rate and time left on a terminal, once the work takes over a
-//! second; with `--progress always` plain lines where there is no terminal.
+//! How far a check or a copy is, on standard error: a bar with rate and time left on a terminal, once the work takes over
+//! a second; with `--progress always` plain lines where there is no terminal.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Read, Seek, SeekFrom, Write as _};
@@ -24,15 +24,13 @@ pub enum When {
     Never,
 }
 
-/// An input that is watched while it is read.
+/// How far some work is, shown where that is asked for.
 #[derive(Debug)]
-pub struct Watched<R> {
-    input: R,
+pub struct Meter {
     name: String,
     total: Option<u64>,
-    /// The farthest that was read.
+    /// How far it came.
     far: u64,
-    at: u64,
     started: Instant,
     next: Duration,
     shown: Shown,
@@ -46,24 +44,24 @@ enum Shown {
     Bar(ProgressBar),
 }
 
-impl<R> Watched<R> {
-    /// Watches an input of which `total` bytes are expected. `name` must be fit to print.
-    pub fn new(input: R, name: String, total: Option<u64>, when: When) -> Self {
+impl Meter {
+    /// Work of which `total` bytes are expected. `name` must be fit to print.
+    #[must_use]
+    pub fn new(name: String, total: Option<u64>, when: When) -> Self {
         let shown = match (when, io::stderr().is_terminal()) {
             (When::Auto | When::Always, true) => Shown::BarLater,
             (When::Always, false) => Shown::Lines,
             _ => Shown::Nothing,
         };
-        Self { input, name, total, far: 0, at: 0, started: Instant::now(), next: SECOND, shown }
+        Self { name, total, far: 0, started: Instant::now(), next: SECOND, shown }
     }
 
-    fn advance(&mut self, by: u64) {
-        self.at += by;
-        // What is read a second time is not counted again.
-        if self.at <= self.far {
+    /// So many bytes are done. What is done a second time is not counted again.
+    pub fn reached(&mut self, at: u64) {
+        if at <= self.far {
             return;
         }
-        self.far = self.at;
+        self.far = at;
         match &self.shown {
             Shown::Nothing => {}
             Shown::Bar(bar) => bar.set_position(self.far),
@@ -117,6 +115,14 @@ impl<R> Watched<R> {
     }
 }
 
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Bytes in a second.
 fn rate(bytes: u64, elapsed: Duration) -> u64 {
     let milliseconds = elapsed.as_millis().max(1);
@@ -127,18 +133,26 @@ fn rate_of(state: &ProgressState) -> u64 {
     rate(state.pos(), state.elapsed())
 }
 
-impl<R> Drop for Watched<R> {
-    fn drop(&mut self) {
-        if let Shown::Bar(bar) = &self.shown {
-            bar.finish_and_clear();
-        }
+/// An input that is watched while it is read.
+#[derive(Debug)]
+pub struct Watched<R> {
+    input: R,
+    at: u64,
+    meter: Meter,
+}
+
+impl<R> Watched<R> {
+    /// Watches an input of which `total` bytes are expected. `name` must be fit to print.
+    pub fn new(input: R, name: String, total: Option<u64>, when: When) -> Self {
+        Self { input, at: 0, meter: Meter::new(name, total, when) }
     }
 }
 
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.input.read(buf)?;
-        self.advance(n as u64);
+        self.at += n as u64;
+        self.meter.reached(self.at);
         Ok(n)
     }
 }

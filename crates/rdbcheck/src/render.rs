@@ -1,16 +1,21 @@
 //! Reports on standard output.
 
+mod aof;
 mod json;
 mod page;
 mod text;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
 
 use crate::args::{Color, Common, Format};
 use crate::entry::Entry;
 use crate::redact;
+use json::UndoView;
+use page::Page;
+use redis_persistence::repair::Undone;
 
 /// Where reports go: text as it comes, JSON at the end as one document.
 #[derive(Debug)]
@@ -25,7 +30,7 @@ pub struct Output {
 enum Form {
     Quiet,
     Text { style: text::Style, any: bool },
-    Json { tool: &'static str, redact: bool, entries: Vec<Entry> },
+    Json { tool: &'static str, redact: bool, entries: Vec<Entry>, undo: Option<UndoView> },
 }
 
 impl Output {
@@ -41,25 +46,61 @@ impl Output {
         let form = match common.format() {
             _ if common.quiet => Form::Quiet,
             Format::Text => Form::Text { style, any: false },
-            Format::Json => Form::Json { tool, redact: common.redact, entries: Vec::new() },
+            Format::Json => Form::Json { tool, redact: common.redact, entries: Vec::new(), undo: None },
         };
         Self { out: AutoStream::new(io::stdout().lock(), choice), failed: None, form }
     }
 
-    /// Takes what came of the next input.
-    pub fn entry(&mut self, entry: Entry) {
-        match &mut self.form {
-            Form::Quiet => {}
-            Form::Json { entries, .. } => entries.push(entry),
-            Form::Text { style, any } => {
-                let Ok(report) = &entry.outcome else { return };
-                let mut text = String::new();
-                if std::mem::replace(any, true) {
-                    text.push('\n');
-                }
-                text.push_str(&text::render(&entry, report, *style));
-                self.write(&text);
-            }
+    /// Prints what a check found.
+    pub fn show(&mut self, entry: &Entry) {
+        let (Form::Text { style, any }, Ok(report)) = (&mut self.form, &entry.outcome) else { return };
+        let mut text = String::new();
+        if std::mem::replace(any, true) {
+            text.push('\n');
+        }
+        text.push_str(&text::render(entry, report, *style));
+        self.write(&text);
+    }
+
+    /// Prints the verdict alone.
+    pub fn verdict(&mut self, entry: &Entry) {
+        if let (Form::Text { .. }, Ok(report)) = (&self.form, &entry.outcome) {
+            let text = text::verdict_line(entry, report);
+            self.write(&text);
+        }
+    }
+
+    /// Prints lines, which must be fit to print, if this is text for people. Answers whether it is.
+    pub fn lines(&mut self, lines: &[String]) -> bool {
+        if !matches!(self.form, Form::Text { .. }) {
+            return false;
+        }
+        let mut page = Page::default();
+        for line in lines {
+            let text = line.trim_start_matches(' ');
+            page.plain(line.len() - text.len(), text);
+        }
+        self.write(&page.text);
+        true
+    }
+
+    /// Whether somebody sees it at once.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Takes what came of an input, for the document at the end.
+    pub fn keep(&mut self, entry: Entry) {
+        if let Form::Json { entries, .. } = &mut self.form {
+            entries.push(entry);
+        }
+    }
+
+    /// Takes what came of taking a repair back: what was done, or how it ended and why.
+    pub fn keep_undone(&mut self, record: &Path, outcome: Result<Undone, (&'static str, String)>) {
+        if let Form::Json { undo, .. } = &mut self.form {
+            *undo = Some(UndoView::new(record, outcome));
         }
     }
 
@@ -68,8 +109,8 @@ impl Output {
     /// # Errors
     /// If something could not be written, but for a pipe that its reader closed: who has seen enough is free to go.
     pub fn finish(mut self) -> io::Result<()> {
-        if let Form::Json { tool, redact, entries } = &self.form {
-            let document = json::render(tool, entries, *redact)?;
+        if let Form::Json { tool, redact, entries, undo } = &self.form {
+            let document = json::render(tool, entries, undo.as_ref(), *redact)?;
             self.write(&document);
         }
         match self.failed {

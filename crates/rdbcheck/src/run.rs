@@ -31,7 +31,12 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
         return Exit::Unreadable;
     }
     let options = args.common.options();
-    inputs(TOOL, &args.common, &args.files, |path| rdb(path, &options, args.common.progress))
+    inputs(TOOL, &args.common, &args.files, |path, output| {
+        let outcome = rdb(path, &options, args.common.progress).map_err(|error| reason(&error));
+        let entry = Entry::new(path.to_owned(), outcome, args.common.demands());
+        checked(TOOL, &args.common, &entry, output);
+        entry
+    })
 }
 
 /// Verifies one RDB.
@@ -42,34 +47,43 @@ fn rdb(path: &Path, options: &Options, progress: When) -> io::Result<verify::Rep
     if seekable { verify::file(input, options) } else { verify::reader(input, options) }
 }
 
-/// Checks each input, prints what came of it, and gives the exit of all.
-fn inputs(
+/// Does with each input what `each` does, which prints what came of it; gives the exit of all.
+pub(crate) fn inputs(
     tool: &'static str,
     common: &Common,
     paths: &[PathBuf],
-    mut check: impl FnMut(&Path) -> io::Result<verify::Report>,
+    mut each: impl FnMut(&Path, &mut Output) -> Entry,
 ) -> Exit {
     let mut output = Output::new(tool, common);
     let mut exit = Exit::Sound;
     for path in paths {
-        let outcome = check(path).map_err(|error| reason(&error));
-        let entry = Entry::new(path.clone(), outcome, common.demands());
+        let entry = each(path, &mut output);
         exit = exit.and(entry.exit());
-        if let Err(why) = &entry.outcome {
-            say(tool, &format!("{}: {why}", entry.path.display()));
-        } else if common.format() == Format::Json && !entry.unmet.is_empty() {
-            say(tool, &format!("{}: not as demanded: {}", entry.path.display(), entry.unmet.join(", ")));
-        }
-        output.entry(entry);
+        output.keep(entry);
     }
+    end(tool, output, exit)
+}
+
+/// Prints what is left to print, and gives the exit.
+pub(crate) fn end(tool: &str, output: Output, exit: Exit) -> Exit {
     match output.finish() {
         Ok(()) => exit,
         Err(error) => exit.and(not_written(tool, &error)),
     }
 }
 
+/// Prints what a check found.
+pub(crate) fn checked(tool: &str, common: &Common, entry: &Entry, output: &mut Output) {
+    if let Err(why) = &entry.outcome {
+        say(tool, &format!("{}: {why}", entry.path.display()));
+    } else if common.format() == Format::Json && !entry.unmet.is_empty() {
+        say(tool, &format!("{}: not as demanded: {}", entry.path.display(), entry.unmet.join(", ")));
+    }
+    output.show(entry);
+}
+
 /// `--explain` and `--completions`, which check nothing.
-fn instead_of_checking<C: CommandFactory>(tool: &str, common: &Common) -> Option<Exit> {
+pub(crate) fn instead_of_checking<C: CommandFactory>(tool: &str, common: &Common) -> Option<Exit> {
     let text = if let Some(name) = &common.explain {
         match explain(name) {
             Ok(page) => page.into_bytes(),
@@ -97,7 +111,7 @@ fn not_written(tool: &str, error: &io::Error) -> Exit {
 }
 
 /// One line on standard error.
-fn say(tool: &str, line: &str) {
+pub(crate) fn say(tool: &str, line: &str) {
     // Nobody is left to tell who closed standard error.
     let _ = writeln!(io::stderr(), "{tool}: {}", escape::plain(line.as_bytes()));
 }

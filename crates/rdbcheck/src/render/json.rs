@@ -1,6 +1,9 @@
 //! A report for machines: one document for all inputs, in the shape of `docs/report.schema.json` of the library's
 //! package.
 
+mod aof;
+mod repair;
+
 use std::collections::BTreeMap;
 use std::io;
 
@@ -10,6 +13,9 @@ use serde::{Serialize, Serializer};
 
 use crate::entry::Entry;
 use crate::escape;
+use aof::{AofView, PartView, RowView};
+use repair::RepairView;
+pub(super) use repair::UndoView;
 
 /// A number; a text from 2^53 on, where readers that know only doubles would change it.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +24,16 @@ struct Number(u64);
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0 > 1 << 53 { serializer.collect_str(&self.0) } else { serializer.serialize_u64(self.0) }
+    }
+}
+
+/// A number that may be negative, likewise.
+#[derive(Debug, Clone, Copy)]
+struct Signed(i64);
+
+impl Serialize for Signed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.unsigned_abs() > 1 << 53 { serializer.collect_str(&self.0) } else { serializer.serialize_i64(self.0) }
     }
 }
 
@@ -33,6 +49,8 @@ struct Document<'a> {
     tool: &'a str,
     version: &'a str,
     files: Vec<FileView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undo: Option<&'a UndoView>,
 }
 
 #[derive(Serialize)]
@@ -46,12 +64,16 @@ struct FileView<'a> {
     counts: Option<CountsView<'a>>,
     checksum: Option<&'a str>,
     duplicates: Option<&'a str>,
-    aof: Absent,
-    parts: [(); 0],
+    aof: Option<AofView<'a>>,
+    parts: Vec<PartView<'a>>,
     loads_on: Nothing,
     findings: Vec<FindingView<'a>>,
     findings_total: Number,
     cause: Absent,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline: Option<Vec<RowView<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair: Option<RepairView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -106,9 +128,9 @@ struct FindingView<'a> {
 ///
 /// # Errors
 /// None that is known: the views hold nothing that JSON cannot.
-pub(super) fn render(tool: &str, entries: &[Entry], redact: bool) -> io::Result<String> {
+pub(super) fn render(tool: &str, entries: &[Entry], undo: Option<&UndoView>, redact: bool) -> io::Result<String> {
     let files = entries.iter().map(|entry| file(entry, redact)).collect();
-    let document = Document { schema_version: 1, tool, version: env!("CARGO_PKG_VERSION"), files };
+    let document = Document { schema_version: 1, tool, version: env!("CARGO_PKG_VERSION"), files, undo };
     let text = serde_json::to_string_pretty(&document).map_err(io::Error::other)?;
     Ok(escape::json(&text) + "\n")
 }
@@ -125,12 +147,14 @@ fn file(entry: &Entry, redact: bool) -> FileView<'_> {
         counts: report.map(|r| counts(&r.counts)),
         checksum: report.and_then(|r| r.checksum).map(|c| c.as_str()),
         duplicates: report.map(|r| r.duplicates.as_str()),
-        aof: None,
-        parts: [],
+        aof: report.and_then(|r| aof::facts(entry, r)),
+        parts: report.map(|r| aof::parts(r)).unwrap_or_default(),
         loads_on: Nothing::new(),
         findings: report.map(|r| findings(r, redact)).unwrap_or_default(),
         findings_total: Number(report.map_or(0, |r| r.findings_total)),
         cause: None,
+        timeline: report.and_then(|r| aof::timeline(entry, r)),
+        repair: entry.repaired.as_ref().map(repair::of),
     }
 }
 

@@ -2,8 +2,11 @@
 
 use anstyle::{AnsiColor, Style as Ansi};
 use redis_persistence::rdb::Family;
-use redis_persistence::verify::{Checksum, Code, DbCounts, DuplicateCheck, Finding, Kind, Report, Severity, Verdict};
+use redis_persistence::verify::{
+    Checksum, Code, DbCounts, DuplicateCheck, Finding, Format, Kind, Report, Severity, Verdict,
+};
 
+use super::aof;
 use super::page::{Page, WIDTH, shorten};
 use crate::entry::{Entry, count};
 use crate::escape::{self, columns};
@@ -29,26 +32,38 @@ const PATH: usize = 100;
 /// What is left to a path where the verdict has much to say.
 const VERDICT_PATH: usize = 30;
 const MESSAGE: usize = 1000;
+const COMMAND: usize = 40;
 
-const BOLD: Ansi = Ansi::new().bold();
+pub(super) const BOLD: Ansi = Ansi::new().bold();
 
 /// The report on one input.
 pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
     let mut page = Page::default();
     let path = shorten(&escape::plain(entry.path.as_os_str().as_encoded_bytes()), PATH);
-    page.paragraph(0, &path, BOLD, &format!(": {}", head(report)));
-    if report.format.is_some() {
-        contents(&mut page, report, style);
-        remarks(&mut page, report);
+    if matches!(report.kind, Kind::Aof | Kind::AofDir) {
+        page.paragraph(0, &path, BOLD, &format!(": {}", aof::head(entry, report)));
+        aof::contents(&mut page, entry, report, style);
+    } else {
+        page.paragraph(0, &path, BOLD, &format!(": {}", head(report)));
+        if report.format.is_some() {
+            contents(&mut page, 2, report, style);
+            remarks(&mut page, 2, report);
+        }
     }
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
         findings(&mut page, report, severity, style);
     }
+    page.text.push_str(&verdict_line(entry, report));
+    page.text
+}
+
+/// The last line of a report.
+pub(super) fn verdict_line(entry: &Entry, report: &Report) -> String {
+    let path = shorten(&escape::plain(entry.path.as_os_str().as_encoded_bytes()), PATH);
     let (word, color, rest) = verdict(entry, report);
     let rest = shorten(&rest, WIDTH - VERDICT_PATH - 2 - word.len());
     let path = shorten(&path, WIDTH - 2 - word.len() - columns(&rest));
-    page.text.push_str(&format!("{path}: {color}{word}{color:#}{rest}\n"));
-    page.text
+    format!("{path}: {color}{word}{color:#}{rest}\n")
 }
 
 /// What the file is: `RDB 12 of Redis 7.4.1, written 2025-03-01 12:00:00 UTC, 12.3 MB`.
@@ -60,6 +75,11 @@ fn head(report: &Report) -> String {
             _ => format!("without the signature of an RDB, {}", size(report.size)),
         };
     };
+    format!("{}, {}", origin(format), size(report.size))
+}
+
+/// The version of an RDB, and what wrote it when: `RDB 12 of Redis 7.4.1, written 2025-03-01 12:00:00 UTC`.
+pub(super) fn origin(format: &Format) -> String {
     let mut head = format!("RDB {}", format.rdb_version);
     match &format.writer {
         Some(writer) => {
@@ -72,7 +92,6 @@ fn head(report: &Report) -> String {
     if let Some(created) = format.created {
         head.push_str(&format!(", written {}", date(created)));
     }
-    head.push_str(&format!(", {}", size(report.size)));
     head
 }
 
@@ -83,15 +102,16 @@ fn name(family: Family) -> &'static str {
     }
 }
 
-fn contents(page: &mut Page, report: &Report, style: Style) {
+/// What an RDB holds.
+pub(super) fn contents(page: &mut Page, indent: usize, report: &Report, style: Style) {
     let counts = &report.counts;
     for (db, counts) in counts.databases.iter().take(FIRST_DATABASES) {
-        page.plain(2, &database(*db, counts));
+        page.plain(indent, &database(*db, counts));
     }
     if counts.databases.len() > FIRST_DATABASES {
         let rest = counts.databases.values().skip(FIRST_DATABASES);
         let (databases, keys) = rest.fold((0, 0), |(n, keys), db| (n + 1, keys + db.keys));
-        page.plain(2, &format!("and {} with {}", number(databases, "more database"), number(keys, "key")));
+        page.plain(indent, &format!("and {} with {}", number(databases, "more database"), number(keys, "key")));
     }
     let mut total = number(counts.keys, "key");
     if counts.databases.len() > 1 {
@@ -109,7 +129,7 @@ fn contents(page: &mut Page, report: &Report, style: Style) {
         let libraries = if counts.functions == 1 { "library" } else { "libraries" };
         total.push_str(&format!("; {} {libraries} of functions", commas(counts.functions)));
     }
-    page.plain(2, &total);
+    page.plain(indent, &total);
 }
 
 /// `db 0: 10 keys: 3 hash, 7 string`.
@@ -120,21 +140,21 @@ fn database(db: u64, counts: &DbCounts) -> String {
 }
 
 /// What is remarkable about the check itself.
-fn remarks(page: &mut Page, report: &Report) {
+pub(super) fn remarks(page: &mut Page, indent: usize, report: &Report) {
     match report.checksum {
         Some(Checksum::Ok) => {}
-        Some(Checksum::Mismatch) => page.plain(2, "checksum: does not fit"),
-        Some(Checksum::Disabled) => page.plain(2, "checksum: switched off by the writer"),
-        Some(Checksum::Absent) => page.plain(2, "checksum: none in this version"),
-        None => page.plain(2, "checksum: not reached"),
+        Some(Checksum::Mismatch) => page.plain(indent, "checksum: does not fit"),
+        Some(Checksum::Disabled) => page.plain(indent, "checksum: switched off by the writer"),
+        Some(Checksum::Absent) => page.plain(indent, "checksum: none in this version"),
+        None => page.plain(indent, "checksum: not reached"),
     }
     match report.duplicates {
         DuplicateCheck::Checked => {}
         DuplicateCheck::ByHash => {
-            page.plain(2, "duplicates: compared by 64-bit hashes, for the input can be read only once")
+            page.plain(indent, "duplicates: compared by 64-bit hashes, for the input can be read only once")
         }
-        DuplicateCheck::Partial => page.plain(2, "duplicates: not everything was compared"),
-        DuplicateCheck::Off => page.plain(2, "duplicates: not looked for"),
+        DuplicateCheck::Partial => page.plain(indent, "duplicates: not everything was compared"),
+        DuplicateCheck::Off => page.plain(indent, "duplicates: not looked for"),
     }
 }
 
@@ -157,7 +177,7 @@ fn findings(page: &mut Page, report: &Report, severity: Severity, style: Style) 
         let most = if style.all { usize::MAX } else { FIRST_FINDINGS };
         let mut shown: u64 = 0;
         for found in kept.iter().filter(|finding| finding.code == code).take(most) {
-            finding(page, found, style);
+            finding(page, found, report.kind, style);
             shown += 1;
         }
         let more = report.findings_by_code.get(&code).copied().unwrap_or(0).saturating_sub(shown);
@@ -169,11 +189,8 @@ fn findings(page: &mut Page, report: &Report, severity: Severity, style: Style) 
     }
 }
 
-fn finding(page: &mut Page, finding: &Finding, style: Style) {
-    let mut place = format!(" at byte {}", finding.start);
-    if finding.failed_at != finding.start {
-        place.push_str(&format!(", failed at {}", finding.failed_at));
-    }
+fn finding(page: &mut Page, finding: &Finding, kind: Kind, style: Style) {
+    let mut place = place(finding, kind);
     if let Some(db) = finding.db {
         place.push_str(&format!(", db {db}"));
     }
@@ -196,6 +213,28 @@ fn finding(page: &mut Page, finding: &Finding, style: Style) {
     if let Some(hint) = &finding.hint {
         page.plain(6, &format!("hint: {}", shorten(&escape::plain(hint.as_bytes()), MESSAGE)));
     }
+}
+
+/// Where a finding lies in its file. What is about a set, or a whole file of one, lies nowhere.
+fn place(finding: &Finding, kind: Kind) -> String {
+    let mut place = finding.file.as_ref().map_or_else(String::new, |file| format!(" in {}", shorten(file, KEY)));
+    let of_whole = finding.failed_at == 0 && finding.end.is_none() && finding.record.is_none();
+    if kind != Kind::Rdb && of_whole {
+        return place;
+    }
+    place.push_str(&format!(" at byte {}", finding.start));
+    if finding.failed_at != finding.start {
+        place.push_str(&format!(", failed at {}", finding.failed_at));
+    }
+    for (what, number) in [("line", finding.line), ("record", finding.record)] {
+        if let Some(number) = number {
+            place.push_str(&format!(", {what} {number}"));
+        }
+    }
+    if let Some(command) = &finding.command {
+        place.push_str(&format!(", {}", shorten(&escape::plain(command.as_bytes()), COMMAND)));
+    }
+    place
 }
 
 /// The verdict in a word, its colour, and what else the last line says.
@@ -224,7 +263,7 @@ fn verdict(entry: &Entry, report: &Report) -> (&'static str, Ansi, String) {
     }
 }
 
-fn color(severity: Severity) -> Ansi {
+pub(super) fn color(severity: Severity) -> Ansi {
     let color = match severity {
         Severity::Error => AnsiColor::Red,
         Severity::Warning => AnsiColor::Yellow,

@@ -1,0 +1,59 @@
+//! What `aofcheck` does: checks each path, and with `--fix` and its like repairs it.
+
+use std::path::Path;
+
+use redis_persistence::aof::dir;
+use redis_persistence::verify::{self, Options};
+
+use crate::args::AofCheck;
+use crate::entry::Entry;
+use crate::exit::Exit;
+use crate::fix::{self, Fix};
+use crate::open::reason;
+use crate::render::Output;
+use crate::run::{checked, inputs, instead_of_checking};
+use crate::timeline::Timeline;
+use crate::tree::WatchedDisk;
+
+const TOOL: &str = "aofcheck";
+
+/// Runs `aofcheck`.
+#[must_use]
+pub fn run(args: &AofCheck) -> Exit {
+    if let Some(exit) = instead_of_checking::<AofCheck>(TOOL, &args.common) {
+        return exit;
+    }
+    if let Some(record) = &args.repair.undo {
+        return fix::undo(TOOL, record, args);
+    }
+    let options = args.common.options();
+    inputs(TOOL, &args.common, &args.paths, |path, output| one(path, args, &options, output))
+}
+
+/// Checks what lies under a path, and repairs it if that is asked for.
+fn one(path: &Path, args: &AofCheck, options: &Options, output: &mut Output) -> Entry {
+    let entry = check(path, args, options);
+    checked(TOOL, &args.common, &entry, output);
+    if !args.repair.wanted() {
+        return entry;
+    }
+    let fix = Fix { tool: TOOL, args, path, output };
+    fix.run(entry, || check(path, args, options))
+}
+
+fn check(path: &Path, args: &AofCheck, options: &Options) -> Entry {
+    let mut tree = WatchedDisk { progress: args.common.progress };
+    let found = dir::find(&mut tree, path).and_then(|set| {
+        let report = verify::aof_set(&mut tree, &set, options)?;
+        let timeline = if args.timeline { Some(Timeline::of(&mut tree, &set, &report, options)?) } else { None };
+        Ok((report, set, timeline))
+    });
+    let path = path.to_owned();
+    match found {
+        Ok((report, set, timeline)) => {
+            let entry = Entry::new(path, Ok(report), args.common.demands());
+            Entry { set: Some(set), timeline, ..entry }
+        }
+        Err(error) => Entry::new(path, Err(reason(&error)), args.common.demands()),
+    }
+}

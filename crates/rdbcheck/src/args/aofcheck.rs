@@ -1,0 +1,147 @@
+//! The command line of `aofcheck`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser};
+use redis_persistence::repair::ApplyOptions;
+use redis_persistence::repair::aof::FixOptions;
+
+use super::Common;
+use crate::units;
+
+/// Verify and repair append-only files of Redis and Valkey: single files, and sets with their manifest.
+#[derive(Debug, Parser)]
+#[command(name = "aofcheck", version, max_term_width = 110, disable_help_flag = true, disable_version_flag = true)]
+#[command(override_usage = "aofcheck [OPTIONS] PATH...", after_help = EXAMPLES)]
+#[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp"]).multiple(true))]
+#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "undo"]).multiple(true))]
+pub struct AofCheck {
+    /// An appendonlydir, its manifest, one append-only file, or a server's directory
+    #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "undo"])]
+    pub paths: Vec<PathBuf>,
+    /// List the timestamps, where they are, and how many commands follow each
+    #[arg(long, help_heading = "Checks", conflicts_with = "change")]
+    pub timeline: bool,
+    /// What is changed, and how.
+    #[command(flatten)]
+    pub repair: Repair,
+    /// What both commands take.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What is changed, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Repair")]
+pub struct Repair {
+    /// Plan what makes servers load the rest, ask, save what goes, and apply the plan
+    #[arg(long)]
+    pub fix: bool,
+    /// The same, and take back what was written after that time: Unix seconds, or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = units::time_ms, allow_hyphen_values = true)]
+    pub truncate_to_timestamp: Option<i64>,
+    /// Take a repair back, by the record that it left
+    #[arg(long, value_name = "RECORD", conflicts_with_all = ["repair", "paths"])]
+    pub undo: Option<PathBuf>,
+    /// Do not ask; only a plan that is enough, and within --max-loss, is applied then
+    #[arg(short, long, requires = "change", conflicts_with = "dry_run")]
+    pub yes: bool,
+    /// Print the plan, and change nothing
+    #[arg(long, requires = "change")]
+    pub dry_run: bool,
+    /// Refuse a plan that takes away more, such as 64K or 1M
+    #[arg(long, value_name = "BYTES", value_parser = units::bytes, requires = "repair")]
+    pub max_loss: Option<usize>,
+    /// Cut that file of the set too, though others follow it or nothing of it stays
+    #[arg(long, value_name = "NAME", requires = "repair")]
+    pub file: Option<PathBuf>,
+    /// Save what is taken away in that folder [default: beside the set]
+    #[arg(long, value_name = "DIR", requires = "repair")]
+    pub backup_dir: Option<PathBuf>,
+    /// Go on though a process has a file open for writing, or one was written to meanwhile
+    #[arg(long, requires = "change")]
+    pub force_live: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aofcheck /var/lib/redis/appendonlydir
+  aofcheck --fix --dry-run /var/lib/redis/appendonlydir
+  aofcheck --fix --yes --max-loss 1M --backup-dir /backup /var/lib/redis/appendonlydir
+  aofcheck --truncate-to-timestamp 2025-03-01T12:00:00Z appendonlydir
+Exit codes (several paths: the first of 1, 2, 3 that any has):
+  0 sound (after a repair: the result is)   2 usage, or not readable   3 cannot be judged
+  1 damaged, not as demanded, or a repair that was declined or refused";
+
+impl Repair {
+    /// Whether a plan is to be made.
+    #[must_use]
+    pub fn wanted(&self) -> bool {
+        self.fix || self.truncate_to_timestamp.is_some()
+    }
+
+    /// What to plan for.
+    #[must_use]
+    pub fn plan_options(&self) -> FixOptions {
+        // The names in a manifest hold no slash; who completes a path means its last part.
+        let name = |path: &PathBuf| path.file_name().map_or_else(Vec::new, |name| name.as_encoded_bytes().to_vec());
+        FixOptions {
+            max_loss: self.max_loss.map(|bytes| bytes as u64),
+            file: self.file.as_ref().map(name),
+            timestamp: self.timestamp(),
+        }
+    }
+
+    /// The time to go back to, in seconds: the stamps in files are whole seconds.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<i64> {
+        self.truncate_to_timestamp.map(|milliseconds| milliseconds.div_euclid(1000))
+    }
+
+    /// How to apply it.
+    #[must_use]
+    pub fn apply_options(&self) -> ApplyOptions {
+        ApplyOptions { backup_dir: self.backup_dir.clone(), force_live: self.force_live }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(args: &[&str]) -> Result<AofCheck, clap::Error> {
+        AofCheck::try_parse_from([&["aofcheck"], args].concat())
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        AofCheck::command().debug_assert();
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for args in [
+            &["--yes", "dir"][..],
+            &["--max-loss", "5", "dir"],
+            &["--max-loss", "5", "--undo", "record"],
+            &["--fix", "--undo", "record"],
+            &["--undo", "record", "dir"],
+            &["--timeline", "--fix", "dir"],
+            &["--fix", "--yes", "--dry-run", "dir"],
+            &["--fix"],
+            &[],
+        ] {
+            assert!(parse(args).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_names_its_last_part() -> Result<(), clap::Error> {
+        let args = parse(&["--fix", "--file", "appendonlydir/a.1.incr.aof", "--truncate-to-timestamp=-1", "dir"])?;
+        let options = args.repair.plan_options();
+        assert_eq!(options.file.as_deref(), Some(&b"a.1.incr.aof"[..]));
+        assert_eq!(options.timestamp, Some(-1));
+        Ok(())
+    }
+}

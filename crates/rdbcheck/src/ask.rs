@@ -1,0 +1,49 @@
+//! Questions, asked on a terminal only.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write};
+
+/// As much of an answer as is read.
+const LONGEST: u64 = 4096;
+
+/// Who answers, and where the question can be seen.
+#[must_use]
+pub fn somebody_is_there() -> bool {
+    io::stdin().is_terminal() && (io::stderr().is_terminal() || io::stdout().is_terminal())
+}
+
+/// Asks, and takes `y` and `yes` for consent. The end of the input is none.
+///
+/// # Errors
+/// If the terminal fails.
+pub fn consent(question: &str) -> io::Result<bool> {
+    let mut seen: Box<dyn Write> =
+        if io::stderr().is_terminal() { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+    write!(seen, "{question} [y/N] ")?;
+    seen.flush()?;
+    let mut answer = Vec::new();
+    io::stdin().lock().take(LONGEST).read_until(b'\n', &mut answer)?;
+    if !answer.ends_with(b"\n") {
+        writeln!(seen)?;
+    }
+    Ok(is_yes(&answer))
+}
+
+fn is_yes(answer: &[u8]) -> bool {
+    let answer = answer.trim_ascii();
+    answer.eq_ignore_ascii_case(b"y") || answer.eq_ignore_ascii_case(b"yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_yes;
+
+    #[test]
+    fn only_yes_is_consent() {
+        for yes in ["y\n", "Y\r\n", " yes \n", "YES"] {
+            assert!(is_yes(yes.as_bytes()), "{yes:?}");
+        }
+        for no in ["", "\n", "n\n", "yy\n", "yes please\n", "\u{ff59}\n"] {
+            assert!(!is_yes(no.as_bytes()), "{no:?}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! `--fix`, `--truncate-to-timestamp` and `--undo`: a plan, a question, the changes, and the check again.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use redis_persistence::repair::{self, Applied, ApplyError, Plan, Progress, Undone};
+
+use crate::args::AofCheck;
+use crate::ask;
+use crate::entry::Entry;
+use crate::escape;
+use crate::exit::Exit;
+use crate::open::{self, reason};
+use crate::progress::{Meter, When};
+use crate::render::Output;
+use crate::run::{end, say};
+
+/// What a repair did.
+#[derive(Debug)]
+pub struct Repaired {
+    /// What was to be done.
+    pub plan: Plan,
+    /// Whether it was.
+    pub status: Status,
+    /// Why not.
+    pub why: Option<String>,
+    /// What the changes left.
+    pub applied: Option<Applied>,
+}
+
+/// How a repair ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// There was nothing to change, or nothing that helps.
+    Nothing,
+    /// It was only planned.
+    Planned,
+    /// It was made.
+    Applied,
+    /// It was not wanted; nothing was changed.
+    Declined,
+    /// It could not be made, or must not be; nothing was changed.
+    Refused,
+    /// It stopped half way.
+    Stopped,
+}
+
+impl Status {
+    /// The name that reports use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Planned => "planned",
+            Self::Applied => "applied",
+            Self::Declined => "declined",
+            Self::Refused => "refused",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Whether something was to be changed, and was not.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Declined | Self::Refused | Self::Stopped)
+    }
+}
+
+/// A repair of what lies under one path.
+#[derive(Debug)]
+pub(crate) struct Fix<'a> {
+    pub(crate) tool: &'static str,
+    pub(crate) args: &'a AofCheck,
+    pub(crate) path: &'a Path,
+    pub(crate) output: &'a mut Output,
+}
+
+impl Fix<'_> {
+    /// Repairs what a check found, and gives what `again` finds then.
+    pub(crate) fn run(self, entry: Entry, again: impl FnOnce() -> Entry) -> Entry {
+        let (Ok(report), Some(set)) = (&entry.outcome, &entry.set) else { return entry };
+        let plan = match repair::aof::plan(set, &self.args.repair.plan_options()) {
+            Ok(plan) => plan,
+            Err(error) => {
+                let why = format!("no plan could be made: {}", reason(&error));
+                say(self.tool, &format!("{}: {why}", self.path.display()));
+                return Entry { outcome: Err(why), ..entry };
+            }
+        };
+        let facts = report.aof.as_ref();
+        let timeless = facts.is_some_and(|facts| facts.commands > 0 && facts.first_timestamp.is_none());
+        if self.args.repair.truncate_to_timestamp.is_some() && timeless {
+            let why = "the files hold no timestamps (aof-timestamp-enabled was off): which writes are later cannot be told";
+            return self.refused(entry, plan, Status::Refused, why.to_owned());
+        }
+        let asks = !plan.is_empty() && !self.args.repair.yes && !self.args.repair.dry_run;
+        let applies = !plan.is_empty() && !self.args.repair.dry_run;
+        show(self.output, &described(&plan, !entry.is_sound()), applies, asks);
+        if plan.is_empty() {
+            return Entry { repaired: Some(Repaired::without(plan, Status::Nothing, None)), ..entry };
+        }
+        if self.args.repair.dry_run {
+            return Entry { repaired: Some(Repaired::without(plan, Status::Planned, None)), ..entry };
+        }
+        if let Err((status, why)) = self.agreed(&plan) {
+            return self.refused(entry, plan, status, why);
+        }
+        let mut copying = Copying { meter: None, when: self.args.common.progress };
+        match repair::apply(&plan, &self.args.repair.apply_options(), &mut |progress| copying.hear(progress)) {
+            Ok(applied) => self.applied(plan, applied, again()),
+            Err(error) => {
+                let (status, why) = failure(self.tool, &error);
+                self.refused(entry, plan, status, why)
+            }
+        }
+    }
+
+    /// Whether the plan may be applied, and if not, why.
+    fn agreed(&self, plan: &Plan) -> Result<(), (Status, String)> {
+        if !plan.within_max_loss() {
+            return Err((Status::Refused, "more bytes would go than --max-loss allows".to_owned()));
+        }
+        if self.args.repair.yes {
+            let why = "the plan is not enough, and --yes applies only one that is";
+            return if plan.may_be_applied_unasked() { Ok(()) } else { Err((Status::Refused, why.to_owned())) };
+        }
+        consented("Apply this plan?")
+    }
+
+    fn refused(self, entry: Entry, plan: Plan, status: Status, why: String) -> Entry {
+        let what = if status == Status::Stopped { "" } else { "nothing was changed: " };
+        say(self.tool, &format!("{}: {what}{why}", self.path.display()));
+        Entry { repaired: Some(Repaired::without(plan, status, Some(why))), ..entry }
+    }
+
+    fn applied(self, plan: Plan, applied: Applied, entry: Entry) -> Entry {
+        let mut lines = vec![String::new(), "Applied.".to_owned()];
+        lines.extend(applied.saved.iter().map(|path| format!("  saved: {}", plain(path))));
+        lines.push(format!("  to take it back: {} --undo {}", self.tool, shell_word(&applied.record)));
+        self.output.lines(&lines);
+        if let Err(why) = &entry.outcome {
+            say(self.tool, &format!("{}: {why}", self.path.display()));
+        } else if entry.is_sound() {
+            self.output.verdict(&entry);
+        } else {
+            self.output.show(&entry);
+        }
+        let repaired = Repaired { plan, status: Status::Applied, why: None, applied: Some(applied) };
+        Entry { repaired: Some(repaired), ..entry }
+    }
+}
+
+impl Repaired {
+    fn without(plan: Plan, status: Status, why: Option<String>) -> Self {
+        Self { plan, status, why, applied: None }
+    }
+}
+
+/// Asks, where somebody is there to answer.
+fn consented(question: &str) -> Result<(), (Status, String)> {
+    if !ask::somebody_is_there() {
+        let why = "there is no terminal to ask on; with --yes it is done without a question";
+        return Err((Status::Refused, why.to_owned()));
+    }
+    match ask::consent(question) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err((Status::Declined, "it was declined".to_owned())),
+        Err(error) => Err((Status::Refused, format!("the question failed: {}", reason(&error)))),
+    }
+}
+
+/// The plan in lines.
+fn described(plan: &Plan, damaged: bool) -> Vec<String> {
+    let heading = match (plan.is_empty(), damaged) {
+        (true, true) => "Plan: none. No cut and no change of the manifest mends this.",
+        (true, false) => "Plan: none. There is nothing to change.",
+        (false, _) => "Plan:",
+    };
+    let mut lines = vec![String::new(), heading.to_owned()];
+    lines.extend(plan.describe().iter().map(|line| format!("  {}", escape::plain(line.as_bytes()))));
+    lines
+}
+
+/// Prints a plan: as text on standard output, else, where it is to be applied, on standard error, for nothing may be
+/// changed without a plan that was shown.
+fn show(output: &mut Output, lines: &[String], applies: bool, asks: bool) {
+    let shown = output.lines(lines);
+    if applies && !shown || asks && !output.is_terminal() {
+        // Nobody is left to show it to who closed standard error.
+        let _ = lines.iter().try_for_each(|line| writeln!(io::stderr(), "{line}"));
+    }
+}
+
+/// What a repair that failed comes to.
+fn failure(tool: &str, error: &ApplyError) -> (Status, String) {
+    let text = open::without_number(error.to_string());
+    match error {
+        ApplyError::Stopped { record, .. } => {
+            let undo = format!("{tool} --undo {}", shell_word(record));
+            (Status::Stopped, format!("{text}. Running the same again finishes; `{undo}` takes back what was done"))
+        }
+        ApplyError::InUse { .. } => (Status::Refused, format!("{text}; stop it first (--force-live goes on)")),
+        _ => (Status::Refused, text),
+    }
+}
+
+/// Shows how far long copies are.
+struct Copying {
+    meter: Option<(PathBuf, Meter)>,
+    when: When,
+}
+
+impl Copying {
+    fn hear(&mut self, progress: Progress<'_>) {
+        let Progress::Writing { path, done, total } = progress else {
+            self.meter = None;
+            return;
+        };
+        if self.meter.as_ref().is_none_or(|(of, _)| of != path) {
+            self.meter = Some((path.to_owned(), Meter::new(plain(path), Some(total), self.when)));
+        }
+        if let Some((_, meter)) = &mut self.meter {
+            meter.reached(done);
+        }
+    }
+}
+
+/// As much of a record as is looked at to show what it takes back.
+const RECORD: u64 = 1 << 20;
+
+/// Takes a repair back.
+pub(crate) fn undo(tool: &'static str, record: &Path, args: &AofCheck) -> Exit {
+    let mut output = Output::new(tool, &args.common);
+    let entries = match recorded(record) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let why = reason(&error);
+            say(tool, &format!("{}: {why}", record.display()));
+            output.keep_undone(record, Err(("unreadable", why)));
+            return end(tool, output, Exit::Unreadable);
+        }
+    };
+    let mut lines = vec!["Takes back:".to_owned()];
+    lines.extend(entries.iter().map(|entry| format!("  {}", escape::plain(entry.as_bytes()))));
+    let (asks, applies) = (!args.repair.yes && !args.repair.dry_run, !args.repair.dry_run);
+    show(&mut output, &lines, applies, asks);
+    if args.repair.dry_run {
+        output.keep_undone(record, Err(("planned", String::new())));
+        return end(tool, output, Exit::Sound);
+    }
+    let agreed = if args.repair.yes { Ok(()) } else { consented("Take this back?") };
+    let mut copying = Copying { meter: None, when: args.common.progress };
+    let done = agreed.and_then(|()| {
+        let undone = repair::undo(record, &args.repair.apply_options(), &mut |progress| copying.hear(progress));
+        undone.map_err(|error| failure(tool, &error))
+    });
+    match done {
+        Ok(undone) => {
+            output.lines(&told(&undone));
+            output.keep_undone(record, Ok(undone));
+            end(tool, output, Exit::Sound)
+        }
+        Err((status, why)) => {
+            let what = if status == Status::Stopped { "" } else { "nothing was changed: " };
+            say(tool, &format!("{}: {what}{why}", record.display()));
+            output.keep_undone(record, Err((status.as_str(), why)));
+            end(tool, output, Exit::Damaged)
+        }
+    }
+}
+
+/// What was taken back, in lines.
+fn told(undone: &Undone) -> Vec<String> {
+    let mut lines = vec![String::new(), "Taken back.".to_owned()];
+    lines.extend(undone.restored.iter().map(|path| format!("  as before: {}", plain(path))));
+    lines.extend(undone.untouched.iter().map(|path| format!("  was so already: {}", plain(path))));
+    lines
+}
+
+/// The lines of a record that name changes. Whether it is a sound one, the library judges before it changes anything.
+fn recorded(record: &Path) -> io::Result<Vec<String>> {
+    use io::Read as _;
+    let mut bytes = Vec::new();
+    open::open(record)?.take(RECORD).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines = text.lines().skip(1).filter(|line| !line.starts_with("end "));
+    Ok(lines.map(str::to_owned).collect())
+}
+
+fn plain(path: &Path) -> String {
+    escape::plain(path.as_os_str().as_encoded_bytes())
+}
+
+/// A path as a word for a shell.
+fn shell_word(path: &Path) -> String {
+    let text = plain(path);
+    let simple = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte));
+    if simple { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
