@@ -14,6 +14,7 @@ use crate::open::{self, reason};
 use crate::progress::{Meter, When};
 use crate::render::Output;
 use crate::run::{end, say};
+use crate::units;
 
 /// What a repair did.
 #[derive(Debug)]
@@ -90,12 +91,12 @@ impl Fix<'_> {
         let facts = report.aof.as_ref();
         let timeless = facts.is_some_and(|facts| facts.commands > 0 && facts.first_timestamp.is_none());
         if self.args.repair.truncate_to_timestamp.is_some() && timeless {
-            let why = "the files hold no timestamps (aof-timestamp-enabled was off): which writes are later cannot be told";
+            let why =
+                "the files hold no timestamps (aof-timestamp-enabled was off): which writes are later cannot be told";
             return self.refused(entry, plan, Status::Refused, why.to_owned());
         }
-        let asks = !plan.is_empty() && !self.args.repair.yes && !self.args.repair.dry_run;
-        let applies = !plan.is_empty() && !self.args.repair.dry_run;
-        show(self.output, &described(&plan, !entry.is_sound()), applies, asks);
+        let may_follow = !plan.is_empty() && may_follow(self.args);
+        show(self.output, &described(&plan, !entry.is_sound()), may_follow, self.args);
         if plan.is_empty() {
             return Entry { repaired: Some(Repaired::without(plan, Status::Nothing, None)), ..entry };
         }
@@ -177,15 +178,20 @@ fn described(plan: &Plan, damaged: bool) -> Vec<String> {
         (false, _) => "Plan:",
     };
     let mut lines = vec![String::new(), heading.to_owned()];
-    lines.extend(plan.describe().iter().map(|line| format!("  {}", escape::plain(line.as_bytes()))));
+    lines.extend(plan.describe_with(&units::date).iter().map(|line| format!("  {}", escape::plain(line.as_bytes()))));
     lines
 }
 
-/// Prints a plan: as text on standard output, else, where it is to be applied, on standard error, for nothing may be
-/// changed without a plan that was shown.
-fn show(output: &mut Output, lines: &[String], applies: bool, asks: bool) {
+/// Whether a plan may be applied once it was shown.
+fn may_follow(args: &AofCheck) -> bool {
+    !args.repair.dry_run && (args.repair.yes || ask::somebody_is_there())
+}
+
+/// Prints a plan as text on standard output. If changes `follow` and nobody has seen it there, it goes to standard error:
+/// nothing may be changed without a plan that was shown, and a question is asked about what can be seen.
+fn show(output: &mut Output, lines: &[String], follow: bool, args: &AofCheck) {
     let shown = output.lines(lines);
-    if applies && !shown || asks && !output.is_terminal() {
+    if follow && (!shown || !args.repair.yes && !output.is_terminal()) {
         // Nobody is left to show it to who closed standard error.
         let _ = lines.iter().try_for_each(|line| writeln!(io::stderr(), "{line}"));
     }
@@ -242,8 +248,7 @@ pub(crate) fn undo(tool: &'static str, record: &Path, args: &AofCheck) -> Exit {
     };
     let mut lines = vec!["Takes back:".to_owned()];
     lines.extend(entries.iter().map(|entry| format!("  {}", escape::plain(entry.as_bytes()))));
-    let (asks, applies) = (!args.repair.yes && !args.repair.dry_run, !args.repair.dry_run);
-    show(&mut output, &lines, applies, asks);
+    show(&mut output, &lines, may_follow(args), args);
     if args.repair.dry_run {
         output.keep_undone(record, Err(("planned", String::new())));
         return end(tool, output, Exit::Sound);

@@ -56,7 +56,12 @@ impl Timeline {
         Ok(timeline)
     }
 
-    fn records<R: io::Read>(&mut self, part: usize, (start, end): (u64, u64), reader: &mut Reader<R>) -> io::Result<()> {
+    fn records<R: io::Read>(
+        &mut self,
+        part: usize,
+        (start, end): (u64, u64),
+        reader: &mut Reader<R>,
+    ) -> io::Result<()> {
         let mut row = Row { part, offset: start, bytes: 0, timestamp: None, commands: 0, stamps: 0 };
         loop {
             let record = match reader.next_record() {
@@ -66,7 +71,8 @@ impl Timeline {
             };
             match record {
                 Record::Annotation(stamp) if stamp.timestamp().is_some() => {
-                    let next = Row { offset: stamp.start(), timestamp: stamp.timestamp(), commands: 0, stamps: 1, ..row };
+                    let next =
+                        Row { offset: stamp.start(), timestamp: stamp.timestamp(), commands: 0, stamps: 1, ..row };
                     row.bytes = stamp.start() - row.offset;
                     self.push(std::mem::replace(&mut row, next));
                 }
@@ -124,7 +130,8 @@ mod tests {
 
     #[test]
     fn rows_cover_the_file() -> io::Result<()> {
-        let timeline = read(b"*1\r\n$4\r\nPING\r\n#TS:10\r\n#other\r\n#TS:20\r\n*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n")?;
+        let timeline =
+            read(b"*1\r\n$4\r\nPING\r\n#TS:10\r\n#other\r\n#TS:20\r\n*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n")?;
         let rows: Vec<_> =
             timeline.rows.iter().map(|row| (row.offset, row.bytes, row.timestamp, row.commands)).collect();
         assert_eq!(rows, [(0, 14, None, 1), (14, 16, Some(10), 0), (30, 36, Some(20), 2)]);

@@ -25,13 +25,11 @@ pub(super) fn head(entry: &Entry, report: &Report) -> String {
         (!same).then(|| shorten(&escape::plain(path.as_os_str().as_encoded_bytes()), NAME))
     };
     if report.kind == Kind::Aof {
-        let name = set.and_then(|set| set.parts.first()).and_then(|part| elsewhere(&part.path));
-        let name = name.map_or_else(String::new, |name| format!(" {name}"));
-        return match report.size {
-            0 => format!("the append-only file{name}, which is empty"),
-            bytes => format!("an append-only file{name}, {}", size(bytes)),
-        }
-        .replacen("an append-only file ", "the append-only file ", 1);
+        let what = match set.and_then(|set| set.parts.first()).and_then(|part| elsewhere(&part.path)) {
+            Some(name) => format!("the append-only file {name}"),
+            None => "an append-only file".to_owned(),
+        };
+        return format!("{what}, {}", size(report.size));
     }
     let loaded = report.parts.iter().filter(|part| part.role.is_loaded()).count() as u64;
     let prefix = set.map(|set| &set.prefix[..]).filter(|prefix| !prefix.is_empty());
@@ -80,7 +78,10 @@ fn parts(page: &mut Page, parts: &[Part]) {
             left_out += 1;
             continue;
         }
-        let name = shorten(&escape::plain(part.name.as_bytes()), NAME);
+        let name = match part.name.as_str() {
+            "" => "\"\"".to_owned(),
+            name => shorten(&escape::plain(name.as_bytes()), NAME),
+        };
         let mut line = part.size.map_or_else(String::new, |bytes| format!(", {}", size(bytes)));
         if part.role != Role::Manifest {
             line.push_str(&format!(": {}", good(part)));
@@ -182,7 +183,7 @@ fn next_start(page: &mut Page, set: &AofSet) {
     let text = match &set.next_start {
         // That goes without saying.
         NextStart::LoadsFile => return,
-        NextStart::LoadsManifest if set.shape == Shape::MultiPart => "takes the files that the manifest lists".to_owned(),
+        NextStart::LoadsManifest if set.shape == Shape::MultiPart => "reads what the manifest lists".to_owned(),
         NextStart::Migrates => "moves the old-style file into the folder, and loads it as the base".to_owned(),
         NextStart::Empty { overwrites, appends } => {
             let mut text = "begins with no data".to_owned();

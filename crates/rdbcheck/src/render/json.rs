@@ -148,7 +148,7 @@ fn file(entry: &Entry, redact: bool) -> FileView<'_> {
         checksum: report.and_then(|r| r.checksum).map(|c| c.as_str()),
         duplicates: report.map(|r| r.duplicates.as_str()),
         aof: report.and_then(|r| aof::facts(entry, r)),
-        parts: report.map(|r| aof::parts(r)).unwrap_or_default(),
+        parts: report.map(aof::parts).unwrap_or_default(),
         loads_on: Nothing::new(),
         findings: report.map(|r| findings(r, redact)).unwrap_or_default(),
         findings_total: Number(report.map_or(0, |r| r.findings_total)),

@@ -166,6 +166,10 @@ fn findings(page: &mut Page, report: &Report, severity: Severity, style: Style) 
     }
     page.paragraph(0, &number(total, &severity.to_string()), color(severity), ":");
     let kept: Vec<&Finding> = report.findings.iter().filter(|finding| finding.severity == severity).collect();
+    // What is a consequence comes last, though it is about the file as a whole and so the first in its order.
+    let (mut kept, consequences): (Vec<_>, Vec<_>) =
+        kept.into_iter().partition(|finding| finding.code != Code::AofPreambleDamaged);
+    kept.extend(consequences);
     let mut codes: Vec<Code> = Vec::new();
     let counted = report.findings_by_code.keys().filter(|code| code.severity() == severity);
     for code in kept.iter().map(|finding| &finding.code).chain(counted) {
@@ -219,7 +223,7 @@ fn finding(page: &mut Page, finding: &Finding, kind: Kind, style: Style) {
 fn place(finding: &Finding, kind: Kind) -> String {
     let mut place = finding.file.as_ref().map_or_else(String::new, |file| format!(" in {}", shorten(file, KEY)));
     let of_whole = finding.failed_at == 0 && finding.end.is_none() && finding.record.is_none();
-    if kind != Kind::Rdb && of_whole {
+    if matches!(kind, Kind::Aof | Kind::AofDir) && of_whole {
         return place;
     }
     place.push_str(&format!(" at byte {}", finding.start));

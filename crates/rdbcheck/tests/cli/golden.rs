@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use serde_json::Value;
 
@@ -22,6 +23,39 @@ pub fn rdb_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Runs a check for both forms, and compares what it prints with `NAME.txt` and `NAME.json` beside `NAME` or `NAME.rdb`.
+/// Answers where they differ.
+pub fn compare(
+    check: impl Fn(&[&str]) -> io::Result<Output>,
+    input: &Path,
+) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let mut differ = Vec::new();
+    for (format, extension) in [("text", "txt"), ("json", "json")] {
+        let run = ran(check(&["--format", format]))?;
+        assert_eq!(run.err, "", "{}", input.display());
+        assert!(matches!(run.code, Some(0 | 1 | 3)), "{}: {run:?}", input.display());
+        let out = run.out.replace(concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\""), "\"version\": \"\"");
+        let beside = beside(input, extension);
+        if blessing() {
+            // At once, for other tests read it meanwhile.
+            let fresh = beside.with_extension("new");
+            fs::write(&fresh, &out)?;
+            fs::rename(fresh, &beside)?;
+        } else if fs::read_to_string(&beside).unwrap_or_default() != out {
+            differ.push(format!("{}:\n{out}", beside.display()));
+        }
+    }
+    Ok(differ)
+}
+
+/// The file of an expected report: names of folders have dots of their own.
+pub fn beside(input: &Path, extension: &str) -> PathBuf {
+    match input.extension() {
+        Some(rdb) if rdb == "rdb" => input.with_extension(extension),
+        _ => PathBuf::from(format!("{}.{extension}", input.display())),
+    }
+}
+
 fn goldens(folder: &str) -> TestResult {
     let folder = testdata().join(folder);
     let files = rdb_files(&folder)?;
@@ -29,21 +63,7 @@ fn goldens(folder: &str) -> TestResult {
     let mut differ = Vec::new();
     for file in &files {
         let name = file.file_name().and_then(|name| name.to_str()).ok_or("a file name that is not UTF-8")?;
-        for (format, extension) in [("text", "txt"), ("json", "json")] {
-            let run = ran(rdbcheck(&["--format", format, name]).current_dir(&folder).output())?;
-            assert_eq!(run.err, "", "{name}");
-            assert!(matches!(run.code, Some(0 | 1 | 3)), "{name}: {run:?}");
-            let out = run.out.replace(concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\""), "\"version\": \"\"");
-            let beside = file.with_extension(extension);
-            if blessing() {
-                // At once, for other tests read it meanwhile.
-                let fresh = file.with_extension("new");
-                fs::write(&fresh, &out)?;
-                fs::rename(fresh, &beside)?;
-            } else if fs::read_to_string(&beside).unwrap_or_default() != out {
-                differ.push(format!("{}:\n{out}", beside.display()));
-            }
-        }
+        differ.extend(compare(|args| rdbcheck(&[args, &[name]].concat()).current_dir(&folder).output(), file)?);
     }
     assert!(differ.is_empty(), "BLESS=1 writes what is new:\n{}", differ.join("\n"));
     Ok(())
@@ -80,12 +100,17 @@ pub fn schema() -> Result<jsonschema::Validator, Box<dyn std::error::Error>> {
 
 #[test]
 fn every_expected_document_fits_the_schema() -> TestResult {
-    let schema = schema()?;
     for (path, text) in expected("rdb", "json")?.into_iter().chain(expected("broken", "json")?) {
-        let document: Value = serde_json::from_str(&text)?;
-        let errors: Vec<_> = schema.iter_errors(&document).map(|error| error.to_string()).collect();
-        assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+        assert_fits_the_schema(&path, &text)?;
     }
+    Ok(())
+}
+
+/// Asserts that a document is what the schema says.
+pub fn assert_fits_the_schema(path: &Path, text: &str) -> TestResult {
+    let document: Value = serde_json::from_str(text)?;
+    let errors: Vec<_> = schema()?.iter_errors(&document).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
     Ok(())
 }
 
@@ -116,14 +141,18 @@ fn the_schema_refuses_what_is_no_report() -> TestResult {
 #[test]
 fn no_expected_text_is_wide_or_harms_a_terminal() -> TestResult {
     for (path, text) in expected("rdb", "txt")?.into_iter().chain(expected("broken", "txt")?) {
-        for line in text.lines() {
-            assert!(line.chars().count() <= 160, "{}: {line}", path.display());
-            assert!(!line.chars().any(char::is_control), "{}: {line:?}", path.display());
-        }
-        let last = text.lines().last().unwrap_or_default();
         let name = path.with_extension("rdb");
-        let name = name.file_name().unwrap_or_default().to_string_lossy();
-        assert!(last.starts_with(&format!("{name}: ")), "{last}");
+        assert_reads_well(&name.file_name().unwrap_or_default().to_string_lossy(), &text);
     }
     Ok(())
+}
+
+/// Asserts that no line is wide or harms a terminal, and that the last one is the verdict.
+pub fn assert_reads_well(name: &str, text: &str) {
+    for line in text.lines() {
+        assert!(line.chars().count() <= 160, "{name}: {line}");
+        assert!(!line.chars().any(char::is_control), "{name}: {line:?}");
+    }
+    let last = text.lines().last().unwrap_or_default();
+    assert!(last.starts_with(&format!("{name}: ")), "{last}");
 }

@@ -1,5 +1,6 @@
-//! The command `rdbcheck` as a whole: its reports, its exit codes, what it does with bad input.
+//! The commands as a whole: their reports, their exit codes, what they do with bad input; in `aof` those of `aofcheck`.
 
+mod aof;
 mod bad_input;
 mod broken;
 mod counts;

@@ -100,15 +100,19 @@ impl Loss {
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let least = if self.at_least { "at least " } else { "" };
-        write!(f, "{} bytes, {least}{} commands", self.bytes, self.records)?;
+        write!(f, "{}, {least}{}", number(self.bytes, "byte"), number(self.records, "command"))?;
         if self.transactions > 0 {
-            write!(f, ", {} transactions", self.transactions)?;
+            write!(f, ", {}", number(self.transactions, "transaction"))?;
         }
         if self.keys_estimated > 0 {
-            write!(f, ", about {} keys", self.keys_estimated)?;
+            write!(f, ", about {}", number(self.keys_estimated, "key"))?;
         }
         Ok(())
     }
+}
+
+fn number(n: u64, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Takes the end off a file.
@@ -302,16 +306,22 @@ impl Plan {
         !self.is_empty() && self.sufficient() && self.within_max_loss()
     }
 
-    /// The plan for people, line by line.
+    /// The plan for people, line by line, with times in unix seconds.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
+        self.describe_with(&|seconds| seconds.to_string())
+    }
+
+    /// The plan for people, line by line. `time` prints unix seconds.
+    #[must_use]
+    pub fn describe_with(&self, time: &dyn Fn(i64) -> String) -> Vec<String> {
         let mut lines = Vec::new();
         for step in &self.steps {
             let path = step.path().display();
             match step {
                 Step::Cut(cut) => {
                     lines.push(format!("cut {path} from {} to {} bytes: {}", cut.from(), cut.to, cut.why));
-                    lines.push(format!("  goes: {}{}", cut.loss, since(&cut.loss, cut.file.modified)));
+                    lines.push(format!("  goes: {}{}", cut.loss, since(&cut.loss, cut.file.modified, time)));
                 }
                 Step::Rewrite(rewrite) => {
                     let verb = if rewrite.file.is_some() { "rewrite" } else { "create" };
@@ -323,7 +333,7 @@ impl Plan {
                     lines.push(format!(
                         "  goes from the set: {}{}",
                         aside.loss,
-                        since(&aside.loss, aside.file.modified)
+                        since(&aside.loss, aside.file.modified, time)
                     ));
                 }
             }
@@ -341,9 +351,10 @@ impl Plan {
 }
 
 /// How the writes that go are placed in time.
-fn since(loss: &Loss, modified: SystemTime) -> String {
+fn since(loss: &Loss, modified: SystemTime, time: &dyn Fn(i64) -> String) -> String {
     let written = modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    match loss.since {
+    let written = time(i64::try_from(written).unwrap_or(i64::MAX));
+    match loss.since.map(time) {
         Some(stamp) => format!(", written after the timestamp {stamp}; the file was last written to at {written}"),
         None => format!("; the file was last written to at {written}"),
     }
@@ -369,7 +380,7 @@ mod tests {
             plan.describe(),
             [
                 "cut a.aof from 150 to 100 bytes: the file ends in a record",
-                "  goes: 50 bytes, at least 2 commands, 1 transactions, about 1 keys, written after the timestamp 70; the \
+                "  goes: 50 bytes, at least 2 commands, 1 transaction, about 1 key, written after the timestamp 70; the \
                  file was last written to at 0",
                 "this is more than the 40 bytes that may go",
             ]
