@@ -128,8 +128,10 @@ fn records(page: &mut Page, facts: &AofFacts) {
     page.plain(2, &line);
     let mut names: Vec<_> = facts.commands_by_name.iter().collect();
     names.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
-    let more = names.len().saturating_sub(FIRST_NAMES) as u64;
-    let names: Vec<_> = names.iter().take(FIRST_NAMES).map(|(name, n)| command(name, **n)).collect();
+    // "And 1 other name" would take as much room as that name.
+    let shown = if names.len() == FIRST_NAMES + 1 { names.len() } else { FIRST_NAMES };
+    let more = names.len().saturating_sub(shown) as u64;
+    let names: Vec<_> = names.iter().take(shown).map(|(name, n)| command(name, **n)).collect();
     if !names.is_empty() {
         let more = if more > 0 { format!(" and {}", number(more, "other name")) } else { String::new() };
         page.plain(4, &format!("{}{more}", names.join(", ")));
