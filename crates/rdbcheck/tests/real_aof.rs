@@ -88,8 +88,8 @@ fn killed(installed: &Installed, dir: &Path, seed: u64) -> TestResult {
 fn last_part(dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let folder = dir.join(FOLDER);
     let manifest = fs::read_to_string(folder.join("appendonly.aof.manifest"))?;
-    let name = manifest.lines().filter(|line| line.ends_with("type i")).filter_map(|line| line.split(' ').nth(1));
-    Ok(folder.join(name.last().ok_or("no incremental file")?))
+    let mut names = manifest.lines().filter(|line| line.ends_with("type i")).filter_map(|line| line.split(' ').nth(1));
+    Ok(folder.join(names.next_back().ok_or("no incremental file")?))
 }
 
 fn copy(from: &Path) -> io::Result<TempDir> {
