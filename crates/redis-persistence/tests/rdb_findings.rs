@@ -382,3 +382,17 @@ fn all_findings_are_counted_and_errors_are_kept_first() {
     assert_eq!((report.findings.len(), report.findings_total), (3, 101));
     assert!(report.findings.iter().any(|f| f.code == Code::RdbDuplicateKey));
 }
+
+#[test]
+fn an_element_that_runs_beyond_its_listpack() {
+    let mut w = writer(11);
+    w.key(20, b"s");
+    let blob = w.pos() as u64 + 1;
+    // A string of ten bytes is announced at byte 6, and two bytes follow.
+    let bytes = w.str(&[10, 0, 0, 0, 1, 0, 0x8a, b'a', b'b', 0xff]).finish();
+    let found = findings_of(&bytes, &[]);
+    assert_eq!(
+        found.iter().map(|(code, start, _)| (*code, *start)).collect::<Vec<_>>(),
+        [(Code::ListpackOverrun, blob + 6)]
+    );
+}
