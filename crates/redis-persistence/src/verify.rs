@@ -16,6 +16,7 @@ mod drive;
 mod duplicates;
 mod facts;
 mod finding;
+pub mod official;
 mod options;
 mod rdb;
 mod report;

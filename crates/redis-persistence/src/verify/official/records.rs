@@ -1,0 +1,551 @@
+//! The frame as the tools see it: what they print, what they count, and where they stop.
+
+use super::failure::Failure;
+use super::position;
+use super::strings::{self, Long, Taken, Text};
+use super::texts::{UNEXPECTED_EOF, c_string, knows_type, type_name};
+use super::values::{Values, Within, module_cut};
+use super::{Line, Outcome, Print, Request, Tool};
+use crate::error::{Error, ErrorKind, Reading};
+use crate::rdb::{
+    Attributes, Event, Expire, ModuleId, ModuleItem, Payload, RdbString, Role, ValueType, opcode, string_at,
+};
+
+/// What a line of the tools of Redis holds.
+const LINE_MAX: usize = 1023;
+
+/// What record the parser is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// Between records.
+    Between,
+    /// The value of an AUX field whose name was long.
+    Aux(Vec<u8>),
+    ModuleAux(ModuleId),
+    KeyMeta(u64),
+    /// A function library, and what of it comes next.
+    Function(&'static str),
+    SlotImport(u64),
+    Value,
+    Sum,
+}
+
+/// The records so far.
+pub(super) struct Records<'a, 'p> {
+    request: &'a Request<'a>,
+    print: &'a mut Print<'p>,
+    /// The CRC-64 up to the end of the records.
+    pub(super) crc: u64,
+    version: i64,
+    /// How the version is called where it is none of the tool's own.
+    unusual: Option<&'static str>,
+    place: Place,
+    doing: &'static str,
+    key: Option<Vec<u8>>,
+    value_type: Option<u8>,
+    expire: Option<Expire>,
+    values: Values,
+    text: Text,
+    long: Option<Box<Long>>,
+    keys: u64,
+    expires: u64,
+    expired: u64,
+    subexpires: u64,
+    functions: u64,
+    scripts: u64,
+}
+
+impl<'a, 'p> Records<'a, 'p> {
+    pub(super) fn new(request: &'a Request<'a>, print: &'a mut Print<'p>) -> Self {
+        Self {
+            request,
+            print,
+            crc: 0,
+            version: 0,
+            unusual: None,
+            place: Place::Between,
+            doing: "start",
+            key: None,
+            // The tools of Redis begin with the type 0, and name it until the first key was read.
+            value_type: (request.tool != Tool::Valkey91).then_some(0),
+            expire: None,
+            values: Values::new(request.tool, request.limits.clone()),
+            text: Text::default(),
+            long: None,
+            keys: 0,
+            expires: 0,
+            expired: 0,
+            subexpires: 0,
+            functions: 0,
+            scripts: 0,
+        }
+    }
+
+    fn tool(&self) -> Tool {
+        self.request.tool
+    }
+
+    pub(super) fn say(&mut self, at: u64, text: &[u8]) {
+        let most = if self.tool() == Tool::Valkey91 { text.len() } else { text.len().min(LINE_MAX) };
+        (self.print)(Line::Out(&[format!("[offset {at}] ").as_bytes(), &text[..most]].concat()));
+    }
+
+    /// Reads signature and version; answers how the parser would have them.
+    pub(super) fn header(&mut self, head: &[u8; 9]) -> Result<[u8; 9], Failure> {
+        let valkey = self.tool() == Tool::Valkey91;
+        let digits = match head {
+            [b'V', b'A', b'L', b'K', b'E', b'Y', digits @ ..] if valkey => digits.as_slice(),
+            [b'R', b'E', b'D', b'I', b'S', b'0', digits @ ..] if valkey => digits.as_slice(),
+            [b'R', b'E', b'D', b'I', b'S', digits @ ..] if !valkey => digits.as_slice(),
+            _ => return Err(Failure::new(9, "Wrong signature trying to load DB from file")),
+        };
+        self.version = crate::resp::strtol(digits).value;
+        let (accepted, unusual) = match (self.tool(), self.version) {
+            (Tool::Redis70, version) => ((1..=10).contains(&version), None),
+            (Tool::Redis86, version) => ((1..=13).contains(&version), None),
+            (Tool::Valkey91, 12..80) => (true, Some("Foreign")),
+            (Tool::Valkey91, version) if head[0] == b'R' => ((1..12).contains(&version), None),
+            (Tool::Valkey91, version) => (version >= 80, (version > 80).then_some("Future")),
+        };
+        if !accepted {
+            return Err(Failure::new(9, format!("Can't handle RDB format version {}", self.version)));
+        }
+        self.unusual = unusual;
+        if let Some(unusual) = unusual {
+            self.say(9, format!("{unusual} RDB version {} detected", self.version).as_bytes());
+        }
+        let magic = if valkey { format!("VALKEY{:03}", self.version) } else { format!("REDIS{:04}", self.version) };
+        let mut canonical = [0; 9];
+        canonical.copy_from_slice(magic.as_bytes());
+        Ok(canonical)
+    }
+
+    /// Takes an event that begins at `before` and consists of `bytes`.
+    pub(super) fn event(&mut self, event: &Event<&[u8]>, before: u64, bytes: &[u8]) -> Result<(), Failure> {
+        let end = before + bytes.len() as u64;
+        match &event.payload {
+            Payload::Str { string, .. } => self.string(event, string, end)?,
+            Payload::Piece { bytes, last, .. } => {
+                let Some(mut long) = self.long.take() else { return Ok(()) };
+                match long.piece(bytes, *last, end).map_err(|failure| self.in_place(failure))? {
+                    Some(text) => {
+                        self.text = text;
+                        self.text(event, end)?;
+                    }
+                    None => self.long = Some(long),
+                }
+            }
+            Payload::Record(record) => {
+                let attributes = bytes.len() as u64 - event.end.saturating_sub(record.type_at);
+                self.idle(&record.attributes, before, bytes)?;
+                self.known(record.value_type.byte(), before + attributes + 1)?;
+                self.value_type = Some(record.value_type.byte());
+                self.expire = record.attributes.expire;
+                self.place = Place::Value;
+                self.doing = "read-key";
+                let value_len = record.value.map_or(0, |value| event.end.saturating_sub(value.start));
+                self.values.begin(record.value_type);
+                if self.take(&record.key, end - value_len)? {
+                    self.key_read();
+                    if let Some(value) = &record.value
+                        && !self.take(value, end)?
+                    {
+                        // A long value: its pieces follow.
+                        return Ok(());
+                    }
+                }
+            }
+            Payload::Aux { name, value } => {
+                self.doing = "read-aux";
+                let value_len = value.map_or(0, |value| event.end.saturating_sub(value.start));
+                let whole = self.take(name, end - value_len)?;
+                self.place = Place::Aux(if whole { self.text.start.clone() } else { Vec::new() });
+                if let Some(value) = value
+                    && self.take(value, end)?
+                {
+                    self.aux(end);
+                }
+            }
+            Payload::SelectDb { db } => {
+                self.doing = "read-len";
+                number(*db, end)?;
+                self.say(end, format!("Selecting DB ID {db}").as_bytes());
+            }
+            Payload::ResizeDb { keys, expires } => {
+                self.doing = "read-len";
+                number(*keys, before + 1 + position::length(&bytes[1..]) as u64)?;
+                number(*expires, end)?;
+            }
+            Payload::SlotInfo { .. } => self.known(opcode::SLOT_INFO, before + 1)?,
+            Payload::Attributes(attributes) => self.idle(attributes, before, bytes)?,
+            Payload::Function { pre_ga: true } if self.tool() != Tool::Redis70 => {
+                self.doing = "read-type";
+                let message = format!("Pre-release function format not supported {}", self.version);
+                return Err(Failure::new(before + 1, message));
+            }
+            Payload::Function { pre_ga } => {
+                self.doing = "read-functions";
+                self.place = Place::Function(if *pre_ga { "library name" } else { "library payload" });
+            }
+            Payload::ModuleAux { module, when_opcode, .. } => {
+                self.doing = "read-module-aux";
+                if *when_opcode != 2 {
+                    return Err(Failure::new(end, "bad when_opcode"));
+                }
+                self.say(end, format!("MODULE AUX for: {}", module.name()).as_bytes());
+                self.place = Place::ModuleAux(*module);
+            }
+            Payload::KeyMeta { classes } => {
+                self.known(opcode::KEY_META, before + 1)?;
+                self.doing = "read-type";
+                self.place = if *classes > 0 { Place::KeyMeta(*classes) } else { Place::Between };
+            }
+            Payload::Item(ModuleItem::End) => self.module_end(),
+            Payload::SlotImport => {
+                self.doing = "read-type";
+                self.place = Place::SlotImport(0);
+            }
+            Payload::Items { of: Role::FunctionDescription, count } => {
+                self.place = Place::Function(if *count > 0 { "library description" } else { "library blob" });
+            }
+            Payload::Items { of: Role::SlotImportJob, count } => self.slot_ranges(*count),
+            Payload::SlotRange { .. } => {
+                if let Place::SlotImport(left) = self.place {
+                    self.slot_ranges(left.saturating_sub(1));
+                }
+            }
+            Payload::Template { .. } => self.known(opcode::HASH_TEMPLATE, before + 1)?,
+            Payload::Eof => {
+                self.doing = "check-sum";
+                self.place = Place::Sum;
+            }
+            Payload::Checksum { stored } => self.checksum(*stored, end)?,
+            _ => {}
+        }
+        if self.place == Place::Value {
+            self.doing = if self.key.is_some() { "read-object-value" } else { "read-key" };
+            if self.long.is_none() && self.key.is_some() {
+                let within = Within { before, end, bytes, text: &self.text };
+                self.values.event(event, &within)?;
+            }
+            if event.ends_record && self.long.is_none() {
+                self.record_end(end)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds a value type or opcode against the tool.
+    fn known(&mut self, byte: u8, end: u64) -> Result<(), Failure> {
+        let opcode = match byte {
+            opcode::SLOT_INFO => self.tool() != Tool::Redis70,
+            opcode::KEY_META => self.tool() != Tool::Redis70,
+            opcode::HASH_TEMPLATE => false,
+            opcode::FUNCTION2.. => true,
+            _ => false,
+        };
+        // What Valkey has of its own is unknown in foreign versions.
+        let foreign = self.unusual == Some("Foreign") && (22..243).contains(&byte);
+        if opcode || knows_type(self.tool(), byte) && !foreign {
+            return Ok(());
+        }
+        self.doing = "read-type";
+        let message = match self.unusual {
+            Some(unusual) => {
+                let unusual = unusual.to_ascii_lowercase();
+                format!("Unknown object type {byte} in RDB file with {unusual} version {}", self.version)
+            }
+            None => format!("Invalid object type: {byte}"),
+        };
+        Err(Failure::new(end, message))
+    }
+
+    /// The tools take the greatest idle time for the sign of a failure.
+    fn idle(&mut self, attributes: &Attributes, before: u64, bytes: &[u8]) -> Result<(), Failure> {
+        const GREATEST: [u8; 10] = [opcode::IDLE, 0x81, 255, 255, 255, 255, 255, 255, 255, 255];
+        if attributes.idle != Some(u64::MAX) {
+            return Ok(());
+        }
+        self.doing = "read-type";
+        let at = bytes.windows(GREATEST.len()).position(|window| *window == GREATEST).unwrap_or(0);
+        Err(Failure::new(before + (at + GREATEST.len()) as u64, UNEXPECTED_EOF))
+    }
+
+    /// Reads a string that ends at `end`; answers whether all of it is there.
+    fn take(&mut self, string: &RdbString<&[u8]>, end: u64) -> Result<bool, Failure> {
+        match strings::take(string, end, &mut self.text)? {
+            Taken::Whole => Ok(true),
+            Taken::Long(long) => {
+                self.long = Some(long);
+                Ok(false)
+            }
+        }
+    }
+
+    fn string(&mut self, event: &Event<&[u8]>, string: &RdbString<&[u8]>, end: u64) -> Result<(), Failure> {
+        if self.take(string, end)? { self.text(event, end) } else { Ok(()) }
+    }
+
+    /// The text of a string is complete.
+    fn text(&mut self, event: &Event<&[u8]>, end: u64) -> Result<(), Failure> {
+        let (Payload::Str { role, .. } | Payload::Piece { role, .. }) = event.payload else { return Ok(()) };
+        match role {
+            Role::Key => self.key_read(),
+            Role::AuxName => self.place = Place::Aux(self.text.start.clone()),
+            Role::AuxValue => self.aux(end),
+            Role::FunctionName => self.place = Place::Function("engine name"),
+            Role::FunctionEngine => self.place = Place::Function("library description indicator"),
+            Role::FunctionDescription => self.place = Place::Function("library blob"),
+            Role::FunctionCode => {
+                self.functions += 1;
+                self.place = Place::Between;
+            }
+            Role::SlotImportJob if self.text.len != 40 => {
+                return Err(Failure::new(end, "Invalid slot import job name length in RDB"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn key_read(&mut self) {
+        self.key = Some(c_string(&self.text.start).to_vec());
+        self.keys += 1;
+        self.doing = "read-object-value";
+    }
+
+    fn aux(&mut self, end: u64) {
+        let Place::Aux(name) = std::mem::replace(&mut self.place, Place::Between) else { return };
+        self.scripts += u64::from(name.eq_ignore_ascii_case(b"lua"));
+        let (name, value) = (c_string(&name), c_string(&self.text.start));
+        let line = [b"AUX FIELD ", name, b" = '", value, b"'"].concat();
+        self.say(end, &line);
+    }
+
+    fn module_end(&mut self) {
+        match &mut self.place {
+            Place::KeyMeta(left @ 2..) => *left -= 1,
+            Place::KeyMeta(_) | Place::ModuleAux(_) => self.place = Place::Between,
+            _ => {}
+        }
+    }
+
+    fn slot_ranges(&mut self, left: u64) {
+        self.place = if left > 0 { Place::SlotImport(left) } else { Place::Between };
+    }
+
+    fn record_end(&mut self, end: u64) -> Result<(), Failure> {
+        let has_field_expiry = self.values.end(end)?;
+        self.subexpires += u64::from(has_field_expiry);
+        if let Some(expire) = self.expire.take().filter(|expire| expire.ms != -1) {
+            self.expires += 1;
+            self.expired += u64::from(expire.ms < self.request.now_ms);
+        }
+        (self.key, self.value_type, self.place) = (None, None, Place::Between);
+        Ok(())
+    }
+
+    fn checksum(&mut self, stored: u64, end: u64) -> Result<(), Failure> {
+        match stored {
+            0 => self.say(end, b"RDB file was saved with checksum disabled: no check performed."),
+            _ if stored == self.crc => self.say(end, b"Checksum OK"),
+            _ => return Err(Failure::new(end, "RDB CRC error")),
+        }
+        Ok(())
+    }
+
+    /// What the tool says where the parser, at `base` in its own count and at `before` in the file, cannot go on.
+    pub(super) fn stopped(&mut self, error: &Error, base: u64, before: u64, data: &[u8]) -> Failure {
+        if let Some(long) = &self.long {
+            return self.in_place(Failure::new(long.content, UNEXPECTED_EOF));
+        }
+        let fixed = match &self.place {
+            Place::Between => matches!(error.reading(), Reading::Opcode | Reading::Expire),
+            Place::Value => self.values.is_fixed(error, data, base),
+            Place::ModuleAux(_) | Place::KeyMeta(_) => {
+                error.reading() == Reading::KeyMeta || matches!(data.first(), Some(3 | 4)) && error.start() > base
+            }
+            Place::Sum => true,
+            _ => false,
+        };
+        let consumed = position::consumed(error, base, data, fixed);
+        let at = before + consumed as u64;
+        if self.place == Place::Between
+            && let Some(failure) = self.stopped_between(error, base, before, data)
+        {
+            return failure;
+        }
+        match error.kind() {
+            ErrorKind::BadLength(_) => Failure::internal(at, "Unknown length encoding 2 in rdbLoadLen()"),
+            ErrorKind::BadStringEncoding(encoding) => {
+                Failure::internal(at, format!("Unknown RDB string encoding type {encoding}"))
+            }
+            _ => {
+                let failure = Failure::new(at, UNEXPECTED_EOF);
+                match self.place {
+                    Place::Value => self.values.cut(error, data, base, failure),
+                    Place::ModuleAux(module) => module_cut(module, data, failure),
+                    _ => self.in_place(failure),
+                }
+            }
+        }
+    }
+
+    /// The same in a record of which the parser handed out nothing yet. Finds out what the tool is doing there.
+    fn stopped_between(&mut self, error: &Error, base: u64, before: u64, data: &[u8]) -> Option<Failure> {
+        let mut rest = data;
+        self.doing = "read-type";
+        let byte = loop {
+            let [byte, after @ ..] = rest else { return None };
+            let size = match *byte {
+                opcode::EXPIRETIME_MS => 8,
+                opcode::EXPIRETIME => 4,
+                opcode::FREQ => 1,
+                opcode::IDLE => position::length(after).max(1),
+                byte => break byte,
+            };
+            if matches!(*byte, opcode::EXPIRETIME | opcode::EXPIRETIME_MS) {
+                self.doing = "read-expire";
+            }
+            let start = base + (data.len() - after.len()) as u64;
+            if after.len() < size || error.start() == start && error.reading() != Reading::Opcode {
+                return None;
+            }
+            self.doing = "read-type";
+            rest = &after[size..];
+        };
+        let end = before + (data.len() - rest.len()) as u64 + 1;
+        match byte {
+            opcode::SELECTDB | opcode::RESIZEDB => self.doing = "read-len",
+            opcode::AUX => self.doing = "read-aux",
+            opcode::MODULE_AUX => self.doing = "read-module-aux",
+            _ => {
+                if let Err(failure) = self.known(byte, end) {
+                    return Some(failure);
+                }
+                if byte < opcode::HASH_TEMPLATE {
+                    self.doing = "read-key";
+                    self.value_type = Some(byte);
+                }
+            }
+        }
+        None
+    }
+
+    /// The words for data that end too early, by the record they end in. Other failures stay as they are.
+    fn in_place(&self, failure: Failure) -> Failure {
+        if failure.internal || failure.message != UNEXPECTED_EOF.as_bytes() {
+            return failure;
+        }
+        match &self.place {
+            Place::Function(what) => Failure::new(failure.at, format!("Failed loading library, Failed loading {what}")),
+            Place::ModuleAux(module) if self.long.is_some() => module_cut(*module, &[5], failure),
+            Place::Value if self.long.is_some() => self.values.cut_long(failure),
+            _ => failure,
+        }
+    }
+
+    /// A value of type 6, of which `data` begins with the key, at `at` in the file. `None` asks for more of it.
+    pub(super) fn module_v1(&mut self, data: &[u8], at: u64, more: bool) -> Option<Failure> {
+        let byte = ValueType::Module.byte();
+        (self.doing, self.value_type) = ("read-key", Some(byte));
+        let key = match string_at(data, at) {
+            Ok(key) => key,
+            Err(wanted) if more && wanted != usize::MAX => return None,
+            Err(_) => {
+                let consumed = at + position::steps(data) as u64;
+                return Some(match data.first() {
+                    Some(first @ 0xc4..) => {
+                        let encoding = first & 0x3f;
+                        Failure::internal(consumed, format!("Unknown RDB string encoding type {encoding}"))
+                    }
+                    Some(0x82..=0xbf) => Failure::internal(consumed, "Unknown length encoding 2 in rdbLoadLen()"),
+                    _ => Failure::new(consumed, UNEXPECTED_EOF),
+                });
+            }
+        };
+        let end = key.end;
+        if let Err(failure) = self.take(&key, end) {
+            return Some(failure);
+        }
+        self.key_read();
+        if self.tool() != Tool::Redis70 {
+            return Some(Failure::internal(end, "Pre-release module format not supported"));
+        }
+        let rest = data.get(usize::try_from(end - at).unwrap_or(usize::MAX)..).unwrap_or(&[]);
+        let (module, taken) = match *rest {
+            [0x81, a, b, c, d, e, f, g, h, ..] => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), 9),
+            [first @ 0..=0x3f, ..] => (u64::from(first), 1),
+            [0x82..=0xbf, ..] => {
+                return Some(Failure::internal(end + 1, "Unknown length encoding 2 in rdbLoadLen()"));
+            }
+            _ if more => return None,
+            _ => return Some(Failure::internal(end + position::steps(rest) as u64, "Short read module id")),
+        };
+        let name = ModuleId(module).name();
+        let message = format!("The RDB file contains module data I can't load: no matching module type '{name}'");
+        Some(Failure::internal(end + taken, message))
+    }
+
+    fn infos(&mut self) {
+        let mut infos = vec![
+            format!("[info] {} keys read", self.keys),
+            format!("[info] {} expires", self.expires),
+            format!("[info] {} already expired", self.expired),
+        ];
+        match self.tool() {
+            Tool::Redis70 => {}
+            Tool::Redis86 => infos.push(format!("[info] {} subexpires", self.subexpires)),
+            Tool::Valkey91 => {
+                infos.push(format!("[info] {} functions", self.functions));
+                if self.scripts > 0 {
+                    infos.push(format!("[info] {} lua scripts read", self.scripts));
+                }
+            }
+        }
+        for info in infos {
+            (self.print)(Line::Out(info.as_bytes()));
+        }
+    }
+
+    fn outcome(&self, sane: bool, end: u64) -> Outcome {
+        Outcome { sane, end, keys: self.keys, expires: self.expires, expired: self.expired }
+    }
+
+    pub(super) fn succeeded(&mut self, end: u64) -> Outcome {
+        if self.tool() == Tool::Valkey91 {
+            self.say(end, b"Check RDB returned error code 0 (0 means success)");
+        }
+        if self.unusual.is_some() {
+            self.say(end, b"\\o/ RDB looks OK, but loading requires config 'rdb-version-check relaxed'");
+        } else {
+            self.say(end, b"\\o/ RDB looks OK! \\o/");
+        }
+        self.infos();
+        self.outcome(true, end)
+    }
+
+    pub(super) fn failed(&mut self, failure: &Failure) -> Outcome {
+        let Failure { at, message, internal } = failure;
+        (self.print)(Line::Out(b"--- RDB ERROR DETECTED ---"));
+        self.say(*at, message);
+        (self.print)(Line::Out(format!("[additional info] While doing: {}", self.doing).as_bytes()));
+        if let Some(key) = &self.key {
+            (self.print)(Line::Out(&[b"[additional info] Reading key '", &key[..], b"'"].concat()));
+        }
+        if let Some(byte) = self.value_type {
+            let name = type_name(self.tool(), byte);
+            (self.print)(Line::Out(format!("[additional info] Reading type {byte} ({name})").as_bytes()));
+        }
+        self.infos();
+        if self.tool() == Tool::Valkey91 && !internal {
+            self.say(*at, b"Check RDB returned error code 1 (0 means success)");
+        }
+        self.outcome(false, *at)
+    }
+}
+
+/// The tools take the greatest number for the sign of a failure.
+fn number(value: u64, end: u64) -> Result<(), Failure> {
+    if value == u64::MAX { Err(Failure::new(end, UNEXPECTED_EOF)) } else { Ok(()) }
+}
