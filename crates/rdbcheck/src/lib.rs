@@ -10,6 +10,7 @@
 //! exit codes.
 #![forbid(unsafe_code)]
 
+pub mod alias;
 pub mod aofcheck;
 pub mod args;
 pub mod ask;

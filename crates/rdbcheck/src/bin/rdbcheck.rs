@@ -7,5 +7,8 @@ use clap::Parser as _;
 use rdbcheck::args::RdbCheck;
 
 fn main() -> ExitCode {
+    if let Some(exit) = rdbcheck::alias::dispatch(std::env::args_os()) {
+        return exit;
+    }
     rdbcheck::run::rdbcheck(&RdbCheck::parse()).into()
 }

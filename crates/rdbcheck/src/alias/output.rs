@@ -1,0 +1,57 @@
+//! Lines on standard output as the tools print them, and ours on standard error.
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use redis_persistence::verify::official::Line;
+
+use super::Name;
+use crate::escape;
+
+/// Standard output. What cannot be written is remembered and not tried again: a closed pipe ends no check.
+#[derive(Debug)]
+pub(super) struct Output {
+    out: BufWriter<StdoutLock<'static>>,
+    broken: bool,
+}
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self { out: BufWriter::new(io::stdout().lock()), broken: false }
+    }
+
+    /// Writes a line as the tool does.
+    pub(super) fn line(&mut self, line: Line<'_>) {
+        match line {
+            Line::Out(text) => self.write(&[text, b"\n"].concat()),
+            Line::Log(text) => {
+                let head = format!("{}:C # ", std::process::id());
+                self.write(&[head.as_bytes(), text, b"\n"].concat());
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.line(Line::Out(text.as_bytes()));
+    }
+
+    /// Writes without a line end, at once; answers whether all that was written so far arrived.
+    pub(super) fn prompt(&mut self, text: &str) -> bool {
+        self.write(text.as_bytes());
+        self.flush()
+    }
+
+    pub(super) fn flush(&mut self) -> bool {
+        self.broken |= self.out.flush().is_err();
+        !self.broken
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.broken = self.broken || self.out.write_all(bytes).is_err();
+    }
+}
+
+/// One line on standard error, which the tools have none of.
+pub(super) fn say(name: Name, line: &str) {
+    // Nobody is left to tell who closed standard error.
+    let _ = writeln!(io::stderr(), "{}: {}", name.text, escape::plain(line.as_bytes()));
+}
