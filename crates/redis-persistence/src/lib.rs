@@ -4,6 +4,7 @@
 
 pub mod aof;
 pub mod crc64;
+pub mod diagnose;
 pub mod error;
 mod input;
 pub mod limits;

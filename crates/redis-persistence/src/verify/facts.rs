@@ -34,6 +34,8 @@ pub struct RdbFacts {
     pub largest_db_with_keys: Option<u64>,
     /// The largest number of keys that a RESIZEDB promised, and where.
     pub largest_resizedb: Option<(u64, u64)>,
+    /// What follows the end of the RDB: where it begins, and what it looks like.
+    pub trailing: Option<(u64, Trail)>,
     /// Keys whose expiry had passed at [`Options::now_ms`](super::Options::now_ms).
     pub expired: u64,
     /// Whether the values were looked into. Without that a refusal may be missed.
@@ -82,6 +84,24 @@ pub enum Detail {
     Unread,
     /// Servers read past this one.
     Lenient,
+}
+
+/// What bytes behind the end of an RDB look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Trail {
+    /// Zeros.
+    Zeros,
+    /// Commands of an append-only file.
+    Commands,
+    /// The 40 hexadecimal digits with which a diskless replication ends.
+    ReplicationMark,
+    /// Another RDB.
+    SecondRdb,
+    /// A line end.
+    LineEnd,
+    /// Nothing known.
+    Other,
 }
 
 /// How often something occurs, and where first.

@@ -374,6 +374,7 @@ impl RdbVerifier {
             classes: self.findings.take_classes(),
             largest_resizedb: self.databases.largest,
             largest_db_with_keys: counts.databases.last_key_value().map(|(db, _)| *db),
+            trailing: (self.trailing.len > 0).then(|| (offset, self.trailing.kind())),
             expired: counts.expired,
             complete: !self.options.quick,
             ..facts

@@ -1,5 +1,7 @@
 //! What follows the end of an RDB: no server looks at it.
 
+use crate::verify::facts::Trail;
+
 /// Looks at the bytes behind the end as they pass, in constant memory.
 #[derive(Debug, Default)]
 pub(super) struct Trailing {
@@ -24,15 +26,27 @@ impl Trailing {
     }
 
     /// What the bytes look like.
-    pub(super) fn describe(&self) -> &'static str {
+    pub(super) fn kind(&self) -> Trail {
         let hex = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
         match &self.head[..] {
-            _ if self.all_zero() => "all of them zero",
-            [b'*' | b'#', ..] => "they look like the commands of an append-only file",
-            mark if self.len == 40 && hex(mark) => "the end mark of a diskless replication: harmless",
-            head if head.starts_with(b"REDIS0") || head.starts_with(b"VALKEY") => "a second RDB begins there",
-            [b'\n' | b'\r', ..] if self.len <= 2 => "a line end",
-            _ => "of no known meaning",
+            _ if self.all_zero() => Trail::Zeros,
+            [b'*' | b'#', ..] => Trail::Commands,
+            mark if self.len == 40 && hex(mark) => Trail::ReplicationMark,
+            head if head.starts_with(b"REDIS0") || head.starts_with(b"VALKEY") => Trail::SecondRdb,
+            [b'\n' | b'\r', ..] if self.len <= 2 => Trail::LineEnd,
+            _ => Trail::Other,
+        }
+    }
+
+    /// The same in words.
+    pub(super) fn describe(&self) -> &'static str {
+        match self.kind() {
+            Trail::Zeros => "all of them zero",
+            Trail::Commands => "they look like the commands of an append-only file",
+            Trail::ReplicationMark => "the end mark of a diskless replication: harmless",
+            Trail::SecondRdb => "a second RDB begins there",
+            Trail::LineEnd => "a line end",
+            Trail::Other => "of no known meaning",
         }
     }
 }

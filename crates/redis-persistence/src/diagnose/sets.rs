@@ -1,0 +1,56 @@
+//! What the findings about append-only files come from.
+
+use super::Cause;
+use super::code::CauseCode as C;
+use crate::verify::{Code, Finding, Kind, Report};
+
+/// Findings and the causes that they stand for, those first that say most.
+const CAUSES: [(Code, C); 13] = [
+    (Code::ManifestMissing, C::ManifestLost),
+    (Code::ManifestEmpty, C::ManifestLost),
+    (Code::ManifestMissingFile, C::PartMissing),
+    (Code::AofZeroTail, C::ZeroTailOfCommands),
+    (Code::AofSecondRdb, C::TwoRdbs),
+    (Code::ManifestOffsetsDoNotChain, C::CopiedDuringRewrite),
+    (Code::AofNextFileExists, C::CopiedDuringRewrite),
+    (Code::AofTruncatedRecord, C::CutCommand),
+    (Code::AofOpenTransaction, C::OpenTransaction),
+    (Code::ManifestGap, C::PartMissing),
+    (Code::ManifestNoFinalNewline, C::CopiedDuringRewrite),
+    (Code::AofGrewWhileRead, C::CopiedDuringRewrite),
+    (Code::AofShrankWhileRead, C::CopiedDuringRewrite),
+];
+
+pub(super) fn cause(report: &Report) -> Option<Cause> {
+    if report.kind != Kind::Aof && report.kind != Kind::AofDir {
+        return None;
+    }
+    let found = CAUSES.iter().find_map(|(code, cause)| {
+        let finding = report.findings.iter().find(|finding| finding.code == *code)?;
+        Some(from(finding, *cause))
+    });
+    found.or_else(|| image_alone(report))
+}
+
+fn from(finding: &Finding, code: C) -> Cause {
+    let why = match code {
+        C::ManifestLost => "the manifest was lost or emptied; the files of the set may all be there: ",
+        C::PartMissing => "a file of the set is missing: ",
+        C::ZeroTailOfCommands => "an unclean stop of the machine; no command is lost in the zeros: ",
+        C::CopiedDuringRewrite => "the copy was taken while the server was writing or rewriting: ",
+        C::CutCommand => "the last write did not reach the disk, or the copy was broken off: ",
+        C::OpenTransaction => "the last transaction was never committed: ",
+        _ => "",
+    };
+    let place = finding.file.as_ref().map_or_else(String::new, |file| format!("{file}: "));
+    Cause::new(code, format!("{why}{place}{}", finding.message)).offset(finding.start).names([finding])
+}
+
+/// An RDB under the name of an append-only file: servers load it, but what is meant by the name is missing.
+fn image_alone(report: &Report) -> Option<Cause> {
+    let [part] = &report.parts[..] else { return None };
+    let facts = report.aof.as_ref()?;
+    let only = part.preamble_end.is_some() && part.preamble_end == part.size && facts.commands == 0;
+    (only && report.kind == Kind::Aof)
+        .then(|| Cause::new(C::RdbNamedAof, "the file is an RDB and holds no command behind it".to_owned()))
+}

@@ -1,0 +1,104 @@
+//! What a transfer does that takes a file for text.
+
+use super::code::CauseCode as C;
+use super::{Cause, kinds};
+use crate::verify::{Kind, Report, Verdict};
+
+/// What editors put before a text in UTF-8.
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// So many line ends, or characters, are no chance.
+const ENOUGH: usize = 3;
+
+pub(super) fn cause(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
+    if let Some(rest) = head.strip_prefix(BOM) {
+        let what = if kinds::is_signature(rest) { "an RDB" } else { "the file" };
+        let cause = Cause::new(C::ByteOrderMark, format!("the three bytes of a byte-order mark stand before {what}"));
+        // What puts the mark there often changes the rest too.
+        return Some(match encoded(rest) {
+            Some(changed) => cause.reversible_if(changed.reversible).evidence(changed.message),
+            None => cause,
+        });
+    }
+    if report.verdict == Verdict::Sound {
+        return None;
+    }
+    if kinds::is_signature(head) {
+        return encoded(head).or_else(|| crlf(head, tail));
+    }
+    let commands = matches!(report.kind, Kind::Aof | Kind::AofDir) || head.starts_with(b"*");
+    if commands { line_ends(head) } else { None }
+}
+
+/// An RDB whose bytes from 0x80 on were taken for characters and stored as UTF-8.
+fn encoded(head: &[u8]) -> Option<Cause> {
+    let body = head.get(9..)?;
+    let valid = match std::str::from_utf8(body) {
+        Ok(text) => text,
+        // The last character may be cut by the end of what is looked at.
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&body[..error.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    let foreign = valid.chars().filter(|c| !c.is_ascii());
+    let (mut latin, mut lost, mut other) = (0_usize, 0_usize, 0_usize);
+    for c in foreign {
+        match c {
+            '\u{fffd}' => lost += 1,
+            '\u{80}'..='\u{ff}' => latin += 1,
+            _ => other += 1,
+        }
+    }
+    if lost + latin + other < ENOUGH {
+        return None;
+    }
+    if lost > 0 {
+        let message = "bytes from 0x80 on were replaced by the sign for an unknown character, as a program does that \
+                       takes the file for text: what they were is lost";
+        return Some(
+            Cause::new(C::Utf8Lossy, message.to_owned()).evidence(format!("{lost} replaced, in the first part")),
+        );
+    }
+    let message = "bytes from 0x80 on stand as UTF-8 characters of two bytes: the file was opened and saved as text";
+    Some(
+        Cause::new(C::Utf8, message.to_owned())
+            .reversible_if(other == 0)
+            .evidence(format!("{} such characters in the first part, and no other byte from 0x80 on", latin + other)),
+    )
+}
+
+/// An RDB in which a line feed was put as carriage return and line feed.
+fn crlf(head: &[u8], tail: &[u8]) -> Option<Cause> {
+    let (mut line_feeds, mut with_return) = (0_usize, 0_usize);
+    for part in [head, tail] {
+        for at in memchr::memchr_iter(b'\n', part) {
+            line_feeds += 1;
+            with_return += usize::from(at > 0 && part[at - 1] == b'\r');
+        }
+    }
+    (line_feeds >= ENOUGH && with_return == line_feeds).then(|| {
+        let message = "every line feed follows a carriage return: the file went through a transfer in text mode";
+        Cause::new(C::CrLf, message.to_owned()).evidence(format!(
+            "{line_feeds} line feeds were looked at; that the bytes are right again when the returns are taken out, the \
+             checksum will prove"
+        ))
+    })
+}
+
+/// Records whose line ends were changed.
+fn line_ends(head: &[u8]) -> Option<Cause> {
+    let line = &head[..memchr::memchr(b'\n', &head[..head.len().min(64)])?];
+    let digits = line.strip_prefix(b"*")?;
+    let number = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+    match &digits[number..] {
+        b"" if number > 0 => Some(Cause::new(
+            C::LineEndsLost,
+            "lines end with a line feed alone: a transfer in text mode took out the carriage returns, those in values too"
+                .to_owned(),
+        )),
+        b"\r\r" if number > 0 => Some(Cause::new(
+            C::CrLfCommands,
+            "lines end with two carriage returns: a transfer in text mode put one before each line feed".to_owned(),
+        )),
+        _ => None,
+    }
+}
