@@ -13,7 +13,7 @@
 //!
 //! [`Parser`] looks at the bytes it is given and answers with [`Event`]s that borrow from them; [`events`] is the same
 //! over a whole slice, [`Reader`](crate::reader::Reader) over `io::Read`, and [`Push`](crate::push::Push) where the
-//! caller feeds chunks. What an event means for the soundness of the file is the business of
+//! caller feeds chunks. [`Writer`] writes what they read, or something new. What an event means for the soundness of the file is the business of
 //! the verifier.
 
 mod consts;
@@ -22,6 +22,7 @@ mod parser;
 mod payload;
 mod string;
 mod wire;
+mod writer;
 
 pub use crate::input::{Quirk, Span};
 pub use consts::{Family, NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcode};
@@ -33,3 +34,4 @@ pub use payload::{
 };
 pub(crate) use string::string_at;
 pub use string::{Body, RdbString};
+pub use writer::{KeyAttributes, Writer};
