@@ -1,11 +1,14 @@
 //! What `aofcheck` does: checks each path, and with `--fix` and its like repairs it.
 
+use std::io;
 use std::path::Path;
 
-use redis_persistence::aof::dir;
-use redis_persistence::verify::{self, Options};
+use redis_persistence::aof::dir::{self, AofSet};
+use redis_persistence::aof::official::{Files as _, Opened};
+use redis_persistence::verify::{self, Kind, Options, Report};
 
 use crate::args::AofCheck;
+use crate::ends::Ends;
 use crate::entry::Entry;
 use crate::exit::Exit;
 use crate::fix::{self, Fix};
@@ -46,14 +49,31 @@ fn check(path: &Path, args: &AofCheck, options: &Options) -> Entry {
     let found = dir::find(&mut tree, path).and_then(|set| {
         let report = verify::aof_set(&mut tree, &set, options)?;
         let timeline = if args.timeline { Some(Timeline::of(&mut tree, &set, &report, options)?) } else { None };
-        Ok((report, set, timeline))
+        let ends = ends(&mut tree, &set, &report)?;
+        Ok((report, set, timeline, ends))
     });
     let path = path.to_owned();
     match found {
-        Ok((report, set, timeline)) => {
-            let entry = Entry::new(path, Ok(report), args.common.demands());
+        Ok((report, set, timeline, ends)) => {
+            let mut entry = Entry::new(path, Ok(report), args.common.demands()).diagnosed(&ends);
+            if args.repair.wanted() {
+                // The plan that follows is the advice.
+                entry.advice.clear();
+            }
             Entry { set: Some(set), timeline, ..entry }
         }
         Err(error) => Entry::new(path, Err(reason(&error)), args.common.demands()),
+    }
+}
+
+/// The ends of a single file; a set has none.
+fn ends(tree: &mut WatchedDisk, set: &AofSet, report: &Report) -> io::Result<Ends> {
+    let [part] = &set.parts[..] else { return Ok(Ends::default()) };
+    if report.kind != Kind::Aof {
+        return Ok(Ends::default());
+    }
+    match tree.open(&part.path)? {
+        Opened::File { file, .. } => Ends::of(file, 0),
+        Opened::Directory => Ok(Ends::default()),
     }
 }

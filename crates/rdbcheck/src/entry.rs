@@ -4,8 +4,10 @@
 use std::path::PathBuf;
 
 use redis_persistence::aof::dir::AofSet;
+use redis_persistence::diagnose::{self, Cause, Step};
 use redis_persistence::verify::{Checksum, Kind, Report, Severity, Verdict};
 
+use crate::ends::Ends;
 use crate::exit::Exit;
 use crate::fix::Repaired;
 use crate::timeline::Timeline;
@@ -20,6 +22,10 @@ pub struct Entry {
     pub outcome: Result<Report, String>,
     /// The demands that a sound or damaged file does not meet, each in a few words.
     pub unmet: Vec<String>,
+    /// What happened to the file, as far as that can be told.
+    pub cause: Option<Cause>,
+    /// What to do about it.
+    pub advice: Vec<Step>,
     /// The files of an append-only set.
     pub set: Option<AofSet>,
     /// The timestamps in them, if these were asked for.
@@ -44,7 +50,15 @@ impl Entry {
     #[must_use]
     pub fn new(path: PathBuf, outcome: Result<Report, String>, demands: Demands) -> Self {
         let unmet = outcome.as_ref().map(|report| demands.unmet(report)).unwrap_or_default();
-        Self { path, outcome, unmet, set: None, timeline: None, repaired: None }
+        Self { path, outcome, unmet, cause: None, advice: Vec::new(), set: None, timeline: None, repaired: None }
+    }
+
+    /// The same with the cause, and with what to do about it.
+    #[must_use]
+    pub fn diagnosed(self, ends: &Ends) -> Self {
+        let Ok(report) = &self.outcome else { return self };
+        let cause = diagnose::diagnose(&ends.head, &ends.tail, report);
+        Self { advice: diagnose::advice(report, cause.as_ref()), cause, ..self }
     }
 
     /// Whether there is a report without an error.

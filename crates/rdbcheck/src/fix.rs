@@ -14,6 +14,7 @@ use crate::open::{self, reason};
 use crate::progress::{Meter, When};
 use crate::render::Output;
 use crate::run::{end, say};
+use crate::shell;
 use crate::units;
 
 /// What a repair did.
@@ -137,7 +138,7 @@ impl Fix<'_> {
     fn applied(self, plan: Plan, applied: Applied, entry: Entry) -> Entry {
         let mut lines = vec![String::new(), "Applied.".to_owned()];
         lines.extend(applied.saved.iter().map(|path| format!("  saved: {}", plain(path))));
-        lines.push(format!("  to take it back: {} --undo {}", self.tool, shell_word(&applied.record)));
+        lines.push(format!("  to take it back: {} --undo {}", self.tool, shell::word(&applied.record)));
         self.output.lines(&lines);
         if let Err(why) = &entry.outcome {
             say(self.tool, &format!("{}: {why}", self.path.display()));
@@ -202,7 +203,7 @@ fn failure(tool: &str, error: &ApplyError) -> (Status, String) {
     let text = open::without_number(error.to_string());
     match error {
         ApplyError::Stopped { record, .. } => {
-            let undo = format!("{tool} --undo {}", shell_word(record));
+            let undo = format!("{tool} --undo {}", shell::word(record));
             (Status::Stopped, format!("{text}. Running the same again finishes; `{undo}` takes back what was done"))
         }
         ApplyError::InUse { .. } => (Status::Refused, format!("{text}; stop it first (--force-live goes on)")),
@@ -294,11 +295,4 @@ fn recorded(record: &Path) -> io::Result<Vec<String>> {
 
 fn plain(path: &Path) -> String {
     escape::plain(path.as_os_str().as_encoded_bytes())
-}
-
-/// A path as a word for a shell.
-fn shell_word(path: &Path) -> String {
-    let text = plain(path);
-    let simple = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte));
-    if simple { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

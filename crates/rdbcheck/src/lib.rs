@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! args -> run -> for each input: open, tree -> library -> Entry -> exit code
-//!                                  └ progress              └ render::{text, aof, json}
+//!                                  └ progress  └ ends, diagnose  └ render::{text, aof, json}
 //!         aofcheck -> fix: plan -> question -> apply -> the check again
 //! ```
 //!
@@ -14,6 +14,7 @@ pub mod alias;
 pub mod aofcheck;
 pub mod args;
 pub mod ask;
+pub mod ends;
 pub mod entry;
 pub mod escape;
 pub mod exit;
@@ -24,6 +25,7 @@ pub mod progress;
 pub mod redact;
 pub mod render;
 pub mod run;
+pub mod shell;
 pub mod timeline;
 pub mod tree;
 pub mod units;

@@ -1,12 +1,13 @@
 //! From arguments to the exit code: what both commands do with their inputs.
 
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use redis_persistence::verify::{self, Options};
 
 use crate::args::{Common, Format, RdbCheck};
+use crate::ends::{Ends, Kept};
 use crate::entry::Entry;
 use crate::escape;
 use crate::exit::Exit;
@@ -32,19 +33,29 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
     }
     let options = args.common.options();
     inputs(TOOL, &args.common, &args.files, |path, output| {
-        let outcome = rdb(path, &options, args.common.progress).map_err(|error| reason(&error));
-        let entry = Entry::new(path.to_owned(), outcome, args.common.demands());
+        let (outcome, ends) = match rdb(path, &options, args.common.progress) {
+            Ok((report, ends)) => (Ok(report), ends),
+            Err(error) => (Err(reason(&error)), Ends::default()),
+        };
+        let entry = Entry::new(path.to_owned(), outcome, args.common.demands()).diagnosed(&ends);
         checked(TOOL, &args.common, &entry, output);
         entry
     })
 }
 
-/// Verifies one RDB.
-fn rdb(path: &Path, options: &Options, progress: When) -> io::Result<verify::Report> {
+/// Verifies one RDB, and keeps its ends.
+fn rdb(path: &Path, options: &Options, progress: When) -> io::Result<(verify::Report, Ends)> {
     let input = open::open(path)?;
     let (seekable, size) = (input.seekable, input.size);
-    let input = Watched::new(input, escape::plain(path.as_os_str().as_encoded_bytes()), size, progress);
-    if seekable { verify::file(input, options) } else { verify::reader(input, options) }
+    let mut input = Watched::new(input, escape::plain(path.as_os_str().as_encoded_bytes()), size, progress);
+    if !seekable {
+        let mut input = Kept::new(input);
+        let report = verify::reader(&mut input, options)?;
+        return Ok((report, input.ends()));
+    }
+    let base = input.stream_position()?;
+    let report = verify::file(&mut input, options)?;
+    Ok((report, Ends::of(input, base)?))
 }
 
 /// Does with each input what `each` does, which prints what came of it; gives the exit of all.

@@ -9,9 +9,13 @@
 //! sets.rs       append-only files: cut, not closed, copied at the wrong time, something missing
 //! damage.rs     an RDB: newer, another product's, zeros, two in one, keys twice, cut, changed bytes
 //! ```
+//!
+//! What to do about it says [`advice`], in steps; and [`hint`] in a line for each kind of error.
 
+mod advice;
 mod code;
 mod damage;
+mod hint;
 mod kinds;
 mod sets;
 mod transfer;
@@ -19,7 +23,9 @@ mod transfer;
 use crate::crc64;
 use crate::verify::{Finding, Kind, Name, Report};
 
+pub use advice::{Step, advice};
 pub use code::CauseCode;
+pub use hint::hint;
 
 /// Why a file is as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +43,9 @@ pub struct Cause {
     pub keys: Vec<Name>,
     /// The byte where it begins, if there is one.
     pub offset: Option<u64>,
-    /// The command that helps: `FILE` stands for the file, `OUT` for one to be written, `OFFSET` for
-    /// the offset of its evidence.
+    /// The file of a set in which that byte lies.
+    pub file: Option<String>,
+    /// The command that helps: `FILE` stands for the file, `OUT` for one to be written, each as a word of its own.
     pub command: Option<String>,
 }
 
@@ -51,6 +58,7 @@ impl Cause {
             evidence: Vec::new(),
             keys: Vec::new(),
             offset: None,
+            file: None,
             command: code.command().map(str::to_owned),
         }
     }
@@ -62,7 +70,8 @@ impl Cause {
 
     fn offset(mut self, offset: u64) -> Self {
         self.offset = Some(offset);
-        self.command = self.command.map(|command| command.replace("OFFSET", &offset.to_string()));
+        let number = |at: u64, command: String, word| command.replace(word, &at.to_string());
+        self.command = self.command.map(|command| number(offset + 1, number(offset, command, "OFFSET"), "NEXT"));
         self
     }
 
@@ -84,6 +93,11 @@ impl Cause {
         }
         self
     }
+}
+
+/// `1 key`, `2 keys`.
+fn plural(n: u64, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Names the cause of what a report says, or of a file that is no RDB at all.
@@ -130,8 +144,8 @@ fn no_rdb(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
     if head.iter().chain(tail).all(|byte| *byte == 0) {
         let whole = head.len() as u64 >= report.size;
         let what = if whole { "the whole file is" } else { "the file begins and ends with bytes that are" };
-        let message =
-            format!("{what} zero, {} bytes in all: its size reached the disk, its content did not", report.size);
+        let size = plural(report.size, "byte");
+        let message = format!("{what} zero, {size} in all: its size reached the disk, its content did not");
         return Some(Cause::new(CauseCode::AllZero, message));
     }
     if head.starts_with(transfer::BOM) {
@@ -150,7 +164,8 @@ fn no_rdb(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
         });
     }
     if lines > 0 && kinds::is_signature(&head[lines..]) {
-        let message = format!("{lines} line ends stand before the RDB, as a primary sends them to keep a link alive");
+        let stand = if lines == 1 { "1 line end stands" } else { &format!("{lines} line ends stand") };
+        let message = format!("{stand} before the RDB, as a primary sends them to keep a link alive");
         return Some(Cause::new(CauseCode::LeadingNewlines, message).offset(lines as u64));
     }
     if head.len() as u64 == report.size
@@ -207,7 +222,8 @@ fn other_kind_of_commands(head: &[u8], report: &Report) -> Option<Cause> {
         return Some(Cause::new(CauseCode::AllZero, message.to_owned()));
     }
     let (code, what) = kinds::sort(head)?;
-    let inner = |command: &str| command.replace("rdbcheck", "aofcheck");
+    // aofcheck reads files alone: a set is more than one.
+    let inner = |command: &str| command.replace("| rdbcheck -", "> OUT");
     let cause = Cause::new(code, format!("this is no append-only file: {what}"));
     let command = cause.command.as_deref().map(inner);
     Some(Cause { command, ..cause })

@@ -105,7 +105,7 @@ pub enum ReadError {
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The data end inside the thing. `missing` is how many bytes were wanted beyond the end, at least.
-    #[error("the data end too early ({missing} more bytes wanted)")]
+    #[error("the data end too early ({missing} more {} wanted)", if *missing == 1 { "byte" } else { "bytes" })]
     UnexpectedEof {
         /// How many bytes were wanted beyond the end, at least.
         missing: u64,

@@ -139,7 +139,7 @@ fn pages_and_texts() -> TestResult {
     says(&rdb(&[0x99; 40]), CauseCode::NoKnownKind, &["none of the files"]);
     says(&rdb(b"\xff\xfeR\0E\0D\0I\0S\0"), CauseCode::Utf16, &["UTF-16"]);
     says(&aof(b"<html>hello</html>")?, CauseCode::ErrorPage, &["no append-only file"]);
-    assert_eq!(aof(b"\x1f\x8b\x08\0\0\0\0\0\0\0")?.command.as_deref(), Some("gzip -dc FILE | aofcheck -"));
+    assert_eq!(aof(b"\x1f\x8b\x08\0\0\0\0\0\0\0")?.command.as_deref(), Some("gzip -dc FILE > OUT"));
     Ok(())
 }
 
@@ -180,7 +180,7 @@ fn two_in_one() -> TestResult {
     let cause = rdb(&[&bytes[..], &bytes].concat());
     says(&cause, CauseCode::TwoRdbs, &["another one begins there"]);
     assert_eq!(cause.offset, Some(bytes.len() as u64));
-    assert!(cause.command.is_some_and(|command| command.contains(&bytes.len().to_string())));
+    assert!(cause.command.is_some_and(|command| command.contains(&(bytes.len() + 1).to_string())));
     says(&aof(&[&bytes[..], &bytes].concat())?, CauseCode::TwoRdbs, &["RDB image begins here"]);
     Ok(())
 }
@@ -232,7 +232,7 @@ fn keys_twice_and_changed_bytes() {
     let mut bytes = sound(20);
     let at = bytes.windows(5).position(|w| w == b"value").expect("there");
     bytes[at] ^= 1;
-    says(&rdb(&bytes), CauseCode::BitRot, &["all 20 keys can be read"]);
+    says(&rdb(&bytes), CauseCode::BitRot, &["can be read, 20 keys"]);
 
     let mut list = RdbWriter::redis(11);
     list.select_db(0).string_key(b"a", b"b").key(16, b"bad").str(&testkit::rdb::Listpack::of(["f", "v"]));
@@ -240,7 +240,7 @@ fn keys_twice_and_changed_bytes() {
     let at = bytes.windows(2).position(|w| w == b"\x81f").expect("there");
     bytes[at + 2] = 9;
     let cause = rdb(&bytes);
-    says(&cause, CauseCode::BitRot, &["1 of 2 keys are damaged"]);
+    says(&cause, CauseCode::BitRot, &["1 of 2 keys is damaged"]);
     assert_eq!(cause.keys, [Name::Key { db: 0, key: b"bad".to_vec() }]);
 
     let mut digit = sound(2);

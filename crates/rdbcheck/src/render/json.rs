@@ -2,18 +2,20 @@
 //! package.
 
 mod aof;
+mod findings;
 mod repair;
 
 use std::collections::BTreeMap;
 use std::io;
 
 use redis_persistence::rdb::Family;
-use redis_persistence::verify::{Counts, Finding, Format, Report, Severity};
+use redis_persistence::verify::{Counts, Format};
 use serde::{Serialize, Serializer};
 
 use crate::entry::Entry;
 use crate::escape;
 use aof::{AofView, PartView, RowView};
+use findings::{CauseView, FindingView};
 use repair::RepairView;
 pub(super) use repair::UndoView;
 
@@ -37,8 +39,6 @@ impl Serialize for Signed {
     }
 }
 
-/// A field that does not apply to what is reported here.
-type Absent = Option<()>;
 /// An object without members.
 type Nothing = BTreeMap<&'static str, ()>;
 type ByName<'a> = BTreeMap<&'a str, Number>;
@@ -69,7 +69,7 @@ struct FileView<'a> {
     loads_on: Nothing,
     findings: Vec<FindingView<'a>>,
     findings_total: Number,
-    cause: Absent,
+    cause: Option<CauseView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<Vec<RowView<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,29 +101,6 @@ struct DatabaseView<'a> {
     types: ByName<'a>,
 }
 
-#[derive(Serialize)]
-struct FindingView<'a> {
-    code: &'a str,
-    severity: &'a str,
-    file: Option<&'a str>,
-    start: Number,
-    failed_at: Number,
-    end: Option<Number>,
-    line: Option<Number>,
-    record: Option<Number>,
-    command: Option<&'a str>,
-    db: Option<Number>,
-    key: Option<String>,
-    key_base64: Option<String>,
-    #[serde(rename = "type")]
-    value_type: Option<&'a str>,
-    encoding: Option<&'a str>,
-    element: Option<Number>,
-    reading: Option<&'a str>,
-    message: &'a str,
-    hint: Option<&'a str>,
-}
-
 /// The document, with a line end.
 ///
 /// # Errors
@@ -150,9 +127,9 @@ fn file(entry: &Entry, redact: bool) -> FileView<'_> {
         aof: report.and_then(|r| aof::facts(entry, r)),
         parts: report.map(aof::parts).unwrap_or_default(),
         loads_on: Nothing::new(),
-        findings: report.map(|r| findings(r, redact)).unwrap_or_default(),
+        findings: report.map(|r| findings::all(r, &entry.path, redact)).unwrap_or_default(),
         findings_total: Number(report.map_or(0, |r| r.findings_total)),
-        cause: None,
+        cause: entry.cause.as_ref().map(|c| findings::cause(c, &entry.path, redact)),
         timeline: report.and_then(|r| aof::timeline(entry, r)),
         repair: entry.repaired.as_ref().map(repair::of),
     }
@@ -186,67 +163,9 @@ fn by_name<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> ByName<'a> {
     counts.map(|(name, n)| (name, Number(n))).collect()
 }
 
-fn findings(report: &Report, redact: bool) -> Vec<FindingView<'_>> {
-    report.findings.iter().map(|found| finding(found, redact)).collect()
-}
-
-fn finding(finding: &Finding, redact: bool) -> FindingView<'_> {
-    let name = finding.key.as_deref();
-    let text = name
-        .and_then(|name| super::stand_in(name, redact).or_else(|| std::str::from_utf8(name).ok().map(str::to_owned)));
-    FindingView {
-        code: finding.code.as_str(),
-        severity: match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        },
-        file: finding.file.as_deref(),
-        start: Number(finding.start),
-        failed_at: Number(finding.failed_at),
-        end: finding.end.map(Number),
-        line: finding.line.map(Number),
-        record: finding.record.map(Number),
-        command: finding.command.as_deref(),
-        db: finding.db.map(Number),
-        key_base64: if text.is_none() { name.map(base64) } else { None },
-        key: text,
-        value_type: finding.value_type,
-        encoding: finding.encoding,
-        element: finding.element.map(Number),
-        reading: finding.reading.as_deref(),
-        message: &finding.message,
-        hint: finding.hint.as_deref(),
-    }
-}
-
-/// Base64 of RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let number = (0..3).fold(0_usize, |n, i| n << 8 | usize::from(three.get(i).copied().unwrap_or(0)));
-        for digit in 0..4 {
-            let is_padding = digit > three.len();
-            out.push(if is_padding { '=' } else { char::from(DIGITS[number >> (18 - 6 * digit) & 63]) });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        let examples =
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
-        for (text, expected) in examples {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-        assert_eq!(base64(b"\xff\xfe\xfd"), "//79");
-    }
 
     #[test]
     fn large_numbers_are_text() -> Result<(), serde_json::Error> {

@@ -95,7 +95,7 @@ fn what_is_no_rdb() -> TestResult {
         ),
     ] {
         let run = ran(rdbcheck(&["-"]).write_stdin(bytes).output())?;
-        assert_eq!((run.code, run.out.lines().last()), (Some(code), Some(verdict)), "{run:?}");
+        assert_eq!((run.code, run.out.lines().next()), (Some(code), Some(verdict)), "{run:?}");
     }
     Ok(())
 }
@@ -138,7 +138,7 @@ fn several_inputs_have_one_exit_code() -> TestResult {
     ] {
         let run = run(&inputs)?;
         assert_eq!(run.code, Some(code), "{run:?}");
-        let verdicts = run.out.lines().filter(|line| line.contains(".rdb: ") && !line.contains("RDB ")).count();
+        let verdicts = run.out.lines().filter(|line| line.contains(".rdb: ")).count();
         assert_eq!(verdicts, inputs.iter().filter(|input| **input != unread).count(), "{run:?}");
     }
     Ok(())

@@ -147,12 +147,12 @@ fn no_expected_text_is_wide_or_harms_a_terminal() -> TestResult {
     Ok(())
 }
 
-/// Asserts that no line is wide or harms a terminal, and that the last one is the verdict.
+/// Asserts that no line is wide or harms a terminal, and that the first one is the verdict.
 pub fn assert_reads_well(name: &str, text: &str) {
     for line in text.lines() {
         assert!(line.chars().count() <= 160, "{name}: {line}");
         assert!(!line.chars().any(char::is_control), "{name}: {line:?}");
     }
-    let last = text.lines().last().unwrap_or_default();
-    assert!(last.starts_with(&format!("{name}: ")), "{last}");
+    let first = text.lines().next().unwrap_or_default();
+    assert!(first.starts_with(&format!("{name}: ")), "{first}");
 }

@@ -10,8 +10,8 @@ const UNSUMMED: &str = "../broken/checksum-off.rdb";
 const HOSTILE: &str = "../broken/hostile-names.rdb";
 const MANY: &str = "../broken/many-duplicates.rdb";
 
-fn last(text: &str) -> &str {
-    text.lines().last().unwrap_or_default()
+fn first(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn demands() -> TestResult {
         (vec!["--expect-keys", "22"], SOUND, Some("--expect-keys 22 (it holds 21)")),
     ] {
         let run = run(&[args.as_slice(), &[file]].concat())?;
-        let verdict = last(&run.out);
+        let verdict = first(&run.out);
         match unmet {
             None => assert_eq!((run.code, verdict), (Some(0), format!("{SOUND}: sound").as_str())),
             Some(unmet) => {
@@ -110,7 +110,7 @@ fn many_findings_are_folded_and_counted() -> TestResult {
     assert!(!text.contains("more\n"), "{text}");
     let text = run(&["--max-findings", "0", MANY])?.out;
     assert!(listed(&text) == 0 && text.contains("rdb-duplicate-key: 12 not listed\n"), "{text}");
-    assert_eq!(last(&text), "../broken/many-duplicates.rdb: DAMAGED, 12 errors");
+    assert_eq!(first(&text), "../broken/many-duplicates.rdb: DAMAGED, 12 errors");
 
     let document: Value = serde_json::from_str(&run(&["--json", "--max-findings", "2", MANY])?.out)?;
     let file = &document["files"][0];

@@ -26,7 +26,7 @@ macro_rules! causes {
                 match self { $(Self::$variant => $reversible,)* }
             }
 
-            /// The command that helps, with `FILE` in the place of the file's name.
+            /// The command that helps, with `FILE`, `OUT`, and for offsets `OFFSET` and `NEXT`.
             pub(super) fn command(self) -> Option<&'static str> {
                 match self { $(Self::$variant => $command,)* }
             }
@@ -62,12 +62,12 @@ causes! {
     Utf8 "utf-8" true Some("iconv -f UTF-8 -t LATIN1 FILE | rdbcheck -");
     Utf8Lossy "utf-8-lossy" false None;
     CrLf "crlf" true Some("sed 's/\\r$//' FILE | rdbcheck -");
-    CrLfCommands "crlf-commands" true Some("sed 's/\\r\\r$/\\r/' FILE");
+    CrLfCommands "crlf-commands" true Some("sed 's/\\r\\r$/\\r/' FILE > OUT");
     LineEndsLost "line-ends-lost" false None;
-    TwoRdbs "two-rdbs" true Some("tail -c +$((OFFSET + 1)) FILE | rdbcheck -");
-    ReplicationCapture "replication-capture" true Some("tail -c +$((OFFSET + 1)) FILE | rdbcheck -");
+    TwoRdbs "two-rdbs" true Some("tail -c +NEXT FILE | rdbcheck -");
+    ReplicationCapture "replication-capture" true Some("tail -c +NEXT FILE | rdbcheck -");
     ReplicationMark "replication-mark" true Some("head -c OFFSET FILE > OUT");
-    LeadingNewlines "leading-newlines" true Some("tail -c +$((OFFSET + 1)) FILE | rdbcheck -");
+    LeadingNewlines "leading-newlines" true Some("tail -c +NEXT FILE | rdbcheck -");
     DumpPayload "dump-payload" true Some("redis-cli -x RESTORE KEY 0 < FILE");
     AppendOnlyFile "append-only-file" true Some("aofcheck FILE");
     Manifest "manifest" true Some("aofcheck FILE");
@@ -78,7 +78,7 @@ causes! {
     RedisEnterprise "redis-enterprise" true None;
     OtherProduct "other-product" true None;
     NewerVersion "newer-version" true None;
-    VersionDigit "version-digit" true None;
+    VersionDigit "version-digit" true Some("{ head -c 5 FILE ; printf 0009 ; tail -c +10 FILE ; } > OUT");
     DuplicateKeys "duplicate-keys" false SALVAGE;
     BitRot "bit-rot" false SALVAGE;
     ManifestLost "manifest-lost" true Some("aofcheck --fix --dry-run FILE");

@@ -1,7 +1,7 @@
 //! What the findings about an RDB come from.
 
-use super::Cause;
 use super::code::CauseCode as C;
+use super::{Cause, plural};
 use crate::verify::{Code, Finding, Report, Severity, Trail, Verdict};
 
 /// Sizes at which copies and disks break off.
@@ -70,32 +70,37 @@ fn zeros(tail: &[u8], report: &Report) -> Option<Cause> {
         let known = report.size - zeros;
         let reaches = if at_end == tail.len() as u64 && !to_end { "at least " } else { "" };
         let message = format!(
-            "from byte {known} to the end all zero, {reaches}{zeros} bytes: the size reached the disk, the content did not"
+            "from byte {known} to the end all zero, {reaches}{}: the size reached the disk, the content did not",
+            plural(zeros, "byte")
         );
         return Some(Cause::new(C::ZeroTail, message).offset(known).evidence(block(report.size)));
     }
     let hole = hole?;
     let (start, end) = (hole.start, hole.end.unwrap_or(hole.start));
-    let message = format!("{} zero bytes from byte {start} on lie where records should be", end.saturating_sub(start));
+    let zeros = plural(end.saturating_sub(start), "zero byte");
+    let message = format!("{zeros} from byte {start} on lie where records should be");
     Some(Cause::new(C::Hole, message).offset(start).evidence(block(end.saturating_sub(start))))
 }
 
 /// What a size says about where it comes from.
 fn block(size: u64) -> String {
     let exact = BLOCKS.iter().find(|(block, _)| size > 0 && size.is_multiple_of(*block));
-    exact.map_or_else(|| format!("{size} bytes, no multiple of a block"), |(_, what)| format!("{size} bytes, {what}"))
+    exact.map_or_else(
+        || format!("{}, no multiple of a block", plural(size, "byte")),
+        |(_, what)| format!("{size} bytes, {what}"),
+    )
 }
 
 fn trailing(report: &Report) -> Option<Cause> {
     let (at, trail) = report.rdb.as_ref()?.trailing?;
-    let rest = report.size.saturating_sub(at);
+    let rest = plural(report.size.saturating_sub(at), "byte");
     let cause = match trail {
         Trail::SecondRdb => {
-            let message = format!("an RDB ends at byte {at}, and another one begins there, {rest} bytes to the end");
+            let message = format!("an RDB ends at byte {at}, and another one begins there, {rest} long");
             Cause::new(C::TwoRdbs, message)
         }
         Trail::ReplicationMark => {
-            let message = format!("the last {rest} bytes are the mark with which a diskless replication ends");
+            let message = format!("the last {rest} are the mark with which a diskless replication ends");
             Cause::new(C::ReplicationMark, message).evidence("servers do not look at it".to_owned())
         }
         _ => return None,
@@ -115,11 +120,11 @@ fn duplicates(report: &Report) -> Option<Cause> {
 fn cut(report: &Report) -> Option<Cause> {
     let finding = first(report, Code::RdbTruncated)?;
     let facts = report.rdb.as_ref()?;
-    let place = match (finding.value_type, &finding.key) {
+    let place = match (finding.value_type, finding.reading.as_deref()) {
+        _ if report.format.is_none() => "before the version".to_owned(),
         (Some(value_type), _) => format!("in the middle of a {value_type}"),
-        (None, Some(_)) => "in the middle of a key".to_owned(),
-        (None, None) if report.format.is_none() => "before the version".to_owned(),
-        _ => "between two records".to_owned(),
+        (None, Some("an opcode or type byte") | None) => "between two records".to_owned(),
+        (None, Some(reading)) => format!("in the middle of {reading}"),
     };
     let mut cause = Cause::new(C::Cut, format!("the file ends {place}, at byte {}", report.size))
         .offset(finding.start)
@@ -129,7 +134,11 @@ fn cut(report: &Report) -> Option<Cause> {
     if let Some((promised, _)) = facts.largest_resizedb
         && promised > report.counts.keys
     {
-        cause = cause.evidence(format!("a RESIZEDB promises {promised} keys, {} were read in all", report.counts.keys));
+        cause = cause.evidence(format!(
+            "a RESIZEDB promises {}, {} read in all",
+            plural(promised, "key"),
+            report.counts.keys
+        ));
     }
     Some(cause)
 }
@@ -149,15 +158,16 @@ fn bit_rot(report: &Report) -> Option<Cause> {
         return None;
     }
     let inside: Vec<_> = errors.into_iter().filter(|finding| finding.code != Code::RdbChecksumMismatch).collect();
-    let keys = report.counts.keys;
+    let keys = plural(report.counts.keys, "key");
     let message = if inside.is_empty() {
-        format!("all {keys} keys can be read, but a byte somewhere has changed since: the checksum does not fit")
+        format!("all of it can be read, {keys}, but a byte somewhere has changed since: the checksum does not fit")
     } else {
         let mut names: Vec<_> =
             inside.iter().filter_map(|finding| finding.key.as_ref().map(|key| (finding.db, key))).collect();
         names.sort_unstable();
         names.dedup();
-        format!("bytes have changed: {} of {keys} keys are damaged, the rest can be read", names.len())
+        let are = if names.len() == 1 { "is" } else { "are" };
+        format!("bytes have changed: {} of {keys} {are} damaged, the rest can be read", names.len())
     };
     let cause = Cause::new(C::BitRot, message).names(inside.iter().copied());
     Some(match inside.first() {
@@ -173,7 +183,7 @@ fn expired(report: &Report) -> Option<Cause> {
         let left = keys - expired;
         Cause::new(
             C::AllExpired,
-            format!("{expired} of {keys} keys have expired: a server started now will show {left}"),
+            format!("{expired} of {} have expired: a server started now will show {left}", plural(keys, "key")),
         )
     })
 }

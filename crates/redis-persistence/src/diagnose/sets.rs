@@ -34,16 +34,19 @@ pub(super) fn cause(report: &Report) -> Option<Cause> {
 
 fn from(finding: &Finding, code: C) -> Cause {
     let why = match code {
-        C::ManifestLost => "the manifest was lost or emptied; the files of the set may all be there: ",
-        C::PartMissing => "a file of the set is missing: ",
-        C::ZeroTailOfCommands => "an unclean stop of the machine; no command is lost in the zeros: ",
-        C::CopiedDuringRewrite => "the copy was taken while the server was writing or rewriting: ",
-        C::CutCommand => "the last write did not reach the disk, or the copy was broken off: ",
-        C::OpenTransaction => "the last transaction was never committed: ",
+        C::ManifestLost => "the manifest was lost or emptied, but the files of the set may all be there",
+        C::PartMissing => "a file of the set is missing",
+        C::ZeroTailOfCommands => {
+            "the machine stopped before what it wrote last reached the disk; no command is lost in the zeros"
+        }
+        C::CopiedDuringRewrite => "the copy was taken while the server was writing or rewriting",
+        C::CutCommand => "the last write did not reach the disk, or the copy was broken off",
+        C::OpenTransaction => "the last transaction was never committed",
+        C::TwoRdbs => "a second RDB stands in the file",
         _ => "",
     };
-    let place = finding.file.as_ref().map_or_else(String::new, |file| format!("{file}: "));
-    Cause::new(code, format!("{why}{place}{}", finding.message)).offset(finding.start).names([finding])
+    let cause = Cause::new(code, format!("{why}: {}", finding.message)).offset(finding.start).names([finding]);
+    Cause { file: finding.file.clone(), ..cause }
 }
 
 /// An RDB under the name of an append-only file: servers load it, but what is meant by the name is missing.

@@ -2,7 +2,7 @@
 
 use super::code::CauseCode as C;
 use super::{Cause, kinds};
-use crate::verify::{Kind, Report, Verdict};
+use crate::verify::{Checksum, Kind, Report, Verdict};
 
 /// What editors put before a text in UTF-8.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -20,7 +20,8 @@ pub(super) fn cause(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> 
             None => cause,
         });
     }
-    if report.verdict == Verdict::Sound {
+    // A checksum that fits proves the bytes.
+    if report.verdict == Verdict::Sound || report.checksum == Some(Checksum::Ok) {
         return None;
     }
     if kinds::is_signature(head) {

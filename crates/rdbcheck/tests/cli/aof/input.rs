@@ -171,7 +171,7 @@ fn demands_are_met_or_named() -> TestResult {
     ] {
         let run = run(&folder, args)?;
         assert_eq!(run.code, Some(code), "{run:?}");
-        assert!(run.out.lines().last().unwrap_or_default().contains(said), "{run:?}");
+        assert!(run.out.lines().next().unwrap_or_default().contains(said), "{run:?}");
     }
     Ok(())
 }

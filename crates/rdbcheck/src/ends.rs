@@ -1,0 +1,101 @@
+//! The first and the last bytes of an input: from them, and from the findings, the cause of what is wrong is named.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// So much of either end.
+const MOST: usize = 64 << 10;
+
+/// The first and the last bytes of an input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ends {
+    /// The first ones.
+    pub head: Vec<u8>,
+    /// The last ones.
+    pub tail: Vec<u8>,
+}
+
+impl Ends {
+    /// Reads them, from `base` on.
+    ///
+    /// # Errors
+    /// If the input fails.
+    pub fn of(mut input: impl Read + Seek, base: u64) -> io::Result<Self> {
+        let mut ends = Self::default();
+        input.seek(SeekFrom::Start(base))?;
+        input.by_ref().take(MOST as u64).read_to_end(&mut ends.head)?;
+        let end = input.seek(SeekFrom::End(0))?;
+        input.seek(SeekFrom::Start(end.saturating_sub(MOST as u64).max(base)))?;
+        input.take(MOST as u64).read_to_end(&mut ends.tail)?;
+        Ok(ends)
+    }
+
+    /// Takes what comes next.
+    fn push(&mut self, bytes: &[u8]) {
+        let room = MOST - self.head.len();
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if self.tail.len() + bytes.len() > 2 * MOST {
+            let kept = MOST.saturating_sub(bytes.len()).min(self.tail.len());
+            self.tail.drain(..self.tail.len() - kept);
+        }
+        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(MOST)..]);
+    }
+}
+
+/// An input that can be read once, of which the ends are kept.
+#[derive(Debug)]
+pub struct Kept<R> {
+    input: R,
+    ends: Ends,
+}
+
+impl<R> Kept<R> {
+    /// Keeps the ends of what will be read.
+    pub fn new(input: R) -> Self {
+        Self { input, ends: Ends::default() }
+    }
+
+    /// The ends of what was read.
+    #[must_use]
+    pub fn ends(mut self) -> Ends {
+        let more = self.ends.tail.len().saturating_sub(MOST);
+        self.ends.tail.drain(..more);
+        self.ends
+    }
+}
+
+impl<R: Read> Read for Kept<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(buf)?;
+        self.ends.push(&buf[..n]);
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_once_has_the_same_ends() -> io::Result<()> {
+        let all: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+        for len in [0, 1, MOST - 1, MOST, MOST + 1, 3 * MOST + 7, all.len()] {
+            let bytes = &all[..len];
+            let expected = Ends { head: bytes[..len.min(MOST)].to_vec(), tail: bytes[len - len.min(MOST)..].to_vec() };
+            assert_eq!(Ends::of(io::Cursor::new(bytes), 0)?, expected);
+            for piece in [1000, MOST, 5 * MOST] {
+                let mut kept = Kept::new(bytes);
+                let mut buf = vec![0; piece];
+                while kept.read(&mut buf)? > 0 {}
+                assert_eq!(kept.ends(), expected, "{len} {piece}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_stands_before_the_base_is_left_out() -> io::Result<()> {
+        let ends = Ends::of(io::Cursor::new(b"0123456789"), 6)?;
+        assert_eq!((&ends.head[..], &ends.tail[..]), (&b"6789"[..], &b"6789"[..]));
+        Ok(())
+    }
+}

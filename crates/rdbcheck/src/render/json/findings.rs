@@ -1,0 +1,128 @@
+//! The cause and the findings in the document.
+
+use std::path::Path;
+
+use redis_persistence::diagnose::{Cause, hint};
+use redis_persistence::verify::{Finding, Kind, Name, Report, Severity};
+use serde::Serialize;
+
+use super::Number;
+use crate::render::stand_in;
+use crate::shell::fill;
+
+#[derive(Serialize)]
+pub(super) struct CauseView<'a> {
+    code: &'a str,
+    message: &'a str,
+    reversible: bool,
+    command: Option<String>,
+    file: Option<&'a str>,
+    offset: Option<Number>,
+    keys: Vec<String>,
+    evidence: &'a [String],
+}
+
+#[derive(Serialize)]
+pub(super) struct FindingView<'a> {
+    code: &'a str,
+    severity: &'a str,
+    file: Option<&'a str>,
+    start: Number,
+    failed_at: Number,
+    end: Option<Number>,
+    line: Option<Number>,
+    record: Option<Number>,
+    command: Option<&'a str>,
+    db: Option<Number>,
+    key: Option<String>,
+    key_base64: Option<String>,
+    #[serde(rename = "type")]
+    value_type: Option<&'a str>,
+    encoding: Option<&'a str>,
+    element: Option<Number>,
+    reading: Option<&'a str>,
+    message: &'a str,
+    hint: Option<String>,
+}
+
+pub(super) fn cause<'a>(cause: &'a Cause, path: &Path, redact: bool) -> CauseView<'a> {
+    let name = |name: &Name| match name {
+        Name::Key { key, .. } => stand_in(key, redact).unwrap_or_else(|| name.to_string()),
+        _ => name.to_string(),
+    };
+    CauseView {
+        code: cause.code.as_str(),
+        message: &cause.message,
+        reversible: cause.reversible,
+        command: cause.command.as_ref().map(|command| fill(command, path)),
+        file: cause.file.as_deref(),
+        offset: cause.offset.map(Number),
+        keys: cause.keys.iter().map(name).collect(),
+        evidence: &cause.evidence,
+    }
+}
+
+pub(super) fn all<'a>(report: &'a Report, path: &Path, redact: bool) -> Vec<FindingView<'a>> {
+    report.findings.iter().map(|found| finding(found, report.kind, path, redact)).collect()
+}
+
+fn finding<'a>(finding: &'a Finding, kind: Kind, path: &Path, redact: bool) -> FindingView<'a> {
+    let name = finding.key.as_deref();
+    let text =
+        name.and_then(|name| stand_in(name, redact).or_else(|| std::str::from_utf8(name).ok().map(str::to_owned)));
+    let hints: Vec<_> =
+        finding.hint.iter().cloned().chain(hint(finding.code, kind).map(|hint| fill(hint, path))).collect();
+    FindingView {
+        code: finding.code.as_str(),
+        severity: match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        },
+        file: finding.file.as_deref(),
+        start: Number(finding.start),
+        failed_at: Number(finding.failed_at),
+        end: finding.end.map(Number),
+        line: finding.line.map(Number),
+        record: finding.record.map(Number),
+        command: finding.command.as_deref(),
+        db: finding.db.map(Number),
+        key_base64: if text.is_none() { name.map(base64) } else { None },
+        key: text,
+        value_type: finding.value_type,
+        encoding: finding.encoding,
+        element: finding.element.map(Number),
+        reading: finding.reading.as_deref(),
+        message: &finding.message,
+        hint: (!hints.is_empty()).then(|| hints.join("; ")),
+    }
+}
+
+/// Base64 of RFC 4648, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let number = (0..3).fold(0_usize, |n, i| n << 8 | usize::from(three.get(i).copied().unwrap_or(0)));
+        for digit in 0..4 {
+            let is_padding = digit > three.len();
+            out.push(if is_padding { '=' } else { char::from(DIGITS[number >> (18 - 6 * digit) & 63]) });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let examples =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
+        for (text, expected) in examples {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+        assert_eq!(base64(b"\xff\xfe\xfd"), "//79");
+    }
+}

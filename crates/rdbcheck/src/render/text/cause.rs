@@ -1,0 +1,72 @@
+//! The cause, and what to do about it: the beginning and the end of a report.
+
+use std::path::Path;
+
+use redis_persistence::diagnose::{Cause, Step};
+use redis_persistence::verify::{Name, Verdict};
+
+use super::{BOLD, KEY, Style};
+use crate::escape;
+use crate::render::page::{Page, shorten};
+use crate::render::stand_in;
+use crate::shell::fill;
+
+const MESSAGE: usize = 1000;
+/// How many keys are named: the findings name them too.
+const FIRST_KEYS: usize = 3;
+
+/// What happened to the file, and where: first the sentence, then the place, then what it is told from.
+pub(super) fn cause(page: &mut Page, cause: &Cause, verdict: Verdict, style: Style) {
+    // What cannot be judged has the sentence in its verdict.
+    if verdict != Verdict::Unknown {
+        let lead = if verdict == Verdict::Damaged { "cause" } else { "remark" };
+        let message = shorten(&escape::plain(cause.message.as_bytes()), MESSAGE);
+        page.paragraph(0, lead, BOLD, &format!(": {message} ({})", cause.code));
+    }
+    let mut place: Vec<String> = cause.offset.map(|at| format!("byte {at}")).into_iter().collect();
+    if let (Some(file), Some(at)) = (&cause.file, place.last_mut()) {
+        at.push_str(&format!(" of {}", shorten(&escape::plain(file.as_bytes()), KEY)));
+    }
+    place.extend(cause.keys.iter().take(FIRST_KEYS).map(|name| named(name, style)));
+    if cause.keys.len() > FIRST_KEYS {
+        place.push("and others".to_owned());
+    }
+    if !place.is_empty() {
+        page.plain(2, &format!("at {}", place.join(", ")));
+    }
+    if !cause.evidence.is_empty() {
+        page.plain(2, &shorten(&escape::plain(cause.evidence.join("; ").as_bytes()), MESSAGE));
+    }
+}
+
+/// A key with its database, or a place.
+fn named(name: &Name, style: Style) -> String {
+    match name {
+        Name::Key { db, key } => {
+            let key = stand_in(key, style.redact).unwrap_or_else(|| escape::quoted(key));
+            format!("db {db} key {}", shorten(&key, KEY))
+        }
+        other => escape::plain(other.to_string().as_bytes()),
+    }
+}
+
+/// What to do, in the order in which it is safe.
+pub(super) fn advice(page: &mut Page, steps: &[Step], path: &Path) {
+    let [first, rest @ ..] = steps else { return };
+    if rest.is_empty() {
+        page.paragraph(0, "what to do", BOLD, &format!(": {}", first.text));
+        command(page, 4, first, path);
+        return;
+    }
+    page.paragraph(0, "what to do", BOLD, ":");
+    for (number, step) in (1..).zip(steps) {
+        page.plain(2, &format!("{number}. {}", step.text));
+        command(page, 7, step, path);
+    }
+}
+
+fn command(page: &mut Page, indent: usize, step: &Step, path: &Path) {
+    if let Some(command) = &step.command {
+        page.plain(indent, &fill(command, path));
+    }
+}

@@ -1,0 +1,72 @@
+//! Commands that are printed for people to run.
+
+use std::path::{Path, PathBuf};
+
+use crate::escape;
+
+/// A path as a word for a shell.
+///
+/// # Examples
+/// ```
+/// use rdbcheck::shell::word;
+///
+/// assert_eq!(word("a/dump.rdb".as_ref()), "a/dump.rdb");
+/// assert_eq!(word("it's.rdb".as_ref()), r"'it'\''s.rdb'");
+/// ```
+#[must_use]
+pub fn word(path: &Path) -> String {
+    let text = escape::plain(path.as_os_str().as_encoded_bytes());
+    let simple = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:@%,".contains(&byte));
+    if simple { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// A command or text with the words `FILE` and `OUT` replaced: by the path, and by one beside it that holds `new`. What was
+/// read from standard input has no name to put there.
+///
+/// # Examples
+/// ```
+/// use rdbcheck::shell::fill;
+///
+/// let command = fill("rdbcheck --salvage OUT FILE", "data/dump.rdb".as_ref());
+/// assert_eq!(command, "rdbcheck --salvage data/dump.new.rdb data/dump.rdb");
+/// assert_eq!(fill("gzip -dc FILE", "-".as_ref()), "gzip -dc FILE");
+/// ```
+#[must_use]
+pub fn fill(command: &str, path: &Path) -> String {
+    if path == Path::new("-") {
+        return command.to_owned();
+    }
+    let file = word(path);
+    let out = word(&beside(path));
+    let words = command.split(' ').map(|word| match word {
+        "FILE" => file.as_str(),
+        "OUT" => out.as_str(),
+        word => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// `dump.new.rdb` for `dump.rdb`, and `appendonlydir.new` for `appendonlydir`.
+fn beside(path: &Path) -> PathBuf {
+    let Some(stem) = path.file_stem() else { return PathBuf::from("new") };
+    let mut name = stem.to_owned();
+    name.push(".new");
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_words_are_replaced() {
+        assert_eq!(fill("head -c 5 FILE > OUT", "my FILE.rdb".as_ref()), "head -c 5 'my FILE.rdb' > 'my FILE.new.rdb'");
+        assert_eq!(fill("PROFILE OUTER", "a".as_ref()), "PROFILE OUTER");
+        assert_eq!(fill("x OUT", "dir/".as_ref()), "x dir.new");
+        assert_eq!(fill("x OUT", "..".as_ref()), "x new");
+    }
+}

@@ -1,0 +1,217 @@
+//! What to do about a file, in the order in which nothing more is lost.
+//!
+//! ```text
+//! damaged     another copy, stop, copy, mend the copy, check, start
+//! no damage   the one step that helps, if there is one
+//! ```
+//! The order is that of recovery practice: a server that runs may write over the file at any moment, and the only copy of
+//! damaged data is not the place to try things.
+
+use super::code::CauseCode as C;
+use super::{Cause, plural};
+use crate::verify::{Code, Kind, Report, Severity, Verdict};
+
+/// One step of what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// What to do and why, in a sentence.
+    pub text: String,
+    /// The command: `FILE` stands for the file, `OUT` for one to be written, each as a word of its own.
+    pub command: Option<String>,
+}
+
+/// What to do about a file: nothing, if it is sound and nothing about it is remarkable.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::diagnose::{advice, diagnose};
+/// use redis_persistence::verify::{self, Options};
+///
+/// let packed = b"\x1f\x8b\x08\0";
+/// let report = verify::slice(packed, &Options::default());
+/// let steps = advice(&report, diagnose(packed, packed, &report).as_ref());
+/// assert_eq!(steps[0].command.as_deref(), Some("gzip -dc FILE | rdbcheck -"));
+/// ```
+#[must_use]
+pub fn advice(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
+    if let Some(cause) = cause
+        && let Some(text) = instead(cause)
+    {
+        return vec![Step { text: text.to_owned(), command: cause.command.clone() }];
+    }
+    match (report.verdict, report.kind) {
+        (Verdict::Damaged, Kind::Aof | Kind::AofDir) => commands(report, cause),
+        (Verdict::Damaged, _) => snapshot(report, cause),
+        _ => Vec::new(),
+    }
+}
+
+fn step(text: impl Into<String>) -> Step {
+    Step { text: text.into(), command: None }
+}
+
+fn run(command: &str, text: impl Into<String>) -> Step {
+    Step { text: text.into(), command: Some(command.to_owned()) }
+}
+
+/// What helps where no repair does, or none is needed.
+fn instead(cause: &Cause) -> Option<&'static str> {
+    Some(match cause.code {
+        C::Gzip | C::Zstd | C::Lz4 | C::Xz | C::Bzip2 | C::Zip => "Unpack it; nothing is lost.",
+        C::Tar => "See what it holds, take the files out, and check those.",
+        C::Program | C::Text | C::NoKnownKind => {
+            "Look for the right file: CONFIG GET dir, dbfilename and appenddirname say where a server keeps its own."
+        }
+        C::ErrorPage => "Fetch the file again, with the right to read it: nothing of the data is in this one.",
+        C::Empty | C::AllZero => {
+            "Nothing is in it. Look for another copy: a replica, a backup, or temp-*.rdb in the same folder, which a save \
+             that did not end leaves behind."
+        }
+        C::ByteOrderMark if cause.reversible => "Take the mark off again; nothing is lost.",
+        C::Utf16 | C::Utf8 | C::CrLf if cause.reversible => {
+            "Fetch it again as binary, or undo the change: the checksum proves whether that was right."
+        }
+        C::CrLfCommands => "Fetch it again as binary, or undo the change, and check what comes out.",
+        C::ByteOrderMark | C::Utf16 | C::Utf8 | C::CrLf | C::Utf8Lossy | C::LineEndsLost => {
+            "Fetch it again as binary: what was replaced cannot be brought back from this file."
+        }
+        C::TwoRdbs => "Servers load the first one only, and nothing of the second. This checks the second.",
+        C::ReplicationCapture | C::LeadingNewlines => "Leave out what stands before the RDB; nothing is lost.",
+        C::ReplicationMark => "Servers pass over it. This keeps the RDB alone, for an archive.",
+        C::VersionDigit => {
+            "Nothing is lost. In a copy, set the version back (bytes 5 to 8), here to 0009; the one for which the checksum fits is \
+             the right one."
+        }
+        C::DumpPayload => "Give it back to a server under the name of its key.",
+        C::AppendOnlyFile | C::Manifest => "It belongs to aofcheck.",
+        C::RdbNamedAof => "Servers load it as it is. This checks it as what it is.",
+        C::ValkeyEnvelope => "Let a Valkey that knows this form load it and save it without compression.",
+        C::Dragonfly | C::KeyDb | C::RedisEnterprise | C::OtherProduct => {
+            "Do not repair it. Load it with the product that wrote it, and move the data over the network."
+        }
+        C::NewerVersion => {
+            "Do not repair it. Load it with a server at least as new as the one that wrote it, and check it with a newer \
+             build of this tool."
+        }
+        C::CopiedDuringRewrite => {
+            "Copy it again while no rewrite runs: CONFIG SET auto-aof-rewrite-percentage 0, wait until INFO persistence says \
+             aof_rewrite_in_progress:0, copy, and set it back."
+        }
+        C::AllExpired => {
+            "The file is sound, but a server drops these keys while it loads. To have them back, load it on a machine whose \
+             clock is set to the time of the save."
+        }
+        C::ZeroTail
+        | C::ZeroTailOfCommands
+        | C::Hole
+        | C::Cut
+        | C::CutCommand
+        | C::OpenTransaction
+        | C::DuplicateKeys
+        | C::BitRot
+        | C::ManifestLost
+        | C::PartMissing => return None,
+    })
+}
+
+/// A damaged RDB.
+fn snapshot(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
+    let newest = match report.format.as_ref().map(|format| format.product.unwrap_or(format.family)) {
+        Some(crate::rdb::Family::Valkey) => "rdbcheck --for valkey-newest OUT",
+        _ => "rdbcheck --for redis-newest OUT",
+    };
+    vec![
+        step(
+            "Look for the data elsewhere first: a server that still runs can save them again (BGSAVE), a replica or an older \
+             backup may have them whole.",
+        ),
+        step("Stop the server, and whatever restarts it: it writes over the file when it saves."),
+        step("Copy the file to a safe place, and work on the copy."),
+        run("rdbcheck --salvage OUT FILE", format!("Write what can be read to a new file: {}.", keeps(report, cause))),
+        run(newest, "Check the new file, for the server that is to load it."),
+        step(
+            "Put it in the place of the old one, start the server, and count the keys (DBSIZE) before clients come back.",
+        ),
+    ]
+}
+
+/// What a salvage keeps, and what it cannot.
+fn keeps(report: &Report, cause: Option<&Cause>) -> String {
+    let of = |code: Code| report.findings_by_code.get(&code).copied().unwrap_or(0);
+    let keys = plural(report.counts.keys, "key");
+    let errors = || report.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    if report.checksum.is_none() {
+        let broken = errors().map(|finding| finding.start).max().unwrap_or(0);
+        let broken = cause.and_then(|cause| cause.offset).map_or(broken, |at| at.min(broken));
+        let behind = plural(report.size.saturating_sub(broken), "byte");
+        return match cause.map(|cause| cause.code) {
+            Some(C::Cut) => {
+                format!("it keeps what stands before byte {broken}, {keys}; what came after is not in the file")
+            }
+            Some(C::ZeroTail) => {
+                format!("it keeps what stands before byte {broken}, {keys} at most; the zeros hold none")
+            }
+            _ => format!(
+                "it keeps what was read, {keys}; of the {behind} from byte {broken} on, what can be found again"
+            ),
+        };
+    }
+    if of(Code::RdbDuplicateKey) > 0 {
+        return "of each key that stands twice one value goes".to_owned();
+    }
+    let mut damaged: Vec<_> =
+        errors().filter_map(|finding| finding.key.as_ref().map(|key| (finding.db, key))).collect();
+    damaged.sort_unstable();
+    damaged.dedup();
+    match damaged.len() as u64 {
+        0 if of(Code::RdbChecksumMismatch) > 0 => {
+            format!("it keeps all it can read, {keys}, but a value among them may be wrong, and none can say which")
+        }
+        0 => format!("it keeps what is sound, {keys} at most"),
+        n => format!("of {keys}, it leaves out {n}, or what is damaged in them"),
+    }
+}
+
+/// A damaged append-only file or set.
+fn commands(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
+    let code = cause.map(|cause| cause.code);
+    let mut steps = vec![step("Stop the server, and whatever restarts it: each start can change the files.")];
+    if code == Some(C::PartMissing) {
+        steps.push(step(
+            "Look for the missing file in the folder that this was copied from, and in backups: what it holds is lost without \
+             it, and what follows it may make no sense.",
+        ));
+    }
+    steps.push(step("Copy the whole folder to a safe place (cp -a), and work on the copy."));
+    if report.findings_by_code.contains_key(&Code::AofPreambleDamaged) {
+        let text = "The RDB image at the start is damaged, and no cut mends that: a replica or a backup may have it whole. If \
+                    none has, write what can be read to a new folder.";
+        steps.push(run("aofcheck --salvage OUT FILE", text));
+        steps.push(step(
+            "Put it in the place of the old one when aofcheck calls it sound, start the server, and count the \
+                         keys (DBSIZE) before clients come back.",
+        ));
+        return steps;
+    }
+    steps.push(run("aofcheck --fix --dry-run FILE", format!("See the plan: {}.", plan(report))));
+    steps.push(run("aofcheck --fix FILE", "Apply it. What goes is saved first, and --undo brings it back."));
+    steps.push(step(
+        "Start the server when aofcheck calls it sound, and count the keys (DBSIZE) before clients come back.",
+    ));
+    steps
+}
+
+/// What the plan of a repair will be about, and what it costs.
+fn plan(report: &Report) -> String {
+    let loaded = report.parts.iter().filter(|part| part.role.is_loaded());
+    let behind = loaded.filter_map(|part| part.size?.checked_sub(part.loads_up_to?)).fold(0, u64::saturating_add);
+    let codes = || report.findings_by_code.keys().filter(|code| code.severity() == Severity::Error);
+    match behind {
+        0 if codes().all(|code| code.as_str().starts_with("manifest-")) => {
+            "the manifest as it should be; no command goes".to_owned()
+        }
+        0 => "what has to go for a server to start, and what goes with it".to_owned(),
+        n => format!("a cut takes away the {} from the damage on", plural(n, "byte")),
+    }
+}
