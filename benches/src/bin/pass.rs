@@ -45,7 +45,8 @@ fn read(path: &str) -> Outcome {
 
 fn verify_file(path: &str, rest: &[&str]) -> Outcome {
     let duplicates = if rest.get(1) == Some(&"off") { Duplicates::Off } else { Duplicates::On };
-    let options = Options { duplicates, ..Options::default() };
+    let threads = rest.first().and_then(|threads| threads.parse().ok());
+    let options = Options { duplicates, threads, ..Options::default() };
     let report = verify::file(std::fs::File::open(path)?, &options)?;
     match report.verdict {
         Verdict::Sound => Ok(format!("sound, {} keys", report.counts.keys)),

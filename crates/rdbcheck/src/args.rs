@@ -2,6 +2,7 @@
 
 mod aofcheck;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -54,6 +55,9 @@ pub struct Common {
     /// Hold expiries against this time: Unix seconds or milliseconds, or RFC 3339
     #[arg(long, help_heading = "Checks", value_name = "TIME", value_parser = units::time_ms, allow_hyphen_values = true)]
     pub now: Option<i64>,
+    /// Work on N threads [default: one for each processor]; the report is the same for every N
+    #[arg(long, help_heading = "Checks", value_name = "N")]
+    pub threads: Option<NonZero<usize>>,
 
     /// Exit with 1 on warnings too
     #[arg(long, help_heading = "Demands")]
@@ -169,6 +173,7 @@ impl Common {
             quick: self.quick,
             now_ms: Some(self.now_ms()),
             max_findings: self.max_findings.unwrap_or(FINDINGS),
+            threads: self.threads,
             limits: Limits { duplicate_bytes, ..limits },
         }
     }

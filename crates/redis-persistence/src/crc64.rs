@@ -79,6 +79,13 @@ impl Crc64 {
         self.value = digest.get_state();
     }
 
+    /// The checksum up to the offset `end`, where `self` is the one of everything before `chunk`, which begins at `start`.
+    pub(crate) fn with_start_of(mut self, chunk: &[u8], start: u64, end: u64) -> u64 {
+        let len = usize::try_from(end.saturating_sub(start)).map_or(chunk.len(), |len| len.min(chunk.len()));
+        self.update(&chunk[..len]);
+        self.value
+    }
+
     /// The checksum of the bytes so far.
     #[must_use]
     pub const fn value(&self) -> u64 {

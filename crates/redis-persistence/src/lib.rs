@@ -6,6 +6,7 @@ pub mod aof;
 pub mod crc64;
 pub mod diagnose;
 pub mod error;
+mod feed;
 mod input;
 pub mod limits;
 pub mod lzf;

@@ -17,21 +17,25 @@
 //! the verifier.
 
 mod consts;
+mod extent;
 pub mod packed;
 mod parser;
 mod payload;
+mod plain;
 mod string;
 mod wire;
 mod writer;
 
 pub use crate::input::{Quirk, Span};
 pub use consts::{Family, NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcode};
+pub(crate) use extent::{Extent, Layouts};
 pub(crate) use parser::Step;
 pub use parser::{Events, Parsed, Parser, events};
 pub use payload::{
     ArrayValue, Attributes, Event, Expire, Header, ModuleId, ModuleItem, Payload, Record, Role, Score, StreamInfo,
     StreamInfo2,
 };
+pub(crate) use plain::{Plain, PlainValue};
 pub(crate) use string::string_at;
 pub use string::{Body, RdbString};
 pub use writer::{KeyAttributes, Writer};

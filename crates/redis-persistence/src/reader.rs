@@ -14,7 +14,7 @@ use std::io::{self, Read};
 use crate::crc64::Crc64;
 use crate::error::{ReadError, Result};
 use crate::limits::Limits;
-use crate::rdb::{Event, Parser, Payload, Span, Step};
+use crate::rdb::{Event, Parser, Span, Step};
 
 /// What is read at a time.
 pub const BLOCK: usize = 256 << 10;
@@ -191,15 +191,6 @@ impl<R: Read> Reader<R> {
                 }
             }
         }
-    }
-
-    /// The same, and the CRC-64 up to the event's end where it is [`Payload::Eof`](crate::rdb::Payload::Eof).
-    #[expect(clippy::type_complexity, reason = "one caller, which takes it apart at once")]
-    pub(crate) fn next_with_crc(&mut self) -> Result<Option<(Event<&[u8]>, u64)>, ReadError> {
-        let Some((start, event)) = self.advance()? else { return Ok(None) };
-        let crc = if matches!(event.payload, Payload::Eof) { self.window.crc() } else { 0 };
-        let resident = &self.window.buffer[start..];
-        Ok(Some((event.map(&mut |span| span.of(resident)), crc)))
     }
 
     /// The file offset behind the last event.

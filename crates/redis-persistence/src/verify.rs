@@ -18,6 +18,7 @@ mod facts;
 mod finding;
 pub mod official;
 mod options;
+mod parallel;
 mod rdb;
 mod report;
 mod sink;

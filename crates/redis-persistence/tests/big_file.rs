@@ -18,7 +18,7 @@ struct Source {
 }
 
 /// Writes out the thing of that number.
-type Make = Box<dyn Fn(u64, &mut Vec<u8>)>;
+type Make = Box<dyn Fn(u64, &mut Vec<u8>) + Send>;
 
 /// A run of like things: how many, and what number `i` looks like.
 struct Part {
@@ -28,7 +28,7 @@ struct Part {
 }
 
 impl Part {
-    fn new(count: u64, make: impl Fn(u64, &mut Vec<u8>) + 'static) -> Self {
+    fn new(count: u64, make: impl Fn(u64, &mut Vec<u8>) + Send + 'static) -> Self {
         Self { next: 0, count, make: Box::new(make) }
     }
 

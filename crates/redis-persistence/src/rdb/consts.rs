@@ -117,7 +117,7 @@ macro_rules! value_types {
 
             /// The byte in the file.
             #[must_use]
-            pub fn byte(self) -> u8 {
+            pub const fn byte(self) -> u8 {
                 match self { $(Self::$variant => $byte,)* }
             }
 
@@ -186,9 +186,22 @@ impl ValueType {
     pub fn from_byte(byte: u8, family: Family) -> Option<Self> {
         match (byte, family) {
             (22, Family::Valkey) => Some(Self::Hash2),
-            _ => Self::ALL.iter().copied().find(|t| t.byte() == byte && *t != Self::Hash2),
+            _ => Self::BY_BYTE[usize::from(byte)],
         }
     }
+
+    /// The types of the `REDIS` family.
+    const BY_BYTE: [Option<Self>; 256] = {
+        let mut types = [None; 256];
+        let mut i = 0;
+        while i < Self::ALL.len() {
+            if !matches!(Self::ALL[i], Self::Hash2) {
+                types[Self::ALL[i].byte() as usize] = Some(Self::ALL[i]);
+            }
+            i += 1;
+        }
+        types
+    };
 
     /// Whether servers of the family write this type. Valkey 9 refuses the types 22 to 32 of Redis.
     #[must_use]

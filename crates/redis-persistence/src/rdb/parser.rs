@@ -9,6 +9,7 @@
 //! the state that follows it. To add a value type, give it a row in `consts.rs`, a first state in `Parser::first`, and
 //! (if its layout is new) a state of its own beside `stream.rs`.
 
+mod between;
 mod opcodes;
 mod stream;
 mod values;

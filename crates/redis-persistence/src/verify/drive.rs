@@ -3,14 +3,15 @@
 use std::io::{self, Read, Seek};
 
 use super::options::Options;
+use super::parallel::{self, Sizes};
 use super::rdb::RdbVerifier;
 use super::report::Report;
 use super::source::{Seekable, Source};
-use crate::crc64;
-use crate::error::{Error, ReadError};
-use crate::push;
-use crate::rdb::Events;
-use crate::reader::Reader;
+use crate::crc64::Crc64;
+use crate::error::Error;
+use crate::feed::{Consumer, Feeder};
+use crate::rdb::Event;
+use crate::reader::BLOCK;
 
 /// Verifies an RDB in memory.
 ///
@@ -24,29 +25,16 @@ use crate::reader::Reader;
 /// ```
 #[must_use]
 pub fn slice(data: &[u8], options: &Options) -> Report {
-    let mut verifier = RdbVerifier::new(options.clone());
-    let mut events = Events::with_limits(data, options.limits.clone());
-    for event in events.by_ref() {
-        match event {
-            Ok(event) => {
-                let end = usize::try_from(event.end).unwrap_or(data.len());
-                verifier.event(&event, || crc64::checksum(&data[..end]));
-            }
-            Err(error) => {
-                verifier.failed(&error, data, data.len() as u64);
-                return verifier.finish(Some(&mut &*data));
-            }
-        }
-    }
-    verifier.trailing(usize::try_from(events.offset()).ok().and_then(|at| data.get(at..)).unwrap_or(&[]));
-    verifier.finish(Some(&mut &*data))
+    let mut push = Push::new(options);
+    push.feed(data);
+    push.end().finish(Some(&mut &*data))
 }
 
 /// Verifies an RDB that can be read once, up to the end of the input.
 ///
 /// # Errors
 /// If the input fails. Damage is no error, but findings.
-pub fn reader(input: impl Read, options: &Options) -> io::Result<Report> {
+pub fn reader(input: impl Read + Send, options: &Options) -> io::Result<Report> {
     let mut input = input;
     Ok(walk(&mut input, options)?.finish(None))
 }
@@ -66,7 +54,7 @@ pub fn reader(input: impl Read, options: &Options) -> io::Result<Report> {
 /// assert_eq!(report.findings[0].code.as_str(), "rdb-duplicate-key");
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn file(mut input: impl Read + Seek, options: &Options) -> io::Result<Report> {
+pub fn file(mut input: impl Read + Seek + Send, options: &Options) -> io::Result<Report> {
     let base = input.stream_position()?;
     let verifier = walk(&mut input, options)?;
     let mut source = Seekable { input, base };
@@ -76,42 +64,36 @@ pub fn file(mut input: impl Read + Seek, options: &Options) -> io::Result<Report
 /// Verifies the RDB image that an append-only file begins with. The report covers the image alone; beside it stands the
 /// offset of the first byte after it, if its end was found.
 pub(super) fn image(input: &mut (impl Read + Seek), size: u64, options: &Options) -> io::Result<(Report, Option<u64>)> {
-    let mut verifier = RdbVerifier::new(options.clone());
-    let mut reader = Reader::with_limits(&mut *input, options.limits.clone());
-    let end = loop {
-        match reader.next_with_crc() {
-            Ok(Some((event, crc))) => verifier.event(&event, || crc),
-            Ok(None) => break Some(reader.offset()),
-            Err(ReadError::Io(error)) => return Err(error),
-            Err(ReadError::Parse(error)) => {
-                verifier.failed(&error, reader.into_window().data(), size);
-                break None;
-            }
-        }
-    };
-    let mut source = Seekable { input, base: 0 };
-    Ok((verifier.finish(Some(&mut source as &mut dyn Source)), end))
-}
-
-fn walk(input: &mut impl Read, options: &Options) -> io::Result<RdbVerifier> {
-    let mut verifier = RdbVerifier::new(options.clone());
-    let mut reader = Reader::with_limits(input, options.limits.clone());
-    loop {
-        match reader.next_with_crc() {
-            Ok(Some((event, crc))) => verifier.event(&event, || crc),
-            Ok(None) => break,
-            Err(ReadError::Io(error)) => return Err(error),
-            Err(ReadError::Parse(error)) => {
-                let mut window = reader.into_window();
-                let head = window.data().to_vec();
-                let size = window.drain(|_| ())?;
-                verifier.failed(&error, &head, size);
-                return Ok(verifier);
-            }
+    let mut push = Push::new(options);
+    let mut block = vec![0; BLOCK];
+    while push.failed.is_none() && !push.feeder.parser.is_done() {
+        let n = read_block(input, &mut block)?;
+        push.part(&block[..n]);
+        if n < block.len() {
+            break;
         }
     }
-    reader.into_window().drain(|bytes| verifier.trailing(bytes))?;
-    Ok(verifier)
+    let end = push.feeder.parser.is_done().then(|| push.feeder.parser.offset());
+    let mut source = Seekable { input, base: 0 };
+    Ok((push.end_of(size).finish(Some(&mut source as &mut dyn Source)), end))
+}
+
+fn walk(input: &mut (impl Read + Send), options: &Options) -> io::Result<RdbVerifier> {
+    parallel::walk(input, options, options.threads(), Sizes::default())
+}
+
+/// Fills the block, as far as there is something, and answers how much that was.
+pub(super) fn read_block(input: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match input.read(&mut block[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Verifies an RDB that the caller feeds, such as an upload while it passes.
@@ -128,8 +110,10 @@ fn walk(input: &mut impl Read, options: &Options) -> io::Result<RdbVerifier> {
 /// ```
 #[derive(Debug)]
 pub struct Push {
-    push: push::Push,
+    feeder: Feeder,
     verifier: RdbVerifier,
+    /// The checksum of what was fed.
+    crc: Crc64,
     fed: u64,
     /// The first bytes, for what a file is that is no RDB.
     head: Vec<u8>,
@@ -137,15 +121,16 @@ pub struct Push {
 }
 
 /// As much of a file's start as tells what it is.
-const HEAD: usize = 512;
+pub(super) const HEAD: usize = 512;
 
 impl Push {
     /// A verifier at the start of an RDB.
     #[must_use]
     pub fn new(options: &Options) -> Self {
         Self {
-            push: push::Push::new(options.limits.clone()),
+            feeder: Feeder::new(options.limits.clone()),
             verifier: RdbVerifier::new(options.clone()),
+            crc: Crc64::new(),
             fed: 0,
             head: Vec::new(),
             failed: None,
@@ -154,28 +139,75 @@ impl Push {
 
     /// Takes the next chunk.
     pub fn feed(&mut self, chunk: &[u8]) {
-        self.fed += chunk.len() as u64;
-        self.head.extend_from_slice(&chunk[..chunk.len().min(HEAD - self.head.len())]);
-        if self.failed.is_some() {
-            return;
+        // In parts that stay in the cache from the checksum to the walk.
+        for part in chunk.chunks(BLOCK) {
+            let behind = self.part(part);
+            self.verifier.trailing(behind);
         }
-        let verifier = &mut self.verifier;
-        match self.push.feed(chunk, |event, crc| verifier.event(&event, || crc)) {
-            Ok(used) => verifier.trailing(&chunk[used..]),
-            Err(error) => self.failed = Some(error),
+    }
+
+    /// Takes bytes of the RDB, and answers those behind the end of its records.
+    fn part<'p>(&mut self, part: &'p [u8]) -> &'p [u8] {
+        self.head.extend_from_slice(&part[..part.len().min(HEAD - self.head.len())]);
+        let (before, start) = (self.crc, self.fed);
+        self.fed += part.len() as u64;
+        if self.failed.is_some() {
+            return &[];
+        }
+        if !self.feeder.parser.is_done() {
+            self.crc.update(part);
+        }
+        let mut walk = Walk { verifier: &mut self.verifier, before, part, start };
+        match self.feeder.feed(part, &mut walk) {
+            Ok(used) => &part[used..],
+            Err(error) => {
+                self.failed = Some(error);
+                &[]
+            }
         }
     }
 
     /// Says that there is no more, and gives the report.
     #[must_use]
-    pub fn finish(mut self) -> Report {
-        let verifier = &mut self.verifier;
+    pub fn finish(self) -> Report {
+        self.end().finish(None)
+    }
+
+    pub(super) fn end(self) -> RdbVerifier {
+        let size = self.fed;
+        self.end_of(size)
+    }
+
+    /// Ends what is part of a file of that size.
+    fn end_of(mut self, size: u64) -> RdbVerifier {
         if self.failed.is_none() {
-            self.failed = self.push.finish(|event, crc| verifier.event(&event, || crc)).err();
+            let mut walk = Walk { verifier: &mut self.verifier, before: self.crc, part: &[], start: self.fed };
+            self.failed = self.feeder.finish(&mut walk).err();
         }
         if let Some(error) = &self.failed {
-            verifier.failed(error, &self.head, self.fed);
+            self.verifier.failed(error, &self.head, size);
         }
-        self.verifier.finish(None)
+        self.verifier
+    }
+}
+
+/// Hands what is found in a part to the verifier.
+struct Walk<'a> {
+    verifier: &'a mut RdbVerifier,
+    /// The checksum of everything before the part.
+    before: Crc64,
+    part: &'a [u8],
+    start: u64,
+}
+
+impl Consumer for Walk<'_> {
+    #[inline]
+    fn event(&mut self, event: &Event<&[u8]>) {
+        self.verifier.event(event, || self.before.with_start_of(self.part, self.start, event.end));
+    }
+
+    #[inline]
+    fn ahead(&mut self, window: &[u8], offset: u64) -> usize {
+        self.verifier.plain_keys(window, offset)
     }
 }

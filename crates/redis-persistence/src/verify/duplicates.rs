@@ -54,14 +54,20 @@ const ENTRY_BYTES: usize = size_of::<Entry>();
 /// Above so many entries the table is partitioned.
 const FLAT: usize = 1 << 14;
 const PARTITIONS: usize = 256;
-const CHUNK: usize = 1 << 10;
+/// Entries of a chunk. With what the allocator adds they make an odd number of cache lines: all chunks fill up at the same
+/// pace, and if their ends lay a power of two apart, they would fight for the same few sets of the cache.
+const CHUNK: usize = 1019;
+/// Bits of the filter for each entry, and at most: they stay in the cache of a core.
+const FILTER_RATIO: usize = 32;
+const FILTER_MAX: usize = 1 << 20;
 
 /// Hashes and places, within a budget.
 #[derive(Debug)]
 pub(crate) struct Table {
     flat: Vec<Entry>,
-    /// By the top eight bits; each a list of chunks, so that growing copies nothing.
-    partitions: Vec<Vec<Vec<Entry>>>,
+    /// By the top eight bits.
+    partitions: Vec<Partition>,
+    filter: Filter,
     len: usize,
     capacity: usize,
     /// Hashes above it are not taken.
@@ -71,6 +77,45 @@ pub(crate) struct Table {
     /// What `limit` was when it was settled.
     reached: u64,
     seen: u64,
+}
+
+/// Entries of a part of the hash range, in chunks, so that growing copies nothing.
+#[derive(Debug, Clone, Default)]
+struct Partition {
+    full: Vec<Vec<Entry>>,
+    open: Vec<Entry>,
+}
+
+impl Partition {
+    #[inline]
+    fn push(&mut self, entry: Entry) {
+        if self.open.len() == self.open.capacity() {
+            self.next_chunk();
+        }
+        self.open.push(entry);
+    }
+
+    #[cold]
+    fn next_chunk(&mut self) {
+        let full = std::mem::replace(&mut self.open, Vec::with_capacity(CHUNK));
+        if !full.is_empty() {
+            self.full.push(full);
+        }
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &[Entry]> {
+        self.full.iter().chain([&self.open]).map(Vec::as_slice)
+    }
+
+    fn len(&self) -> usize {
+        self.chunks().map(<[Entry]>::len).sum()
+    }
+
+    fn retain_up_to(&mut self, limit: u64) {
+        for chunk in self.full.iter_mut().chain([&mut self.open]) {
+            chunk.retain(|(hash, _)| *hash <= limit);
+        }
+    }
 }
 
 /// What a settled table compared.
@@ -87,6 +132,7 @@ impl Table {
         Self {
             flat: Vec::new(),
             partitions: Vec::new(),
+            filter: Filter::default(),
             len: 0,
             capacity: (budget / ENTRY_BYTES).max(1),
             limit: u64::MAX,
@@ -134,15 +180,20 @@ impl Table {
     }
 
     fn insert_partitioned(&mut self, hash: u64, place: u64) {
-        if self.partitions.is_empty() {
-            self.partitions = vec![Vec::new(); PARTITIONS];
-            for (hash, place) in std::mem::take(&mut self.flat) {
-                push(&mut self.partitions, hash, place);
-            }
-        }
-        push(&mut self.partitions, hash, place);
+        self.split();
+        self.partitions[partition(hash)].push((hash, place));
         while self.len > self.capacity && self.limit > self.floor.unwrap_or(0) {
             self.halve();
+        }
+    }
+
+    /// Goes over from one run to partitions.
+    fn split(&mut self) {
+        if self.partitions.is_empty() {
+            self.partitions = vec![Partition::default(); PARTITIONS];
+            for entry in std::mem::take(&mut self.flat) {
+                self.partitions[partition(entry.0)].push(entry);
+            }
         }
     }
 
@@ -152,13 +203,24 @@ impl Table {
         self.limit = floor + (self.limit - floor) / 2;
         let boundary = partition(self.limit);
         for partition in &mut self.partitions[boundary + 1..] {
-            *partition = Vec::new();
+            *partition = Partition::default();
         }
-        let limit = self.limit;
-        for chunk in &mut self.partitions[boundary] {
-            chunk.retain(|(hash, _)| *hash <= limit);
+        self.partitions[boundary].retain_up_to(self.limit);
+        self.len = self.partitions.iter().map(Partition::len).sum();
+    }
+
+    /// Moves everything into another table of the same budget.
+    pub(crate) fn move_into(&mut self, other: &mut Self) {
+        while other.limit > self.limit {
+            other.split();
+            other.halve();
         }
-        self.len = self.partitions.iter().flatten().map(Vec::len).sum();
+        let dropped = self.seen - self.len as u64;
+        for (hash, place) in self.flat.iter().chain(self.partitions.iter().flat_map(Partition::chunks).flatten()) {
+            other.insert(*hash, *place);
+        }
+        other.seen += dropped;
+        self.clear();
     }
 
     /// Compares everything and calls `on` with the places of the first and a later thing of equal hash, in the order of
@@ -166,47 +228,95 @@ impl Table {
     pub(crate) fn settle(&mut self, mut on: impl FnMut(u64, u64)) -> Settled {
         let settled = Settled { seen: self.seen, compared: self.len as u64 };
         self.reached = self.limit;
-        let mut run = std::mem::take(&mut self.flat);
-        settle_run(&mut run, &mut on);
-        run.clear();
-        for chunks in std::mem::take(&mut self.partitions) {
-            run.clear();
-            for chunk in chunks {
-                run.extend_from_slice(&chunk);
-            }
-            settle_run(&mut run, &mut on);
+        let filter = &mut self.filter;
+        filter.settle(|| [self.flat.as_slice()], &mut on);
+        for partition in std::mem::take(&mut self.partitions) {
+            filter.settle(|| partition.chunks(), &mut on);
         }
-        run.clear();
-        run.shrink_to(FLAT);
-        self.flat = run;
         self.clear();
         settled
     }
 }
 
+#[inline]
 fn partition(hash: u64) -> usize {
     (hash >> 56) as usize
 }
 
-fn push(partitions: &mut [Vec<Vec<Entry>>], hash: u64, place: u64) {
-    let chunks = &mut partitions[partition(hash)];
-    match chunks.last_mut() {
-        Some(chunk) if chunk.len() < CHUNK => chunk.push((hash, place)),
-        _ => {
-            let mut chunk = Vec::with_capacity(CHUNK);
-            chunk.push((hash, place));
-            chunks.push(chunk);
+/// Finds what is equal in a run of entries, nearly all of which are alone.
+///
+/// Each sets a bit that its hash chooses. Only the few whose bit somebody else has set are sorted and compared.
+#[derive(Debug, Default)]
+struct Filter {
+    bits: Vec<u64>,
+    /// Hashes that found their bit set, then all entries whose bit is one of theirs.
+    twice: Vec<u64>,
+    run: Vec<Entry>,
+}
+
+impl Filter {
+    /// Goes over the chunks, which come again with each call, and calls `on` as [`Table::settle`] does.
+    fn settle<'a, I: IntoIterator<Item = &'a [Entry]>>(
+        &mut self,
+        chunks: impl Fn() -> I,
+        on: &mut impl FnMut(u64, u64),
+    ) {
+        let len: usize = chunks().into_iter().map(<[Entry]>::len).sum();
+        if len < 2 {
+            return;
         }
+        let mask = self.reset((len * FILTER_RATIO).next_power_of_two().clamp(64, FILTER_MAX));
+        for (hash, _) in chunks().into_iter().flatten() {
+            if self.set(*hash, mask) {
+                self.twice.push(*hash);
+            }
+        }
+        if self.twice.is_empty() {
+            return;
+        }
+        self.bits.fill(0);
+        for hash in std::mem::take(&mut self.twice) {
+            self.set(hash, mask);
+        }
+        for entry in chunks().into_iter().flatten() {
+            let bit = bit_of(entry.0, mask);
+            if self.bits[bit / 64] >> (bit % 64) & 1 == 1 {
+                self.run.push(*entry);
+            }
+        }
+        self.run.sort_unstable();
+        for same in self.run.chunk_by(|a, b| a.0 == b.0) {
+            for (_, later) in &same[1..] {
+                on(same[0].1, *later);
+            }
+        }
+        self.run.clear();
+        self.run.shrink_to(FLAT);
+    }
+
+    /// Makes it so many bits, all of them clear.
+    fn reset(&mut self, bits: usize) -> usize {
+        self.bits.clear();
+        self.bits.resize(bits / 64, 0);
+        bits - 1
+    }
+
+    /// Sets the bit of a hash, and answers whether it was set.
+    #[inline]
+    fn set(&mut self, hash: u64, mask: usize) -> bool {
+        let bit = bit_of(hash, mask);
+        let word = &mut self.bits[bit / 64];
+        let before = *word >> (bit % 64) & 1;
+        *word |= 1 << (bit % 64);
+        before == 1
     }
 }
 
-fn settle_run(run: &mut [Entry], on: &mut impl FnMut(u64, u64)) {
-    run.sort_unstable();
-    for same in run.chunk_by(|a, b| a.0 == b.0) {
-        for (_, later) in &same[1..] {
-            on(same[0].1, *later);
-        }
-    }
+/// The top bits are the same for all of a partition, so the low ones choose.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
+fn bit_of(hash: u64, mask: usize) -> usize {
+    hash as usize & mask
 }
 
 #[cfg(test)]
@@ -277,6 +387,26 @@ mod tests {
             table = Table::after(budget, table.reached());
         }
         assert_eq!((compared, pairs), (100_010, 10));
+    }
+
+    #[test]
+    fn parts_moved_together_drop_what_one_table_drops() {
+        for budget in [1000, 20_000, 200_000] {
+            let budget = budget * ENTRY_BYTES;
+            let (mut one, mut shared) = (Table::new(budget), Table::new(budget));
+            for part in 0..10 {
+                let mut table = Table::new(budget);
+                for i in (0..100_000).filter(|i| i % 10 == part).chain([5]) {
+                    one.insert(spread(i), i);
+                    table.insert(spread(i), i);
+                }
+                table.move_into(&mut shared);
+                assert_eq!(table.settle(|_, _| ()).seen, 0);
+            }
+            let mut pairs = (Vec::new(), Vec::new());
+            assert_eq!(one.settle(|a, b| pairs.0.push((a, b))), shared.settle(|a, b| pairs.1.push((a, b))));
+            assert_eq!((pairs.0, one.reached()), (pairs.1, shared.reached()));
+        }
     }
 
     #[test]

@@ -165,13 +165,25 @@ impl Tallied {
             }
         }
     }
+
+    /// Adds what comes later.
+    pub(crate) fn append(&mut self, later: Self) {
+        self.count = self.count.saturating_add(later.count);
+        for name in later.first {
+            if self.first.len() < Self::MOST && !self.first.contains(&name) {
+                self.first.push(name);
+            }
+        }
+    }
 }
 
 /// Collects, while a file is walked, what its findings do not tell.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
-    /// By the number of the type in [`ValueType::ALL`]; only the names, the counts come from elsewhere.
-    types: Vec<Tallied>,
+    /// By the number of the type in [`ValueType::ALL`].
+    types: Vec<Vec<Name>>,
+    /// The types that have all their names.
+    enough: TypeSet,
     opcodes: BTreeMap<u8, Tallied>,
     pub(crate) modules: BTreeMap<String, Tallied>,
     pub(crate) engines: BTreeMap<String, Tallied>,
@@ -181,16 +193,83 @@ pub(crate) struct Collector {
 /// Modules and engines that are told apart.
 const MOST_NAMES: usize = 256;
 
+/// A set of value types.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TypeSet(u64);
+
+const _: () = assert!(ValueType::ALL.len() <= 64);
+
+impl TypeSet {
+    #[inline]
+    fn contains(self, value_type: ValueType) -> bool {
+        self.0 >> (value_type as u32) & 1 == 1
+    }
+
+    fn insert(&mut self, value_type: ValueType) {
+        self.0 |= 1 << (value_type as u32);
+    }
+}
+
 impl Collector {
+    /// One that needs no names of keys of these types.
+    pub(crate) fn with_enough(enough: TypeSet) -> Self {
+        Self { enough, ..Self::default() }
+    }
+
+    /// The types of which no more names are wanted.
+    pub(crate) fn enough(&self) -> TypeSet {
+        self.enough
+    }
+
     /// A key of that type.
     #[inline]
     pub(crate) fn key(&mut self, value_type: ValueType, db: u64, key: &[u8]) {
-        if self.types.is_empty() {
-            self.types = vec![Tallied::default(); ValueType::ALL.len()];
+        if !self.enough.contains(value_type) {
+            self.name(value_type, Name::key(db, key));
         }
-        let names = &mut self.types[value_type as usize].first;
-        if names.len() < Tallied::MOST {
-            names.push(Name::key(db, key));
+    }
+
+    fn name(&mut self, value_type: ValueType, name: Name) {
+        if self.types.is_empty() {
+            self.types = vec![Vec::new(); ValueType::ALL.len()];
+        }
+        let names = &mut self.types[value_type as usize];
+        names.push(name);
+        if names.len() >= Tallied::MOST {
+            self.enough.insert(value_type);
+        }
+    }
+
+    /// Whether nothing was collected.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.types.is_empty()
+            && self.opcodes.is_empty()
+            && self.modules.is_empty()
+            && self.engines.is_empty()
+            && self.largest_db.is_none()
+    }
+
+    /// Takes out what was collected; what is wanted stays the same.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::with_enough(self.enough))
+    }
+
+    /// Adds what comes later in the file.
+    pub(crate) fn append(&mut self, later: Self) {
+        for (value_type, names) in ValueType::ALL.iter().zip(later.types) {
+            for name in names {
+                if !self.enough.contains(*value_type) {
+                    self.name(*value_type, name);
+                }
+            }
+        }
+        for (byte, tallied) in later.opcodes {
+            self.opcodes.entry(byte).or_default().append(tallied);
+        }
+        append(&mut self.modules, later.modules);
+        append(&mut self.engines, later.engines);
+        if let Some((db, at)) = later.largest_db {
+            self.select(db, at);
         }
     }
 
@@ -218,7 +297,7 @@ impl Collector {
         let mut names = self.types.into_iter();
         let types = ValueType::ALL
             .iter()
-            .map(|t| (*t, Tallied { count: count_of(*t), first: names.next().unwrap_or_default().first }))
+            .map(|t| (*t, Tallied { count: count_of(*t), first: names.next().unwrap_or_default() }))
             .filter(|(_, tallied)| tallied.count > 0)
             .collect();
         RdbFacts {
@@ -235,5 +314,13 @@ impl Collector {
 fn count(table: &mut BTreeMap<String, Tallied>, key: String, name: impl FnOnce() -> Name) {
     if table.len() < MOST_NAMES || table.contains_key(&key) {
         table.entry(key).or_default().add(name);
+    }
+}
+
+fn append(table: &mut BTreeMap<String, Tallied>, later: BTreeMap<String, Tallied>) {
+    for (name, tallied) in later {
+        if table.len() < MOST_NAMES || table.contains_key(&name) {
+            table.entry(name).or_default().append(tallied);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What a verification is asked to do.
 
+use std::num::NonZero;
+
 use crate::limits::Limits;
 
 /// What a verification is asked to do.
@@ -21,13 +23,30 @@ pub struct Options {
     pub now_ms: Option<i64>,
     /// How many findings are kept. All are counted.
     pub max_findings: usize,
+    /// On how many threads an input is verified at most. `None` stands for one on each processor that may be used. The report
+    /// does not depend on it. What the caller pushes or holds in memory is verified on the caller's thread.
+    pub threads: Option<NonZero<usize>>,
     /// What the contents of a file may make the library hold in memory.
     pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { duplicates: Duplicates::On, quick: false, now_ms: None, max_findings: 1000, limits: Limits::default() }
+        Self {
+            duplicates: Duplicates::On,
+            quick: false,
+            now_ms: None,
+            max_findings: 1000,
+            threads: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Options {
+    /// On how many threads.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get)
     }
 }
 

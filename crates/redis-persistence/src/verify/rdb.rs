@@ -11,17 +11,20 @@
 
 mod again;
 mod aux;
+mod batch;
 mod databases;
 mod extras;
 mod failure;
 mod function;
 mod keys;
 mod names;
+mod plain;
 mod slot;
 mod strings;
 mod tally;
 mod trailing;
 
+pub(crate) use batch::{Batch, Found, Surroundings};
 pub(crate) use strings::lzf_detail;
 
 use super::codes::Code;
@@ -32,10 +35,11 @@ use super::options::{Duplicates, Options};
 use super::report::{Checksum, DuplicateCheck, Format, Kind, Report, Verdict};
 use super::sink::{Findings, Place};
 use super::source::Source;
-use super::suspects::Suspect;
+use super::suspects::Suspects;
 use super::value::template::Registry;
 use super::value::{Context, Scratch, ValueChecker};
 use crate::error::{Error, Reading};
+use crate::limits::Limits;
 use crate::rdb::{Event, Family, Header, Payload, Quirk, Role, ValueType, opcode};
 
 /// Verifies one RDB.
@@ -53,7 +57,7 @@ pub(crate) struct RdbVerifier {
     templates: Registry,
     facts: Collector,
     elements: Table,
-    suspects: Vec<Suspect>,
+    suspects: Suspects,
     /// The value that is being walked, and where its record begins.
     value: Option<(ValueChecker, u64)>,
     /// Types and opcodes newer than the version that were reported.
@@ -87,7 +91,7 @@ impl RdbVerifier {
             templates: Registry::new(options.limits.templates),
             facts: Collector::default(),
             elements: Table::new(budget / 2),
-            suspects: Vec::new(),
+            suspects: Suspects::new(options.max_findings),
             value: None,
             newer_reported: [false; 256],
             crc: None,
@@ -131,7 +135,7 @@ impl RdbVerifier {
             }
             Payload::SlotInfo { slot, keys, expires } => {
                 self.opcode_seen(opcode::SLOT_INFO, event.start);
-                self.databases.slot(*slot, *keys, *expires, event.start, &mut self.findings);
+                self.databases.begin_slot(*slot, *keys, *expires, event.start, &mut self.findings);
             }
             Payload::Attributes(attributes) => self.keys.pending = Some((*attributes, event.start)),
             Payload::Eof => {
@@ -327,6 +331,11 @@ impl RdbVerifier {
                 Checksum::Mismatch
             }
         });
+    }
+
+    /// What may be held in memory.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.options.limits
     }
 
     /// Takes what follows the end of the records.

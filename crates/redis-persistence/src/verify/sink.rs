@@ -44,6 +44,11 @@ impl Subject {
         self.value_type == Some(value_type)
     }
 
+    /// The class of a finding about it.
+    pub(crate) fn class(&self, code: Code, detail: Detail) -> Class {
+        Class { code, value_type: self.value_type, detail: if detail == Detail::Usual { self.detail } else { detail } }
+    }
+
     /// The key, or if there is none the byte at `at`.
     pub(crate) fn name(&self, at: u64) -> Name {
         match self.db {
@@ -109,16 +114,23 @@ pub(crate) struct Findings {
     kept: [Vec<Finding>; 3],
     counts: Vec<u64>,
     classes: BTreeMap<Class, Tallied>,
+    total: u64,
     max: usize,
     pub(crate) subject: Subject,
 }
 
 impl Findings {
     pub(crate) fn new(max: usize) -> Self {
+        Self { counts: vec![0; Code::ALL.len()], ..Self::none(max) }
+    }
+
+    /// None, and no room for any: what most parts of most files have.
+    fn none(max: usize) -> Self {
         Self {
             kept: Default::default(),
-            counts: vec![0; Code::ALL.len()],
+            counts: Vec::new(),
             classes: BTreeMap::new(),
+            total: 0,
             max,
             subject: Subject::default(),
         }
@@ -128,7 +140,9 @@ impl Findings {
     /// hundreds of millions.
     pub(crate) fn add(&mut self, code: Code, place: Place, message: impl FnOnce() -> String) {
         self.counts[code as usize] += 1;
-        self.class(code, place);
+        self.total += 1;
+        let class = self.subject.class(code, place.detail);
+        self.classes.entry(class).or_default().add(|| self.subject.name(place.failed_at));
         let kept = &mut self.kept[code.severity() as usize];
         if kept.len() >= self.max {
             return;
@@ -146,16 +160,46 @@ impl Findings {
         });
     }
 
-    /// Counts the finding in its class.
-    fn class(&mut self, code: Code, place: Place) {
-        let detail = if place.detail == Detail::Usual { self.subject.detail } else { place.detail };
-        let class = Class { code, value_type: self.subject.value_type, detail };
-        self.classes.entry(class).or_default().add(|| self.subject.name(place.failed_at));
+    /// Counts findings of a class that are not kept.
+    pub(crate) fn add_unkept(&mut self, class: Class, n: u64) {
+        self.counts[class.code as usize] += n;
+        self.total += n;
+        self.classes.entry(class).or_default().count += n;
     }
 
     /// The classes of all findings.
     pub(crate) fn take_classes(&mut self) -> BTreeMap<Class, Tallied> {
         std::mem::take(&mut self.classes)
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// Takes the findings out.
+    pub(crate) fn take(&mut self) -> Self {
+        if self.is_empty() {
+            return Self::none(self.max);
+        }
+        let subject = std::mem::take(&mut self.subject);
+        std::mem::replace(self, Self { subject, ..Self::new(self.max) })
+    }
+
+    /// Adds findings that come after these.
+    pub(crate) fn append(&mut self, later: Self) {
+        if later.is_empty() {
+            return;
+        }
+        self.total += later.total;
+        self.counts.iter_mut().zip(later.counts).for_each(|(a, b)| *a += b);
+        for (class, tallied) in later.classes {
+            self.classes.entry(class).or_default().append(tallied);
+        }
+        for (kept, more) in self.kept.iter_mut().zip(later.kept) {
+            let room = self.max.saturating_sub(kept.len());
+            kept.extend(more.into_iter().take(room));
+        }
     }
 
     /// How many findings of that code there are.

@@ -21,7 +21,7 @@ mod walk;
 
 use super::duplicates::Table;
 use super::sink::Findings;
-use super::suspects::Suspect;
+use super::suspects::Suspects;
 use crate::limits::Limits;
 use crate::rdb::{Event, ValueType};
 
@@ -32,7 +32,7 @@ pub(crate) struct Context<'a> {
     /// For the elements of the record at hand.
     pub(crate) elements: &'a mut Table,
     /// Elements that may occur twice, to be confirmed by reading them again.
-    pub(crate) suspects: &'a mut Vec<Suspect>,
+    pub(crate) suspects: &'a mut Suspects,
     /// The hash templates that the file defined so far.
     pub(crate) templates: &'a mut template::Registry,
     /// Whether duplicates are looked for.

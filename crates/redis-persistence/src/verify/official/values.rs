@@ -17,6 +17,7 @@ use crate::rdb::{Event, ModuleId, Payload, Role, ValueType};
 use crate::verify::Code;
 use crate::verify::duplicates::Table;
 use crate::verify::sink::Findings;
+use crate::verify::suspects::Suspects;
 use crate::verify::value::template::Registry;
 use crate::verify::value::{Context, Scratch, ValueChecker};
 
@@ -175,7 +176,7 @@ impl Values {
         let Some(checker) = &mut self.checker else { return Ok(()) };
         // What is no packed value is compared above.
         let duplicates = matches!(checker, ValueChecker::Packed(_));
-        let mut suspects = Vec::new();
+        let mut suspects = Suspects::new(0);
         checker.event(
             event,
             &mut Context {
@@ -211,7 +212,7 @@ impl Values {
     /// The value ends at `end`. Answers whether fields of it expire.
     pub(super) fn end(&mut self, end: u64) -> Result<bool, Failure> {
         if let Some(checker) = self.checker.take() {
-            let mut suspects = Vec::new();
+            let mut suspects = Suspects::new(0);
             checker.end(
                 end,
                 &mut Context {

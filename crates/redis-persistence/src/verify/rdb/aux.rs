@@ -110,7 +110,7 @@ impl RdbVerifier {
             text.split(|b| *b == b',').map(|n| std::str::from_utf8(n).ok()?.trim_start().parse::<u64>().ok());
         match (numbers.next().flatten(), numbers.next().flatten(), numbers.next().flatten()) {
             (Some(slot), Some(keys), Some(expires)) => {
-                self.databases.slot(slot, keys, expires, place.start, &mut self.findings);
+                self.databases.begin_slot(slot, keys, expires, place.start, &mut self.findings);
             }
             _ => self.findings.add(Code::RdbAuxSlotInfoBad, place, || {
                 "slot-info needs three numbers; Valkey refuses the file".to_owned()

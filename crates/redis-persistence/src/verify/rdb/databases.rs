@@ -41,11 +41,6 @@ impl Promise {
         Self { start, keys, expires, seen_keys: 0, seen_expires: 0 }
     }
 
-    fn count(&mut self, expires: bool) {
-        self.seen_keys += 1;
-        self.seen_expires += u64::from(expires);
-    }
-
     fn kept(&self) -> bool {
         (self.keys, self.expires) == (self.seen_keys, self.seen_expires)
     }
@@ -59,6 +54,11 @@ impl Promise {
 }
 
 impl Databases {
+    /// Inside a database, and a slot of it, about which nothing else is known.
+    pub(super) fn within(db: u64, slot: Option<u64>) -> Self {
+        Self { db, slot: slot.map(|slot| (slot, Promise::new(0, 0, 0))), ..Self::default() }
+    }
+
     pub(super) fn select(&mut self, db: u64, at: u64, end: u64, findings: &mut Findings) {
         self.end(findings);
         if self.selected && db <= self.db {
@@ -93,7 +93,7 @@ impl Databases {
         }
     }
 
-    pub(super) fn slot(&mut self, slot: u64, keys: u64, expires: u64, at: u64, findings: &mut Findings) {
+    pub(super) fn begin_slot(&mut self, slot: u64, keys: u64, expires: u64, at: u64, findings: &mut Findings) {
         self.end_slot(findings);
         if slot >= SLOTS {
             findings.add(Code::RdbSlotOutOfRange, Place::at(at).reading(Reading::SlotInfo), || {
@@ -109,15 +109,20 @@ impl Databases {
         self.slot = Some((slot, Promise::new(at, keys, expires)));
     }
 
-    /// Counts a key, and answers the slot that it should be of.
+    /// The slot that the next keys should be of.
     #[inline]
-    pub(super) fn key(&mut self, expires: bool) -> Option<u64> {
-        if let Some(resize) = &mut self.resize {
-            resize.count(expires);
+    pub(super) fn slot(&self) -> Option<u64> {
+        self.slot.as_ref().map(|(slot, _)| *slot)
+    }
+
+    /// Counts keys, so many of which expire.
+    #[inline]
+    pub(super) fn count(&mut self, keys: u64, expires: u64) {
+        let slot = self.slot.as_mut().map(|(_, promise)| promise);
+        for promise in self.resize.as_mut().into_iter().chain(slot) {
+            promise.seen_keys += keys;
+            promise.seen_expires += expires;
         }
-        let (slot, promise) = self.slot.as_mut()?;
-        promise.count(expires);
-        Some(*slot)
     }
 
     /// Takes back a key that turned out to be none.

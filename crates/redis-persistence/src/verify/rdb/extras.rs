@@ -202,6 +202,12 @@ impl Extras {
         }
     }
 
+    /// Whether there is metadata of the next key.
+    #[inline]
+    pub(super) fn has_meta(&self) -> bool {
+        self.meta_end.is_some()
+    }
+
     /// Metadata must be followed by the key's type byte itself.
     pub(super) fn key_follows(&mut self, record: &Record<&[u8]>, findings: &mut Findings) {
         self.in_meta = false;

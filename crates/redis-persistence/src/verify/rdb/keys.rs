@@ -13,18 +13,24 @@ use crate::verify::duplicates::{Settled, Table, hash};
 use crate::verify::options::Duplicates;
 use crate::verify::sink::{Findings, Place, Subject};
 use crate::verify::source::Source;
-use crate::verify::suspects::{self, Suspect};
+use crate::verify::suspects::Suspects;
 use crate::verify::value::ValueChecker;
 
 /// Expiries before this are no milliseconds of our time (March 1973), and after the next no time that Redis can hold.
 const FIRST_PLAUSIBLE_MS: i64 = 100_000_000_000;
 const LAST_PLAUSIBLE_MS: i64 = 1 << 48;
 
+/// Whether an expiry may be one that somebody set.
+#[inline]
+pub(super) fn is_plausible(ms: i64) -> bool {
+    (FIRST_PLAUSIBLE_MS..LAST_PLAUSIBLE_MS).contains(&ms)
+}
+
 /// The keys of a file.
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) tally: Tally,
-    table: Table,
+    pub(super) table: Table,
     /// Attributes that no key followed yet, and where.
     pub(super) pending: Option<(Attributes, u64)>,
     names: Names,
@@ -50,6 +56,12 @@ impl Keys {
         }
     }
 
+    /// Remembers a name, of that hash, whose string begins at `start`.
+    #[inline]
+    pub(super) fn insert(&mut self, hash: u64, start: u64) {
+        self.table.insert(hash, start);
+    }
+
     /// Reports a hole that has come to its end.
     pub(super) fn close_hole(&mut self, findings: &mut Findings) {
         let Hole { start, end, records } = std::mem::take(&mut self.hole);
@@ -68,18 +80,17 @@ impl Keys {
     pub(super) fn settle(
         &mut self,
         again: Option<(&mut dyn Source, &Limits)>,
-        suspects: &mut Vec<Suspect>,
+        suspects: &mut Suspects,
         findings: &mut Findings,
     ) -> bool {
         let budget = self.table.budget();
-        let Settled { seen, mut compared } =
-            self.table.settle(|first, later| suspect(suspects, first, later, findings));
+        let Settled { seen, mut compared } = self.table.settle(|first, later| suspect(suspects, first, later));
         if let Some((source, limits)) = again {
             let mut limit = self.table.reached();
             while limit < u64::MAX {
-                let Some((more, reached)) = compare_rest(source, limits, budget, limit, |first, later| {
-                    suspect(suspects, first, later, findings)
-                }) else {
+                let Some((more, reached)) =
+                    compare_rest(source, limits, budget, limit, |first, later| suspect(suspects, first, later))
+                else {
                     break;
                 };
                 compared += more;
@@ -99,15 +110,9 @@ impl Keys {
     }
 }
 
-/// Keeps a pair of keys of one hash, to be read again; reports it at once if too many wait already.
-fn suspect(waiting: &mut Vec<Suspect>, first: u64, later: u64, findings: &mut Findings) {
-    if waiting.len() < suspects::MOST {
-        waiting.push(Suspect { what: Code::RdbDuplicateKey, first, later, subject: Subject::default() });
-    } else {
-        findings.add(Code::RdbDuplicateKey, Place::at(later), || {
-            format!("the key stands at byte {first} already (by 64-bit hash): servers abort")
-        });
-    }
+/// Keeps a pair of keys of one hash.
+fn suspect(suspects: &mut Suspects, first: u64, later: u64) {
+    suspects.add(Code::RdbDuplicateKey, first, later, &Subject::default());
 }
 
 impl RdbVerifier {
@@ -124,7 +129,8 @@ impl RdbVerifier {
             _ => false,
         };
         self.keys.tally.key(*value_type, expires, expired);
-        let slot = self.databases.key(expires);
+        self.databases.count(1, u64::from(expires));
+        let slot = self.databases.slot();
         let db = self.databases.db;
         if self.options.quick {
             self.findings.subject.set(db, &[], *value_type);
@@ -245,13 +251,12 @@ impl RdbVerifier {
         } else {
             ms.swap_bytes()
         };
-        let plausible = |ms: i64| (FIRST_PLAUSIBLE_MS..LAST_PLAUSIBLE_MS).contains(&ms);
         let (code, message) = match ms {
-            _ if plausible(ms) => return,
+            _ if is_plausible(ms) => return,
             -1 | -1000 if ms == -1 || seconds => {
                 (Code::RdbExpireMinusOne, "the expiry is -1: Redis 7.0 and Valkey drop it, Redis 8.6 deletes the key")
             }
-            _ if self.version() < 9 && plausible(swapped) => (
+            _ if self.version() < 9 && is_plausible(swapped) => (
                 Code::RdbExpireImplausible,
                 "the expiry makes sense with its bytes swapped: a big-endian server wrote it",
             ),

@@ -82,7 +82,7 @@ impl RdbVerifier {
     /// Whether a server would have written the string in this form.
     pub(super) fn form(&mut self, string: &RdbString<&[u8]>, role: Role) {
         let odd = match string.body {
-            Body::Raw(text) => text.len() <= 11 && looks_like_int(text) && fits_i32(text),
+            Body::Raw(text) => is_number_of_server(text),
             Body::Int(value) => match string.end - string.start {
                 3 => i8::try_from(value).is_ok(),
                 5 => i16::try_from(value).is_ok(),
@@ -96,7 +96,7 @@ impl RdbVerifier {
                 });
                 false
             }
-            Body::Lzf { data, decoded } => decoded <= 20 || data.len() as u64 + 4 > decoded,
+            Body::Lzf { data, decoded } => !saves_enough(data.len(), decoded),
             Body::Long { .. } => false,
         };
         if odd {
@@ -113,13 +113,20 @@ impl RdbVerifier {
     }
 }
 
+/// Whether the text is one that servers store as a number.
 #[inline]
-fn looks_like_int(text: &[u8]) -> bool {
-    matches!(text, [b'0'..=b'9' | b'-', ..])
+pub(super) fn is_number_of_server(text: &[u8]) -> bool {
+    matches!(text, [b'0'..=b'9' | b'-', ..]) && text.len() <= 11 && fits_i32(text)
 }
 
 fn fits_i32(text: &[u8]) -> bool {
     canonical_int(text).is_some_and(|value| i32::try_from(value).is_ok())
+}
+
+/// Whether a server would store a text of `decoded` bytes in so many compressed ones.
+#[inline]
+pub(super) fn saves_enough(stored: usize, decoded: u64) -> bool {
+    decoded > 20 && stored as u64 + 4 <= decoded
 }
 
 /// Reports damaged compressed bytes of a string that begins at `start` and whose content begins at `content`. An empty

@@ -18,6 +18,14 @@ struct DbTally {
     modules: BTreeMap<ModuleId, u64>,
 }
 
+/// String keys of one database, at least one.
+#[derive(Debug, Default)]
+pub(super) struct Strings {
+    pub(super) keys: u64,
+    pub(super) expires: u64,
+    pub(super) expired: u64,
+}
+
 /// The keys of a file.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -59,6 +67,22 @@ impl Tally {
         current.expires += u64::from(expires);
         current.by_type[value_type as usize] += 1;
         self.expired += u64::from(expired);
+    }
+
+    /// Counts string keys that were counted apart.
+    pub(super) fn strings(&mut self, strings: &Strings) {
+        self.key(ValueType::String, false, false);
+        let current = &mut self.current;
+        current.keys += strings.keys - 1;
+        current.by_type[ValueType::String as usize] += strings.keys - 1;
+        current.expires += strings.expires;
+        self.expired += strings.expired;
+    }
+
+    /// Adds keys of the database at hand that were counted apart.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.current.add(&other.current);
+        self.expired += other.expired;
     }
 
     /// Takes back a key that turned out to be none.

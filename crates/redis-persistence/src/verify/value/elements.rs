@@ -20,7 +20,6 @@ use crate::rdb::{Event, Payload, RdbString, Role, Score, ValueType};
 use crate::verify::codes::Code;
 use crate::verify::facts::Detail;
 use crate::verify::sink::Place;
-use crate::verify::suspects::{self, Suspect};
 
 #[derive(Debug)]
 pub(crate) struct Checker {
@@ -248,12 +247,7 @@ pub(super) fn duplicate_code(value_type: ValueType) -> Option<Code> {
 fn settle(what: Code, start: u64, cx: &mut Context<'_>) {
     let Context { elements, suspects, findings, .. } = cx;
     let settled = elements.settle(|first, later| {
-        if suspects.len() < suspects::MOST {
-            suspects.push(Suspect { what, first, later, subject: findings.subject.clone() });
-        } else {
-            findings
-                .add(what, Place::at(later), || format!("the same, by its 64-bit hash, as the one at byte {first}"));
-        }
+        suspects.add(what, first, later, &findings.subject);
     });
     if settled.compared < settled.seen {
         unchecked(settled.seen, settled.compared, Place::at(start), cx);

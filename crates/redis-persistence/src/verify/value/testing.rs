@@ -1,7 +1,7 @@
 //! For tests: feeds the values of a whole file to their checkers, without the rest of the verifier.
 
 use super::template::Registry;
-use super::{Context, Scratch, Suspect, ValueChecker};
+use super::{Context, Scratch, ValueChecker};
 use crate::limits::Limits;
 use crate::rdb::{Events, Payload, Role};
 use crate::verify::codes::Code;
@@ -9,6 +9,7 @@ use crate::verify::codes::Severity;
 use crate::verify::duplicates::Table;
 use crate::verify::finding::Finding;
 use crate::verify::sink::Findings;
+use crate::verify::suspects::{Suspect, Suspects};
 
 /// What the checkers said.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub(crate) fn check(file: &[u8]) -> Checked {
 pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
     let mut findings = Findings::new(10_000);
     let (mut scratch, mut elements, mut suspects) =
-        (Scratch::default(), Table::new(limits.duplicate_bytes), Vec::new());
+        (Scratch::default(), Table::new(limits.duplicate_bytes), Suspects::new(10_000));
     let mut counts = Vec::new();
     let mut db = 0;
     let mut templates = Registry::new(limits.templates);
@@ -89,5 +90,5 @@ pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
     assert!(open.is_none(), "the last record is whole");
     findings.subject.clear();
     templates.end(&mut findings);
-    Checked { findings: findings.into_kept(), elements: counts, suspects }
+    Checked { findings: findings.into_kept(), elements: counts, suspects: suspects.take().0 }
 }

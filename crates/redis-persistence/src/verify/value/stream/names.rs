@@ -5,7 +5,6 @@ use crate::rdb::{Body, RdbString};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::{Table, hash};
 use crate::verify::sink::Place;
-use crate::verify::suspects::{self, Suspect};
 use crate::verify::value::Context;
 
 /// The share of the budget for all tables that goes to one table of names.
@@ -54,9 +53,7 @@ impl Names {
         let mut last = None;
         let settled = table.settle(|first, later| {
             last = Some(later);
-            if cx.suspects.len() < suspects::MOST {
-                cx.suspects.push(Suspect { what, first, later, subject: cx.findings.subject.clone() });
-            }
+            cx.suspects.add(what, first, later, &cx.findings.subject);
         });
         if settled.compared < settled.seen {
             cx.findings.add(Code::RdbDuplicatesUnchecked, Place::at(last.unwrap_or(0)), || {

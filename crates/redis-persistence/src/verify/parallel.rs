@@ -1,0 +1,276 @@
+//! Verifying on several threads.
+//!
+//! One thread walks over the frame. It does not look into records: where whole ones lie in a block, it finds their end by
+//! their lengths alone ([`Layouts`]) and leaves them to whichever thread is free, in batches. What is left for it (a record
+//! across two blocks, opcodes, all that is odd) goes through the parser, as it does on one thread. The same checks run in
+//! both, so the report is the same:
+//!
+//! - findings are put together in the order of the file;
+//! - keys are counted by type in any order, as sums have none. What has to know all that came before (the next database)
+//!   waits for the batches that are under way;
+//! - which hashes the table of keys drops depends on the hashes alone, and which suspects are read again on their places.
+
+mod pool;
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::drive::{Push, read_block};
+use super::options::Options;
+use super::rdb::{Batch, Found, RdbVerifier};
+use crate::error::Error;
+use crate::feed::{Consumer, Feeder};
+use crate::rdb::{Event, Layouts, Payload};
+use pool::{Block, Hand, Job, Pool};
+
+/// How the work is divided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    /// What is read at a time.
+    pub(super) block: usize,
+    /// A batch has about so many bytes.
+    pub(super) batch: usize,
+    /// Fewer bytes than this are no batch.
+    pub(super) least: usize,
+    /// The most blocks at a time.
+    pub(super) blocks: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { block: 1 << 20, batch: 256 << 10, least: 4 << 10, blocks: 24 }
+    }
+}
+
+/// Walks over an RDB on so many threads.
+pub(super) fn walk(
+    input: &mut (impl Read + Send),
+    options: &Options,
+    threads: usize,
+    sizes: Sizes,
+) -> io::Result<RdbVerifier> {
+    let mut first = vec![0; sizes.block];
+    let len = read_block(input, &mut first)?;
+    if len < first.len() || threads < 2 {
+        return rest_alone(input, options, &mut first, len);
+    }
+    let pool = Pool::new(input, first, (2 + 2 * threads).min(sizes.blocks), options);
+    let walked = std::thread::scope(|scope| {
+        let closing = pool.closing();
+        for _ in 1..threads {
+            scope.spawn(|| pool.help());
+        }
+        let walked = Walker::new(&pool, options, threads, sizes).run();
+        drop(closing);
+        walked
+    });
+    let (mut verifier, found) = walked?;
+    verifier.gather(found, pool.into_table());
+    Ok(verifier)
+}
+
+/// The same on this thread, after a block of which `len` bytes were read.
+fn rest_alone(input: &mut impl Read, options: &Options, block: &mut [u8], len: usize) -> io::Result<RdbVerifier> {
+    let mut push = Push::new(options);
+    let mut len = len;
+    loop {
+        push.feed(&block[..len]);
+        if len < block.len() {
+            return Ok(push.end());
+        }
+        len = read_block(input, block)?;
+    }
+}
+
+/// The thread that walks.
+struct Walker<'p, 'i, R> {
+    pool: &'p Pool<'i, R>,
+    verifier: RdbVerifier,
+    sizes: Sizes,
+    /// More jobs than this do not wait.
+    most_jobs: usize,
+    hand: Hand,
+    layouts: Option<Layouts>,
+    /// Up to here it is known that there is no batch.
+    scanned: u64,
+    order: Order,
+    head: Vec<u8>,
+    failed: Option<Error>,
+    /// Why waiting for the others failed.
+    broken: Option<io::Error>,
+}
+
+/// The parts of the result, in the order of the file.
+struct Order {
+    found: Found,
+    /// What waits for something before it.
+    waiting: BTreeMap<u64, Part>,
+    /// The number of the next part to be taken over, and of the next to be made.
+    next: u64,
+    numbers: u64,
+    /// Batches under way.
+    under_way: u64,
+}
+
+enum Part {
+    Own(Box<Found>),
+    Batch(Box<Batch>),
+}
+
+impl<'p, 'i, R: Read> Walker<'p, 'i, R> {
+    fn new(pool: &'p Pool<'i, R>, options: &Options, threads: usize, sizes: Sizes) -> Self {
+        Self {
+            pool,
+            verifier: RdbVerifier::new(options.clone()),
+            sizes,
+            most_jobs: 4 * threads,
+            hand: Hand::default(),
+            layouts: None,
+            scanned: 0,
+            order: Order { found: Found::new(options), waiting: BTreeMap::new(), next: 0, numbers: 0, under_way: 0 },
+            head: Vec::new(),
+            failed: None,
+            broken: None,
+        }
+    }
+
+    /// Walks to the end, and answers the verifier and what was found so far.
+    fn run(mut self) -> io::Result<(RdbVerifier, Found)> {
+        let mut feeder = Feeder::new(self.verifier.limits().clone());
+        let mut size = 0;
+        while let Some(block) = self.pool.next_block(&mut self.hand)? {
+            size = block.start + block.len as u64;
+            if self.head.is_empty() {
+                self.head = block.data[..block.len.min(super::drive::HEAD)].to_vec();
+            }
+            if self.failed.is_none() {
+                self.block(&mut feeder, &block)?;
+            }
+        }
+        if self.failed.is_none() {
+            self.failed = feeder.finish(&mut Front { walker: &mut self, block: None }).err();
+        }
+        self.settle_all();
+        if let Some(error) = self.broken {
+            return Err(error);
+        }
+        if let Some(error) = &self.failed {
+            self.verifier.failed(error, &self.head, size);
+        }
+        Ok((self.verifier, self.order.found))
+    }
+
+    fn block(&mut self, feeder: &mut Feeder, block: &Block) -> io::Result<()> {
+        let bytes = &block.data[..block.len];
+        match feeder.feed(bytes, &mut Front { walker: self, block: Some(block) }) {
+            Ok(used) => self.verifier.trailing(&bytes[used..]),
+            Err(error) => self.failed = self.failed.take().or(Some(error)),
+        }
+        self.pool.move_keys(&mut self.verifier);
+        self.collect(false);
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Takes over the results that have come; with `wait` at least one.
+    fn collect(&mut self, wait: bool) {
+        match self.pool.results(wait, &mut self.hand) {
+            Ok(results) => {
+                self.order.under_way -= results.len() as u64;
+                for (number, batch) in results {
+                    self.order.waiting.insert(number, Part::Batch(Box::new(batch)));
+                }
+            }
+            Err(error) => {
+                self.order.under_way = 0;
+                self.broken.get_or_insert(error);
+            }
+        }
+        while let Some(part) = self.order.waiting.remove(&self.order.next) {
+            self.order.next += 1;
+            match part {
+                Part::Own(found) => self.order.found.append(*found),
+                Part::Batch(mut batch) => {
+                    let failed = batch.failed.take();
+                    self.order.found.append(self.verifier.absorb(*batch));
+                    debug_assert!(failed.is_none(), "a batch ends where its records do");
+                    self.failed = self.failed.take().or(failed);
+                }
+            }
+        }
+    }
+
+    /// Waits for all batches.
+    fn settle_all(&mut self) {
+        while self.order.under_way > 0 {
+            self.collect(true);
+        }
+        self.collect(false);
+    }
+}
+
+/// What a feeder finds in a block.
+struct Front<'w, 'p, 'i, R> {
+    walker: &'w mut Walker<'p, 'i, R>,
+    /// `None` at the end of the input, where no more bytes come.
+    block: Option<&'w Block>,
+}
+
+impl<R: Read> Consumer for Front<'_, '_, '_, R> {
+    fn event(&mut self, event: &Event<&[u8]>) {
+        let walker = &mut *self.walker;
+        match &event.payload {
+            Payload::Header(header) => walker.layouts = Some(Layouts::new(*header)),
+            // Batches are counted for the database at hand.
+            Payload::SelectDb { .. } => walker.settle_all(),
+            _ => {}
+        }
+        let block = self.block;
+        walker.verifier.event(event, || {
+            block.map_or(0, |block| block.before.with_start_of(&block.data[..block.len], block.start, event.end))
+        });
+    }
+
+    fn ahead(&mut self, window: &[u8], offset: u64) -> usize {
+        let walker = &mut *self.walker;
+        let enough = walker.order.found.enough();
+        let (Some(block), Some(layouts), Some(around)) =
+            (self.block, &walker.layouts, walker.verifier.surroundings(enough))
+        else {
+            return 0;
+        };
+        let mut at = 0;
+        while offset + at as u64 >= walker.scanned {
+            let extent = layouts.records(&window[at..], walker.sizes.batch);
+            if extent.len < walker.sizes.least {
+                walker.scanned = offset + (at + extent.len) as u64;
+                break;
+            }
+            let begin = block.len - window.len() + at;
+            let start = offset + at as u64;
+            at += extent.len;
+            let found = walker.verifier.leave(extent, offset + at as u64);
+            let number = walker.order.next_number(found);
+            let job =
+                Job { number, data: Arc::clone(&block.data), range: begin..begin + extent.len, offset: start, around };
+            walker.pool.add(job, walker.most_jobs, &mut walker.hand);
+        }
+        at + walker.verifier.plain_keys(&window[at..], offset + at as u64)
+    }
+}
+
+impl Order {
+    /// The number of a batch, before which this was found.
+    fn next_number(&mut self, found: Found) -> u64 {
+        if !found.is_empty() {
+            self.waiting.insert(self.numbers, Part::Own(Box::new(found)));
+            self.numbers += 1;
+        }
+        self.under_way += 1;
+        self.numbers += 1;
+        self.numbers - 1
+    }
+}
+
+#[cfg(test)]
+mod tests;

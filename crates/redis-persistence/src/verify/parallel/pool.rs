@@ -1,0 +1,272 @@
+//! The tasks of a pass, and who does them.
+//!
+//! ```text
+//! input -- read and sum --> blocks -- walk --> jobs -- check --> results
+//!            any thread               one        any thread
+//! ```
+//!
+//! There is no thread for each stage, but a few that do what is most urgent: blocks first, so that the walk never waits,
+//! then jobs, then blocks ahead of need. The thread that walks does the same while it has to wait. Blocks are used again
+//! once nothing refers to them, and there are only so many: that bounds the memory, whatever the speed of the stages.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::crc64::Crc64;
+use crate::verify::drive::read_block;
+use crate::verify::duplicates::Table;
+use crate::verify::options::Options;
+use crate::verify::rdb::{Batch, RdbVerifier, Surroundings};
+
+/// Blocks that the walk shall find ready.
+const AHEAD: usize = 2;
+
+/// A part of the input, summed.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) data: Arc<Vec<u8>>,
+    /// How much of `data` was read.
+    pub(super) len: usize,
+    /// Where it begins in the file.
+    pub(super) start: u64,
+    /// The checksum of everything before it.
+    pub(super) before: Crc64,
+}
+
+/// Records to be checked.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// Its place among all jobs.
+    pub(super) number: u64,
+    pub(super) data: Arc<Vec<u8>>,
+    pub(super) range: Range<usize>,
+    /// Where the records begin in the file.
+    pub(super) offset: u64,
+    pub(super) around: Surroundings,
+}
+
+enum Task<'i, R> {
+    Read { input: &'i mut R, buffer: Vec<u8>, crc: Crc64 },
+    Check(Job),
+}
+
+/// What the threads share.
+pub(super) struct Pool<'i, R> {
+    state: Mutex<State<'i, R>>,
+    changed: Condvar,
+    /// The names of all keys.
+    table: Mutex<Table>,
+    options: &'i Options,
+}
+
+struct State<'i, R> {
+    /// Missing while somebody reads.
+    input: Option<&'i mut R>,
+    /// Read and not walked over, in order.
+    blocks: VecDeque<Block>,
+    /// All buffers. Those that nothing else refers to are free.
+    buffers: Vec<Arc<Vec<u8>>>,
+    jobs: VecDeque<Job>,
+    results: Vec<(u64, Batch)>,
+    crc: Crc64,
+    read: u64,
+    ended: bool,
+    error: Option<io::Error>,
+    closed: bool,
+}
+
+/// A thread's own means of checking.
+#[derive(Debug, Default)]
+pub(super) struct Hand {
+    verifier: Option<RdbVerifier>,
+}
+
+impl<'i, R: Read> Pool<'i, R> {
+    /// With a first block that was read already, and so many buffers of its size besides.
+    pub(super) fn new(input: &'i mut R, first: Vec<u8>, buffers: usize, options: &'i Options) -> Self {
+        let (size, mut crc) = (first.len(), Crc64::new());
+        crc.update(&first);
+        let data = Arc::new(first);
+        let mut all: Vec<_> = (0..buffers).map(|_| Arc::new(vec![0; size])).collect();
+        all.push(Arc::clone(&data));
+        let state = State {
+            input: Some(input),
+            blocks: VecDeque::from([Block { data, len: size, start: 0, before: Crc64::new() }]),
+            buffers: all,
+            jobs: VecDeque::new(),
+            results: Vec::new(),
+            crc,
+            read: size as u64,
+            ended: false,
+            error: None,
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            table: Mutex::new(RdbVerifier::table(options)),
+            options,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<'i, R>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'g>(&self, state: MutexGuard<'g, State<'i, R>>) -> MutexGuard<'g, State<'i, R>> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does tasks until the pool is closed.
+    pub(super) fn help(&self) {
+        let _closing = self.closing();
+        let mut hand = Hand::default();
+        let mut state = self.lock();
+        while !state.closed {
+            match state.next_task() {
+                Some(task) => {
+                    drop(state);
+                    self.perform(task, &mut hand);
+                    state = self.lock();
+                }
+                None => state = self.wait(state),
+            }
+        }
+    }
+
+    /// Ends the help of all others when it is dropped, for whatever reason.
+    pub(super) fn closing(&self) -> Closing<'_, 'i, R> {
+        Closing(self)
+    }
+
+    fn perform(&self, task: Task<'i, R>, hand: &mut Hand) {
+        match task {
+            Task::Read { input, mut buffer, mut crc } => {
+                let result = read_block(input, &mut buffer);
+                let before = crc;
+                let len = *result.as_ref().unwrap_or(&0);
+                crc.update(&buffer[..len]);
+                let data = Arc::new(buffer);
+                let mut state = self.lock();
+                state.ended = len < data.len();
+                state.buffers.push(Arc::clone(&data));
+                let start = state.read;
+                state.blocks.push_back(Block { data, len, start, before });
+                state.read += len as u64;
+                (state.crc, state.input, state.error) = (crc, Some(input), result.err());
+            }
+            Task::Check(job) => {
+                let (number, batch) = (job.number, self.check(job, hand));
+                self.lock().results.push((number, batch));
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    fn check(&self, job: Job, hand: &mut Hand) -> Batch {
+        let around = job.around;
+        let verifier =
+            hand.verifier.get_or_insert_with(|| RdbVerifier::for_batches(self.options.clone(), around.header));
+        let batch = verifier.batch(&job.data[job.range], job.offset, around);
+        self.move_keys(verifier);
+        batch
+    }
+
+    /// Moves the names of a verifier's keys to those of all.
+    pub(super) fn move_keys(&self, verifier: &mut RdbVerifier) {
+        verifier.move_keys(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The next block, or nothing at the end of the input.
+    pub(super) fn next_block(&self, hand: &mut Hand) -> io::Result<Option<Block>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(block) = state.blocks.pop_front() {
+                return Ok(Some(block));
+            }
+            if let Some(error) = state.error.take() {
+                return Err(error);
+            }
+            if state.ended {
+                return Ok(None);
+            }
+            state = self.task_or_wait(state, hand)?;
+        }
+    }
+
+    /// Adds a job. Where there are too many, does one.
+    pub(super) fn add(&self, job: Job, most: usize, hand: &mut Hand) {
+        let mut state = self.lock();
+        state.jobs.push_back(job);
+        let task = if state.jobs.len() > most { state.jobs.pop_front().map(Task::Check) } else { None };
+        drop(state);
+        match task {
+            Some(task) => self.perform(task, hand),
+            None => self.changed.notify_all(),
+        }
+    }
+
+    /// The results that there are; with `wait` at least one.
+    pub(super) fn results(&self, wait: bool, hand: &mut Hand) -> io::Result<Vec<(u64, Batch)>> {
+        let mut state = self.lock();
+        while wait && state.results.is_empty() {
+            state = self.task_or_wait(state, hand)?;
+        }
+        Ok(std::mem::take(&mut state.results))
+    }
+
+    fn task_or_wait<'g>(
+        &'g self,
+        mut state: MutexGuard<'g, State<'i, R>>,
+        hand: &mut Hand,
+    ) -> io::Result<MutexGuard<'g, State<'i, R>>> {
+        if state.closed {
+            return Err(io::Error::other("a thread of the verifier has ended"));
+        }
+        Ok(match state.next_task() {
+            Some(task) => {
+                drop(state);
+                self.perform(task, hand);
+                self.lock()
+            }
+            None => self.wait(state),
+        })
+    }
+
+    /// The names of all keys.
+    pub(super) fn into_table(self) -> Table {
+        self.table.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'i, R> State<'i, R> {
+    fn next_task(&mut self) -> Option<Task<'i, R>> {
+        if self.blocks.len() < AHEAD
+            && let Some(task) = self.read_task()
+        {
+            return Some(task);
+        }
+        self.jobs.pop_front().map(Task::Check).or_else(|| self.read_task())
+    }
+
+    fn read_task(&mut self) -> Option<Task<'i, R>> {
+        if self.ended || self.error.is_some() || self.input.is_none() {
+            return None;
+        }
+        let free = self.buffers.iter().position(|buffer| Arc::strong_count(buffer) == 1)?;
+        let buffer = Arc::try_unwrap(self.buffers.swap_remove(free)).ok()?;
+        Some(Task::Read { input: self.input.take()?, buffer, crc: self.crc })
+    }
+}
+
+/// See [`Pool::closing`].
+pub(super) struct Closing<'p, 'i, R: Read>(&'p Pool<'i, R>);
+
+impl<R: Read> Drop for Closing<'_, '_, R> {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.changed.notify_all();
+    }
+}

@@ -1,0 +1,166 @@
+use super::*;
+use crate::limits::Limits;
+use crate::verify::codes::Code;
+use crate::verify::options::Duplicates;
+use crate::verify::report::{Report, Verdict};
+use crate::verify::source::Seekable;
+use std::io::Cursor;
+use testkit::rdb::{Family, File, KeyMeta, ModuleOp, RdbWriter, Value, key_meta_spec};
+use testkit::rng::Rng;
+
+/// So small that a file of a few kilobytes has many blocks and batches.
+const SMALL: Sizes = Sizes { block: 512, batch: 64, least: 16, blocks: 6 };
+
+fn report(bytes: &[u8], options: &Options, threads: usize, sizes: Sizes) -> Report {
+    let mut input = Cursor::new(bytes);
+    let verifier = walk(&mut input, options, threads, sizes).expect("memory can be read");
+    verifier.finish(Some(&mut Seekable { input, base: 0 }))
+}
+
+/// The report, which is the same for every number of threads.
+#[track_caller]
+fn same(bytes: &[u8], options: &Options, sizes: Sizes) -> Report {
+    let alone = report(bytes, options, 1, sizes);
+    for threads in [2, 3, 5] {
+        let more = report(bytes, options, threads, sizes);
+        assert_eq!(format!("{more:#?}"), format!("{alone:#?}"), "{threads} threads");
+    }
+    alone
+}
+
+fn arbitrary(seed: u64, budget: usize) -> File {
+    let mut rng = Rng::new(seed);
+    let versions =
+        [(Family::Redis, 9), (Family::Redis, 11), (Family::Redis, 13), (Family::Redis, 15), (Family::Valkey, 80)];
+    let (family, version) = *rng.pick(&versions);
+    File::arbitrary(&mut rng, family, version, budget)
+}
+
+#[test]
+fn sound_files() {
+    for seed in 0..60 {
+        let bytes = arbitrary(seed, 400).encode().bytes;
+        let report = same(&bytes, &Options::default(), SMALL);
+        assert_eq!(report.verdict, Verdict::Sound);
+    }
+}
+
+#[test]
+fn damaged_files() {
+    for seed in 0..60 {
+        let mut rng = Rng::new(seed);
+        let mut bytes = arbitrary(seed, 300).encode().bytes;
+        let max_findings = rng.size(0..=20);
+        let duplicates = if rng.chance(20) { Duplicates::Off } else { Duplicates::On };
+        let limits = Limits { inline_bytes: rng.size(8..=200), ..Limits::default() };
+        let options = Options { max_findings, duplicates, limits, quick: rng.chance(10), ..Options::default() };
+        for _ in 0..rng.size(1..=12) {
+            let at = rng.size(9..=bytes.len() - 1);
+            bytes[at] = rng.byte();
+        }
+        if rng.chance(30) {
+            bytes.truncate(rng.size(9..=bytes.len() - 1));
+        }
+        if rng.chance(20) {
+            bytes.extend(rng.bytes(2000));
+        }
+        same(&bytes, &options, SMALL);
+    }
+}
+
+/// Strings of which every seventh comes twice, sets with a member twice, and findings in between.
+fn duplicates(keys: u32) -> Vec<u8> {
+    let mut w = RdbWriter::redis(9);
+    for db in 0..3 {
+        w.select_db(db);
+        for i in 0..keys {
+            w.string_key(format!("key:{}", if i % 7 == 0 { i / 2 } else { i }).as_bytes(), b"some value");
+            w.key(2, format!("set:{i}").as_bytes()).len(3).str(b"a").str(b"b").str(if i % 5 == 0 {
+                b"a"
+            } else {
+                b"c"
+            });
+            if i % 11 == 0 {
+                w.expire_ms(-7).string_key(format!("odd:{i}").as_bytes(), b"12");
+                w.aux(b"note", b"text");
+            }
+        }
+    }
+    w.eof().finish()
+}
+
+#[test]
+fn things_that_come_twice() {
+    let bytes = duplicates(400);
+    let report = same(&bytes, &Options::default(), SMALL);
+    assert_eq!(report.verdict, Verdict::Damaged);
+    for budget in [0, 2000, 20_000] {
+        let limits = Limits { duplicate_bytes: budget, ..Limits::default() };
+        for duplicates in [Duplicates::On, Duplicates::Full] {
+            let options = Options { limits: limits.clone(), max_findings: 30, duplicates, ..Options::default() };
+            same(&bytes, &options, SMALL);
+        }
+    }
+}
+
+#[test]
+fn real_sizes() {
+    let bytes = duplicates(30_000);
+    assert!(bytes.len() > 3 << 20);
+    same(&bytes, &Options::default(), Sizes::default());
+}
+
+/// An input that fails after a while.
+struct Failing(usize);
+
+impl Read for Failing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = buffer.len().min(self.0);
+        self.0 -= n;
+        if n == 0 { Err(io::Error::other("gone")) } else { Ok(n) }
+    }
+}
+
+#[test]
+fn an_input_that_fails() {
+    for threads in [1, 2, 4] {
+        for len in [0, 300, 512, 5000] {
+            let error = walk(&mut Failing(len), &Options::default(), threads, SMALL).expect_err("it fails");
+            assert_eq!(error.to_string(), "gone");
+        }
+    }
+}
+
+/// Metadata belongs to the key that follows at once: that key is nothing for the short way.
+#[test]
+fn metadata_of_a_key() {
+    let meta = [KeyMeta { spec: key_meta_spec("test", 1, 1), ops: vec![ModuleOp::Uint(3)] }];
+    for between in [false, true] {
+        let mut w = RdbWriter::redis(14);
+        for i in 0..200 {
+            w.key_meta(&meta);
+            if between && i == 100 {
+                w.aux(b"note", b"text");
+            }
+            w.string_key(format!("key:{i}").as_bytes(), b"some value")
+                .string_key(format!("other:{i}").as_bytes(), b"v");
+        }
+        let report = same(&w.eof().finish(), &Options::default(), SMALL);
+        let found: Vec<_> = report.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(found.contains(&Code::RdbKeyMetaInvalid), between, "{found:?}");
+    }
+}
+
+#[test]
+fn slots_and_holes() {
+    let mut file = File::new(Family::Redis, 11);
+    for i in 0..300 {
+        file.keys.push(testkit::rdb::Key::new(format!("{{t}}:{i}").as_bytes(), Value::String(b"v".to_vec())));
+    }
+    let bytes = file.encode().bytes;
+    let mut holed = bytes.clone();
+    let middle = file.encode().keys[150].type_at;
+    holed.splice(middle..middle, [0; 30]);
+    assert_eq!(same(&bytes, &Options::default(), SMALL).verdict, Verdict::Sound);
+    same(&holed, &Options::default(), SMALL);
+}

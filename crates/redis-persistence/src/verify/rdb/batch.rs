@@ -1,0 +1,152 @@
+//! Whole records checked apart from the walk, and their results put back in the order of the file.
+//!
+//! A batch is a run of records of one database, and of one slot where there are slots, with nothing pending before it.
+//! It is checked by a verifier of its own, which knows the header and the database and nothing else; what it finds is
+//! then taken over by the verifier of the file.
+
+use super::tally::Tally;
+use super::{RdbVerifier, databases::Databases};
+use crate::error::Error;
+use crate::feed::{Consumer, Feeder};
+use crate::rdb::{Event, Extent, Header};
+use crate::verify::duplicates::Table;
+use crate::verify::facts::{Collector, TypeSet};
+use crate::verify::options::Options;
+use crate::verify::sink::Findings;
+use crate::verify::suspects::Suspects;
+
+/// What is put together in the order of the file.
+#[derive(Debug)]
+pub(crate) struct Found {
+    findings: Findings,
+    facts: Collector,
+}
+
+impl Found {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self { findings: Findings::new(options.max_findings), facts: Collector::default() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.findings.is_empty() && self.facts.is_empty()
+    }
+
+    /// Adds what comes later in the file.
+    pub(crate) fn append(&mut self, later: Self) {
+        self.findings.append(later.findings);
+        self.facts.append(later.facts);
+    }
+
+    /// The types of which no more names are wanted.
+    pub(crate) fn enough(&self) -> TypeSet {
+        self.facts.enough()
+    }
+}
+
+/// What a batch was found to hold.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    found: Found,
+    suspects: Suspects,
+    tally: Tally,
+    /// Where the parser finds no way on. That cannot be, as the batch was cut where the parser would; if it were, the walk
+    /// would end here.
+    pub(crate) failed: Option<Error>,
+}
+
+/// What the records of a batch belong to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings {
+    pub(crate) header: Header,
+    db: u64,
+    slot: Option<u64>,
+    /// The types of which no more names are wanted.
+    enough: TypeSet,
+}
+
+impl RdbVerifier {
+    /// A verifier of batches.
+    pub(crate) fn for_batches(options: Options, header: Header) -> Self {
+        Self { header: Some(header), ..Self::new(options) }
+    }
+
+    /// Checks the batch `bytes`, which begins at `offset`. The names of its keys wait for
+    /// [`move_keys`](Self::move_keys).
+    pub(crate) fn batch(&mut self, bytes: &[u8], offset: u64, around: Surroundings) -> Batch {
+        self.databases = Databases::within(around.db, around.slot);
+        self.facts = Collector::with_enough(around.enough);
+        let mut feeder = Feeder::at_record(self.options.limits.clone(), around.header, offset);
+        let mut inside = Inside(self);
+        let failed = match feeder.feed(bytes, &mut inside) {
+            Ok(_) if feeder.is_between_records() => None,
+            Ok(_) => feeder.finish(&mut inside).err(),
+            Err(error) => Some(error),
+        };
+        Batch {
+            found: self.take_found(),
+            suspects: std::mem::replace(&mut self.suspects, Suspects::new(self.options.max_findings)),
+            tally: std::mem::take(&mut self.keys.tally),
+            failed,
+        }
+    }
+
+    /// What the next records belong to, if they can be left to a batch; of the types in `enough` no names are wanted.
+    pub(crate) fn surroundings(&self, enough: TypeSet) -> Option<Surroundings> {
+        let header = self.header.filter(|_| !self.options.quick && !self.extras.has_meta())?;
+        Some(Surroundings { header, db: self.databases.db, slot: self.databases.slot(), enough })
+    }
+
+    /// Leaves records to a batch, which ends at `end`. Answers what was found since the last time: it belongs before the
+    /// batch.
+    pub(crate) fn leave(&mut self, extent: Extent, end: u64) -> Found {
+        self.keys.close_hole(&mut self.findings);
+        self.keys.pending = None;
+        self.databases.count(extent.keys, extent.expires);
+        self.offset = end;
+        self.take_found()
+    }
+
+    fn take_found(&mut self) -> Found {
+        Found { findings: self.findings.take(), facts: self.facts.take() }
+    }
+
+    /// Takes over what a batch of the current database held. What was found in it is the caller's to put in order.
+    pub(crate) fn absorb(&mut self, batch: Batch) -> Found {
+        self.keys.tally.absorb(&batch.tally);
+        self.suspects.append(batch.suspects);
+        batch.found
+    }
+
+    /// Moves the names of the keys so far into a table that is shared.
+    pub(crate) fn move_keys(&mut self, table: &mut Table) {
+        self.keys.table.move_into(table);
+    }
+
+    /// The table for the names of all keys.
+    pub(crate) fn table(options: &Options) -> Table {
+        Table::new(options.limits.duplicate_bytes / 2)
+    }
+
+    /// Takes back all that was found and all keys, at the end of the walk.
+    pub(crate) fn gather(&mut self, mut found: Found, mut table: Table) {
+        found.append(self.take_found());
+        Found { findings: self.findings, facts: self.facts } = found;
+        self.move_keys(&mut table);
+        self.keys.table = table;
+    }
+}
+
+/// Hands the records of a batch to its verifier.
+struct Inside<'a>(&'a mut RdbVerifier);
+
+impl Consumer for Inside<'_> {
+    #[inline]
+    fn event(&mut self, event: &Event<&[u8]>) {
+        self.0.event(event, || 0);
+    }
+
+    #[inline]
+    fn ahead(&mut self, window: &[u8], offset: u64) -> usize {
+        self.0.plain_keys(window, offset)
+    }
+}
