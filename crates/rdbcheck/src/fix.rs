@@ -1,4 +1,5 @@
-//! `--fix`, `--truncate-to-timestamp` and `--undo`: a plan, a question, the changes, and the check again.
+//! `--fix`, `--truncate-to-timestamp`, `--preen` and `--undo`: a plan, a question unless it is `--preen`, the changes, and
+//! the check again.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -81,7 +82,12 @@ impl Fix<'_> {
     /// Repairs what a check found, and gives what `again` finds then.
     pub(crate) fn run(self, entry: Entry, again: impl FnOnce() -> Entry) -> Entry {
         let (Ok(report), Some(set)) = (&entry.outcome, &entry.set) else { return entry };
-        let plan = match repair::aof::plan(set, &self.args.repair.plan_options()) {
+        let options = self.args.repair.plan_options();
+        let plan = match options.only_interrupted {
+            true => repair::aof::preen(set, options.max_loss),
+            false => repair::aof::plan(set, &options),
+        };
+        let plan = match plan {
             Ok(plan) => plan,
             Err(error) => {
                 let why = format!("no plan could be made: {}", reason(&error));
@@ -122,9 +128,10 @@ impl Fix<'_> {
         if !plan.within_max_loss() {
             return Err((Status::Refused, "more bytes would go than --max-loss allows".to_owned()));
         }
-        if self.args.repair.yes {
-            let why = "the plan is not enough, and --yes applies only one that is";
-            return if plan.may_be_applied_unasked() { Ok(()) } else { Err((Status::Refused, why.to_owned())) };
+        if self.args.repair.unasked() {
+            let option = if self.args.repair.preen { "--preen" } else { "--yes" };
+            let why = format!("the plan is not enough, and {option} applies only one that is");
+            return if plan.may_be_applied_unasked() { Ok(()) } else { Err((Status::Refused, why)) };
         }
         consented("Apply this plan?")
     }
@@ -185,14 +192,14 @@ fn described(plan: &Plan, damaged: bool) -> Vec<String> {
 
 /// Whether a plan may be applied once it was shown.
 fn may_follow(args: &AofCheck) -> bool {
-    !args.repair.dry_run && (args.repair.yes || ask::somebody_is_there())
+    !args.repair.dry_run && (args.repair.unasked() || ask::somebody_is_there())
 }
 
 /// Prints a plan as text on standard output. If changes `follow` and nobody has seen it there, it goes to standard error:
 /// nothing may be changed without a plan that was shown, and a question is asked about what can be seen.
 fn show(output: &mut Output, lines: &[String], follow: bool, args: &AofCheck) {
     let shown = output.lines(lines);
-    if follow && (!shown || !args.repair.yes && !output.is_terminal()) {
+    if follow && (!shown || !args.repair.unasked() && !output.is_terminal()) {
         // Nobody is left to show it to who closed standard error.
         let _ = lines.iter().try_for_each(|line| writeln!(io::stderr(), "{line}"));
     }

@@ -26,6 +26,7 @@ mod source;
 mod suspects;
 mod value;
 
+pub(crate) use aof::Clamped;
 pub use aof::{aof_in, aof_path, aof_set, aof_slice};
 pub use codes::{Code, Severity};
 pub use drive::{Push, file, reader, slice};

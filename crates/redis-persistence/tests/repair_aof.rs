@@ -2,11 +2,10 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use redis_persistence::aof::dir::find_on_disk;
@@ -19,13 +18,10 @@ use testkit::server::{LoadVerdict, Product, load_verdict, require};
 #[path = "aof_support/cases.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod cases;
+#[path = "aof_support/folder.rs"]
+mod folder;
 
-/// A process that is being started has all open files of this one for a moment.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use folder::{alone, copy, files};
 
 /// The inputs that servers do not load and that no plan makes loadable, with the reason.
 const NOT_MENDED: &[(&str, &str)] = &[
@@ -67,32 +63,6 @@ const NOT_MENDED: &[(&str, &str)] = &[
     ("m095", "a listed file is missing"),
 ];
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
-fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(root).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.insert(path.clone(), fs::read(path).unwrap());
-        }
-    }
-    found
-}
-
 fn plan_of(root: &Path, options: &FixOptions) -> Plan {
     plan(&find_on_disk(root).unwrap(), options).unwrap()
 }
@@ -101,28 +71,14 @@ fn run(plan: &Plan) -> Applied {
     apply(plan, &ApplyOptions::default(), &mut |_| {}).unwrap()
 }
 
-/// The server that has to load an input, and the column that says what it did with the damaged one.
-fn judge(id: &str) -> (Product, &'static str) {
-    match &id[..4] {
-        "s150" | "m067" => (Product::Valkey91, "load_vk9.1.2"),
-        "s151" | "m068" => (Product::Redis86, "load_8.6.3"),
-        _ => (Product::Redis70, "load_7.0.15"),
-    }
-}
-
-/// How many keys a server loaded, by the table; `None` if it did not load.
-fn loaded_before(column: &str) -> Option<u64> {
-    column.strip_prefix("load:").map(|rest| rest.split(';').next().unwrap().parse().unwrap())
-}
-
 fn check(case: &cases::Case, failures: &Mutex<Vec<String>>) {
     let fail = |text: String| failures.lock().unwrap().push(format!("{}: {text}", case.id));
     let root = TempDir::new().unwrap();
     let root = root.path();
     copy(&cases::folder().join(&case.id), root);
     let before = files(root);
-    let (product, column) = judge(&case.id);
-    let keys_before = loaded_before(case.column(column));
+    let product = case.judge();
+    let keys_before = case.loaded_keys();
     let plan = plan_of(root, &FixOptions::default());
     let reason = NOT_MENDED.iter().find(|(id, _)| case.id.starts_with(&format!("{id}-")));
     if !plan.may_be_applied_unasked() {
@@ -134,7 +90,7 @@ fn check(case: &cases::Case, failures: &Mutex<Vec<String>>) {
     if let Some((_, reason)) = reason {
         fail(format!("listed ({reason}), but there is a plan: {:#?}", plan.describe()));
     }
-    if keys_before.is_some() && case.column(column).find("->").is_none() && plan.loss().bytes > 0 {
+    if keys_before.is_some() && !case.is_cut_at_load() && plan.loss().bytes > 0 {
         fail(format!("the server loads it whole, the plan cuts it: {:#?}", plan.describe()));
     }
 
@@ -235,7 +191,7 @@ fn limits_and_wrong_names_are_kept() {
     copy(&cases::folder().join("m005-trunc-last"), root.path());
     let with = |max_loss, file: Option<&str>| {
         let file = file.map(|name| name.as_bytes().to_vec());
-        plan_of(root.path(), &FixOptions { max_loss, file, timestamp: None })
+        plan_of(root.path(), &FixOptions { max_loss, file, ..FixOptions::default() })
     };
     assert!(with(Some(24), None).may_be_applied_unasked());
     assert!(!with(Some(23), None).may_be_applied_unasked());

@@ -13,8 +13,8 @@ use crate::units;
 #[derive(Debug, Parser)]
 #[command(name = "aofcheck", version, max_term_width = 110, disable_help_flag = true, disable_version_flag = true)]
 #[command(override_usage = "aofcheck [OPTIONS] PATH...", after_help = EXAMPLES)]
-#[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp"]).multiple(true))]
-#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "undo"]).multiple(true))]
+#[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp", "preen"]).multiple(true))]
+#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "preen", "undo"]).multiple(true))]
 pub struct AofCheck {
     /// An appendonlydir, its manifest, one append-only file, or a server's directory
     #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "undo"])]
@@ -40,6 +40,10 @@ pub struct Repair {
     /// The same, and take back what was written after that time: Unix seconds, or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = units::time_ms, allow_hyphen_values = true)]
     pub truncate_to_timestamp: Option<i64>,
+    /// Mend unasked what an interrupted write leaves (a torn last command, zeros at the end, an open transaction, a manifest
+    /// without its last line end), and nothing if there is other damage: for use at every start, before the server
+    #[arg(long, conflicts_with_all = ["fix", "truncate_to_timestamp", "yes", "file"])]
+    pub preen: bool,
     /// Take a repair back, by the record that it left
     #[arg(long, value_name = "RECORD", conflicts_with_all = ["repair", "paths"])]
     pub undo: Option<PathBuf>,
@@ -68,16 +72,23 @@ Examples:
   aofcheck /var/lib/redis/appendonlydir
   aofcheck --fix --dry-run /var/lib/redis/appendonlydir
   aofcheck --fix --yes --max-loss 1M --backup-dir /backup /var/lib/redis/appendonlydir
+  aofcheck --preen --max-loss 1M /var/lib/redis/appendonlydir
   aofcheck --truncate-to-timestamp 2025-03-01T12:00:00Z appendonlydir
 Exit codes (several paths: the first of 1, 2, 3 that any has):
   0 sound (after a repair: the result is)   2 usage, or not readable   3 cannot be judged
   1 damaged, not as demanded, or a repair that was declined or refused";
 
 impl Repair {
+    /// Whether nobody is asked.
+    #[must_use]
+    pub fn unasked(&self) -> bool {
+        self.yes || self.preen
+    }
+
     /// Whether a plan is to be made.
     #[must_use]
     pub fn wanted(&self) -> bool {
-        self.fix || self.truncate_to_timestamp.is_some()
+        self.fix || self.preen || self.truncate_to_timestamp.is_some()
     }
 
     /// What to plan for.
@@ -89,6 +100,7 @@ impl Repair {
             max_loss: self.max_loss.map(|bytes| bytes as u64),
             file: self.file.as_ref().map(name),
             timestamp: self.timestamp(),
+            only_interrupted: self.preen,
         }
     }
 
@@ -128,6 +140,10 @@ mod tests {
             &["--fix", "--undo", "record"],
             &["--undo", "record", "dir"],
             &["--timeline", "--fix", "dir"],
+            &["--timeline", "--preen", "dir"],
+            &["--preen", "--fix", "dir"],
+            &["--preen", "--yes", "dir"],
+            &["--preen", "--undo", "record"],
             &["--fix", "--yes", "--dry-run", "dir"],
             &["--fix"],
             &[],

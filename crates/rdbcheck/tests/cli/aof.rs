@@ -4,6 +4,7 @@ mod fix;
 mod golden;
 mod input;
 mod limits;
+mod preen;
 mod terminal;
 mod timeline;
 mod undo;

@@ -8,9 +8,15 @@
 //! of the server's version. A damaged image, a missing file and a manifest that could mean several things are
 //! [`Plan::reasons`].
 
+mod planned;
+mod preen;
+pub(super) mod tail;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+
+pub use preen::preen;
 
 use super::walk::{Stop, Walk, walk};
 use super::{Cut, Plan, Seen, SetAside, Step, manifest, tally};
@@ -27,6 +33,9 @@ pub struct FixOptions {
     pub file: Option<Vec<u8>>,
     /// Also take back what was written after this unix time, in seconds, as the timestamps in the files tell.
     pub timestamp: Option<i64>,
+    /// Only mend what an interrupted write leaves: a torn last command, zeros at the end, an open transaction at the end, a
+    /// manifest without its last line end. Anything else is a reason to leave all as it is.
+    pub only_interrupted: bool,
 }
 
 /// One of the files that servers load, with what was found in it.
@@ -94,6 +103,9 @@ impl<'s> Planner<'s> {
         self.why = mend.why;
         self.plan.reasons = mend.reasons;
         self.plan.notes = mend.notes;
+        if self.options.only_interrupted {
+            self.keep_manifest_but_for_a_line_end();
+        }
 
         let loaded = self.walk()?;
         let named = self.options.file.as_deref();
@@ -124,6 +136,16 @@ impl<'s> Planner<'s> {
         self.plan.steps.extend(asides);
         self.plan.steps.extend(cuts);
         self.part_of_set()
+    }
+
+    /// The name of a file is never guessed: a manifest is only given the end of its last line.
+    fn keep_manifest_but_for_a_line_end(&mut self) {
+        let old = self.set.manifest.as_ref().map_or(&[][..], |file| &file.bytes[..]);
+        if self.content.as_deref().is_some_and(|new| new.strip_suffix(b"\n") != Some(old)) {
+            let why = std::mem::take(&mut self.why).join("; ");
+            self.plan.reasons.push(format!("the manifest has to be mended ({why}), and that is not done unasked"));
+            self.content = None;
+        }
     }
 
     /// The files that servers would load once the manifest is mended, in their order, up to the one with a later timestamp;
@@ -211,6 +233,10 @@ impl<'s> Planner<'s> {
         let Some(stop) = walk.later.as_ref().or(walk.stop.as_ref()) else { return Ok(None) };
         if stop.to >= walk.seen.size {
             self.plan.reasons.push(format!("{name} grew while it was read"));
+            return Ok(None);
+        }
+        if self.options.only_interrupted && !stop.interrupted {
+            self.plan.reasons.push(format!("{name} is damaged ({}), and that is not mended unasked", stop.why));
             return Ok(None);
         }
         let is_named = self.options.file.as_deref() == Some(&part.name[..]);

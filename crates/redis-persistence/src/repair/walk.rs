@@ -5,7 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::Seen;
-use crate::aof::{Annotation, Grammar, LineEnd, Parser, Reader, Record, StreamState, TransactionEvent};
+use super::aof::tail::{self, Tail};
+use crate::aof::{Annotation, Grammar, LineEnd, Parser, Reader, Record, StreamState, Transaction, TransactionEvent};
 use crate::rdb::Payload;
 use crate::verify::{self, Options, Verdict};
 use crate::{Error, ErrorKind, ReadError, reader};
@@ -42,6 +43,8 @@ pub(super) struct Stop {
     pub why: String,
     /// Whether the bytes there are none that a server was interrupted in writing.
     pub foreign: bool,
+    /// Whether nothing else is behind it than an interrupted write: what goes then was never whole.
+    pub interrupted: bool,
     /// Whether a transaction is open there.
     pub in_transaction: bool,
 }
@@ -111,20 +114,26 @@ impl Walk {
         let mut reader = Reader::with_parser(input, Parser::at(Grammar::Loader, self.image_end)).seeking();
         let mut state = StreamState::default();
         let mut discard = None;
+        let mut nested = false;
+        let mut last = (self.image_end, None);
         loop {
             let before = state.last_timestamp();
+            let open = state.transaction();
             match reader.next_record() {
                 Ok(Some(record)) => {
                     let later = until.and_then(|until| beyond(&record, until));
                     if let Some(time) = later {
-                        let open = state.transaction();
                         let to = open.map_or(record.start(), |open| open.start);
                         let why = format!("the writes from the timestamp {time} on are taken back");
-                        self.later = Some(Stop { to, why, foreign: false, in_transaction: open.is_some() });
+                        self.later =
+                            Some(Stop { to, why, foreign: false, interrupted: false, in_transaction: open.is_some() });
                         self.since = before;
                         return Ok(());
                     }
+                    last = (record.start(), open);
                     match state.feed(&record) {
+                        Some(TransactionEvent::Opened) => nested = false,
+                        Some(TransactionEvent::NestedMulti) => nested = true,
                         Some(TransactionEvent::QueuedDiscard) => discard = discard.or(Some(record.start())),
                         Some(TransactionEvent::Closed) => {
                             if let Some(at) = discard.take() {
@@ -148,18 +157,17 @@ impl Walk {
                     }
                 }
                 Ok(None) => {
-                    if let Some(open) = state.transaction() {
+                    if let Some(open) = open {
                         let why = format!("the transaction at byte {} has no EXEC", open.start);
-                        self.stop = Some(Stop { to: open.start, why, foreign: false, in_transaction: true });
+                        let interrupted = !nested;
+                        self.stop =
+                            Some(Stop { to: open.start, why, foreign: false, interrupted, in_transaction: true });
                     }
                     break;
                 }
                 Err(ReadError::Io(error)) => return Err(error),
                 Err(ReadError::Parse(error)) => {
-                    let open = state.transaction();
-                    let to = open.map_or(error.start(), |open| open.start);
-                    let (why, foreign) = self.describe(&error)?;
-                    self.stop = Some(Stop { to, why, foreign, in_transaction: open.is_some() });
+                    self.stop = Some(self.stop_at(&error, (open, nested), last)?);
                     break;
                 }
             }
@@ -179,30 +187,33 @@ impl Walk {
         }
     }
 
-    /// What a server stops at, in words, and whether it is nothing that an interrupted write leaves.
-    fn describe(&mut self, error: &Error) -> io::Result<(String, bool)> {
-        let start = error.start();
-        Ok(match error.kind() {
-            ErrorKind::UnexpectedEof { .. } => (format!("the file ends inside the command at byte {start}"), false),
-            ErrorKind::NotARecord(0) if self.only_zeros(start)? => {
-                (format!("from byte {start} on there is nothing but zeros"), false)
-            }
-            _ => (error.to_string(), true),
-        })
-    }
-
-    fn only_zeros(&mut self, from: u64) -> io::Result<bool> {
-        self.file.seek(SeekFrom::Start(from))?;
-        let mut block = vec![0; 64 << 10];
-        loop {
-            match self.file.read(&mut block) {
-                Ok(0) => return Ok(true),
-                Ok(read) if block[..read].iter().all(|byte| *byte == 0) => {}
-                Ok(_) => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+    /// Where servers stop at an error, with the transaction that is open there, and the record before with that before it.
+    fn stop_at(
+        &mut self,
+        error: &Error,
+        (open, nested): (Option<Transaction>, bool),
+        last: (u64, Option<Transaction>),
+    ) -> io::Result<Stop> {
+        let (mut at, mut open) = (error.start(), open);
+        let tail = tail::classify(&mut self.file, at, self.seen.size)?;
+        let mut why = match (tail, error.kind()) {
+            (Tail::Zeros, _) => format!("from byte {at} on there is nothing but zeros"),
+            (Tail::TornThenZeros, _) => format!("the command at byte {at} goes over into zeros that last to the end"),
+            (_, ErrorKind::UnexpectedEof { .. }) => format!("the file ends inside the command at byte {at}"),
+            _ => error.to_string(),
+        };
+        if tail == Tail::Zeros && tail::zeros_from(&mut self.file, last.0, self.seen.size)? < at {
+            // Servers do not look at the two bytes behind a value, and take a few zeros into one that was torn.
+            (at, open) = last;
+            why = format!("the command at byte {at} goes over into zeros that last to the end");
         }
+        Ok(Stop {
+            to: open.map_or(at, |open| open.start),
+            why,
+            foreign: tail == Tail::Foreign && !matches!(error.kind(), ErrorKind::UnexpectedEof { .. }),
+            interrupted: matches!(tail, Tail::Torn | Tail::Zeros | Tail::TornThenZeros) && !(nested && open.is_some()),
+            in_transaction: open.is_some(),
+        })
     }
 }
 

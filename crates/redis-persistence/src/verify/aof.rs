@@ -27,7 +27,7 @@ use super::report::{AofFacts, Counts, DuplicateCheck, Kind, Part, Report, Verdic
 use crate::aof::dir::{self, AofSet, NextStart, Node, Role, Shape, Tree};
 use crate::aof::official::{Disk, Opened, Walk, has_file_line};
 use crate::aof::{Grammar, Parser, Reader};
-use input::Clamped;
+pub(crate) use input::Clamped;
 use log::Log;
 use records::{Place, Records};
 

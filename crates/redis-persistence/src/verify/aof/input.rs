@@ -4,14 +4,14 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 /// The input of one file.
 #[derive(Debug)]
-pub(super) struct Clamped<F> {
+pub(crate) struct Clamped<F> {
     file: F,
     at: u64,
     size: u64,
 }
 
 impl<F: Read + Seek> Clamped<F> {
-    pub(super) fn new(file: F, size: u64) -> Self {
+    pub(crate) fn new(file: F, size: u64) -> Self {
         Self { file, at: 0, size }
     }
 
