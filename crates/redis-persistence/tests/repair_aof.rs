@@ -20,6 +20,8 @@ use testkit::server::{LoadVerdict, Product, load_verdict, require};
 mod cases;
 #[path = "aof_support/folder.rs"]
 mod folder;
+#[path = "aof_support/load.rs"]
+mod load;
 
 use folder::{alone, copy, files};
 

@@ -10,13 +10,15 @@ use redis_persistence::repair::{ApplyOptions, Plan, Step, aof, apply, undo};
 use redis_persistence::verify::{Options, Verdict, aof_path};
 use tempfile::TempDir;
 use testkit::resp::AofWriter;
-use testkit::server::{LoadVerdict, Product, load_verdict, require};
+use testkit::server::{LoadVerdict, load_verdict, require};
 
 #[path = "aof_support/cases.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod cases;
 #[path = "aof_support/folder.rs"]
 mod folder;
+#[path = "aof_support/load.rs"]
+mod load;
 
 use folder::{alone, copy, files};
 
@@ -52,12 +54,13 @@ fn only_interrupted_writes_are_mended() {
             continue;
         }
         mended.push(format!("{} {}", &case.id[..4], kind(&plan)));
+        assert!(case.loaded_keys().is_none() || case.is_cut_at_load(), "{} loads as it is", case.id);
         let _alone = alone();
         let applied = apply(&plan, &ApplyOptions::default(), &mut |_| {}).unwrap();
         assert_eq!(aof_path(root, &Options::default()).unwrap().verdict, Verdict::Sound, "{}", case.id);
         let again = preen(root, None);
         assert!(again.is_empty() && again.sufficient(), "{}: {:#?}", case.id, again.describe());
-        if let Some(installed) = require(Product::Redis70) {
+        if let Some(installed) = require(case.judge()) {
             let copied = TempDir::new().unwrap();
             copy(root, copied.path());
             let settings = ["--appendonly", "yes", "--aof-load-truncated", "no"];
