@@ -43,7 +43,7 @@ fn other_damage_and_too_much_of_it_is_left() -> TestResult {
     for (case, args, why) in [
         ("m005-trunc-last", &["--preen", "--max-loss", "23", "set"][..], "more bytes would go than --max-loss allows"),
         ("m006-trunc-middle", &["--preen", "set"], "is not the last file"),
-        ("s065-garbage-tail", &["--preen", "set"], "that is not mended unasked"),
+        ("s065-garbage-tail", &["--preen", "set"], "is damaged (0xde begins neither"),
         ("m051-rdb-base-crc", &["--preen", "set"], "is damaged"),
         ("m003-missing-incr", &["--preen", "set"], "no file of this name is there"),
         ("m001-rdb-base", &["--preen", "set"], "There is nothing to change"),
