@@ -14,7 +14,8 @@ use crate::exit::Exit;
 use crate::fix::{self, Fix};
 use crate::open::reason;
 use crate::render::Output;
-use crate::run::{checked, inputs, instead_of_checking};
+use crate::run::{checked, inputs, instead_of_checking, servers};
+use crate::servers::Servers;
 use crate::timeline::Timeline;
 use crate::tree::WatchedDisk;
 
@@ -29,22 +30,35 @@ pub fn run(args: &AofCheck) -> Exit {
     if let Some(record) = &args.repair.undo {
         return fix::undo(TOOL, record, args);
     }
-    let options = args.common.options();
-    inputs(TOOL, &args.common, &args.paths, |path, output| one(path, args, &options, output))
+    let servers = match servers(TOOL, &args.common) {
+        Ok(servers) => servers,
+        Err(exit) => return exit,
+    };
+    let how = How { args, options: args.common.options(), servers };
+    inputs(TOOL, &args.common, &args.paths, |path, output| one(path, &how, output))
+}
+
+/// How to check.
+struct How<'a> {
+    args: &'a AofCheck,
+    options: Options,
+    servers: Servers,
 }
 
 /// Checks what lies under a path, and repairs it if that is asked for.
-fn one(path: &Path, args: &AofCheck, options: &Options, output: &mut Output) -> Entry {
-    let entry = check(path, args, options);
+fn one(path: &Path, how: &How<'_>, output: &mut Output) -> Entry {
+    let args = how.args;
+    let entry = check(path, how);
     checked(TOOL, &args.common, &entry, output);
     if !args.repair.wanted() {
         return entry;
     }
     let fix = Fix { tool: TOOL, args, path, output };
-    fix.run(entry, || check(path, args, options))
+    fix.run(entry, || check(path, how))
 }
 
-fn check(path: &Path, args: &AofCheck, options: &Options) -> Entry {
+fn check(path: &Path, how: &How<'_>) -> Entry {
+    let How { args, options, servers } = how;
     let mut tree = WatchedDisk { progress: args.common.progress };
     let found = dir::find(&mut tree, path).and_then(|set| {
         let report = verify::aof_set(&mut tree, &set, options)?;
@@ -55,7 +69,7 @@ fn check(path: &Path, args: &AofCheck, options: &Options) -> Entry {
     let path = path.to_owned();
     match found {
         Ok((report, set, timeline, ends)) => {
-            let mut entry = Entry::new(path, Ok(report), args.common.demands()).diagnosed(&ends);
+            let mut entry = Entry::new(path, Ok(report), args.common.demands()).diagnosed(&ends).judged(servers);
             if args.repair.wanted() {
                 // The plan that follows is the advice.
                 entry.advice.clear();

@@ -3,6 +3,7 @@
 mod aofcheck;
 
 use std::num::NonZero;
+use std::io;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,7 @@ use redis_persistence::verify::{Duplicates, Options};
 
 use crate::entry::Demands;
 use crate::progress::When;
+use crate::servers::{Asked, Servers, setting};
 use crate::units;
 
 pub use aofcheck::{AofCheck, Repair};
@@ -35,9 +37,11 @@ pub struct RdbCheck {
 const EXAMPLES: &str = "\
 Examples:
   rdbcheck dump.rdb
+  rdbcheck --for redis-7.2 --for valkey-newest --conf redis.conf dump.rdb
   rdbcheck --json --require-checksum --expect-keys 1000 backup/*.rdb > report.json
 Exit codes (several files: the first of 1, 2, 3 that any has):
-  0 sound   1 damaged, or not as demanded   2 usage, or not readable   3 cannot be judged";
+  0 sound   2 usage, or not readable   3 cannot be judged
+  1 damaged, not as demanded, or not loaded by a server named with --for";
 
 /// What both commands take.
 #[derive(Debug, Args)]
@@ -58,6 +62,16 @@ pub struct Common {
     /// Work on N threads [default: one for each processor]; the report is the same for every N
     #[arg(long, help_heading = "Checks", value_name = "N")]
     pub threads: Option<NonZero<usize>>,
+
+    /// Would that server load it? Such as redis-7.2 or valkey-9.1, or newest; exit with 1 if not
+    #[arg(long = "for", help_heading = "Servers", value_name = "SERVER", value_delimiter = ',')]
+    pub servers: Vec<Asked>,
+    /// A setting of these servers, such as databases=32
+    #[arg(long = "set", help_heading = "Servers", value_name = "NAME=VALUE", value_parser = setting, requires = "servers")]
+    pub settings: Vec<(String, String)>,
+    /// Their configuration file, for the settings that matter; --set outranks it
+    #[arg(long, help_heading = "Servers", value_name = "FILE", requires = "servers")]
+    pub conf: Option<PathBuf>,
 
     /// Exit with 1 on warnings too
     #[arg(long, help_heading = "Demands")]
@@ -176,6 +190,14 @@ impl Common {
             threads: self.threads,
             limits: Limits { duplicate_bytes, ..limits },
         }
+    }
+
+    /// The servers that files are judged for.
+    ///
+    /// # Errors
+    /// If their configuration file cannot be read.
+    pub fn judges(&self) -> io::Result<Servers> {
+        Servers::new(&self.servers, self.conf.as_deref(), &self.settings)
     }
 
     /// What is asked for beyond the absence of errors.

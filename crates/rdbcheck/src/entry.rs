@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use redis_persistence::aof::dir::AofSet;
 use redis_persistence::diagnose::{self, Cause, Step};
+use redis_persistence::target::{Loads, Outcome};
 use redis_persistence::verify::{Checksum, Kind, Report, Severity, Verdict};
 
 use crate::ends::Ends;
 use crate::exit::Exit;
 use crate::fix::Repaired;
+use crate::servers::Servers;
 use crate::timeline::Timeline;
 use crate::units::{commas, number};
 
@@ -26,6 +28,8 @@ pub struct Entry {
     pub cause: Option<Cause>,
     /// What to do about it.
     pub advice: Vec<Step>,
+    /// What the servers that were asked for would do with it.
+    pub loads: Vec<Loads>,
     /// The files of an append-only set.
     pub set: Option<AofSet>,
     /// The timestamps in them, if these were asked for.
@@ -50,7 +54,17 @@ impl Entry {
     #[must_use]
     pub fn new(path: PathBuf, outcome: Result<Report, String>, demands: Demands) -> Self {
         let unmet = outcome.as_ref().map(|report| demands.unmet(report)).unwrap_or_default();
-        Self { path, outcome, unmet, cause: None, advice: Vec::new(), set: None, timeline: None, repaired: None }
+        Self {
+            path,
+            outcome,
+            unmet,
+            cause: None,
+            advice: Vec::new(),
+            loads: Vec::new(),
+            set: None,
+            timeline: None,
+            repaired: None,
+        }
     }
 
     /// The same with the cause, and with what to do about it.
@@ -59,6 +73,22 @@ impl Entry {
         let Ok(report) = &self.outcome else { return self };
         let cause = diagnose::diagnose(&ends.head, &ends.tail, report);
         Self { advice: diagnose::advice(report, cause.as_ref()), cause, ..self }
+    }
+
+    /// The same with what servers would do with it, and what to do if one would not load it.
+    #[must_use]
+    pub fn judged(mut self, servers: &Servers) -> Self {
+        let Ok(report) = &self.outcome else { return self };
+        self.loads = servers.judge(report);
+        for answer in self.loads.iter().filter(|answer| !answer.loads && answer.by_default != Outcome::Unknown) {
+            self.unmet.push(format!("--for {} ({})", answer.target, answer.by_default));
+            for step in diagnose::to_load(report, answer) {
+                if report.verdict != Verdict::Damaged && !self.advice.contains(&step) {
+                    self.advice.push(step);
+                }
+            }
+        }
+        self
     }
 
     /// Whether there is a report without an error.
@@ -75,6 +105,9 @@ impl Entry {
             Ok(_) if self.repaired.as_ref().is_some_and(|repaired| repaired.status.is_failure()) => Exit::Damaged,
             Ok(_) if !self.unmet.is_empty() => Exit::Damaged,
             Ok(report) => match report.verdict {
+                Verdict::Sound if self.loads.iter().any(|answer| answer.by_default == Outcome::Unknown) => {
+                    Exit::Unknown
+                }
                 Verdict::Sound => Exit::Sound,
                 Verdict::Damaged => Exit::Damaged,
                 Verdict::Unknown => Exit::Unknown,

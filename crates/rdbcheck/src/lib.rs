@@ -25,6 +25,7 @@ pub mod progress;
 pub mod redact;
 pub mod render;
 pub mod run;
+pub mod servers;
 pub mod shell;
 pub mod timeline;
 pub mod tree;

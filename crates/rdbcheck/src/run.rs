@@ -15,6 +15,7 @@ use crate::explain::explain;
 use crate::open::{self, reason};
 use crate::progress::{Watched, When};
 use crate::render::Output;
+use crate::servers::Servers;
 
 /// Runs `rdbcheck`.
 #[must_use]
@@ -31,13 +32,17 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
         );
         return Exit::Unreadable;
     }
+    let servers = match servers(TOOL, &args.common) {
+        Ok(servers) => servers,
+        Err(exit) => return exit,
+    };
     let options = args.common.options();
     inputs(TOOL, &args.common, &args.files, |path, output| {
         let (outcome, ends) = match rdb(path, &options, args.common.progress) {
             Ok((report, ends)) => (Ok(report), ends),
             Err(error) => (Err(reason(&error)), Ends::default()),
         };
-        let entry = Entry::new(path.to_owned(), outcome, args.common.demands()).diagnosed(&ends);
+        let entry = Entry::new(path.to_owned(), outcome, args.common.demands()).diagnosed(&ends).judged(&servers);
         checked(TOOL, &args.common, &entry, output);
         entry
     })
@@ -56,6 +61,23 @@ fn rdb(path: &Path, options: &Options, progress: When) -> io::Result<(verify::Re
     let base = input.stream_position()?;
     let report = verify::file(&mut input, options)?;
     Ok((report, Ends::of(input, base)?))
+}
+
+/// The servers to judge for; what is odd about their configuration file is said at once.
+pub(crate) fn servers(tool: &str, common: &Common) -> Result<Servers, Exit> {
+    let conf = || common.conf.as_deref().unwrap_or(Path::new("")).display();
+    match common.judges() {
+        Ok(servers) => {
+            for note in &servers.notes {
+                say(tool, &format!("{}: line {}: {}", conf(), note.line, note.message));
+            }
+            Ok(servers)
+        }
+        Err(error) => {
+            say(tool, &format!("{}: {}", conf(), reason(&error)));
+            Err(Exit::Unreadable)
+        }
+    }
 }
 
 /// Does with each input what `each` does, which prints what came of it; gives the exit of all.

@@ -10,13 +10,15 @@
 //! damage.rs     an RDB: newer, another product's, zeros, two in one, keys twice, cut, changed bytes
 //! ```
 //!
-//! What to do about it says [`advice`], in steps; and [`hint`] in a line for each kind of error.
+//! What to do about it says [`advice`], in steps; [`to_load`] where a server would not load it; and [`hint`] in a line for
+//! each kind of error.
 
 mod advice;
 mod code;
 mod damage;
 mod hint;
 mod kinds;
+mod servers;
 mod sets;
 mod transfer;
 
@@ -26,6 +28,7 @@ use crate::verify::{Finding, Kind, Name, Report};
 pub use advice::{Step, advice};
 pub use code::CauseCode;
 pub use hint::hint;
+pub use servers::to_load;
 
 /// Why a file is as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

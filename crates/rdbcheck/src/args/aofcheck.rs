@@ -76,7 +76,7 @@ Examples:
   aofcheck --truncate-to-timestamp 2025-03-01T12:00:00Z appendonlydir
 Exit codes (several paths: the first of 1, 2, 3 that any has):
   0 sound (after a repair: the result is)   2 usage, or not readable   3 cannot be judged
-  1 damaged, not as demanded, or a repair that was declined or refused";
+  1 damaged, not as demanded, not loaded by a server named with --for, or a repair that was declined or refused";
 
 impl Repair {
     /// Whether nobody is asked.

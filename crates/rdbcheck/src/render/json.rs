@@ -4,6 +4,7 @@
 mod aof;
 mod findings;
 mod repair;
+mod servers;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,6 +19,7 @@ use aof::{AofView, PartView, RowView};
 use findings::{CauseView, FindingView};
 use repair::RepairView;
 pub(super) use repair::UndoView;
+use servers::LoadsView;
 
 /// A number; a text from 2^53 on, where readers that know only doubles would change it.
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +41,6 @@ impl Serialize for Signed {
     }
 }
 
-/// An object without members.
-type Nothing = BTreeMap<&'static str, ()>;
 type ByName<'a> = BTreeMap<&'a str, Number>;
 
 #[derive(Serialize)]
@@ -66,7 +66,7 @@ struct FileView<'a> {
     duplicates: Option<&'a str>,
     aof: Option<AofView<'a>>,
     parts: Vec<PartView<'a>>,
-    loads_on: Nothing,
+    loads_on: BTreeMap<&'a str, LoadsView<'a>>,
     findings: Vec<FindingView<'a>>,
     findings_total: Number,
     cause: Option<CauseView<'a>>,
@@ -126,7 +126,7 @@ fn file(entry: &Entry, redact: bool) -> FileView<'_> {
         duplicates: report.map(|r| r.duplicates.as_str()),
         aof: report.and_then(|r| aof::facts(entry, r)),
         parts: report.map(aof::parts).unwrap_or_default(),
-        loads_on: Nothing::new(),
+        loads_on: servers::all(&entry.loads, &entry.path, redact),
         findings: report.map(|r| findings::all(r, &entry.path, redact)).unwrap_or_default(),
         findings_total: Number(report.map_or(0, |r| r.findings_total)),
         cause: entry.cause.as_ref().map(|c| findings::cause(c, &entry.path, redact)),

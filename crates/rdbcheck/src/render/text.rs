@@ -4,6 +4,7 @@
 mod cause;
 mod contents;
 mod findings;
+mod servers;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use redis_persistence::verify::{Code, Kind, Report, Severity, Verdict};
@@ -56,6 +57,7 @@ pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
             remarks(&mut page, 2, report);
         }
     }
+    servers::servers(&mut page, &entry.loads, style);
     cause::advice(&mut page, &entry.advice, &entry.path);
     page.text
 }

@@ -7,6 +7,7 @@ use redis_persistence::verify::{Finding, Kind, Name, Report, Severity};
 use serde::Serialize;
 
 use super::Number;
+use crate::redact;
 use crate::render::stand_in;
 use crate::shell::fill;
 
@@ -46,10 +47,6 @@ pub(super) struct FindingView<'a> {
 }
 
 pub(super) fn cause<'a>(cause: &'a Cause, path: &Path, redact: bool) -> CauseView<'a> {
-    let name = |name: &Name| match name {
-        Name::Key { key, .. } => stand_in(key, redact).unwrap_or_else(|| name.to_string()),
-        _ => name.to_string(),
-    };
     CauseView {
         code: cause.code.as_str(),
         message: &cause.message,
@@ -57,8 +54,17 @@ pub(super) fn cause<'a>(cause: &'a Cause, path: &Path, redact: bool) -> CauseVie
         command: cause.command.as_ref().map(|command| fill(command, path)),
         file: cause.file.as_deref(),
         offset: cause.offset.map(Number),
-        keys: cause.keys.iter().map(name).collect(),
+        keys: cause.keys.iter().map(|name| named(name, redact)).collect(),
         evidence: &cause.evidence,
+    }
+}
+
+/// A key, or something else that is named, in one text.
+pub(super) fn named(name: &Name, redact: bool) -> String {
+    match name {
+        Name::Key { db, key } if redact && *db != 0 => format!("{} (db {db})", redact::key(key)),
+        Name::Key { key, .. } if redact => redact::key(key),
+        _ => name.to_string(),
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn cause(page: &mut Page, cause: &Cause, verdict: Verdict, style: Sty
 }
 
 /// A key with its database, or a place.
-fn named(name: &Name, style: Style) -> String {
+pub(super) fn named(name: &Name, style: Style) -> String {
     match name {
         Name::Key { db, key } => {
             let key = stand_in(key, style.redact).unwrap_or_else(|| escape::quoted(key));

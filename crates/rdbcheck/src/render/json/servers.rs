@@ -1,0 +1,66 @@
+//! What servers would do with the file, in the document.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use redis_persistence::target::{Loads, Why};
+use serde::Serialize;
+
+use super::Number;
+use super::findings::named;
+
+#[derive(Serialize)]
+pub(super) struct LoadsView<'a> {
+    loads: bool,
+    by_default: &'a str,
+    cuts: Vec<CutView>,
+    skips: Vec<WhyView<'a>>,
+    because: Vec<WhyView<'a>>,
+    basis: &'a str,
+}
+
+#[derive(Serialize)]
+struct CutView {
+    file: String,
+    from: Number,
+    to: Number,
+}
+
+#[derive(Serialize)]
+struct WhyView<'a> {
+    code: &'a str,
+    count: Number,
+    first: Vec<String>,
+    message: &'a str,
+}
+
+/// By the name of the server.
+pub(super) fn all<'a>(answers: &'a [Loads], path: &Path, redact: bool) -> BTreeMap<&'a str, LoadsView<'a>> {
+    answers.iter().map(|answer| (answer.target.name(), loads(answer, path, redact))).collect()
+}
+
+fn loads<'a>(answer: &'a Loads, path: &Path, redact: bool) -> LoadsView<'a> {
+    let cuts = answer.cuts.iter().map(|cut| CutView {
+        file: cut.file.clone().unwrap_or_else(|| path.to_string_lossy().into_owned()),
+        from: Number(cut.from),
+        to: Number(cut.to),
+    });
+    let whys = |whys: &'a [Why]| whys.iter().map(|why| reason(why, redact)).collect();
+    LoadsView {
+        loads: answer.loads,
+        by_default: answer.by_default.as_str(),
+        cuts: cuts.collect(),
+        skips: whys(&answer.skips),
+        because: whys(&answer.because),
+        basis: answer.target.basis().as_str(),
+    }
+}
+
+fn reason(why: &Why, redact: bool) -> WhyView<'_> {
+    WhyView {
+        code: why.reason.as_str(),
+        count: Number(why.count),
+        first: why.first.iter().map(|name| named(name, redact)).collect(),
+        message: &why.message,
+    }
+}

@@ -1,0 +1,64 @@
+//! What servers would do with the file: a table, and below each row why.
+
+use redis_persistence::target::{Cut, Loads, Outcome, Why};
+
+use super::cause::named;
+use super::{BOLD, KEY, Style, color};
+use crate::escape;
+use crate::render::page::{Page, shorten};
+use redis_persistence::verify::Severity;
+
+/// The answers for all servers that were asked for.
+pub(super) fn servers(page: &mut Page, answers: &[Loads], style: Style) {
+    if answers.is_empty() {
+        return;
+    }
+    page.paragraph(0, &format!("{:<14}{:<9}{:<17}{}", "server", "loads", "by default", "known from"), BOLD, "");
+    for answer in answers {
+        let word = match (answer.loads, answer.by_default) {
+            (true, _) => "yes",
+            (false, Outcome::Unknown) => "unknown",
+            (false, _) => "NO",
+        };
+        let ansi = match word {
+            "yes" => color(Severity::Note),
+            "NO" => color(Severity::Error),
+            _ => color(Severity::Warning),
+        };
+        let basis = format!("{:<17}{}", answer.by_default.as_str(), answer.target.basis().as_str());
+        page.paragraph(0, &format!("{:<14}{word:<9}", answer.target.name()), ansi, &basis);
+        for why in &answer.because {
+            reason(page, "", why, style);
+        }
+        for cut in &answer.cuts {
+            page.plain(4, &cut_off(cut));
+        }
+        for why in &answer.skips {
+            reason(page, "but: ", why, style);
+        }
+    }
+}
+
+/// `redis-7.0 does not know type 26 (stream): 3 times: "a", "b", "c"`.
+fn reason(page: &mut Page, lead: &str, why: &Why, style: Style) {
+    let mut line = format!("{lead}{}", escape::plain(why.message.as_bytes()));
+    let names: Vec<_> = why.first.iter().map(|name| named(name, style)).collect();
+    let more = if why.count > names.len() as u64 && !names.is_empty() { ", ..." } else { "" };
+    match (why.count, names.is_empty()) {
+        (0 | 1, true) => {}
+        (_, true) => line.push_str(&format!(": {}", crate::units::number(why.count, "time"))),
+        (1, false) => line.push_str(&format!(": {}", names.join(", "))),
+        (n, false) => line.push_str(&format!(": {}: {}{more}", crate::units::number(n, "time"), names.join(", "))),
+    }
+    page.plain(4, &line);
+}
+
+fn cut_off(cut: &Cut) -> String {
+    let file =
+        cut.file.as_ref().map_or_else(|| "the file".to_owned(), |file| shorten(&escape::plain(file.as_bytes()), KEY));
+    format!(
+        "it cuts {file} from {} to {}",
+        crate::units::number(cut.from, "byte"),
+        crate::units::number(cut.to, "byte")
+    )
+}
