@@ -2,8 +2,8 @@
 
 mod aofcheck;
 
-use std::num::NonZero;
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 

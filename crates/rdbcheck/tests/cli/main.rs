@@ -7,6 +7,7 @@ mod counts;
 mod golden;
 mod options;
 mod pipes;
+mod servers;
 
 use std::error::Error;
 use std::io;
