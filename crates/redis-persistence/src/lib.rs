@@ -1,5 +1,59 @@
 //! Parse, verify and repair the files that Redis and Valkey persist to: RDB snapshots, append-only files and multi-part
 //! `appendonlydir` directories.
+//!
+//! ```
+//! use redis_persistence::verify::{self, Options, Verdict};
+//!
+//! // A dump of one key, cut off in its value.
+//! let report = verify::slice(b"REDIS0004\xfe\x00\x00\x03key\x05val", &Options::default());
+//! assert_eq!(report.verdict, Verdict::Damaged);
+//! let finding = &report.findings[0];
+//! assert_eq!((finding.code.as_str(), finding.start, finding.failed_at), ("rdb-truncated", 16, 20));
+//! ```
+//!
+//! # The formats on one page
+//!
+//! ```text
+//! RDB   "REDIS0011" or "VALKEY080"                  signature and version
+//!       AUX, SELECTDB, RESIZEDB, functions ...      an opcode byte each, then its fields
+//!       [expiry] [idle or frequency]                before a key
+//!       type byte, key, value                       a value is strings, numbers, or one packed blob (listpack, ...)
+//!       EOF, CRC-64 of all before it
+//!
+//! AOF   [an RDB]                                    only in a base file
+//!       *3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n    a command, as clients send them
+//!       #TS:1700000000\r\n                          an annotation
+//!
+//! appendonlydir/                                    from Redis 7.0 on
+//!       appendonly.aof.manifest                     which files make up the set, and in which order
+//!       appendonly.aof.1.base.rdb                   a snapshot, or commands (.base.aof)
+//!       appendonly.aof.1.incr.aof, ...              the commands since
+//! ```
+//!
+//! The first lines of [`rdb`], [`aof`] and [`aof::manifest`] have the details, those of the modules below them the rest.
+//!
+//! # What to use for what
+//!
+//! | to | use |
+//! |---|---|
+//! | know whether a file is good | [`verify::file`], [`verify::reader`], [`verify::aof_path`] |
+//! | verify what passes by | [`verify::Push`] |
+//! | know whether a server would load it | [`target::judge`] on the report |
+//! | know what happened to it | [`diagnose::diagnose`] on the report |
+//! | read keys and values | [`reader::Reader`], [`rdb::events`], [`push::Push`] |
+//! | read commands | [`aof::Reader`], [`aof::Parser`] |
+//! | write an RDB | [`rdb::Writer`] |
+//! | mend an append-only file | [`repair::aof::plan`], then `repair::apply` |
+//!
+//! The parsers borrow from the bytes they are shown, decode nothing that nobody asks for, and hold a bounded amount of memory
+//! whatever a file says ([`Limits`]). An [`Error`] has two offsets, where the thing began and where it failed. The verifier
+//! makes findings of errors, so damage is a report and not an `Err`.
+//!
+//! # Features
+//!
+//! * `serde`: `Serialize` for [`verify::Report`] and what is in it, in the shape of `docs/report.schema.json`.
+//!
+//! No C compiler is needed, and no dependency appears in a public signature but `bytes` (and `serde` behind its feature).
 #![forbid(unsafe_code)]
 
 pub mod aof;

@@ -14,7 +14,6 @@ mod files;
 mod single;
 mod walk;
 
-use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -364,7 +363,7 @@ fn join(folder: &Path, name: &[u8]) -> PathBuf {
 }
 
 #[cfg(unix)]
-fn os_name(name: &[u8]) -> &OsStr {
+fn os_name(name: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(name)
 }
 
