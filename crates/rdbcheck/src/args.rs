@@ -15,6 +15,7 @@ use crate::entry::Demands;
 use crate::progress::When;
 use crate::servers::{Asked, Servers, setting};
 use crate::units;
+use crate::unpack::Budget;
 
 pub use aofcheck::{AofCheck, Repair};
 
@@ -62,6 +63,9 @@ pub struct Common {
     /// Work on N threads [default: one for each processor]; the report is the same for every N
     #[arg(long, help_heading = "Checks", value_name = "N")]
     pub threads: Option<NonZero<usize>>,
+    /// Give up where a packed input unpacks to more, such as 500G [default: 4G, or 250 times its size]
+    #[arg(long, help_heading = "Checks", value_name = "BYTES", value_parser = units::bytes)]
+    pub max_unpacked: Option<usize>,
 
     /// Would that server load it? Such as redis-7.2 or valkey-9.1, or newest; exit with 1 if not
     #[arg(long = "for", help_heading = "Servers", value_name = "SERVER", value_delimiter = ',')]
@@ -198,6 +202,12 @@ impl Common {
     /// If their configuration file cannot be read.
     pub fn judges(&self) -> io::Result<Servers> {
         Servers::new(&self.servers, self.conf.as_deref(), &self.settings)
+    }
+
+    /// How much a packed input may unpack to.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        self.max_unpacked.map_or(Budget::Usual, |most| Budget::Bytes(most as u64))
     }
 
     /// What is asked for beyond the absence of errors.

@@ -14,6 +14,7 @@ use crate::fix::Repaired;
 use crate::servers::Servers;
 use crate::timeline::Timeline;
 use crate::units::{commas, number};
+use crate::unpack::Packing;
 
 /// What came of one input.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Entry {
     pub advice: Vec<Step>,
     /// What the servers that were asked for would do with it.
     pub loads: Vec<Loads>,
+    /// How the input was packed.
+    pub packing: Option<Packing>,
     /// The files of an append-only set.
     pub set: Option<AofSet>,
     /// The timestamps in them, if these were asked for.
@@ -61,6 +64,7 @@ impl Entry {
             cause: None,
             advice: Vec::new(),
             loads: Vec::new(),
+            packing: None,
             set: None,
             timeline: None,
             repaired: None,

@@ -1,8 +1,8 @@
 //! What the commands `rdbcheck` and `aofcheck` share: arguments, opening of inputs, progress, reports, exit codes.
 //!
 //! ```text
-//! args -> run -> for each input: open, tree -> library -> Entry -> exit code
-//!                                  └ progress  └ ends, diagnose  └ render::{text, aof, json}
+//! args -> run -> for each input: open, unpack, tree -> library -> Entry -> exit code
+//!                                          └ progress  └ ends, diagnose  └ render::{text, aof, json}
 //!         aofcheck -> fix: plan -> question -> apply -> the check again
 //! ```
 //!
@@ -22,6 +22,7 @@ pub mod explain;
 pub mod fix;
 pub mod open;
 pub mod progress;
+pub mod read;
 pub mod redact;
 pub mod render;
 pub mod run;
@@ -30,3 +31,4 @@ pub mod shell;
 pub mod timeline;
 pub mod tree;
 pub mod units;
+pub mod unpack;

@@ -25,6 +25,8 @@ pub struct Input {
     /// How many bytes are left of it, if that can be known.
     pub size: Option<u64>,
     at: u64,
+    /// What was looked at before it was read, of an input that cannot seek.
+    ahead: Vec<u8>,
     /// Up to where pages were dropped, where they are.
     dropped: Option<u64>,
 }
@@ -83,14 +85,29 @@ impl Input {
             admit(kind, false)?;
         }
         if !kind.is_file() {
-            return Ok(Self { file, seekable: false, size: None, at: 0, dropped: None });
+            return Ok(Self { file, seekable: false, size: None, at: 0, ahead: Vec::new(), dropped: None });
         }
         let at = file.stream_position()?;
         // These are wishes: where the system does not grant them, nothing is lost.
         let _ = fadvise(&file, 0, None, Advice::Sequential);
         let _ = fadvise(&file, 0, None, Advice::NoReuse);
         let (size, dropped) = (metadata.len().checked_sub(at), (metadata.len() >= LARGE).then_some(at));
-        Ok(Self { file, seekable: true, size, at, dropped })
+        Ok(Self { file, seekable: true, size, at, ahead: Vec::new(), dropped })
+    }
+
+    /// The next bytes, at most `most` of them, which stay to be read.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn head(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        self.by_ref().take(most as u64).read_to_end(&mut head)?;
+        if self.seekable {
+            self.seek(SeekFrom::Current(-i64::try_from(head.len()).map_err(io::Error::other)?))?;
+        } else {
+            self.ahead.splice(..0, head.iter().copied());
+        }
+        Ok(head)
     }
 
     fn drop_behind(&mut self) {
@@ -104,6 +121,12 @@ impl Input {
 
 impl Read for Input {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if !self.ahead.is_empty() {
+            let n = self.ahead.len().min(buf.len());
+            buf[..n].copy_from_slice(&self.ahead[..n]);
+            self.ahead.drain(..n);
+            return Ok(n);
+        }
         let n = self.file.read(buf)?;
         self.at += n as u64;
         self.drop_behind();

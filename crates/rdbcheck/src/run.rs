@@ -1,19 +1,18 @@
 //! From arguments to the exit code: what both commands do with their inputs.
 
-use std::io::{self, Seek as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
-use redis_persistence::verify::{self, Options};
 
 use crate::args::{Common, Format, RdbCheck};
-use crate::ends::{Ends, Kept};
+use crate::ends::Ends;
 use crate::entry::Entry;
 use crate::escape;
 use crate::exit::Exit;
 use crate::explain::explain;
-use crate::open::{self, reason};
-use crate::progress::{Watched, When};
+use crate::open::reason;
+use crate::read;
 use crate::render::Output;
 use crate::servers::Servers;
 
@@ -38,29 +37,15 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
     };
     let options = args.common.options();
     inputs(TOOL, &args.common, &args.files, |path, output| {
-        let (outcome, ends) = match rdb(path, &options, args.common.progress) {
-            Ok((report, ends)) => (Ok(report), ends),
-            Err(error) => (Err(reason(&error)), Ends::default()),
+        let (outcome, ends, packing) = match read::rdb(path, &options, &args.common) {
+            Ok(read) => (Ok(read.report), read.ends, read.packing),
+            Err(error) => (Err(reason(&error)), Ends::default(), None),
         };
         let entry = Entry::new(path.to_owned(), outcome, args.common.demands()).diagnosed(&ends).judged(&servers);
+        let entry = Entry { packing, ..entry };
         checked(TOOL, &args.common, &entry, output);
         entry
     })
-}
-
-/// Verifies one RDB, and keeps its ends.
-fn rdb(path: &Path, options: &Options, progress: When) -> io::Result<(verify::Report, Ends)> {
-    let input = open::open(path)?;
-    let (seekable, size) = (input.seekable, input.size);
-    let mut input = Watched::new(input, escape::plain(path.as_os_str().as_encoded_bytes()), size, progress);
-    if !seekable {
-        let mut input = Kept::new(input);
-        let report = verify::reader(&mut input, options)?;
-        return Ok((report, input.ends()));
-    }
-    let base = input.stream_position()?;
-    let report = verify::file(&mut input, options)?;
-    Ok((report, Ends::of(input, base)?))
 }
 
 /// The servers to judge for; what is odd about their configuration file is said at once.

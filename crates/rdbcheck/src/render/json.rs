@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 
 use crate::entry::Entry;
 use crate::escape;
+use crate::unpack::Packing;
 use aof::{AofView, PartView, RowView};
 use findings::{CauseView, FindingView};
 use repair::RepairView;
@@ -70,6 +71,8 @@ struct FileView<'a> {
     findings: Vec<FindingView<'a>>,
     findings_total: Number,
     cause: Option<CauseView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packing: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<Vec<RowView<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,6 +133,7 @@ fn file(entry: &Entry, redact: bool) -> FileView<'_> {
         findings: report.map(|r| findings::all(r, &entry.path, redact)).unwrap_or_default(),
         findings_total: Number(report.map_or(0, |r| r.findings_total)),
         cause: entry.cause.as_ref().map(|c| findings::cause(c, &entry.path, redact)),
+        packing: entry.packing.map(Packing::as_str),
         timeline: report.and_then(|r| aof::timeline(entry, r)),
         repair: entry.repaired.as_ref().map(repair::of),
     }

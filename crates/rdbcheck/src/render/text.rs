@@ -51,7 +51,7 @@ pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
         page.paragraph(0, &aof::head(entry, report), BOLD, "");
         aof::contents(&mut page, entry, report, style);
     } else {
-        page.paragraph(0, &contents::head(report), BOLD, "");
+        page.paragraph(0, &contents::head(report, entry.packing), BOLD, "");
         if report.format.is_some() {
             contents(&mut page, 2, report, style);
             remarks(&mut page, 2, report);

@@ -15,7 +15,7 @@ fn inputs() -> std::io::Result<Vec<(&'static str, Vec<u8>)>> {
         ("empty-file", Vec::new()),
         ("zeros", vec![0; 100]),
         ("text", b"This is no dump: someone saved a log under its name.\n".to_vec()),
-        ("gzip", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00".to_vec()),
+        ("gzip", GZIP_IN_GZIP.to_vec()),
         ("byte-order-mark", [b"\xef\xbb\xbf".as_slice(), &old].concat()),
         ("version-digit", changed(&old, 8, b'4')),
         ("newer-version", RdbWriter::redis(42).select_db(0).string_key(b"key", b"value").finish()),
@@ -33,6 +33,10 @@ fn inputs() -> std::io::Result<Vec<(&'static str, Vec<u8>)>> {
         ("hostile-names", keys(&[HOSTILE, HOSTILE, b"a\xff\x00b", b"a\xff\x00b"]).encode().bytes),
     ])
 }
+
+/// Packed twice: one gzip is unpacked, the other is not looked for.
+const GZIP_IN_GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x93\xef\xe6\x60\x00\
+    \x03\x66\x66\x06\x18\x00\x00\xfb\x70\xee\xc6\x14\x00\x00\x00";
 
 /// A name that clears a terminal, sets its title, and writes from right to left.
 const HOSTILE: &[u8] = "\x1b[2J\x1b]0;title\x07\r\n\"quoted\" \u{9b}31m \u{202e}\u{200b}日本".as_bytes();

@@ -6,6 +6,8 @@ mod broken;
 mod counts;
 mod golden;
 mod options;
+#[cfg(feature = "packed")]
+mod packed;
 mod pipes;
 mod servers;
 

@@ -7,12 +7,20 @@ use super::Style;
 use crate::escape;
 use crate::render::page::{Page, shorten};
 use crate::units::{commas, date, number, size};
+use crate::unpack::Packing;
 
 /// How many databases are shown.
 const FIRST_DATABASES: usize = 16;
 
-/// What the file is: `RDB 12 of Redis 7.4.1, written 2025-03-01 12:00:00 UTC, 12.3 MB`.
-pub(super) fn head(report: &Report) -> String {
+/// What the file is: `RDB 12 of Redis 7.4.1, written 2025-03-01 12:00:00 UTC, 12.3 MB`; before it `in gzip: `, if it was
+/// packed.
+pub(super) fn head(report: &Report, packing: Option<Packing>) -> String {
+    let mut head = packing.map_or_else(String::new, |packing| format!("in {packing}: "));
+    head.push_str(&unpacked_head(report));
+    head
+}
+
+fn unpacked_head(report: &Report) -> String {
     let Some(format) = &report.format else {
         return match report.kind {
             _ if report.size == 0 => "an empty file".to_owned(),

@@ -1,0 +1,133 @@
+//! Inputs as backups store them: one stream, packed by gzip, zstd, lz4 or xz.
+//!
+//! ```text
+//! packed bytes -> [ a thread of its own: decoder -> Budget -> blocks ] -> channel -> Read
+//!                                                     ^---- emptied blocks ----'
+//! ```
+//! The decoder has its own thread, so that the check takes no longer than the unpacking. A handful of blocks goes around,
+//! whatever the size of the stream.
+
+mod budget;
+mod decode;
+mod packing;
+
+use std::io::{self, Read};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread::{self, JoinHandle};
+
+pub use budget::Budget;
+pub use packing::Packing;
+
+/// How many unpacked bytes go through the channel at once.
+const BLOCK: usize = 256 << 10;
+/// How many blocks may wait.
+const AHEAD: usize = 4;
+
+/// What lies in a packed stream.
+#[derive(Debug)]
+pub struct Unpacked {
+    filled: Option<Receiver<io::Result<Vec<u8>>>>,
+    emptied: Sender<Vec<u8>>,
+    block: Vec<u8>,
+    at: usize,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl Unpacked {
+    /// Unpacks a stream from where it stands to its end, within a budget.
+    ///
+    /// # Errors
+    /// If this build cannot unpack that, or the system gives no thread. Damage of the stream is an error of reading.
+    pub fn new(input: impl Read + Send + 'static, packing: Packing, budget: Budget) -> io::Result<Self> {
+        packing.admit()?;
+        let (filled, from_worker) = mpsc::sync_channel(AHEAD);
+        let (emptied, to_worker) = mpsc::channel();
+        let worker = thread::Builder::new().name(format!("un{packing}")).spawn(move || {
+            if let Err(error) = work(input, packing, budget, &filled, &to_worker) {
+                // Nobody waits for it any more if this fails.
+                let _ = filled.send(Err(error));
+            }
+        })?;
+        Ok(Self { filled: Some(from_worker), emptied, block: Vec::new(), at: 0, worker: Some(worker) })
+    }
+
+    /// Waits for the next block. At the end of the stream there is none.
+    fn next_block(&mut self) -> io::Result<bool> {
+        let Some(filled) = &self.filled else { return Ok(false) };
+        let Ok(block) = filled.recv() else {
+            self.filled = None;
+            return Ok(false);
+        };
+        let used = std::mem::replace(&mut self.block, block?);
+        self.at = 0;
+        // The worker is gone by now, or takes it.
+        let _ = self.emptied.send(used);
+        Ok(true)
+    }
+}
+
+/// Unpacks until the stream or the reader's wish ends.
+fn work(
+    input: impl Read + Send + 'static,
+    packing: Packing,
+    budget: Budget,
+    filled: &SyncSender<io::Result<Vec<u8>>>,
+    emptied: &Receiver<Vec<u8>>,
+) -> io::Result<()> {
+    let (input, packed) = budget::counted(input);
+    let mut decoder = decode::decoder(packing, input).map_err(|error| explained(packing, 0, error))?;
+    let mut unpacked = 0;
+    loop {
+        let mut block = emptied.try_recv().unwrap_or_default();
+        block.clear();
+        let outcome = decoder.by_ref().take(BLOCK as u64).read_to_end(&mut block);
+        let length = block.len() as u64;
+        if length > 0 && filled.send(Ok(block)).is_err() {
+            return Ok(());
+        }
+        unpacked += length;
+        outcome.map_err(|error| explained(packing, unpacked, error))?;
+        if length == 0 {
+            return Ok(());
+        }
+        budget.admit(unpacked, packed.get())?;
+    }
+}
+
+/// An error of the decoder, with what was being read and how far it came.
+fn explained(packing: Packing, unpacked: u64, error: io::Error) -> io::Error {
+    let what = match error.kind() {
+        // The input's own errors carry a number of the system.
+        _ if error.raw_os_error().is_some() => return error,
+        io::ErrorKind::UnexpectedEof => "the packed data end too early".to_owned(),
+        _ => format!("the packed data are damaged ({error})"),
+    };
+    io::Error::new(error.kind(), format!("{packing}: {what}, after {unpacked} unpacked bytes"))
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.block.len() && !self.next_block()? {
+            return Ok(0);
+        }
+        let rest = &self.block[self.at..];
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.at += length;
+        Ok(length)
+    }
+}
+
+impl Drop for Unpacked {
+    fn drop(&mut self) {
+        // The worker sees a closed channel at its next block, and ends.
+        self.filled = None;
+        if let Some(worker) = self.worker.take() {
+            // A panic of the decoder was an early end of the stream for the reader; there is nothing to add here.
+            let _ = worker.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! How a stream is packed, by its first bytes.
+//!
+//! | packed by | begins with |
+//! |---|---|
+//! | gzip | `1f 8b 08` |
+//! | zstd | `28 b5 2f fd`; a frame to skip: `50` to `5f`, `2a 4d 18` |
+//! | lz4 | `04 22 4d 18` |
+//! | xz | `fd "7zXZ" 00` |
+
+use std::fmt;
+use std::io;
+
+/// A way to pack a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Packing {
+    /// RFC 1952, also several members one after the other.
+    Gzip,
+    /// RFC 8878, also several frames.
+    Zstd,
+    /// The LZ4 frame format.
+    Lz4,
+    /// The .xz format, also several streams.
+    Xz,
+}
+
+impl Packing {
+    /// As many bytes as tell it.
+    pub const HEAD: usize = 6;
+
+    /// How a stream that begins with these bytes is packed, if it is.
+    #[must_use]
+    pub fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            [0x04, 0x22, 0x4d, 0x18, ..] => Some(Self::Lz4),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            _ => None,
+        }
+    }
+
+    /// Its name, as reports give it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Lz4 => "lz4",
+            Self::Xz => "xz",
+        }
+    }
+
+    /// Lets pass what this build can unpack.
+    pub(super) fn admit(self) -> io::Result<()> {
+        if cfg!(feature = "packed") {
+            return Ok(());
+        }
+        let why = format!("it is packed by {self}, and this build does not unpack (feature \"packed\")");
+        Err(io::Error::new(io::ErrorKind::Unsupported, why))
+    }
+}
+
+impl fmt::Display for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
