@@ -9,7 +9,7 @@ use redis_persistence::rdb::{Family, Payload};
 use redis_persistence::verify::{Code, Finding, Options, Severity, Verdict};
 use testkit::rdb::File;
 use testkit::rng::Rng;
-use three_ways::{Dribble, verify_all, walk_push, walk_reader, walk_slice};
+use three_ways::{Dribble, assert_same, verify_all, walk_push, walk_reader, walk_slice};
 
 /// The versions of which testkit makes whole files.
 const VERSIONS: [(testkit::rdb::Family, u32); 16] = {
@@ -54,8 +54,8 @@ proptest! {
         let limits = if long { tight() } else { Limits::default() };
         let whole = walk_slice(&file.bytes, &limits);
         prop_assert_eq!(&whole.1, &None);
-        prop_assert_eq!(&walk_reader(Dribble::new(&file.bytes, seed, most), &limits), &whole);
-        prop_assert_eq!(&walk_push(&file.bytes, &limits, seed, most), &whole);
+        assert_same(&walk_reader(Dribble::new(&file.bytes, seed, most), &limits), &whole);
+        assert_same(&walk_push(&file.bytes, &limits, seed, most), &whole);
     }
 
     #[test]
@@ -65,8 +65,8 @@ proptest! {
         bytes[at] = byte;
         let limits = if long { tight() } else { Limits::default() };
         let whole = walk_slice(&bytes, &limits);
-        prop_assert_eq!(&walk_reader(Dribble::new(&bytes, seed, most), &limits), &whole);
-        prop_assert_eq!(&walk_push(&bytes, &limits, seed, most), &whole);
+        assert_same(&walk_reader(Dribble::new(&bytes, seed, most), &limits), &whole);
+        assert_same(&walk_push(&bytes, &limits, seed, most), &whole);
     }
 
     #[test]
@@ -114,6 +114,18 @@ proptest! {
     fn any_bytes_give_a_report(bytes: Vec<u8>) {
         let report = verify_all(&bytes, &Options::default(), 1, 7);
         prop_assert_ne!(report.verdict, Verdict::Sound);
+    }
+}
+
+#[test]
+fn what_a_file_is_does_not_depend_on_chunks() {
+    let mut tar = vec![b'r'; 300];
+    tar[257..262].copy_from_slice(b"ustar");
+    let zeros_and_more = [&[0; 100][..], b"REDIS"].concat();
+    for bytes in [&tar[..], b"REDIse.t-S0redis\xe7\xff and more", b"some words and then \xff", &zeros_and_more] {
+        for most in 1..12 {
+            verify_all(bytes, &Options::default(), most as u64, most);
+        }
     }
 }
 

@@ -51,6 +51,12 @@ fn add(walk: &mut Walk, event: &Event<&[u8]>) {
     walk.0.push(event);
 }
 
+/// The walks must be the same. A score that is not a number is the same as another one.
+#[track_caller]
+pub fn assert_same(one: &Walk, other: &Walk) {
+    assert!(one == other || format!("{one:?}") == format!("{other:?}"), "{one:?}\nis not\n{other:?}");
+}
+
 /// Walks a slice.
 pub fn walk_slice(data: &[u8], limits: &Limits) -> Walk {
     let mut walk = (Vec::new(), None);
