@@ -40,16 +40,21 @@ impl<'a> Blob<'a> {
             Body::Lzf { data, decoded: size } => {
                 let place = Place::span(string.start, string.end).reading(Reading::Packed);
                 let fits = usize::try_from(size).ok().filter(|size| *size <= limit);
-                let Some(size) = fits else {
-                    findings.add(Code::PackedUnchecked, place, || {
-                        format!("a packed value of {size} bytes, decoded, is larger than is looked into")
-                    });
-                    return None;
+                // What is not looked into is damaged all the same if its tokens do not give that size.
+                let result = match fits {
+                    Some(size) => lzf::inflate_into(data, size, decoded),
+                    None => lzf::validate(data, size),
                 };
-                if let Err(error) = lzf::inflate_into(data, size, decoded) {
+                if let Err(error) = result {
                     let data_at = string.end - data.len() as u64;
                     let place = Place { failed_at: data_at + error.at, ..place }.detail(lzf_detail(&error));
                     findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
+                    return None;
+                }
+                if fits.is_none() {
+                    findings.add(Code::PackedUnchecked, place, || {
+                        format!("a packed value of {size} bytes, decoded, is larger than is looked into")
+                    });
                     return None;
                 }
                 blob(decoded, None)

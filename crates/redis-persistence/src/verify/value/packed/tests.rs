@@ -65,6 +65,7 @@ fn faults_of_the_encoding_keep_their_place_and_element() {
     assert_eq!(checked.elements, [1]);
     finds(20, &Lp::new().push(b"a").count(2).finish(), &[(Code::ListpackBadCount, 4, 9, Some(1))]);
     finds(20, b"\x07\0\0\0\0\0\0", &[(Code::ListpackBadEnd, 6, 6, None)]);
+    finds(20, b"\x0a\0\0\0\x01\0\x85a\x02\xFF", &[(Code::ListpackOverrun, 6, 9, Some(0))]);
     let prevlen = Zl::new().push(b"a").push_with_prevlen(9, b"b").finish();
     finds(13, &prevlen, &[(Code::ZiplistBadPrevlen, 13, 13, Some(0))]);
     finds(11, &Intset { width: 3, ..Intset::new(&[1]) }.finish(), &[(Code::IntsetBadHeader, 0, 0, None)]);
@@ -260,6 +261,9 @@ fn compressed_blobs_and_blobs_that_cannot_be_opened() {
     assert_eq!(damaged.places(), [(Code::LzfDamaged, 12, 17)]);
     let limits = Limits { packed_bytes: 20, ..Limits::default() };
     assert_eq!(check_within(&file(20, &stored), &limits).places(), [(Code::PackedUnchecked, 12, 12)]);
+    // What is too large to be looked into can still be known not to be that large.
+    let bomb = compressed(b"\x01ab", 3, 1 << 60);
+    assert_eq!(check(&file(20, &bomb)).codes(), [Code::LzfDamaged]);
     let raw = file(20, &StrForm::Raw.encode(&blob));
     assert_eq!(check_within(&raw, &limits).places(), [(Code::PackedUnchecked, 12, 12)]);
 }
