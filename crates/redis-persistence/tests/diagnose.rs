@@ -220,6 +220,8 @@ fn other_products_and_versions() {
     says(&rdb(&enterprise), CauseCode::RedisEnterprise, &["Redis Enterprise"]);
     let newer = RdbWriter::with_header(b"REDIS0042", 42).aux(b"redis-ver", b"11.0.1").finish();
     says(&rdb(&newer), CauseCode::NewerVersion, &["version 42", "11.0.1"]);
+    let hostile = RdbWriter::with_header(b"REDIS0042", 42).aux(b"redis-ver", b"1\x1b[2J").finish();
+    says(&rdb(&hostile), CauseCode::NewerVersion, &["1\\u{1b}[2J"]);
 }
 
 #[test]

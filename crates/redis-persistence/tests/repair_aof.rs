@@ -322,6 +322,7 @@ fn manifests_that_could_mean_two_things_are_not_mended_unasked() {
     assert_eq!(two, (Some("file a.2.base.rdb seq 2 type b\n".to_owned()), false));
     assert!(!mended("", &["a.1.base.rdb", "a.1.incr.aof", "a.3.incr.aof"]).1);
     assert!(!mended(&format!("{whole}???\n"), &["a.1.base.rdb"]).1);
+    assert!(!mended(whole.trim_end(), &["a.1.base.rdb"]).1);
     // What a line calls history stays dead.
     let history = "file a.1.incr.aof seq 1 type h\n";
     assert_eq!(mended(&format!("{history}{base}???\n"), &both), (Some(base.to_owned()), true));

@@ -50,7 +50,7 @@ fn product(report: &Report) -> Option<Cause> {
     );
     let cause = Cause::new(C::NewerVersion, message);
     Some(match &format.writer {
-        Some(writer) => cause.evidence(format!("{} {writer} wrote it", format.family)),
+        Some(writer) => cause.evidence(format!("{} {} wrote it", format.family, writer.escape_debug())),
         None => cause,
     })
 }

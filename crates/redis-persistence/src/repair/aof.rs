@@ -154,16 +154,21 @@ impl<'s> Planner<'s> {
         let parts: Vec<&Part> = match &self.content {
             Some(content) => {
                 let (manifest, _) = Manifest::parse(content);
-                let names = manifest.base().into_iter().chain(manifest.incrs());
-                names.filter_map(|entry| self.set.parts.iter().find(|part| part.name == entry.name)).collect()
+                let mut parts = Vec::new();
+                for entry in manifest.base().into_iter().chain(manifest.incrs()) {
+                    match self.set.parts.iter().find(|part| part.name == entry.name) {
+                        Some(part) => parts.push(part),
+                        None => self.missing(&entry.name),
+                    }
+                }
+                parts
             }
             None => self.set.parts.iter().filter(|part| part.role.is_loaded()).collect(),
         };
         let mut loaded: Vec<Loaded<'s>> = Vec::new();
         for part in parts {
             if part.size().is_none() {
-                let name = part.name.escape_ascii();
-                self.plan.reasons.push(format!("{name} is listed, and no file of this name is there"));
+                self.missing(&part.name);
                 continue;
             }
             if loaded.iter().any(|file| file.part.path == part.path) {
@@ -180,6 +185,10 @@ impl<'s> Planner<'s> {
             loaded.push(Loaded { part, walk });
         }
         Ok(loaded)
+    }
+
+    fn missing(&mut self, name: &[u8]) {
+        self.plan.reasons.push(format!("{} is listed, and no file of this name is there", name.escape_ascii()));
     }
 
     fn listed_twice(&mut self, part: &Part, loaded: &[Loaded<'_>]) {
