@@ -15,6 +15,7 @@
 //! `naive_*` decoders, which answer `None`.
 #![forbid(unsafe_code)]
 
+pub mod bombs;
 pub mod crc64;
 pub mod damage;
 pub mod dataset;
