@@ -13,18 +13,30 @@ const WORDS: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rng {
     state: u64,
+    /// What is drawn before, from its end.
+    script: Vec<u8>,
 }
 
 impl Rng {
     /// A generator whose whole sequence follows from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self { state: seed, script: Vec::new() }
+    }
+
+    /// A generator whose first numbers are the bytes of `script`, so that a fuzzer can steer what is made of them. 255
+    /// stands for a number of 64 bits that follows from its place.
+    #[must_use]
+    pub fn scripted(script: &[u8]) -> Self {
+        Self { state: 0, script: script.iter().rev().copied().collect() }
     }
 
     /// The next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        if let Some(number) = self.script.pop().filter(|number| *number != 255) {
+            return number.into();
+        }
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -111,6 +123,14 @@ mod tests {
         assert_ne!(Rng::new(7).next_u64(), Rng::new(8).next_u64());
         // The published first output of splitmix64 for seed 0.
         assert_eq!(Rng::new(0).next_u64(), 0xE220_A839_7B1D_CDAF);
+    }
+
+    #[test]
+    fn a_script_comes_first() {
+        let mut rng = Rng::scripted(&[7, 255, 9]);
+        let mut plain = Rng::new(0);
+        let numbers: Vec<u64> = (0..4).map(|_| plain.next_u64()).collect();
+        assert_eq!([(); 4].map(|()| rng.next_u64()), [7, numbers[1], 9, numbers[3]]);
     }
 
     #[test]
