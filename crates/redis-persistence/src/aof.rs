@@ -16,6 +16,7 @@
 //!
 //! [`Parser`] looks at slices and does no input or output; [`Reader`] drives it from [`std::io::Read`] in bounded memory.
 
+pub mod commands;
 mod counts;
 pub mod dir;
 pub mod manifest;

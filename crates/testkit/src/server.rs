@@ -25,6 +25,7 @@
 //! ```
 
 mod check;
+mod commands;
 mod process;
 mod resp;
 mod verdict;
@@ -37,6 +38,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 pub use check::{CheckRun, CheckTool, check_tool};
+pub use commands::CommandEntry;
 pub use process::{Keyspace, Server, StartError};
 pub use resp::{Client, Reply};
 pub use verdict::{LoadVerdict, load_verdict};
