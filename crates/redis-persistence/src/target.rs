@@ -9,12 +9,14 @@
 //!
 //! Each [`Target`] has its row in `versions.rs`: the RDB versions, types and opcodes that it takes. What it makes of each
 //! finding stands in `rules.rs`, one line for a code, one column for a group of versions. [`judge`] holds both against
-//! the report of a file, so nothing is read again.
+//! the report of a file, so nothing is read again. What a server makes of the commands and the ends of append-only files
+//! stands in `aof.rs`; which commands it knows, in [`crate::aof::commands`].
 //!
 //! Sources: runs of Redis 6.0.16, 6.2.14, 7.0.15, 8.0.2 and 8.6.3 and of Valkey 9.1.2 on made files; for other versions
 //! their documents and sources. [`Target::basis`] says which.
 
 mod answer;
+mod aof;
 mod modules;
 mod rdb;
 mod rules;
@@ -52,6 +54,7 @@ pub use versions::{Basis, Product, Target};
 pub fn judge(report: &Report, target: Target, settings: &Settings) -> Loads {
     match (report.kind, &report.rdb) {
         (Kind::Rdb | Kind::Unknown, Some(facts)) => rdb::judge(facts, target, settings),
+        (Kind::Aof | Kind::AofDir, _) if report.aof.is_some() => aof::judge(report, target, settings),
         _ => Loads::unknown(target),
     }
 }

@@ -30,7 +30,10 @@ pub(crate) use aof::Clamped;
 pub use aof::{aof_in, aof_path, aof_set, aof_slice};
 pub use codes::{Code, Severity};
 pub use drive::{Push, file, reader, slice};
-pub use facts::{Class, Detail, HeaderFacts, Name, RdbFacts, Tallied, Trail};
+pub use facts::{
+    AofLoadFacts, Class, CommandUse, Detail, Ending, HeaderFacts, Name, OpenTransaction, Place, RdbFacts, RecordFacts,
+    Stop, Tallied, Trail,
+};
 pub use finding::Finding;
 pub use options::{Duplicates, Options};
 pub use report::{AofFacts, Checksum, Counts, DbCounts, DuplicateCheck, Format, Kind, Part, Report, Verdict};

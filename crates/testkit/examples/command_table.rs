@@ -28,12 +28,14 @@ const DOCUMENTED: &str = include_str!("command_table/documented.tsv");
 /// What a version makes of a command: its arity, and whether it writes.
 type Cell = (i64, bool);
 
+/// What is only documented: a name, its cell, and the first version.
+type Documented = (String, Cell, Version);
+
 /// The servers of one family.
 struct Family<'a> {
     versions: &'a [Version],
     at_hand: BTreeMap<Version, Commands>,
-    /// Name, cell and first version of what is only documented.
-    documented: Vec<(String, Cell, Version)>,
+    documented: Vec<Documented>,
 }
 
 fn version(text: &str) -> Version {
@@ -151,7 +153,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn documented() -> Result<Vec<(String, Cell, Version)>, Box<dyn Error>> {
+fn documented() -> Result<Vec<Documented>, Box<dyn Error>> {
     let rows = DOCUMENTED.lines().filter(|line| !line.starts_with('#'));
     rows.map(|row| match row.split('\t').collect::<Vec<_>>()[..] {
         [name, arity, flag, since] => Ok((name.to_ascii_lowercase(), (arity.parse()?, flag == "w"), version(since))),

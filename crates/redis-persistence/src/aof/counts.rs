@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-/// Longer names are counted by their beginning; no command of any server or module comes near.
-const NAME: usize = 64;
 /// A file of nothing but new names must not fill the memory.
 const MAX_NAMES: usize = 4096;
 /// Slots of the table that finds a short name again; a power of two.
@@ -49,11 +47,14 @@ impl Default for CommandCounts {
 }
 
 impl CommandCounts {
-    /// Counts one command.
-    pub fn add(&mut self, name: &[u8]) {
+    /// Longer names are counted by their beginning; no command of any server or module comes near.
+    pub(crate) const NAME: usize = 64;
+
+    /// Counts one command. Answers the number of its name, in the order in which names came, unless there are too many.
+    pub fn add(&mut self, name: &[u8]) -> Option<usize> {
         if name == self.last && !name.is_empty() {
             self.counts[self.last_count] += 1;
-            return;
+            return Some(self.last_count);
         }
         let key = short_key(name);
         let slot = slot_of(key);
@@ -62,15 +63,15 @@ impl CommandCounts {
             self.last.clear();
             self.last.extend_from_slice(name);
             self.last_count = self.slots[slot].count;
-            return;
+            return Some(self.last_count);
         }
-        let mut upper = name[..name.len().min(NAME)].to_vec();
+        let mut upper = name[..name.len().min(Self::NAME)].to_vec();
         upper.make_ascii_uppercase();
         let count = match self.names.get(&upper[..]) {
             Some(&count) => count,
             None if self.names.len() >= MAX_NAMES => {
                 self.other += 1;
-                return;
+                return None;
             }
             None => {
                 self.counts.push(0);
@@ -82,6 +83,12 @@ impl CommandCounts {
         if key != 0 {
             self.slots[slot] = Slot { key, count };
         }
+        Some(count)
+    }
+
+    /// The names with their numbers.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        self.names.iter().map(|(name, &count)| (&name[..], count))
     }
 
     /// The names, in upper case and in order, with their counts.

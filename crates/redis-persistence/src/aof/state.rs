@@ -31,6 +31,7 @@ pub struct StreamState {
     records: u64,
     annotations: u64,
     counts: CommandCounts,
+    last_name: Option<usize>,
     first_timestamp: Option<i64>,
     last_timestamp: Option<i64>,
 }
@@ -92,7 +93,7 @@ impl StreamState {
     fn command(&mut self, command: &Command<'_>) -> Option<TransactionEvent> {
         let name = command.name();
         self.records += 1;
-        self.counts.add(name);
+        self.last_name = self.counts.add(name);
         if let Some(open) = self.transaction.as_mut().filter(|_| !command.is(b"EXEC")) {
             open.queued += 1;
         }
@@ -176,6 +177,11 @@ impl StreamState {
     #[must_use]
     pub fn counts(&self) -> &CommandCounts {
         &self.counts
+    }
+
+    /// The number in [`StreamState::counts`] of the last command's name.
+    pub(crate) fn last_name(&self) -> Option<usize> {
+        self.last_name
     }
 
     /// The first timestamp, in unix seconds.

@@ -35,6 +35,8 @@ pub enum Outcome {
     Refuses,
     /// It is ended by its own fault.
     Crashes,
+    /// It comes up without a look at the files.
+    StartsEmpty,
     /// This cannot be told from the report.
     Unknown,
 }
@@ -48,11 +50,12 @@ impl Outcome {
             Self::LoadsAfterCut => "loads-after-cut",
             Self::Refuses => "refuses",
             Self::Crashes => "crashes",
+            Self::StartsEmpty => "starts-empty",
             Self::Unknown => "unknown",
         }
     }
 
-    /// Whether the server comes up.
+    /// Whether the server comes up with the data, or with what is left after a cut.
     #[must_use]
     pub fn comes_up(self) -> bool {
         matches!(self, Self::Loads | Self::LoadsAfterCut)
@@ -113,6 +116,26 @@ pub enum Reason {
     Cluster,
     /// Keys that have expired are not loaded.
     Expired,
+    /// Commands that the server does not know.
+    Command,
+    /// Commands with too few arguments, or too many.
+    Arity,
+    /// Annotations, which the server takes for damage.
+    Annotation,
+    /// A manifest, which the server does not know.
+    Manifest,
+    /// Commands that end a server.
+    Stop,
+    /// Files that are moved.
+    Moved,
+    /// Files that are deleted.
+    Deleted,
+    /// Files that are emptied or written over.
+    Overwritten,
+    /// Files that are not loaded.
+    Ignored,
+    /// The server looks for files of another name.
+    Names,
 }
 
 impl Reason {
@@ -129,6 +152,16 @@ impl Reason {
             Self::Databases => "target-databases",
             Self::Cluster => "target-cluster",
             Self::Expired => "target-expired",
+            Self::Command => "target-command",
+            Self::Arity => "target-arity",
+            Self::Annotation => "target-annotation",
+            Self::Manifest => "target-manifest",
+            Self::Stop => "target-stop",
+            Self::Moved => "target-moved",
+            Self::Deleted => "target-deleted",
+            Self::Overwritten => "target-overwritten",
+            Self::Ignored => "target-ignored",
+            Self::Names => "target-names",
         }
     }
 }

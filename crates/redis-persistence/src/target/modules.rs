@@ -1,39 +1,51 @@
-//! Which value types a module brings, for those that are met most.
+//! Which value types and commands a module brings, for those that are met most.
 //!
-//! A file names the types that it needs, nine characters each; a configuration names files of modules. Between them lies
-//! this table.
+//! An RDB names the types that it needs, nine characters each, and an append-only file names commands; a configuration
+//! names files of modules. Between them lies this table.
 
-/// The beginning of a module's file name, and its types.
-const MODULES: [(&str, &[&str]); 12] = [
-    ("rejson", &["ReJSON-RL"]),
-    ("libjson", &["ReJSON-RL"]),
-    ("valkey-json", &["ReJSON-RL"]),
-    ("redisbloom", BLOOM),
-    ("bloom", BLOOM),
-    ("libvalkey_bloom", &["bloomfltr"]),
-    ("valkey-bloom", &["bloomfltr"]),
-    ("redistimeseries", &["TSDB-TYPE"]),
-    ("timeseries", &["TSDB-TYPE"]),
-    ("redisearch", &["ft_index0", "ft_invidx", "numericdx", "taginvidx", "trietype0"]),
-    ("search", &["ft_index0", "ft_invidx", "numericdx", "taginvidx", "trietype0"]),
-    ("redisgraph", &["graphdata", "graphmeta"]),
+/// The name of a module's file, its types, and what its commands begin with.
+const MODULES: [(&str, &[&str], &[&str]); 12] = [
+    ("rejson", JSON, &["JSON."]),
+    ("libjson", JSON, &["JSON."]),
+    ("valkey-json", JSON, &["JSON."]),
+    ("redisbloom", BLOOM, &["BF.", "CF.", "CMS.", "TOPK.", "TDIGEST."]),
+    ("bloom", BLOOM, &["BF.", "CF.", "CMS.", "TOPK.", "TDIGEST."]),
+    ("libvalkey_bloom", &["bloomfltr"], &["BF."]),
+    ("valkey-bloom", &["bloomfltr"], &["BF."]),
+    ("redistimeseries", &["TSDB-TYPE"], &["TS."]),
+    ("timeseries", &["TSDB-TYPE"], &["TS."]),
+    ("redisearch", SEARCH, &["FT.", "_FT."]),
+    ("search", SEARCH, &["FT.", "_FT."]),
+    ("redisgraph", &["graphdata", "graphmeta"], &["GRAPH."]),
 ];
 
+const JSON: &[&str] = &["ReJSON-RL"];
 const BLOOM: &[&str] = &["MBbloom--", "MBbloomCF", "CMSk-TYPE", "TopK-TYPE", "TDIS-TYPE"];
+const SEARCH: &[&str] = &["ft_index0", "ft_invidx", "numericdx", "taginvidx", "trietype0"];
 
 /// Whether a module given by name, by the file it is loaded from, or by one of its types brings the type.
 pub(super) fn brings(module: &str, value_type: &str) -> bool {
-    if module == "*" || module == value_type {
-        return true;
-    }
+    module == "*" || module == value_type || row(module, |types, _| types.contains(&value_type))
+}
+
+/// Whether a module given so brings the command, whose name is in upper case.
+pub(super) fn brings_command(module: &str, command: &[u8]) -> bool {
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| command.starts_with(prefix.as_bytes()));
+    module == "*" && command.contains(&b'.')
+        || row(module, |_, prefixes| begins(prefixes))
+        || MODULES.iter().any(|(_, types, prefixes)| types.contains(&module) && begins(prefixes))
+}
+
+/// Whether one of the rows for a module fits.
+fn row(module: &str, fits: impl Fn(&[&str], &[&str]) -> bool) -> bool {
     let file = module.rsplit(['/', '\\']).next().unwrap_or(module).to_ascii_lowercase();
     let stem = file.strip_suffix(".so").unwrap_or(&file);
-    MODULES.iter().any(|(name, types)| stem == *name && types.contains(&value_type))
+    MODULES.iter().any(|(name, types, prefixes)| stem == *name && fits(types, prefixes))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::brings;
+    use super::{brings, brings_command};
 
     #[test]
     fn by_type_by_name_and_by_file() {
@@ -42,5 +54,14 @@ mod tests {
         }
         assert!(!brings("/opt/redis/rejson.so", "MBbloom--"));
         assert!(!brings("rejson-unstable.so", "ReJSON-RL"));
+    }
+
+    #[test]
+    fn commands_by_what_they_begin_with() {
+        for module in ["rejson", "/opt/rejson.so", "ReJSON-RL", "*"] {
+            assert!(brings_command(module, b"JSON.SET"), "{module}");
+        }
+        assert!(!brings_command("bloom", b"JSON.SET"));
+        assert!(!brings_command("*", b"NOSUCH"));
     }
 }

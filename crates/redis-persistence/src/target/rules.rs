@@ -199,6 +199,8 @@ const RULES: &[(Code, When, [u8; 12])] = &[
     (Code::TemplateInvalid, All,                *b"........R..."),
     (Code::TemplateUnknown, All,                *b"........R..."),
     (Code::TemplateHashInvalid, All,            *b"........R..."),
+    // Of an image behind another one of the same set.
+    (Code::AofRdbKeyRepeated, All,              *b"CCCCCCCCCCCC"),
 ];
 
 /// What a server of that column makes of a finding of that class.

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::aof::commands::{CommandSpec, named};
 use crate::rdb::{Family, ValueType, opcode};
 
 /// Whose server.
@@ -133,6 +134,55 @@ impl Target {
     /// Whether it reads files with the signature `VALKEY`, and can be told to be relaxed about versions.
     pub(super) fn reads_valkey(self) -> bool {
         self >= Self::Valkey90
+    }
+
+    /// What is known about its commands rests on: its own answer, the documents of servers around it, or published ones.
+    #[must_use]
+    pub fn commands_basis(self) -> Basis {
+        match self {
+            Self::Redis62 | Self::Redis70 | Self::Redis80 | Self::Redis86 | Self::Valkey91 => Basis::Measured,
+            Self::Redis88 | Self::Redis810 => Basis::Documents,
+            _ => Basis::Derived,
+        }
+    }
+
+    /// The command of that name, in upper case, as it knows it; a subcommand as `XGROUP|CREATE`.
+    ///
+    /// # Examples
+    /// ```
+    /// use redis_persistence::target::Target;
+    ///
+    /// assert_eq!(Target::Redis70.command(b"EXPIRE").map(|spec| spec.arity), Some(-3));
+    /// assert_eq!(Target::Redis62.command(b"EXPIRE").map(|spec| spec.arity), Some(3));
+    /// assert_eq!(Target::Redis62.command(b"FUNCTION"), None);
+    /// ```
+    #[must_use]
+    pub fn command(self, name: &[u8]) -> Option<&'static CommandSpec> {
+        let row = self.row();
+        named(name).iter().find(|spec| {
+            let versions = if row.product == Product::Redis { spec.redis } else { spec.valkey };
+            versions.is_some_and(|versions| versions.contain(row.version))
+        })
+    }
+
+    /// Whether it keeps its append-only files in a folder, under a manifest, and knows annotations and subcommands.
+    pub(super) fn knows_manifests(self) -> bool {
+        self >= Self::Redis70
+    }
+
+    /// Whether it counts the arguments of the commands that it loads.
+    pub(super) fn counts_arguments(self) -> bool {
+        self >= Self::Valkey81
+    }
+
+    /// Whether it has the setting `aof-load-corrupt-tail-max-size`.
+    pub(super) fn cuts_corrupt_tails(self) -> bool {
+        (Self::Redis84..=Self::Redis810).contains(&self)
+    }
+
+    /// Whether it never cuts below the end of a good image, and cuts a broken transaction before its MULTI.
+    pub(super) fn cuts_with_care(self) -> bool {
+        self >= Self::Valkey91
     }
 
     /// The RDB versions after the signature `REDIS` that it takes by default.

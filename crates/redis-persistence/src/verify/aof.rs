@@ -22,6 +22,7 @@ use std::path::Path;
 
 use super::codes::{Code, Severity};
 use super::drive;
+use super::facts::{AofLoadFacts, Class, Detail, Name, RdbFacts};
 use super::options::Options;
 use super::report::{AofFacts, Counts, DuplicateCheck, Kind, Part, Report, Verdict};
 use crate::aof::dir::{self, AofSet, NextStart, Node, Role, Shape, Tree};
@@ -89,14 +90,28 @@ pub fn aof_set<T: Tree>(tree: &mut T, set: &AofSet, options: &Options) -> io::Re
         set,
         options,
         log: Log::new(options.max_findings),
-        facts: AofFacts::default(),
+        facts: AofFacts { load: surroundings(set), ..AofFacts::default() },
         parts: Vec::new(),
         image: None,
         images: Vec::new(),
+        repeated: None,
         tool: Tool { line: 1, goes_on: true },
     };
     run.all()?;
     Ok(run.report())
+}
+
+/// So many images of a set are kept facts of; servers write one.
+const MOST_IMAGES: usize = 64;
+
+fn surroundings(set: &AofSet) -> AofLoadFacts {
+    AofLoadFacts {
+        shape: Some(set.shape),
+        prefix: set.prefix.escape_ascii().to_string(),
+        folder: set.root.file_name().map(|name| name.as_encoded_bytes().escape_ascii().to_string()),
+        next_start: Some(set.next_start.clone()),
+        ..AofLoadFacts::default()
+    }
 }
 
 /// The official tool's way through the files.
@@ -116,6 +131,8 @@ struct Run<'a, T> {
     image: Option<Report>,
     /// The parts that begin with an image, for keys that stand in two of them.
     images: Vec<usize>,
+    /// The key of the image at hand that stands in an earlier one.
+    repeated: Option<Name>,
     tool: Tool,
 }
 
@@ -133,6 +150,8 @@ impl<T: Tree> Run<'_, T> {
                 ok_up_to: None,
                 loads_up_to: None,
                 preamble_end: None,
+                rdb: None,
+                records: None,
             });
             if part.role.is_loaded() {
                 let name = (set.shape == Shape::MultiPart).then(|| part.name.escape_ascii().to_string());
@@ -240,10 +259,12 @@ impl<T: Tree> Run<'_, T> {
                 self.tool.goes_on = false;
             }
         }
-        let place = Place { start, tool_line, last, limits: &self.options.limits };
+        let format = self.image.as_ref().and_then(|image| image.format.as_ref());
+        let family = format.map(|format| format.product.unwrap_or(format.family));
+        let place = Place { start, tool_line, last, family, limits: &self.options.limits };
         let mut records = Records::new(place, &mut self.log);
         let outcome = records.walk(input)?;
-        records.add_to(&mut self.facts);
+        self.parts[number].records = Some(Box::new(records.add_to(number, &mut self.facts)));
         let sound = !image || self.parts[number].preamble_end.is_some();
         self.parts[number].loads_up_to = sound.then_some(outcome.loads_up_to);
         if let Some(walk) = &outcome.tool {
@@ -301,10 +322,23 @@ impl<T: Tree> Run<'_, T> {
         let insane = [Code::RdbChecksumMismatch, Code::RdbBadVersion]
             .iter()
             .any(|code| report.findings_by_code.contains_key(code));
+        self.keep_facts(number, report.rdb.as_ref());
         if self.image.is_none() {
             self.image = Some(report);
         }
         Ok(end.map(|end| (end, !insane)))
+    }
+
+    /// What decides whether a server loads the image, with the key that stood in an earlier one.
+    fn keep_facts(&mut self, number: usize, facts: Option<&RdbFacts>) {
+        let repeated = self.repeated.take();
+        let Some(facts) = facts.filter(|_| self.images.len() <= MOST_IMAGES) else { return };
+        let mut facts = facts.clone();
+        if let Some(name) = repeated {
+            let class = Class { code: Code::AofRdbKeyRepeated, value_type: None, detail: Detail::Usual };
+            facts.classes.entry(class).or_default().add(|| name);
+        }
+        self.parts[number].rdb = Some(Box::new(facts));
     }
 
     /// Looks for keys of this image in the ones before it.
@@ -323,6 +357,7 @@ impl<T: Tree> Run<'_, T> {
         input.seek(SeekFrom::Start(0))?;
         if let Some((at, key)) = keys.first_in(&mut *input, limits)? {
             let name = &self.parts[number].name;
+            self.repeated = Some(Name::Text(key.escape_ascii().to_string()));
             self.log.add(
                 Code::AofRdbKeyRepeated,
                 (at, at),

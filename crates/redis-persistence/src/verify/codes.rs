@@ -208,8 +208,11 @@ codes! {
     AofWatchedTransaction "aof-watched-transaction" Error;
     AofEmptyCommandName "aof-empty-command-name" Error;
     AofNulInCommandName "aof-nul-in-command-name" Error;
+    AofUnknownCommand "aof-unknown-command" Error;
+    AofWrongArity "aof-wrong-arity" Error;
     AofShutdown "aof-shutdown" Error;
     AofLenientForm "aof-lenient-form" Warning;
+    AofExtraArguments "aof-extra-arguments" Warning;
     AofNestedMulti "aof-nested-multi" Warning;
     AofStrayExec "aof-stray-exec" Warning;
     AofWatchInAof "aof-watch-in-aof" Warning;
@@ -222,6 +225,7 @@ codes! {
     AofTimestampMalformed "aof-timestamp-malformed" Warning;
     AofTimestampBackwards "aof-timestamp-backwards" Note;
     AofUnknownAnnotation "aof-unknown-annotation" Note;
+    AofModuleCommand "aof-module-command" Note;
     // Append-only files: images, and the files as a whole.
     AofPreambleDamaged "aof-preamble-damaged" Error;
     AofRdbInIncr "aof-rdb-in-incr" Warning;

@@ -6,8 +6,12 @@
 //! here tell apart the value type and what a server needs to see the fault. All tables are bounded by the number of codes
 //! and types, and each keeps the first few names only.
 
+mod aof;
+
 use std::collections::BTreeMap;
 use std::fmt;
+
+pub use aof::{AofLoadFacts, CommandUse, Ending, OpenTransaction, Place, RecordFacts, Stop};
 
 use super::codes::Code;
 use crate::rdb::{Family, ValueType};
@@ -157,7 +161,13 @@ impl Tallied {
     /// Counts one more; its name is asked for only if there is room.
     #[inline]
     pub(crate) fn add(&mut self, name: impl FnOnce() -> Name) {
-        self.count = self.count.saturating_add(1);
+        self.add_many(1, name);
+    }
+
+    /// Counts so many more that share a name.
+    #[inline]
+    pub(crate) fn add_many(&mut self, count: u64, name: impl FnOnce() -> Name) {
+        self.count = self.count.saturating_add(count);
         if self.first.len() < Self::MOST {
             let name = name();
             if !self.first.contains(&name) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::codes::Code;
-use super::facts::RdbFacts;
+use super::facts::{AofLoadFacts, RdbFacts, RecordFacts};
 use super::finding::Finding;
 use crate::aof::dir::Role;
 use crate::rdb::Family;
@@ -214,6 +214,8 @@ pub struct AofFacts {
     pub first_timestamp: Option<i64>,
     /// The last timestamp: last in the files, not the greatest.
     pub last_timestamp: Option<i64>,
+    /// What decides whether a server loads them.
+    pub load: AofLoadFacts,
 }
 
 /// One file of an append-only set.
@@ -233,4 +235,8 @@ pub struct Part {
     pub loads_up_to: Option<u64>,
     /// Where the RDB image ends that it begins with.
     pub preamble_end: Option<u64>,
+    /// What decides whether a server loads the RDB image that it begins with. Of the first 64 images of a set.
+    pub rdb: Option<Box<RdbFacts>>,
+    /// What decides whether a server loads its records; `None` if there are none, or if they were not reached.
+    pub records: Option<Box<RecordFacts>>,
 }

@@ -1,11 +1,14 @@
-//! What a command says by itself: its name, and what it would do to the server that loads it.
-//!
-//! This is where a table of commands plugs in (names, argument counts, flags): it gets every command, with its place in
-//! the transaction, and answers with findings. Unknown names and argument counts are not judged here yet.
+//! What a command says by itself: its name, the number of its arguments, and what it would do to the server that loads it.
 
+mod tally;
+
+use crate::aof::commands::is_container;
 use crate::aof::{Arg, Command};
 use crate::resp;
 use crate::verify::codes::Code;
+use crate::verify::facts::Stop;
+
+pub(super) use tally::Tally;
 
 /// What is said of a command.
 pub(super) struct Remark {
@@ -13,6 +16,8 @@ pub(super) struct Remark {
     /// The byte that it is about.
     pub(super) at: u64,
     pub(super) message: String,
+    /// How the command can end a server.
+    pub(super) stop: Option<Stop>,
 }
 
 /// Commands that act on the server and not on its data. What a server writes to its file never holds them.
@@ -48,6 +53,31 @@ const DANGEROUS: [&[u8]; 29] = [
     b"SYNC",
 ];
 
+/// What is wrong with a command that the newest servers do not know so, in a sentence.
+pub(super) fn unknown(code: Code, command: &Command<'_>) -> String {
+    let shown = |arg: Arg<'_>| arg.head[..arg.head.len().min(64)].escape_ascii().to_string();
+    let mut name = command.arg(0).map(shown).unwrap_or_default();
+    if is_container(&command.name().to_ascii_uppercase())
+        && let Some(subcommand) = command.arg(1).map(shown)
+    {
+        name = format!("{name} {subcommand}");
+    }
+    let args = command.argc();
+    match code {
+        Code::AofModuleCommand => format!("{name} is a command of a module: servers without it refuse to start"),
+        Code::AofWrongArity => format!("{name} does not take {args} arguments, its name among them"),
+        Code::AofExtraArguments => {
+            format!(
+                "{name} does not take {args} arguments, its name among them: Redis passes over it, Valkey refuses it"
+            )
+        }
+        _ => format!("no server that is known here has the command {name}: servers refuse to start"),
+    }
+}
+
+/// What DEBUG is told when it ends a server.
+const ENDING: [&[u8]; 7] = [b"SEGFAULT", b"PANIC", b"ASSERT", b"OOM", b"LOADAOF", b"RESTART", b"CRASH-AND-RECOVER"];
+
 /// The shortest payload that can hold the head of a record.
 const SHORTEST_HEAD: usize = 13;
 
@@ -59,6 +89,7 @@ pub(super) fn judge(command: &Command<'_>, queued: bool, say: &mut dyn FnMut(Rem
             code: Code::AofEmptyCommandName,
             at: command.start(),
             message: "the command has no name: every server refuses to start".to_owned(),
+            stop: None,
         });
     }
     if memchr::memchr(0, name).is_some() {
@@ -66,6 +97,7 @@ pub(super) fn judge(command: &Command<'_>, queued: bool, say: &mut dyn FnMut(Rem
             code: Code::AofNulInCommandName,
             at: command.start(),
             message: format!("the command's name \"{}\" holds a NUL byte", name.escape_ascii()),
+            stop: None,
         });
     }
     swallowed_head(command, say);
@@ -113,6 +145,7 @@ fn swallowed(number: usize, arg: &Arg<'_>, at: u64, length: usize) -> Remark {
              {length}, unless the value is meant to hold that",
             arg.len, arg.at
         ),
+        stop: None,
     }
 }
 
@@ -166,13 +199,19 @@ fn dangerous(command: &Command<'_>, upper: &[u8], queued: bool, say: &mut dyn Fn
         return;
     }
     let name = upper.escape_ascii();
-    let (code, message) = if upper == b"SHUTDOWN" && has(b"NOW") && !queued {
+    let stop = match upper {
+        b"SHUTDOWN" if has(b"NOW") => Some(Stop::ShutdownNow),
+        b"SHUTDOWN" => Some(Stop::Shutdown),
+        b"DEBUG" if ENDING.iter().any(|word| has(word)) => Some(Stop::Debug),
+        _ => None,
+    };
+    let (code, message) = if stop == Some(Stop::ShutdownNow) && !queued {
         (Code::AofShutdown, "SHUTDOWN with NOW: the server that loads it exits there".to_owned())
     } else {
         let message = format!("{name} acts on the server and not on its data; servers write no such record");
         (Code::AofDangerousCommand, message)
     };
-    say(Remark { code, at: command.start(), message });
+    say(Remark { code, at: command.start(), message, stop });
 }
 
 #[cfg(test)]

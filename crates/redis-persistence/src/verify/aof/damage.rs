@@ -4,6 +4,7 @@ use std::io::{self, Read, Seek};
 
 use super::input::Clamped;
 use crate::verify::codes::Code;
+use crate::verify::facts::Ending;
 use crate::{Error, ErrorKind, Reading, resp};
 
 /// From this length on no server finds the memory, whatever its settings: it aborts.
@@ -18,6 +19,21 @@ pub(super) struct Damage {
     pub(super) code: Code,
     pub(super) message: String,
     pub(super) hint: Option<String>,
+}
+
+/// How the loader's error looks to a server. `argument` is the length of the argument that was begun.
+pub(super) fn ending<F: Read + Seek>(
+    input: &mut Clamped<F>,
+    loader: &Error,
+    argument: Option<u64>,
+) -> io::Result<Ending> {
+    Ok(match loader.kind() {
+        ErrorKind::UnexpectedEof { .. } if argument.is_some_and(|length| length >= HOPELESS) => Ending::NoMemory,
+        ErrorKind::UnexpectedEof { .. } => Ending::ShortRead,
+        ErrorKind::BadArgLength(_) => Ending::NoMemory,
+        ErrorKind::BadArgCount(_) if input.peek(loader.start(), 2)? == b"*\0" => Ending::Unreadable,
+        _ => Ending::BadFormat,
+    })
 }
 
 /// Looks at the bytes around the loader's error. `argument` is the length of the argument that was begun.

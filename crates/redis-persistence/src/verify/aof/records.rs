@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 
-use super::commands;
+use super::commands::{self, Tally};
 use super::damage;
 use super::input::Clamped;
 use super::log::Log;
@@ -21,7 +21,9 @@ use crate::aof::official::Walk;
 use crate::aof::{
     Annotation, Command, Grammar, LineEnd, Parser, Reader, Record, StreamState, Transaction, TransactionEvent,
 };
+use crate::rdb::Family;
 use crate::verify::codes::Code;
+use crate::verify::facts::{Ending, OpenTransaction, Place as At, RecordFacts, Stop};
 use crate::verify::finding::Finding;
 use crate::verify::report::AofFacts;
 use crate::{Error, ErrorKind, Limits, ReadError, Reading};
@@ -41,6 +43,8 @@ pub(super) struct Place<'a> {
     pub(super) tool_line: Option<u64>,
     /// Whether it is the last one that is loaded; only the tail of that one is cut by servers.
     pub(super) last: bool,
+    /// Whose newest server decides which commands there are; none if the set does not tell.
+    pub(super) family: Option<Family>,
     pub(super) limits: &'a Limits,
 }
 
@@ -69,10 +73,18 @@ pub(super) struct Records<'a> {
     databases: BTreeMap<u64, u64>,
     /// The database that is counted now, and how many commands it got.
     counted: (u64, u64),
+    tally: Tally,
+    load: RecordFacts,
+    /// The end of the command before the last MULTI.
+    before_multi: Option<u64>,
+    /// Whether the transaction holds a DISCARD.
+    discards: bool,
+    largest_db: Option<(u64, u64)>,
 }
 
 impl<'a> Records<'a> {
     pub(super) fn new(place: Place<'a>, log: &'a mut Log) -> Self {
+        let (family, start) = (place.family, place.start);
         Self {
             place,
             log,
@@ -85,6 +97,20 @@ impl<'a> Records<'a> {
             odd: None,
             databases: BTreeMap::new(),
             counted: (0, 0),
+            tally: Tally::new(family),
+            load: RecordFacts {
+                start,
+                annotation: None,
+                last_end: None,
+                open: None,
+                ending: Ending::Clean,
+                at: start,
+                code: None,
+                stops: Vec::new(),
+            },
+            before_multi: None,
+            discards: false,
+            largest_db: None,
         }
     }
 
@@ -153,9 +179,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The facts of this file, added to those of the files before it.
-    pub(super) fn add_to(mut self, facts: &mut AofFacts) {
+    /// The facts of this file, which is that part of the set, added to those of the files before it.
+    pub(super) fn add_to(mut self, part: usize, facts: &mut AofFacts) -> RecordFacts {
         self.count_database();
+        self.tally.add_to(self.state.counts(), part, &mut facts.load);
+        let largest = self.largest_db.map(|(db, at)| (db, At { part, at }));
+        facts.load.largest_db = largest.into_iter().chain(facts.load.largest_db).max_by_key(|(db, _)| *db);
         let counts = self.state.counts();
         for (name, count) in counts.iter() {
             *facts.commands_by_name.entry(name.escape_ascii().to_string()).or_default() += count;
@@ -170,6 +199,7 @@ impl<'a> Records<'a> {
         for (db, count) in self.databases {
             *facts.databases.entry(db).or_default() += count;
         }
+        self.load
     }
 
     /// Adds a finding about the record that is being looked at.
@@ -186,7 +216,10 @@ impl<'a> Records<'a> {
     fn record(&mut self, record: &Record<'_>) {
         match record {
             Record::Command(command) => self.command(record, command),
-            Record::Annotation(annotation) => self.annotation(record, annotation),
+            Record::Annotation(annotation) => {
+                self.load.annotation.get_or_insert(annotation.start());
+                self.annotation(record, annotation);
+            }
         }
         self.number += 1;
     }
@@ -194,9 +227,16 @@ impl<'a> Records<'a> {
     fn command(&mut self, record: &Record<'_>, command: &Command<'_>) {
         let (open, db) = (self.state.transaction(), self.state.db());
         commands::judge(command, open.is_some(), &mut |remark| {
+            if let Some(stop) = remark.stop {
+                self.stop(stop, command.start());
+            }
             self.say(remark.code, (command.start(), remark.at), Some(command.name()), || remark.message);
         });
         let event = self.state.feed(record);
+        if let Some(code) = self.tally.add(self.state.last_name(), command) {
+            let message = || commands::unknown(code, command);
+            self.say(code, (command.start(), command.start()), Some(command.name()), message);
+        }
         if self.state.db() != db {
             self.selected(command);
         }
@@ -208,12 +248,24 @@ impl<'a> Records<'a> {
         if open.is_none() {
             self.watch.command(command);
         }
+        self.load.last_end = Some(command.end());
+    }
+
+    /// Notes a command that can end a server.
+    fn stop(&mut self, stop: Stop, at: u64) {
+        match self.load.stops.iter_mut().find(|(known, ..)| *known == stop) {
+            Some((_, _, count)) => *count += 1,
+            None => self.load.stops.push((stop, at, 1)),
+        }
     }
 
     /// Another database was selected.
     fn selected(&mut self, command: &Command<'_>) {
         self.count_database();
         self.counted.0 = u64::from(self.state.db());
+        if self.largest_db.is_none_or(|(db, _)| self.counted.0 > db) {
+            self.largest_db = Some((self.counted.0, command.start()));
+        }
         if self.state.db() >= USUAL_DATABASES {
             let db = self.state.db();
             self.say(Code::AofSelectOutOfRange, (command.start(), command.start()), Some(command.name()), || {
@@ -230,6 +282,13 @@ impl<'a> Records<'a> {
     }
 
     fn event(&mut self, event: TransactionEvent, open: Option<Transaction>, command: &Command<'_>) {
+        match event {
+            TransactionEvent::Opened => (self.before_multi, self.discards) = (self.load.last_end, false),
+            TransactionEvent::NestedMulti => self.before_multi = self.load.last_end,
+            TransactionEvent::QueuedDiscard => self.discards = true,
+            TransactionEvent::Closed if self.discards => self.stop(Stop::QueuedDiscard, command.start()),
+            _ => {}
+        }
         let (code, message) = match event {
             TransactionEvent::NestedMulti => {
                 (Code::AofNestedMulti, "MULTI inside a transaction: servers ignore it, the check tools cut here")
@@ -249,6 +308,7 @@ impl<'a> Records<'a> {
             TransactionEvent::Closed => {
                 let start = open.map_or(command.start(), |open| open.start);
                 if self.watch.exec() {
+                    self.stop(Stop::WatchedExec, command.start());
                     self.say(Code::AofWatchedTransaction, (start, command.start()), Some(command.name()), || {
                         "a key that was watched before this transaction was written to since: Redis 8.6 crashes, other \
                          servers drop the transaction"
@@ -308,7 +368,10 @@ impl<'a> Records<'a> {
 
     /// The file ends at the boundary of a record. Answers up to where servers load it.
     fn end(&mut self, at: u64) -> u64 {
+        self.load.at = at;
         let Some(open) = self.state.transaction() else { return at };
+        self.load.open = Some(OpenTransaction { start: open.start, before: self.before_multi });
+        self.load.code = Some(Code::AofOpenTransaction);
         self.say(Code::AofOpenTransaction, (open.start, at), Some(b"MULTI"), || {
             format!(
                 "the file ends inside a transaction of {} commands so far: servers cut it at its MULTI, or refuse",
@@ -337,6 +400,10 @@ impl<'a> Records<'a> {
         let line = 1 + ends + parser.line_ends();
         let input = reader.into_inner();
         let damage = damage::name(input, error, argument)?;
+        self.load.ending = damage::ending(input, error, argument)?;
+        (self.load.at, self.load.code) = (error.start(), Some(damage.code));
+        let before = self.before_multi;
+        self.load.open = self.state.transaction().map(|open| OpenTransaction { start: open.start, before });
         let hint = self.hint(damage.hint);
         let (number, db, size) = (self.number, u64::from(self.state.db()), self.size);
         self.log.add(

@@ -1,0 +1,144 @@
+//! What a start does with the files around those that it loads, and with what it cannot follow.
+
+use super::{Case, Loads};
+use crate::aof::dir::{NextStart, Role, Shape};
+use crate::target::Product;
+use crate::target::answer::{Cut, Outcome, Reason, Why};
+use crate::verify::{Code, Name, Severity, Tallied};
+
+impl Case<'_> {
+    /// The answer where no file is loaded at all.
+    pub(super) fn without_files(&self) -> Option<Loads> {
+        let target = self.target;
+        let answer = |by_default| Loads { by_default, ..Loads::unknown(target) };
+        if self.load().shape == Some(Shape::Single) || self.load().next_start == Some(NextStart::Migrates) {
+            return None;
+        }
+        if !target.knows_manifests() {
+            let message = format!("{target} knows no manifest: it starts without a look at the folder");
+            let because = vec![Why { reason: Reason::Manifest, count: 1, first: Vec::new(), message }];
+            return Some(Loads { because, ..answer(Outcome::StartsEmpty) });
+        }
+        match &self.load().next_start {
+            Some(NextStart::Refuses) => Some(Loads { because: self.manifest(), ..answer(Outcome::Refuses) }),
+            Some(NextStart::Empty { overwrites, appends }) => Some(self.starts_empty(overwrites, appends)),
+            _ => None,
+        }
+    }
+
+    /// A start with no data, over files that may hold some.
+    fn starts_empty(&self, overwrites: &Option<Vec<u8>>, appends: &Option<Vec<u8>>) -> Loads {
+        let file = |name: &Option<Vec<u8>>| {
+            let name = name.as_ref()?.escape_ascii().to_string();
+            // What is history was to be deleted in any case.
+            let part = self.report.parts.iter().find(|part| part.name == name && part.role == Role::Orphan)?;
+            Some((name, part.size.filter(|size| *size > 0)?))
+        };
+        let mut names = Tallied::default();
+        let mut cuts = Vec::new();
+        if let Some((name, size)) = file(overwrites) {
+            names.add(|| Name::Text(name.clone()));
+            cuts.push(Cut { file: Some(name), from: size, to: 0 });
+        }
+        if let Some((name, _)) = file(appends) {
+            names.add(|| Name::Text(name));
+        }
+        let mut skips = Vec::new();
+        if names.count > 0 {
+            let message =
+                format!("{} starts with no data, and writes over these or behind what they hold", self.target);
+            skips.push(Why::new(Reason::Overwritten, &names, message));
+        }
+        skips.extend(self.deleted());
+        let by_default = if cuts.is_empty() { Outcome::Loads } else { Outcome::LoadsAfterCut };
+        Loads { target: self.target, loads: cuts.is_empty(), by_default, cuts, skips, because: self.manifest() }
+    }
+
+    /// What is wrong with the manifest.
+    fn manifest(&self) -> Vec<Why> {
+        let report = self.report;
+        let of_set = |code: &Code| code.as_str().starts_with("manifest-") || *code == Code::AofEmptyStart;
+        let codes = report.findings_by_code.iter();
+        codes
+            .filter(|(code, _)| of_set(code) && code.severity() == Severity::Error)
+            .map(|(code, count)| {
+                let mut findings = report.findings.iter().filter(|finding| finding.code == *code).peekable();
+                let message = findings.peek().map_or_else(|| code.to_string(), |finding| finding.message.clone());
+                let lines = findings.filter_map(|finding| finding.line);
+                let first = lines.take(Tallied::MOST).map(|line| Name::Text(format!("line {line}"))).collect();
+                Why { reason: Reason::Finding(*code), count: *count, first, message }
+            })
+            .collect()
+    }
+
+    fn names(&self, role: Role) -> Tallied {
+        let mut names = Tallied::default();
+        for part in self.report.parts.iter().filter(|part| part.role == role && part.size.is_some()) {
+            names.add(|| Name::Text(part.name.clone()));
+        }
+        names
+    }
+
+    fn deleted(&self) -> Option<Why> {
+        let history = self.names(Role::History);
+        let message = format!("{} deletes these when it has loaded the others", self.target);
+        (history.count > 0).then(|| Why::new(Reason::Deleted, &history, message))
+    }
+
+    pub(super) fn surroundings(&mut self) {
+        self.databases();
+        let (target, settings) = (self.target, self.settings);
+        if !target.knows_manifests() {
+            return;
+        }
+        let deleted = self.deleted();
+        self.skips.extend(deleted);
+        let orphans = self.names(Role::Orphan);
+        if orphans.count > 0 {
+            let message = "no line of the manifest lists these: they are not loaded".to_owned();
+            self.skips.push(Why::new(Reason::Ignored, &orphans, message));
+        }
+        let single = self.load().shape == Some(Shape::Single);
+        let migrates = self.load().next_start == Some(NextStart::Migrates);
+        let base = self.report.parts.first().map(|part| part.name.clone()).unwrap_or_default();
+        if migrates || single && base == settings.appendfilename {
+            let folder = &settings.appenddirname;
+            let message = format!("{target} moves the file into the folder {folder} before it loads it");
+            self.skips.push(Why { reason: Reason::Moved, count: 1, first: vec![Name::Text(base)], message });
+        }
+        let load = self.load();
+        let (named, looked_for) = if load.prefix != settings.appendfilename {
+            (&load.prefix, &settings.appendfilename)
+        } else {
+            (load.folder.as_ref().unwrap_or(&settings.appenddirname), &settings.appenddirname)
+        };
+        if !single && named != looked_for {
+            let message = format!("the server looks for {looked_for}, and starts with no data where that is not there");
+            let first = vec![Name::Text(named.clone())];
+            self.skips.push(Why { reason: Reason::Names, count: 1, first, message });
+        }
+    }
+
+    /// A SELECT that fails is ignored: what follows goes into the database before.
+    fn databases(&mut self) {
+        let (target, settings) = (self.target, self.settings);
+        let most = match settings.cluster_enabled {
+            false => settings.databases,
+            true if target.product() == Product::Valkey && target.reads_valkey() => settings.cluster_databases,
+            true => 1,
+        };
+        let Some((_, place)) = self.load().largest_db.filter(|(db, _)| *db >= most) else { return };
+        let mut beyond = Tallied::default();
+        for (db, commands) in self.facts.databases.range(most..) {
+            beyond.add_many(*commands, || Name::Text(format!("database {db}")));
+        }
+        if beyond.count == 0 {
+            beyond.add(|| self.at(place));
+        }
+        let message = format!(
+            "{target} has {most} databases (setting databases): it ignores a SELECT beyond them, and runs these commands in \
+             the database before"
+        );
+        self.skips.push(Why::new(Reason::Databases, &beyond, message));
+    }
+}
