@@ -1,10 +1,11 @@
 //! What `aofcheck` does: checks each path, and with `--fix` and its like repairs it.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 
-use redis_persistence::aof::dir::{self, AofSet};
-use redis_persistence::aof::official::{Files as _, Opened};
+use redis_persistence::aof::dir::{self, AofSet, Tree};
+use redis_persistence::aof::official::Opened;
 use redis_persistence::verify::{self, Kind, Options, Report};
 
 use crate::args::AofCheck;
@@ -12,10 +13,11 @@ use crate::ends::Ends;
 use crate::entry::Entry;
 use crate::exit::Exit;
 use crate::fix::{self, Fix};
-use crate::open::reason;
+use crate::open::{is_descriptor, reason};
 use crate::render::Output;
 use crate::run::{checked, inputs, instead_of_checking, servers};
 use crate::servers::Servers;
+use crate::stored::{self, Stored};
 use crate::timeline::Timeline;
 use crate::tree::WatchedDisk;
 
@@ -46,42 +48,54 @@ struct How<'a> {
 }
 
 /// Checks what lies under a path, and repairs it if that is asked for.
-fn one(path: &Path, how: &How<'_>, output: &mut Output) -> Entry {
+fn one(path: &Path, how: &How<'_>, output: &mut Output) -> Vec<Entry> {
     let args = how.args;
+    let inside = inside(path, how);
+    if let Some(inside) = inside {
+        let entries = match inside {
+            Ok(entries) => entries,
+            Err(error) => vec![Entry::new(path.to_owned(), Err(reason(&error)), args.common.demands())],
+        };
+        for entry in &entries {
+            checked(TOOL, &args.common, entry, output);
+        }
+        return entries;
+    }
     let entry = check(path, how);
     checked(TOOL, &args.common, &entry, output);
     if !args.repair.wanted() {
-        return entry;
+        return vec![entry];
     }
     let fix = Fix { tool: TOOL, args, path, output };
-    fix.run(entry, || check(path, how))
+    vec![fix.run(entry, || check(path, how))]
 }
 
 fn check(path: &Path, how: &How<'_>) -> Entry {
+    let mut tree = WatchedDisk { progress: how.args.common.progress };
+    let entry = dir::find(&mut tree, path).and_then(|set| entry(path, &mut tree, set, how));
+    entry.unwrap_or_else(|error| Entry::new(path.to_owned(), Err(reason(&error)), how.args.common.demands()))
+}
+
+/// Checks a set that lies in a tree.
+fn entry<T: Tree>(path: &Path, tree: &mut T, set: AofSet, how: &How<'_>) -> io::Result<Entry>
+where
+    T::File: Send,
+{
     let How { args, options, servers } = how;
-    let mut tree = WatchedDisk { progress: args.common.progress };
-    let found = dir::find(&mut tree, path).and_then(|set| {
-        let report = verify::aof_set(&mut tree, &set, options)?;
-        let timeline = if args.timeline { Some(Timeline::of(&mut tree, &set, &report, options)?) } else { None };
-        let ends = ends(&mut tree, &set, &report)?;
-        Ok((report, set, timeline, ends))
-    });
-    let path = path.to_owned();
-    match found {
-        Ok((report, set, timeline, ends)) => {
-            let mut entry = Entry::new(path, Ok(report), args.common.demands()).diagnosed(&ends).judged(servers);
-            if args.repair.wanted() {
-                // The plan that follows is the advice.
-                entry.advice.clear();
-            }
-            Entry { set: Some(set), timeline, ..entry }
-        }
-        Err(error) => Entry::new(path, Err(reason(&error)), args.common.demands()),
+    let report = verify::aof_set(tree, &set, options)?;
+    let timeline = if args.timeline { Some(Timeline::of(tree, &set, &report, options)?) } else { None };
+    let ends = ends(tree, &set, &report)?;
+    let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands());
+    let mut entry = entry.diagnosed(&ends).judged(servers);
+    if args.repair.wanted() {
+        // The plan that follows is the advice.
+        entry.advice.clear();
     }
+    Ok(Entry { set: Some(set), timeline, ..entry })
 }
 
 /// The ends of a single file; a set has none.
-fn ends(tree: &mut WatchedDisk, set: &AofSet, report: &Report) -> io::Result<Ends> {
+fn ends<T: Tree>(tree: &mut T, set: &AofSet, report: &Report) -> io::Result<Ends> {
     let [part] = &set.parts[..] else { return Ok(Ends::default()) };
     if report.kind != Kind::Aof {
         return Ok(Ends::default());
@@ -90,4 +104,50 @@ fn ends(tree: &mut WatchedDisk, set: &AofSet, report: &Report) -> io::Result<End
         Opened::File { file, .. } => Ends::of(file, 0),
         Opened::Directory => Ok(Ends::default()),
     }
+}
+
+/// Checks what lies in a tar, a packed file, or standard input; answers with nothing if the path is none of these.
+fn inside(path: &Path, how: &How<'_>) -> Option<io::Result<Vec<Entry>>> {
+    let is_stream = path == Path::new("-") || is_descriptor(path);
+    // What is no file is for the check to say.
+    if !is_stream && !fs::metadata(path).is_ok_and(|data| data.is_file()) {
+        return None;
+    }
+    match stored::open(path, how.args.common.how()) {
+        Ok(stored) if !stored.is_tar && stored.packing.is_none() && !is_stream && stored.seekable => None,
+        Ok(_) if how.args.repair.wanted() => {
+            let why = "only files on disk are repaired: unpack it, and repair what comes of it";
+            Some(Err(io::Error::new(io::ErrorKind::Unsupported, why)))
+        }
+        Ok(stored) if stored.is_tar => Some(members(path, stored, how)),
+        Ok(stored) => Some(only_member(path, stored, how).map(|entry| vec![entry])),
+        Err(error) => Some(Err(error)),
+    }
+}
+
+fn members(path: &Path, stored: Stored, how: &How<'_>) -> io::Result<Vec<Entry>> {
+    let packing = stored.packing;
+    let mut archive = stored.members()?;
+    let sets = archive.sets()?;
+    if sets.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "a tar without an append-only file (rdbcheck looks for RDBs)",
+        ));
+    }
+    let mut entries = Vec::new();
+    for (member, set) in sets {
+        let entry = entry(&stored::member_path(path, &member), &mut archive, set, how)?;
+        entries.push(Entry { packing, ..entry });
+    }
+    Ok(entries)
+}
+
+fn only_member(path: &Path, stored: Stored, how: &How<'_>) -> io::Result<Entry> {
+    let packing = stored.packing;
+    // As a file of that name it would be the whole content of its folder.
+    let name = Path::new(path.file_name().unwrap_or(path.as_os_str()));
+    let mut archive = stored.only_member(name)?;
+    let set = dir::find(&mut archive, name)?;
+    Ok(Entry { packing, ..entry(path, &mut archive, set, how)? })
 }

@@ -14,6 +14,7 @@ use redis_persistence::verify::{Duplicates, Options};
 use crate::entry::Demands;
 use crate::progress::When;
 use crate::servers::{Asked, Servers, setting};
+use crate::stored::How;
 use crate::units;
 use crate::unpack::Budget;
 
@@ -204,10 +205,11 @@ impl Common {
         Servers::new(&self.servers, self.conf.as_deref(), &self.settings)
     }
 
-    /// How much a packed input may unpack to.
+    /// How inputs are opened.
     #[must_use]
-    pub fn budget(&self) -> Budget {
-        self.max_unpacked.map_or(Budget::Usual, |most| Budget::Bytes(most as u64))
+    pub fn how(&self) -> How {
+        let budget = self.max_unpacked.map_or(Budget::Usual, |most| Budget::Bytes(most as u64));
+        How { budget, progress: self.progress }
     }
 
     /// What is asked for beyond the absence of errors.

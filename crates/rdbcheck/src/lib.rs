@@ -12,6 +12,7 @@
 
 pub mod alias;
 pub mod aofcheck;
+pub mod archive;
 pub mod args;
 pub mod ask;
 pub mod ends;
@@ -28,6 +29,7 @@ pub mod render;
 pub mod run;
 pub mod servers;
 pub mod shell;
+pub mod stored;
 pub mod timeline;
 pub mod tree;
 pub mod units;

@@ -54,7 +54,8 @@ pub fn open(path: &Path) -> io::Result<Input> {
 }
 
 /// Whether the path names an open descriptor of this process.
-fn is_descriptor(path: &Path) -> bool {
+#[must_use]
+pub fn is_descriptor(path: &Path) -> bool {
     let is_number = |name: &Path| name.to_str().is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let plain = path.components().all(|c| !matches!(c, Component::ParentDir));
     path == Path::new("/dev/stdin")
@@ -93,6 +94,12 @@ impl Input {
         let _ = fadvise(&file, 0, None, Advice::NoReuse);
         let (size, dropped) = (metadata.len().checked_sub(at), (metadata.len() >= LARGE).then_some(at));
         Ok(Self { file, seekable: true, size, at, ahead: Vec::new(), dropped })
+    }
+
+    /// The file itself, which stands anywhere.
+    #[must_use]
+    pub fn into_file(self) -> File {
+        self.file
     }
 
     /// The next bytes, at most `most` of them, which stay to be read.

@@ -146,6 +146,16 @@ impl<R> Watched<R> {
     pub fn new(input: R, name: String, total: Option<u64>, when: When) -> Self {
         Self { input, at: 0, meter: Meter::new(name, total, when) }
     }
+
+    /// The input, to be read unwatched.
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.input
+    }
+
+    /// The input itself.
+    pub fn into_inner(self) -> R {
+        self.input
+    }
 }
 
 impl<R: Read> Read for Watched<R> {

@@ -1,20 +1,20 @@
-//! Reads one RDB, from wherever it lies and however it is packed.
+//! Reads RDBs, from wherever they lie and however they are packed.
 
 use std::io::{self, Read, Seek as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use redis_persistence::aof::official::{Files as _, Opened};
 use redis_persistence::verify::{self, Options, Report};
 
-use crate::args::Common;
 use crate::ends::{Ends, Kept};
-use crate::escape;
-use crate::open;
-use crate::progress::Watched;
-use crate::unpack::{Packing, Unpacked};
+use crate::stored::{self, Content, How, Stored};
+use crate::unpack::Packing;
 
-/// What was read.
+/// One RDB that was read.
 #[derive(Debug)]
 pub struct Checked {
+    /// Where it lies: the input, or a member of it.
+    pub path: PathBuf,
     /// What the verifier says.
     pub report: Report,
     /// The ends of the RDB, unpacked.
@@ -23,27 +23,25 @@ pub struct Checked {
     pub packing: Option<Packing>,
 }
 
-/// Verifies one RDB.
+/// Verifies an RDB, or every RDB that is a member of a tar.
 ///
 /// # Errors
-/// If it cannot be read, or not unpacked.
-pub fn rdb(path: &Path, options: &Options, common: &Common) -> io::Result<Checked> {
-    let mut input = open::open(path)?;
-    let (seekable, size) = (input.seekable, input.size);
-    let packing = Packing::of(&input.head(Packing::HEAD)?).filter(|_| cfg!(feature = "packed"));
-    let name = escape::plain(path.as_os_str().as_encoded_bytes());
-    let mut input = Watched::new(input, name, size, common.progress);
-    if let Some(packing) = packing {
-        let (report, ends) = once(Unpacked::new(input, packing, common.budget())?, options)?;
-        return Ok(Checked { report, ends, packing: Some(packing) });
+/// If it cannot be read or unpacked, or if no RDB is in the tar.
+pub fn rdb(path: &Path, options: &Options, how: How) -> io::Result<Vec<Checked>> {
+    let stored = stored::open(path, how)?;
+    if stored.is_tar {
+        return members(path, stored, options);
     }
-    if !seekable {
-        let (report, ends) = once(input, options)?;
-        return Ok(Checked { report, ends, packing: None });
-    }
-    let base = input.stream_position()?;
-    let report = verify::file(&mut input, options)?;
-    Ok(Checked { report, ends: Ends::of(input, base)?, packing: None })
+    let (packing, seekable) = (stored.packing, stored.seekable);
+    let (report, ends) = match stored.content {
+        Content::Plain(mut input) if seekable => {
+            let base = input.stream_position()?;
+            let report = verify::file(&mut input, options)?;
+            (report, Ends::of(input, base)?)
+        }
+        content => once(content, options)?,
+    };
+    Ok(vec![Checked { path: path.to_owned(), report, ends, packing }])
 }
 
 /// Verifies an RDB that can be read once.
@@ -51,4 +49,24 @@ fn once(input: impl Read + Send, options: &Options) -> io::Result<(Report, Ends)
     let mut input = Kept::new(input);
     let report = verify::reader(&mut input, options)?;
     Ok((report, input.ends()))
+}
+
+fn members(path: &Path, stored: Stored, options: &Options) -> io::Result<Vec<Checked>> {
+    let packing = stored.packing;
+    let mut archive = stored.members()?;
+    let snapshots = archive.snapshots()?;
+    if snapshots.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "a tar without an RDB (aofcheck looks for append-only files)",
+        ));
+    }
+    let mut checked = Vec::new();
+    for member in snapshots {
+        let Opened::File { mut file, .. } = archive.open(&member)? else { continue };
+        let report = verify::file(&mut file, options)?;
+        let path = stored::member_path(path, &member);
+        checked.push(Checked { path, report, ends: Ends::of(file, 0)?, packing });
+    }
+    Ok(checked)
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory;
 
 use crate::args::{Common, Format, RdbCheck};
-use crate::ends::Ends;
 use crate::entry::Entry;
 use crate::escape;
 use crate::exit::Exit;
@@ -37,14 +36,21 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
     };
     let options = args.common.options();
     inputs(TOOL, &args.common, &args.files, |path, output| {
-        let (outcome, ends, packing) = match read::rdb(path, &options, &args.common) {
-            Ok(read) => (Ok(read.report), read.ends, read.packing),
-            Err(error) => (Err(reason(&error)), Ends::default(), None),
+        let demands = args.common.demands();
+        let entries: Vec<Entry> = match read::rdb(path, &options, args.common.how()) {
+            Ok(read) => read
+                .into_iter()
+                .map(|one| {
+                    let entry = Entry::new(one.path, Ok(one.report), demands).diagnosed(&one.ends).judged(&servers);
+                    Entry { packing: one.packing, ..entry }
+                })
+                .collect(),
+            Err(error) => vec![Entry::new(path.to_owned(), Err(reason(&error)), demands)],
         };
-        let entry = Entry::new(path.to_owned(), outcome, args.common.demands()).diagnosed(&ends).judged(&servers);
-        let entry = Entry { packing, ..entry };
-        checked(TOOL, &args.common, &entry, output);
-        entry
+        for entry in &entries {
+            checked(TOOL, &args.common, entry, output);
+        }
+        entries
     })
 }
 
@@ -65,19 +71,20 @@ pub(crate) fn servers(tool: &str, common: &Common) -> Result<Servers, Exit> {
     }
 }
 
-/// Does with each input what `each` does, which prints what came of it; gives the exit of all.
+/// Does with each input what `each` does, which prints what came of it and of what lies in it; gives the exit of all.
 pub(crate) fn inputs(
     tool: &'static str,
     common: &Common,
     paths: &[PathBuf],
-    mut each: impl FnMut(&Path, &mut Output) -> Entry,
+    mut each: impl FnMut(&Path, &mut Output) -> Vec<Entry>,
 ) -> Exit {
     let mut output = Output::new(tool, common);
     let mut exit = Exit::Sound;
     for path in paths {
-        let entry = each(path, &mut output);
-        exit = exit.and(entry.exit());
-        output.keep(entry);
+        for entry in each(path, &mut output) {
+            exit = exit.and(entry.exit());
+            output.keep(entry);
+        }
     }
     end(tool, output, exit)
 }

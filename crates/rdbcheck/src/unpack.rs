@@ -51,6 +51,16 @@ impl Unpacked {
         Ok(Self { filled: Some(from_worker), emptied, block: Vec::new(), at: 0, worker: Some(worker) })
     }
 
+    /// The next bytes, at most `most` of them and no more than a block, which stay to be read.
+    ///
+    /// # Errors
+    /// As those of reading.
+    pub fn head(&mut self, most: usize) -> io::Result<&[u8]> {
+        while self.at == self.block.len() && self.next_block()? {}
+        let rest = &self.block[self.at..];
+        Ok(&rest[..rest.len().min(most)])
+    }
+
     /// Waits for the next block. At the end of the stream there is none.
     fn next_block(&mut self) -> io::Result<bool> {
         let Some(filled) = &self.filled else { return Ok(false) };

@@ -4,6 +4,8 @@ mod fix;
 mod golden;
 mod input;
 mod limits;
+#[cfg(feature = "packed")]
+mod packed;
 mod preen;
 mod terminal;
 mod timeline;

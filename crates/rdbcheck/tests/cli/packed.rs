@@ -99,3 +99,30 @@ fn a_bomb_is_given_up() -> TestResult {
     assert!(err.contains("unpack to more than 1048576"), "{err}");
     Ok(())
 }
+
+#[test]
+fn every_rdb_of_a_tar_has_its_report() -> TestResult {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut add = |name: &str, bytes: &[u8]| -> std::io::Result<()> {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, bytes)
+    };
+    add("data/readme.txt", b"no RDB")?;
+    add("data/cut.rdb", &sound(DUMP)?[..1000])?;
+    add("data/dump.rdb", &sound(DUMP)?)?;
+    let bytes = tar.into_inner()?;
+    for (name, bytes) in [("data.tar", bytes.clone()), ("data.tar.gz", gzip(&bytes)?)] {
+        let (_folder, path) = packed(&bytes, name)?;
+        let Ran { code, out, .. } = run(&["--json", &path])?;
+        assert_eq!(code, Some(1));
+        let report: serde_json::Value = serde_json::from_str(&out)?;
+        let files = report["files"].as_array().ok_or("a list")?;
+        let verdicts: Vec<_> = files.iter().map(|file| (file["path"].as_str(), file["verdict"].as_str())).collect();
+        let (cut, dump) = (format!("{path}:data/cut.rdb"), format!("{path}:data/dump.rdb"));
+        assert_eq!(verdicts, [(Some(&*cut), Some("damaged")), (Some(&*dump), Some("sound"))]);
+        let whole: serde_json::Value = serde_json::from_str(&run(&["--json", DUMP])?.out)?;
+        assert_eq!(files[1]["counts"], whole["files"][0]["counts"]);
+    }
+    Ok(())
+}

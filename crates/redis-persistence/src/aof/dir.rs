@@ -19,7 +19,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) use names::{Name, classify};
-pub use tree::{Memory, Node, Tree};
+pub use tree::{Memory, Names, Node, Tree};
 
 use crate::aof::Manifest;
 use crate::aof::manifest::{Entry, EntryKind, ManifestError, looks_like_manifest};

@@ -67,7 +67,56 @@ fn node(data: &fs::Metadata) -> Node {
     }
 }
 
-/// Files in memory. A folder exists as soon as a file lies in it.
+/// The names and sizes of files that lie in something other than a disk. A folder exists as soon as a file lies in it.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::aof::dir::{Names, Node};
+///
+/// let mut names = Names::default();
+/// names.add("appendonlydir/a.manifest", 31);
+/// assert_eq!(names.stat("appendonlydir".as_ref()), Some(Node::Directory));
+/// assert_eq!(names.list("appendonlydir".as_ref()), [(b"a.manifest".to_vec(), Node::File(31))]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Names {
+    files: BTreeMap<PathBuf, u64>,
+}
+
+impl Names {
+    /// Adds a file of so many bytes, in the place of one of that name.
+    pub fn add(&mut self, path: impl Into<PathBuf>, size: u64) {
+        self.files.insert(path.into(), size);
+    }
+
+    /// What lies under a path, as [`Tree::stat`] says it.
+    #[must_use]
+    pub fn stat(&self, path: &Path) -> Option<Node> {
+        if let Some(size) = self.files.get(path) {
+            return Some(Node::File(*size));
+        }
+        let folder = path == Path::new(".") || self.files.keys().any(|file| file.starts_with(path));
+        folder.then_some(Node::Directory)
+    }
+
+    /// What lies in a folder, as [`Tree::list`] says it.
+    #[must_use]
+    pub fn list(&self, folder: &Path) -> Vec<(Vec<u8>, Node)> {
+        let folder = if folder == Path::new(".") { Path::new("") } else { folder };
+        let mut names = BTreeMap::new();
+        for (path, size) in &self.files {
+            let Some(first) = path.strip_prefix(folder).ok().and_then(|rest| rest.components().next()) else {
+                continue;
+            };
+            let direct = folder.join(first) == *path;
+            let node = if direct { Node::File(*size) } else { Node::Directory };
+            names.insert(first.as_os_str().as_encoded_bytes().to_vec(), node);
+        }
+        names.into_iter().collect()
+    }
+}
+
+/// Files in memory.
 ///
 /// # Examples
 /// ```
@@ -83,12 +132,15 @@ fn node(data: &fs::Metadata) -> Node {
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     files: BTreeMap<PathBuf, Bytes>,
+    names: Names,
 }
 
 impl Memory {
     /// Puts a file there, in the place of one of that name.
     pub fn add(&mut self, path: impl Into<PathBuf>, bytes: impl Into<Bytes>) {
-        self.files.insert(path.into(), bytes.into());
+        let (path, bytes) = (path.into(), bytes.into());
+        self.names.add(path.clone(), bytes.len() as u64);
+        self.files.insert(path, bytes);
     }
 }
 
@@ -108,24 +160,10 @@ impl Files for Memory {
 
 impl Tree for Memory {
     fn stat(&mut self, path: &Path) -> io::Result<Option<Node>> {
-        if let Some(bytes) = self.files.get(path) {
-            return Ok(Some(Node::File(bytes.len() as u64)));
-        }
-        let folder = path == Path::new(".") || self.files.keys().any(|file| file.starts_with(path));
-        Ok(folder.then_some(Node::Directory))
+        Ok(self.names.stat(path))
     }
 
     fn list(&mut self, folder: &Path) -> io::Result<Vec<(Vec<u8>, Node)>> {
-        let folder = if folder == Path::new(".") { Path::new("") } else { folder };
-        let mut names = BTreeMap::new();
-        for (path, bytes) in &self.files {
-            let Some(first) = path.strip_prefix(folder).ok().and_then(|rest| rest.components().next()) else {
-                continue;
-            };
-            let direct = folder.join(first) == *path;
-            let node = if direct { Node::File(bytes.len() as u64) } else { Node::Directory };
-            names.insert(first.as_os_str().as_encoded_bytes().to_vec(), node);
-        }
-        Ok(names.into_iter().collect())
+        Ok(self.names.list(folder))
     }
 }

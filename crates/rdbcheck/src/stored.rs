@@ -1,0 +1,147 @@
+//! What an input is, by its first bytes and not by its name: a file as it is, a packed one, a tar, a packed tar.
+//!
+//! ```text
+//! dump.rdb            Content::Plain
+//! dump.rdb.zst        Content::Packed, read once while it is unpacked
+//! data.tar            an Archive of its members, where they lie
+//! data.tar.zst, -     laid down in a temporary file without a name first, then the same
+//! ```
+//! An append-only set cannot be judged in one pass over a stream: its manifest may come last, and a check goes back at each
+//! oddity. That is why a stream is laid down. A tar on disk is not.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _};
+use std::path::{Path, PathBuf};
+
+use crate::archive::Archive;
+use crate::escape;
+use crate::open::{self, Input};
+use crate::progress::{Watched, When};
+use crate::unpack::{Budget, Packing, Unpacked};
+
+/// As much of an input as tells whether it is a tar.
+const HEAD: usize = 512;
+
+/// How to open an input.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// How much a packed input may unpack to.
+    pub budget: Budget,
+    /// When progress is shown.
+    pub progress: When,
+}
+
+/// An opened input.
+#[derive(Debug)]
+pub struct Stored {
+    /// The content, from its first byte on.
+    pub content: Content,
+    /// How it was packed.
+    pub packing: Option<Packing>,
+    /// Whether the content is a tar.
+    pub is_tar: bool,
+    /// Whether the input itself can seek.
+    pub seekable: bool,
+    /// The name for messages.
+    name: String,
+    progress: When,
+}
+
+/// The content of an input, unpacked.
+#[derive(Debug)]
+pub enum Content {
+    /// It was not packed.
+    Plain(Watched<Input>),
+    /// It was packed.
+    Packed(Unpacked),
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(input) => input.read(buffer),
+            Self::Packed(input) => input.read(buffer),
+        }
+    }
+}
+
+/// Opens an input.
+///
+/// # Errors
+/// If it cannot be read, or not be unpacked.
+pub fn open(path: &Path, how: How) -> io::Result<Stored> {
+    let input = open::open(path)?;
+    let (seekable, size) = (input.seekable, input.size);
+    let name = escape::plain(path.as_os_str().as_encoded_bytes());
+    // From here on the time counts: already the first bytes can be slow to come.
+    let mut input = Watched::new(input, name.clone(), size, how.progress);
+    let mut head = input.get_mut().head(HEAD)?;
+    let packing = Packing::of(&head).filter(|_| cfg!(feature = "packed"));
+    let content = match packing {
+        None => Content::Plain(input),
+        Some(packing) => {
+            let mut unpacked = Unpacked::new(input, packing, how.budget)?;
+            head = unpacked.head(HEAD)?.to_vec();
+            Content::Packed(unpacked)
+        }
+    };
+    let is_tar = cfg!(feature = "packed") && head.get(257..262) == Some(b"ustar");
+    Ok(Stored { content, packing, is_tar, seekable, name, progress: how.progress })
+}
+
+impl Stored {
+    /// The members of the tar that the content is.
+    ///
+    /// # Errors
+    /// If it is no tar, is cut, or cannot be laid down.
+    pub fn members(self) -> io::Result<Archive> {
+        let (name, progress) = (self.name.clone(), self.progress);
+        let (file, start) = self.laid_down()?;
+        Archive::of_tar(file, start, name, progress)
+    }
+
+    /// The content as the one file of an archive, under that name.
+    ///
+    /// # Errors
+    /// If it cannot be laid down.
+    pub fn only_member(self, path: &Path) -> io::Result<Archive> {
+        let (name, progress) = (self.name.clone(), self.progress);
+        let (file, start) = self.laid_down()?;
+        Archive::of_one(file, start, path, name, progress)
+    }
+
+    /// A file that holds the content, and where that begins.
+    fn laid_down(self) -> io::Result<(File, u64)> {
+        let mut content = match self.content {
+            Content::Plain(mut input) if self.seekable => {
+                let start = input.stream_position()?;
+                return Ok((input.into_inner().into_file(), start));
+            }
+            content => content,
+        };
+        let folder = std::env::temp_dir();
+        let mut file = tempfile::tempfile_in(&folder).map_err(|error| no_room(&folder, &error))?;
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match content.read(&mut buffer)? {
+                0 => return Ok((file, 0)),
+                n => io::Write::write_all(&mut file, &buffer[..n]).map_err(|error| no_room(&folder, &error))?,
+            }
+        }
+    }
+}
+
+/// The path that a report gives a member of an archive: `data.tar:data/dump.rdb`.
+#[must_use]
+pub fn member_path(archive: &Path, member: &Path) -> PathBuf {
+    let mut path = archive.as_os_str().to_owned();
+    path.push(":");
+    path.push(member);
+    path.into()
+}
+
+fn no_room(folder: &Path, error: &io::Error) -> io::Error {
+    let why = open::reason(error);
+    let text = format!("it has to be laid down in {} (TMPDIR says where), which fails: {why}", folder.display());
+    io::Error::new(error.kind(), text)
+}
