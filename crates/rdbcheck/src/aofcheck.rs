@@ -4,15 +4,16 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use redis_persistence::aof::dir::{self, AofSet, Tree};
+use redis_persistence::aof::dir::{self, AofSet, Node, Tree};
 use redis_persistence::aof::official::Opened;
-use redis_persistence::verify::{self, Kind, Options, Report};
+use redis_persistence::verify::{self, Finding, Kind, Options, Report};
 
 use crate::args::AofCheck;
 use crate::ends::Ends;
 use crate::entry::Entry;
 use crate::exit::Exit;
 use crate::fix::{self, Fix};
+use crate::hex;
 use crate::open::{is_descriptor, reason};
 use crate::render::Output;
 use crate::run::{checked, inputs, instead_of_checking, servers};
@@ -85,13 +86,14 @@ where
     let report = verify::aof_set(tree, &set, options)?;
     let timeline = if args.timeline { Some(Timeline::of(tree, &set, &report, options)?) } else { None };
     let ends = ends(tree, &set, &report)?;
+    let hex = hex::of(&report, args.common.hex, |found, at, len| read(tree, &set, found, at, len))?;
     let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands());
     let mut entry = entry.diagnosed(&ends).judged(servers);
     if args.repair.wanted() {
         // The plan that follows is the advice.
         entry.advice.clear();
     }
-    Ok(Entry { set: Some(set), timeline, ..entry })
+    Ok(Entry { set: Some(set), timeline, hex, ..entry }.redacted(args.common.redact))
 }
 
 /// The ends of a single file; a set has none.
@@ -150,4 +152,17 @@ fn only_member(path: &Path, stored: Stored, how: &How<'_>) -> io::Result<Entry> 
     let mut archive = stored.only_member(name)?;
     let set = dir::find(&mut archive, name)?;
     Ok(Entry { packing, ..entry(path, &mut archive, set, how)? })
+}
+
+/// Bytes of the file that a finding lies in.
+fn read<T: Tree>(tree: &mut T, set: &AofSet, found: &Finding, at: u64, len: usize) -> io::Result<Vec<u8>> {
+    let is_its = |name: &[u8]| found.file.as_ref().is_none_or(|file| *file == name.escape_ascii().to_string());
+    let Some(part) = set.parts.iter().find(|part| is_its(&part.name)) else { return Ok(Vec::new()) };
+    match tree.stat(&part.path)? {
+        Some(Node::File(_)) => match tree.open(&part.path)? {
+            Opened::File { file, .. } => hex::read(file, at, len),
+            Opened::Directory => Ok(Vec::new()),
+        },
+        _ => Ok(Vec::new()),
+    }
 }

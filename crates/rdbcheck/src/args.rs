@@ -91,8 +91,8 @@ pub struct Common {
     /// The same as --format json
     #[arg(long, help_heading = "Output", conflicts_with = "format")]
     pub json: bool,
-    /// Report as text for people, or as one JSON document
-    #[arg(long, help_heading = "Output", value_name = "text|json", hide_possible_values = true)]
+    /// Report for people, as one JSON document, as test results, or for the textfile collector
+    #[arg(long, help_heading = "Output", value_name = "text|json|junit|prometheus", hide_possible_values = true)]
     pub format: Option<Format>,
     /// Print no report: the exit code says it
     #[arg(short, long, help_heading = "Output", conflicts_with_all = ["json", "format"])]
@@ -100,8 +100,11 @@ pub struct Common {
     /// List N findings at most [default: 1000, of which text shows 5 of each code]; all are counted
     #[arg(long, help_heading = "Output", value_name = "N")]
     pub max_findings: Option<usize>,
-    /// Print a hash in the place of each key
+    /// Show the bytes around where each finding begins ([) and fails (>)
     #[arg(long, help_heading = "Output")]
+    pub hex: bool,
+    /// Print hashes in the place of keys, and of all else that comes from the data
+    #[arg(long, help_heading = "Output", conflicts_with = "hex")]
     pub redact: bool,
     /// Show progress on standard error
     #[arg(long, help_heading = "Output", value_name = "auto|always|never", default_value = "auto")]
@@ -134,6 +137,10 @@ pub enum Format {
     Text,
     /// For machines.
     Json,
+    /// For build servers: one suite for each input.
+    Junit,
+    /// For the textfile collector of Prometheus.
+    Prometheus,
 }
 
 /// When text is coloured.

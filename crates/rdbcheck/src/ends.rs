@@ -29,6 +29,17 @@ impl Ends {
         Ok(ends)
     }
 
+    /// So many bytes from an offset on of an input of that size, as far as they were kept.
+    #[must_use]
+    pub fn read(&self, size: u64, at: u64, len: usize) -> Vec<u8> {
+        let in_tail = at.checked_sub(size.saturating_sub(self.tail.len() as u64));
+        let from = |kept: &[u8], at: u64| {
+            let from = usize::try_from(at).unwrap_or(usize::MAX).min(kept.len());
+            kept[from..kept.len().min(from.saturating_add(len))].to_vec()
+        };
+        in_tail.map_or_else(|| from(&self.head, at), |at| from(&self.tail, at))
+    }
+
     /// Takes what comes next.
     fn push(&mut self, bytes: &[u8]) {
         let room = MOST - self.head.len();
@@ -82,6 +93,10 @@ mod tests {
             let bytes = &all[..len];
             let expected = Ends { head: bytes[..len.min(MOST)].to_vec(), tail: bytes[len - len.min(MOST)..].to_vec() };
             assert_eq!(Ends::of(io::Cursor::new(bytes), 0)?, expected);
+            for at in [0, 5, MOST / 2, len.saturating_sub(9)] {
+                let there = &bytes[at.min(len)..len.min(at + 20)];
+                assert_eq!(expected.read(len as u64, at as u64, 20), there, "{len} {at}");
+            }
             for piece in [1000, MOST, 5 * MOST] {
                 let mut kept = Kept::new(bytes);
                 let mut buf = vec![0; piece];

@@ -11,6 +11,8 @@ use redis_persistence::verify::{Checksum, Kind, Report, Severity, Verdict};
 use crate::ends::Ends;
 use crate::exit::Exit;
 use crate::fix::Repaired;
+use crate::hex::Span;
+use crate::redact;
 use crate::servers::Servers;
 use crate::timeline::Timeline;
 use crate::units::{commas, number};
@@ -33,6 +35,8 @@ pub struct Entry {
     pub loads: Vec<Loads>,
     /// How the input was packed.
     pub packing: Option<Packing>,
+    /// The bytes around the findings, by their number; empty unless asked for.
+    pub hex: Vec<Vec<Span>>,
     /// The files of an append-only set.
     pub set: Option<AofSet>,
     /// The timestamps in them, if these were asked for.
@@ -65,6 +69,7 @@ impl Entry {
             advice: Vec::new(),
             loads: Vec::new(),
             packing: None,
+            hex: Vec::new(),
             set: None,
             timeline: None,
             repaired: None,
@@ -84,8 +89,7 @@ impl Entry {
     pub fn judged(mut self, servers: &Servers) -> Self {
         let Ok(report) = &self.outcome else { return self };
         self.loads = servers.judge(report);
-        for answer in self.loads.iter().filter(|answer| !answer.loads && answer.by_default != Outcome::Unknown) {
-            self.unmet.push(format!("--for {} ({})", answer.target, answer.by_default));
+        for answer in self.loads.iter().filter(|answer| is_refused(answer)) {
             for step in diagnose::to_load(report, answer) {
                 if report.verdict != Verdict::Damaged && !self.advice.contains(&step) {
                     self.advice.push(step);
@@ -93,6 +97,35 @@ impl Entry {
             }
         }
         self
+    }
+
+    /// The same without names and values from the data, if `redact`.
+    #[must_use]
+    pub fn redacted(mut self, redact: bool) -> Self {
+        if redact {
+            if let Ok(report) = &mut self.outcome {
+                redact::report(report);
+            }
+            self.cause.iter_mut().for_each(redact::cause);
+            self.loads.iter_mut().for_each(redact::loads);
+        }
+        self
+    }
+
+    /// What was asked for and does not hold, in one text: demands, and servers that do not load it.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        let mut complaint = String::new();
+        if !self.unmet.is_empty() {
+            complaint.push_str(&format!("; not as demanded: {}", self.unmet.join(", ")));
+        }
+        let refused: Vec<_> = self.loads.iter().filter(|answer| is_refused(answer)).collect();
+        if !refused.is_empty() {
+            let servers: Vec<_> =
+                refused.iter().map(|answer| format!("{} ({})", answer.target, answer.by_default)).collect();
+            complaint.push_str(&format!("; not loaded by {}", servers.join(", ")));
+        }
+        complaint
     }
 
     /// Whether there is a report without an error.
@@ -107,7 +140,7 @@ impl Entry {
         match &self.outcome {
             Err(_) => Exit::Unreadable,
             Ok(_) if self.repaired.as_ref().is_some_and(|repaired| repaired.status.is_failure()) => Exit::Damaged,
-            Ok(_) if !self.unmet.is_empty() => Exit::Damaged,
+            Ok(_) if !self.unmet.is_empty() || self.loads.iter().any(is_refused) => Exit::Damaged,
             Ok(report) => match report.verdict {
                 Verdict::Sound if self.loads.iter().any(|answer| answer.by_default == Outcome::Unknown) => {
                     Exit::Unknown
@@ -118,6 +151,11 @@ impl Entry {
             },
         }
     }
+}
+
+/// Whether a server was asked for that does not load the file as it is.
+fn is_refused(answer: &Loads) -> bool {
+    !answer.loads && answer.by_default != Outcome::Unknown
 }
 
 impl Demands {

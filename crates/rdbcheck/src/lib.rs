@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! args -> run -> for each input: open, unpack, tree -> library -> Entry -> exit code
-//!                                          └ progress  └ ends, diagnose  └ render::{text, aof, json}
+//!                                          └ progress  └ ends, diagnose  └ render::{text, aof, json, junit, prometheus}
 //!         aofcheck -> fix: plan -> question -> apply -> the check again
 //! ```
 //!
@@ -21,6 +21,7 @@ pub mod escape;
 pub mod exit;
 pub mod explain;
 pub mod fix;
+pub mod hex;
 pub mod open;
 pub mod progress;
 pub mod read;

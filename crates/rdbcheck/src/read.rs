@@ -1,12 +1,13 @@
 //! Reads RDBs, from wherever they lie and however they are packed.
 
-use std::io::{self, Read, Seek as _};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use redis_persistence::aof::official::{Files as _, Opened};
 use redis_persistence::verify::{self, Options, Report};
 
 use crate::ends::{Ends, Kept};
+use crate::hex::{self, Span};
 use crate::stored::{self, Content, How, Stored};
 use crate::unpack::Packing;
 
@@ -19,6 +20,8 @@ pub struct Checked {
     pub report: Report,
     /// The ends of the RDB, unpacked.
     pub ends: Ends,
+    /// The bytes around the findings, if they are wanted.
+    pub hex: Vec<Vec<Span>>,
     /// How the input was packed.
     pub packing: Option<Packing>,
 }
@@ -27,31 +30,38 @@ pub struct Checked {
 ///
 /// # Errors
 /// If it cannot be read or unpacked, or if no RDB is in the tar.
-pub fn rdb(path: &Path, options: &Options, how: How) -> io::Result<Vec<Checked>> {
+pub fn rdb(path: &Path, options: &Options, how: How, hex: bool) -> io::Result<Vec<Checked>> {
     let stored = stored::open(path, how)?;
     if stored.is_tar {
-        return members(path, stored, options);
+        return members(path, stored, options, hex);
     }
     let (packing, seekable) = (stored.packing, stored.seekable);
-    let (report, ends) = match stored.content {
-        Content::Plain(mut input) if seekable => {
-            let base = input.stream_position()?;
-            let report = verify::file(&mut input, options)?;
-            (report, Ends::of(input, base)?)
-        }
-        content => once(content, options)?,
+    let checked = match stored.content {
+        Content::Plain(input) if seekable => again(path.to_owned(), input, options, hex)?,
+        content => once(path.to_owned(), content, options, hex)?,
     };
-    Ok(vec![Checked { path: path.to_owned(), report, ends, packing }])
+    Ok(vec![Checked { packing, ..checked }])
 }
 
-/// Verifies an RDB that can be read once.
-fn once(input: impl Read + Send, options: &Options) -> io::Result<(Report, Ends)> {
+/// Verifies an RDB that can be read again.
+fn again(path: PathBuf, mut input: impl Read + Seek + Send, options: &Options, hex: bool) -> io::Result<Checked> {
+    let base = input.stream_position()?;
+    let report = verify::file(&mut input, options)?;
+    let ends = Ends::of(&mut input, base)?;
+    let hex = hex::of(&report, hex, |_, at, len| hex::read(&mut input, base.saturating_add(at), len))?;
+    Ok(Checked { path, report, ends, hex, packing: None })
+}
+
+/// Verifies an RDB that can be read once. Of its bytes the ends alone can be shown.
+fn once(path: PathBuf, input: impl Read + Send, options: &Options, hex: bool) -> io::Result<Checked> {
     let mut input = Kept::new(input);
     let report = verify::reader(&mut input, options)?;
-    Ok((report, input.ends()))
+    let ends = input.ends();
+    let hex = hex::of(&report, hex, |_, at, len| Ok(ends.read(report.size, at, len)))?;
+    Ok(Checked { path, report, ends, hex, packing: None })
 }
 
-fn members(path: &Path, stored: Stored, options: &Options) -> io::Result<Vec<Checked>> {
+fn members(path: &Path, stored: Stored, options: &Options, hex: bool) -> io::Result<Vec<Checked>> {
     let packing = stored.packing;
     let mut archive = stored.members()?;
     let snapshots = archive.snapshots()?;
@@ -63,10 +73,9 @@ fn members(path: &Path, stored: Stored, options: &Options) -> io::Result<Vec<Che
     }
     let mut checked = Vec::new();
     for member in snapshots {
-        let Opened::File { mut file, .. } = archive.open(&member)? else { continue };
-        let report = verify::file(&mut file, options)?;
-        let path = stored::member_path(path, &member);
-        checked.push(Checked { path, report, ends: Ends::of(file, 0)?, packing });
+        let Opened::File { file, .. } = archive.open(&member)? else { continue };
+        let one = again(stored::member_path(path, &member), file, options, hex)?;
+        checked.push(Checked { packing, ..one });
     }
     Ok(checked)
 }

@@ -2,7 +2,9 @@
 
 mod aof;
 mod json;
+mod junit;
 mod page;
+mod prometheus;
 mod text;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -12,12 +14,11 @@ use anstream::{AutoStream, ColorChoice};
 
 use crate::args::{Color, Common, Format};
 use crate::entry::Entry;
-use crate::redact;
 use json::UndoView;
 use page::Page;
 use redis_persistence::repair::Undone;
 
-/// Where reports go: text as it comes, JSON at the end as one document.
+/// Where reports go: text as it comes, the other forms at the end as one document.
 #[derive(Debug)]
 pub struct Output {
     out: AutoStream<io::StdoutLock<'static>>,
@@ -29,8 +30,18 @@ pub struct Output {
 #[derive(Debug)]
 enum Form {
     Quiet,
-    Text { style: text::Style, any: bool },
-    Json { tool: &'static str, redact: bool, entries: Vec<Entry>, undo: Option<UndoView> },
+    Text {
+        style: text::Style,
+        any: bool,
+    },
+    /// One document at the end.
+    Document {
+        format: Format,
+        tool: &'static str,
+        style: text::Style,
+        entries: Vec<Entry>,
+        undo: Option<UndoView>,
+    },
 }
 
 impl Output {
@@ -42,11 +53,11 @@ impl Output {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        let style = text::Style { redact: common.redact, now_ms: common.now_ms(), all: common.max_findings.is_some() };
+        let style = text::Style { now_ms: common.now_ms(), all: common.max_findings.is_some() };
         let form = match common.format() {
             _ if common.quiet => Form::Quiet,
             Format::Text => Form::Text { style, any: false },
-            Format::Json => Form::Json { tool, redact: common.redact, entries: Vec::new(), undo: None },
+            format => Form::Document { format, tool, style, entries: Vec::new(), undo: None },
         };
         Self { out: AutoStream::new(io::stdout().lock(), choice), failed: None, form }
     }
@@ -92,14 +103,14 @@ impl Output {
 
     /// Takes what came of an input, for the document at the end.
     pub fn keep(&mut self, entry: Entry) {
-        if let Form::Json { entries, .. } = &mut self.form {
+        if let Form::Document { entries, .. } = &mut self.form {
             entries.push(entry);
         }
     }
 
     /// Takes what came of taking a repair back: what was done, or how it ended and why.
     pub fn keep_undone(&mut self, record: &Path, outcome: Result<Undone, (&'static str, String)>) {
-        if let Form::Json { undo, .. } = &mut self.form {
+        if let Form::Document { undo, .. } = &mut self.form {
             *undo = Some(UndoView::new(record, outcome));
         }
     }
@@ -109,8 +120,12 @@ impl Output {
     /// # Errors
     /// If something could not be written, but for a pipe that its reader closed: who has seen enough is free to go.
     pub fn finish(mut self) -> io::Result<()> {
-        if let Form::Json { tool, redact, entries, undo } = &self.form {
-            let document = json::render(tool, entries, undo.as_ref(), *redact)?;
+        if let Form::Document { format, tool, style, entries, undo } = &self.form {
+            let document = match format {
+                Format::Junit => junit::render(tool, entries, *style),
+                Format::Prometheus => prometheus::render(tool, entries, style.now_ms),
+                Format::Json | Format::Text => json::render(tool, entries, undo.as_ref())?,
+            };
             self.write(&document);
         }
         match self.failed {
@@ -124,9 +139,4 @@ impl Output {
             self.failed = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).err();
         }
     }
-}
-
-/// A key as it is printed in place of its name, if names are not to be seen.
-fn stand_in(name: &[u8], redacted: bool) -> Option<String> {
-    redacted.then(|| redact::key(name))
 }

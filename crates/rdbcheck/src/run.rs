@@ -37,12 +37,12 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
     let options = args.common.options();
     inputs(TOOL, &args.common, &args.files, |path, output| {
         let demands = args.common.demands();
-        let entries: Vec<Entry> = match read::rdb(path, &options, args.common.how()) {
+        let entries: Vec<Entry> = match read::rdb(path, &options, args.common.how(), args.common.hex) {
             Ok(read) => read
                 .into_iter()
                 .map(|one| {
                     let entry = Entry::new(one.path, Ok(one.report), demands).diagnosed(&one.ends).judged(&servers);
-                    Entry { packing: one.packing, ..entry }
+                    Entry { hex: one.hex, packing: one.packing, ..entry }.redacted(args.common.redact)
                 })
                 .collect(),
             Err(error) => vec![Entry::new(path.to_owned(), Err(reason(&error)), demands)],
@@ -101,8 +101,8 @@ pub(crate) fn end(tool: &str, output: Output, exit: Exit) -> Exit {
 pub(crate) fn checked(tool: &str, common: &Common, entry: &Entry, output: &mut Output) {
     if let Err(why) = &entry.outcome {
         say(tool, &format!("{}: {why}", entry.path.display()));
-    } else if common.format() == Format::Json && !entry.unmet.is_empty() {
-        say(tool, &format!("{}: not as demanded: {}", entry.path.display(), entry.unmet.join(", ")));
+    } else if common.format() != Format::Text && !entry.complaint().is_empty() {
+        say(tool, &format!("{}: {}", entry.path.display(), entry.complaint().trim_start_matches("; ")));
     }
     output.show(entry);
 }

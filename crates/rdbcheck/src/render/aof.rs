@@ -53,6 +53,7 @@ pub(super) fn contents(page: &mut Page, entry: &Entry, report: &Report, style: S
     }
     if let Some(facts) = &report.aof {
         records(page, facts);
+        unproven(page, facts);
         tool(page, facts);
     }
     if let Some(timeline) = &entry.timeline {
@@ -146,6 +147,13 @@ fn records(page: &mut Page, facts: &AofFacts) {
 fn command(name: &str, n: u64) -> String {
     let name = if name.is_empty() { "others".to_owned() } else { shorten(&escape::plain(name.as_bytes()), 40) };
     format!("{} {name}", commas(n))
+}
+
+/// What can be said of the values: nothing guards them.
+fn unproven(page: &mut Page, facts: &AofFacts) {
+    if facts.commands > 0 {
+        page.plain(2, "no checksum: the framing is proven, a changed value cannot be seen");
+    }
 }
 
 /// The three numbers that people know from the official tool.

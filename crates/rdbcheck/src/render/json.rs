@@ -108,14 +108,14 @@ struct DatabaseView<'a> {
 ///
 /// # Errors
 /// None that is known: the views hold nothing that JSON cannot.
-pub(super) fn render(tool: &str, entries: &[Entry], undo: Option<&UndoView>, redact: bool) -> io::Result<String> {
-    let files = entries.iter().map(|entry| file(entry, redact)).collect();
+pub(super) fn render(tool: &str, entries: &[Entry], undo: Option<&UndoView>) -> io::Result<String> {
+    let files = entries.iter().map(|entry| file(entry)).collect();
     let document = Document { schema_version: 1, tool, version: env!("CARGO_PKG_VERSION"), files, undo };
     let text = serde_json::to_string_pretty(&document).map_err(io::Error::other)?;
     Ok(escape::json(&text) + "\n")
 }
 
-fn file(entry: &Entry, redact: bool) -> FileView<'_> {
+fn file(entry: &Entry) -> FileView<'_> {
     let report = entry.outcome.as_ref().ok();
     FileView {
         path: entry.path.to_string_lossy().into_owned(),
@@ -129,10 +129,10 @@ fn file(entry: &Entry, redact: bool) -> FileView<'_> {
         duplicates: report.map(|r| r.duplicates.as_str()),
         aof: report.and_then(|r| aof::facts(entry, r)),
         parts: report.map(aof::parts).unwrap_or_default(),
-        loads_on: servers::all(&entry.loads, &entry.path, redact),
-        findings: report.map(|r| findings::all(r, &entry.path, redact)).unwrap_or_default(),
+        loads_on: servers::all(&entry.loads, &entry.path),
+        findings: report.map(|r| findings::all(entry, r)).unwrap_or_default(),
         findings_total: Number(report.map_or(0, |r| r.findings_total)),
-        cause: entry.cause.as_ref().map(|c| findings::cause(c, &entry.path, redact)),
+        cause: entry.cause.as_ref().map(|c| findings::cause(c, &entry.path)),
         packing: entry.packing.map(Packing::as_str),
         timeline: report.and_then(|r| aof::timeline(entry, r)),
         repair: entry.repaired.as_ref().map(repair::of),

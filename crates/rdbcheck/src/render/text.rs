@@ -19,8 +19,6 @@ pub(super) use contents::{contents, origin, remarks};
 /// How the report is to look.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
-    /// Keys under another name.
-    pub(super) redact: bool,
     /// The time that expiries were held against.
     pub(super) now_ms: i64,
     /// All findings that were kept, not the first few of each code.
@@ -42,10 +40,10 @@ pub(super) const BOLD: Ansi = Ansi::new().bold();
 pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
     let mut page = Page { text: verdict_line(entry, report) };
     if let Some(cause) = &entry.cause {
-        cause::cause(&mut page, cause, report.verdict, style);
+        cause::cause(&mut page, cause, report.verdict);
     }
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
-        findings::findings(&mut page, report, severity, style);
+        findings::findings(&mut page, entry, report, severity, style);
     }
     if matches!(report.kind, Kind::Aof | Kind::AofDir) {
         page.paragraph(0, &aof::head(entry, report), BOLD, "");
@@ -57,7 +55,7 @@ pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
             remarks(&mut page, 2, report);
         }
     }
-    servers::servers(&mut page, &entry.loads, style);
+    servers::servers(&mut page, &entry.loads);
     cause::advice(&mut page, &entry.advice, &entry.path);
     page.text
 }
@@ -80,11 +78,10 @@ fn verdict(entry: &Entry, report: &Report) -> (&'static str, Ansi, String) {
         .map(|(n, severity)| format!(", {}", number(n, &severity.to_string())))
         .collect();
     let mut rest = counted.concat();
-    if !entry.unmet.is_empty() {
-        rest.push_str(&format!("; not as demanded: {}", entry.unmet.join(", ")));
-    }
+    let complaint = entry.complaint();
+    rest.push_str(&complaint);
     match report.verdict {
-        Verdict::Sound if entry.unmet.is_empty() => ("sound", color(Severity::Note), rest),
+        Verdict::Sound if complaint.is_empty() => ("sound", color(Severity::Note), rest),
         Verdict::Sound => ("sound", color(Severity::Warning), rest),
         Verdict::Damaged => ("DAMAGED", color(Severity::Error), rest),
         Verdict::Unknown => {

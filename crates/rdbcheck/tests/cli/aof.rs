@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use crate::{NOW, Ran, ran, testdata};
 
 /// The command in a folder, at a fixed time. Its standard input is no terminal.
-fn aofcheck(folder: &Path, args: &[&str]) -> Command {
+pub fn aofcheck(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aofcheck"));
     command.current_dir(folder).args(["--now", NOW]).args(args).timeout(Duration::from_secs(60));
     command

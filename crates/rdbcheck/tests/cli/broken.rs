@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use testkit::rdb::{Checksum, Encoded, Family, File, Key, RdbWriter, Value};
+use testkit::rdb::{Checksum, Encoded, Family, File, Key, Listpack, RdbWriter, Value};
 
 use crate::{TestResult, sound, testdata};
 
@@ -30,6 +30,17 @@ fn inputs() -> std::io::Result<Vec<(&'static str, Vec<u8>)>> {
         ("zero-page", [&large[..4096], vec![0; large.len() - 4096].as_slice()].concat()),
         ("duplicate-key", keys(&[b"user:1", b"user:2", b"user:1"]).encode().bytes),
         ("many-duplicates", many_duplicates().bytes),
+        ("error-page", b"<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code><Key>dump.rdb</Key></Error>\n".to_vec()),
+        ("manifest", b"file appendonly.aof.1.base.rdb seq 1 type b\n".to_vec()),
+        ("crlf", with_returns(&large)),
+        ("utf-8", small.iter().copied().map(char::from).collect::<String>().into_bytes()),
+        ("replication-capture", [b"$EOF:0123456789abcdef0123456789abcdef01234567\r\n", &small[..], MARK].concat()),
+        ("replication-mark", [&small[..], MARK].concat()),
+        ("dump-payload", RdbWriter::bare(11).raw(b"\x00\x05hello").finish_dump()),
+        // A value, its name and those after it.
+        ("hole", [&large[..1000], &[0; 512], &large[1512..]].concat()),
+        ("value-damaged", value_damaged()),
+        ("all-expired", all_expired()),
         ("hostile-names", keys(&[HOSTILE, HOSTILE, b"a\xff\x00b", b"a\xff\x00b"]).encode().bytes),
     ])
 }
@@ -40,6 +51,39 @@ const GZIP_IN_GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x93\xef\x
 
 /// A name that clears a terminal, sets its title, and writes from right to left.
 const HOSTILE: &[u8] = "\x1b[2J\x1b]0;title\x07\r\n\"quoted\" \u{9b}31m \u{202e}\u{200b}日本".as_bytes();
+
+/// What a replication without a disk ends with.
+const MARK: &[u8] = b"0123456789abcdef0123456789abcdef01234567";
+
+/// What a transfer in text mode makes of line feeds.
+fn with_returns(file: &[u8]) -> Vec<u8> {
+    file.iter()
+        .flat_map(|byte| if *byte == b'\n' { &b"\r\n"[..] } else { std::slice::from_ref(byte) })
+        .copied()
+        .collect()
+}
+
+/// A hash of which one length is wrong, between two sound keys.
+fn value_damaged() -> Vec<u8> {
+    let mut w = RdbWriter::redis(11);
+    w.aux(b"redis-ver", b"7.2.4").select_db(0).string_key(b"before", b"1");
+    w.key(16, b"user:7").str(&Listpack::of(["name", "Ada", "city", "Oslo"])).string_key(b"behind", b"2");
+    let mut bytes = w.finish();
+    if let Some(at) = bytes.windows(4).position(|window| window == b"\x83Ada") {
+        bytes[at] = 0x8a;
+    }
+    bytes
+}
+
+/// Keys of which nearly all are past.
+fn all_expired() -> Vec<u8> {
+    let mut w = RdbWriter::redis(11);
+    w.select_db(0).string_key(b"counter", b"7");
+    for n in 0..12 {
+        w.expire_ms(1_700_000_000_000).string_key(format!("session:{n}").as_bytes(), b"v");
+    }
+    w.finish()
+}
 
 /// The file with another byte at `at`.
 fn changed(file: &[u8], at: usize, byte: u8) -> Vec<u8> {

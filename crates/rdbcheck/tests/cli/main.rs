@@ -4,12 +4,14 @@ mod aof;
 mod bad_input;
 mod broken;
 mod counts;
+mod forms;
 mod golden;
 mod options;
 #[cfg(feature = "packed")]
 mod packed;
 mod pipes;
 mod servers;
+mod users;
 
 use std::error::Error;
 use std::io;

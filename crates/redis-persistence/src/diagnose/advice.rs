@@ -194,7 +194,7 @@ fn commands(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
         ));
         return steps;
     }
-    steps.push(run("aofcheck --fix --dry-run FILE", format!("See the plan: {}.", plan(report))));
+    steps.push(run("aofcheck --fix --dry-run FILE", format!("See the plan: {}.", plan(report, code))));
     steps.push(run("aofcheck --fix FILE", "Apply it. What goes is saved first, and --undo brings it back."));
     steps.push(step(
         "Start the server when aofcheck calls it sound, and count the keys (DBSIZE) before clients come back.",
@@ -203,7 +203,10 @@ fn commands(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
 }
 
 /// What the plan of a repair will be about, and what it costs.
-fn plan(report: &Report) -> String {
+fn plan(report: &Report, code: Option<C>) -> String {
+    if code == Some(C::ManifestLost) {
+        return "a manifest of the files that are there; no command goes".to_owned();
+    }
     let loaded = report.parts.iter().filter(|part| part.role.is_loaded());
     let behind = loaded.filter_map(|part| part.size?.checked_sub(part.loads_up_to?)).fold(0, u64::saturating_add);
     let codes = || report.findings_by_code.keys().filter(|code| code.severity() == Severity::Error);

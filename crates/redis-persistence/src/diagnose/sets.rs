@@ -45,7 +45,9 @@ fn from(finding: &Finding, code: C) -> Cause {
         C::TwoRdbs => "a second RDB stands in the file",
         _ => "",
     };
-    let cause = Cause::new(code, format!("{why}: {}", finding.message)).offset(finding.start).names([finding]);
+    let cause = Cause::new(code, format!("{why}: {}", finding.message)).names([finding]);
+    // What is about the set as a whole is at no byte.
+    let cause = if code == C::ManifestLost { cause } else { cause.offset(finding.start) };
     Cause { file: finding.file.clone(), ..cause }
 }
 

@@ -79,8 +79,8 @@ fn crlf(head: &[u8], tail: &[u8]) -> Option<Cause> {
     (line_feeds >= ENOUGH && with_return == line_feeds).then(|| {
         let message = "every line feed follows a carriage return: the file went through a transfer in text mode";
         Cause::new(C::CrLf, message.to_owned()).evidence(format!(
-            "{line_feeds} line feeds were looked at; that the bytes are right again when the returns are taken out, the \
-             checksum will prove"
+            "{line_feeds} line feeds were looked at; once the returns are taken out, the checksum will prove that the bytes are \
+             right again"
         ))
     })
 }

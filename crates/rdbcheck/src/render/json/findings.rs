@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use redis_persistence::diagnose::{Cause, hint};
-use redis_persistence::verify::{Finding, Kind, Name, Report, Severity};
+use redis_persistence::verify::{Finding, Kind, Report, Severity};
 use serde::Serialize;
 
 use super::Number;
-use crate::redact;
-use crate::render::stand_in;
+use crate::entry::Entry;
+use crate::hex::Span;
 use crate::shell::fill;
 
 #[derive(Serialize)]
@@ -44,9 +44,17 @@ pub(super) struct FindingView<'a> {
     reading: Option<&'a str>,
     message: &'a str,
     hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<Vec<SpanView>>,
 }
 
-pub(super) fn cause<'a>(cause: &'a Cause, path: &Path, redact: bool) -> CauseView<'a> {
+#[derive(Serialize)]
+struct SpanView {
+    at: Number,
+    hex: String,
+}
+
+pub(super) fn cause<'a>(cause: &'a Cause, path: &Path) -> CauseView<'a> {
     CauseView {
         code: cause.code.as_str(),
         message: &cause.message,
@@ -54,28 +62,24 @@ pub(super) fn cause<'a>(cause: &'a Cause, path: &Path, redact: bool) -> CauseVie
         command: cause.command.as_ref().map(|command| fill(command, path)),
         file: cause.file.as_deref(),
         offset: cause.offset.map(Number),
-        keys: cause.keys.iter().map(|name| named(name, redact)).collect(),
+        keys: cause.keys.iter().map(ToString::to_string).collect(),
         evidence: &cause.evidence,
     }
 }
 
-/// A key, or something else that is named, in one text.
-pub(super) fn named(name: &Name, redact: bool) -> String {
-    match name {
-        Name::Key { db, key } if redact && *db != 0 => format!("{} (db {db})", redact::key(key)),
-        Name::Key { key, .. } if redact => redact::key(key),
-        _ => name.to_string(),
-    }
+pub(super) fn all<'a>(entry: &'a Entry, report: &'a Report) -> Vec<FindingView<'a>> {
+    let bytes = |n: usize| entry.hex.get(n).map(|spans| spans.iter().map(span).collect());
+    let findings = report.findings.iter().enumerate();
+    findings.map(|(n, found)| FindingView { bytes: bytes(n), ..finding(found, report.kind, &entry.path) }).collect()
 }
 
-pub(super) fn all<'a>(report: &'a Report, path: &Path, redact: bool) -> Vec<FindingView<'a>> {
-    report.findings.iter().map(|found| finding(found, report.kind, path, redact)).collect()
+fn span(span: &Span) -> SpanView {
+    SpanView { at: Number(span.at), hex: span.bytes.iter().map(|byte| format!("{byte:02x}")).collect() }
 }
 
-fn finding<'a>(finding: &'a Finding, kind: Kind, path: &Path, redact: bool) -> FindingView<'a> {
+fn finding<'a>(finding: &'a Finding, kind: Kind, path: &Path) -> FindingView<'a> {
     let name = finding.key.as_deref();
-    let text =
-        name.and_then(|name| stand_in(name, redact).or_else(|| std::str::from_utf8(name).ok().map(str::to_owned)));
+    let text = name.and_then(|name| std::str::from_utf8(name).ok().map(str::to_owned));
     let hints: Vec<_> =
         finding.hint.iter().cloned().chain(hint(finding.code, kind).map(|hint| fill(hint, path))).collect();
     FindingView {
@@ -101,6 +105,7 @@ fn finding<'a>(finding: &'a Finding, kind: Kind, path: &Path, redact: bool) -> F
         reading: finding.reading.as_deref(),
         message: &finding.message,
         hint: (!hints.is_empty()).then(|| hints.join("; ")),
+        bytes: None,
     }
 }
 

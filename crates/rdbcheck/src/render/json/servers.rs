@@ -7,7 +7,6 @@ use redis_persistence::target::{Loads, Why};
 use serde::Serialize;
 
 use super::Number;
-use super::findings::named;
 
 #[derive(Serialize)]
 pub(super) struct LoadsView<'a> {
@@ -35,17 +34,17 @@ struct WhyView<'a> {
 }
 
 /// By the name of the server.
-pub(super) fn all<'a>(answers: &'a [Loads], path: &Path, redact: bool) -> BTreeMap<&'a str, LoadsView<'a>> {
-    answers.iter().map(|answer| (answer.target.name(), loads(answer, path, redact))).collect()
+pub(super) fn all<'a>(answers: &'a [Loads], path: &Path) -> BTreeMap<&'a str, LoadsView<'a>> {
+    answers.iter().map(|answer| (answer.target.name(), loads(answer, path))).collect()
 }
 
-fn loads<'a>(answer: &'a Loads, path: &Path, redact: bool) -> LoadsView<'a> {
+fn loads<'a>(answer: &'a Loads, path: &Path) -> LoadsView<'a> {
     let cuts = answer.cuts.iter().map(|cut| CutView {
         file: cut.file.clone().unwrap_or_else(|| path.to_string_lossy().into_owned()),
         from: Number(cut.from),
         to: Number(cut.to),
     });
-    let whys = |whys: &'a [Why]| whys.iter().map(|why| reason(why, redact)).collect();
+    let whys = |whys: &'a [Why]| whys.iter().map(reason).collect();
     LoadsView {
         loads: answer.loads,
         by_default: answer.by_default.as_str(),
@@ -56,11 +55,11 @@ fn loads<'a>(answer: &'a Loads, path: &Path, redact: bool) -> LoadsView<'a> {
     }
 }
 
-fn reason(why: &Why, redact: bool) -> WhyView<'_> {
+fn reason(why: &Why) -> WhyView<'_> {
     WhyView {
         code: why.reason.as_str(),
         count: Number(why.count),
-        first: why.first.iter().map(|name| named(name, redact)).collect(),
+        first: why.first.iter().map(ToString::to_string).collect(),
         message: &why.message,
     }
 }

@@ -5,10 +5,9 @@ use std::path::Path;
 use redis_persistence::diagnose::{Cause, Step};
 use redis_persistence::verify::{Name, Verdict};
 
-use super::{BOLD, KEY, Style};
+use super::{BOLD, KEY};
 use crate::escape;
 use crate::render::page::{Page, shorten};
-use crate::render::stand_in;
 use crate::shell::fill;
 
 const MESSAGE: usize = 1000;
@@ -16,7 +15,7 @@ const MESSAGE: usize = 1000;
 const FIRST_KEYS: usize = 3;
 
 /// What happened to the file, and where: first the sentence, then the place, then what it is told from.
-pub(super) fn cause(page: &mut Page, cause: &Cause, verdict: Verdict, style: Style) {
+pub(super) fn cause(page: &mut Page, cause: &Cause, verdict: Verdict) {
     // What cannot be judged has the sentence in its verdict.
     if verdict != Verdict::Unknown {
         let lead = if verdict == Verdict::Damaged { "cause" } else { "remark" };
@@ -27,7 +26,7 @@ pub(super) fn cause(page: &mut Page, cause: &Cause, verdict: Verdict, style: Sty
     if let (Some(file), Some(at)) = (&cause.file, place.last_mut()) {
         at.push_str(&format!(" of {}", shorten(&escape::plain(file.as_bytes()), KEY)));
     }
-    place.extend(cause.keys.iter().take(FIRST_KEYS).map(|name| named(name, style)));
+    place.extend(cause.keys.iter().take(FIRST_KEYS).map(named));
     if cause.keys.len() > FIRST_KEYS {
         place.push("and others".to_owned());
     }
@@ -40,11 +39,10 @@ pub(super) fn cause(page: &mut Page, cause: &Cause, verdict: Verdict, style: Sty
 }
 
 /// A key with its database, or a place.
-pub(super) fn named(name: &Name, style: Style) -> String {
+pub(super) fn named(name: &Name) -> String {
     match name {
         Name::Key { db, key } => {
-            let key = stand_in(key, style.redact).unwrap_or_else(|| escape::quoted(key));
-            format!("db {db} key {}", shorten(&key, KEY))
+            format!("db {db} key {}", shorten(&escape::quoted(key), KEY))
         }
         other => escape::plain(other.to_string().as_bytes()),
     }

@@ -3,10 +3,10 @@
 use redis_persistence::verify::{Code, Finding, Kind, Report, Severity, Verdict};
 
 use super::{BOLD, DEFERRING, KEY, Style, color};
-use crate::entry::count;
+use crate::entry::{Entry, count};
 use crate::escape;
+use crate::hex;
 use crate::render::page::{Page, shorten};
-use crate::render::stand_in;
 use crate::units::{commas, number};
 
 /// How many findings of one code are shown.
@@ -15,7 +15,7 @@ const MESSAGE: usize = 1000;
 const COMMAND: usize = 40;
 
 /// The findings of one severity, by code in the order in which the codes first occur.
-pub(super) fn findings(page: &mut Page, report: &Report, severity: Severity, style: Style) {
+pub(super) fn findings(page: &mut Page, entry: &Entry, report: &Report, severity: Severity, style: Style) {
     let said: &[Code] = if report.verdict == Verdict::Unknown { &DEFERRING } else { &[] };
     let said_of = |code: &Code| severity == code.severity() && said.contains(code);
     let total = count(report, severity)
@@ -24,15 +24,16 @@ pub(super) fn findings(page: &mut Page, report: &Report, severity: Severity, sty
         return;
     }
     page.paragraph(0, &number(total, &severity.to_string()), color(severity), ":");
-    let kept: Vec<&Finding> =
-        report.findings.iter().filter(|finding| finding.severity == severity && !said_of(&finding.code)).collect();
+    let kept: Vec<(usize, &Finding)> = report.findings.iter().enumerate().collect();
+    let kept: Vec<_> =
+        kept.into_iter().filter(|(_, found)| found.severity == severity && !said_of(&found.code)).collect();
     // What is a consequence comes last, though it is about the file as a whole and so the first in its order.
     let (mut kept, consequences): (Vec<_>, Vec<_>) =
-        kept.into_iter().partition(|finding| finding.code != Code::AofPreambleDamaged);
+        kept.into_iter().partition(|(_, finding)| finding.code != Code::AofPreambleDamaged);
     kept.extend(consequences);
     let mut codes: Vec<Code> = Vec::new();
     let counted = report.findings_by_code.keys().filter(|code| code.severity() == severity && !said_of(code));
-    for code in kept.iter().map(|finding| &finding.code).chain(counted) {
+    for code in kept.iter().map(|(_, finding)| &finding.code).chain(counted) {
         if !codes.contains(code) {
             codes.push(*code);
         }
@@ -40,8 +41,13 @@ pub(super) fn findings(page: &mut Page, report: &Report, severity: Severity, sty
     for code in codes {
         let most = if style.all { usize::MAX } else { FIRST_FINDINGS };
         let mut shown: u64 = 0;
-        for found in kept.iter().filter(|finding| finding.code == code).take(most) {
-            finding(page, found, report.kind, style);
+        for (number, found) in kept.iter().filter(|(_, finding)| finding.code == code).take(most) {
+            finding(page, found, report.kind);
+            for row in
+                entry.hex.get(*number).map(|spans| hex::rows(spans, found.start, found.failed_at)).unwrap_or_default()
+            {
+                page.plain(2, &row);
+            }
             shown += 1;
         }
         let more = report.findings_by_code.get(&code).copied().unwrap_or(0).saturating_sub(shown);
@@ -53,14 +59,13 @@ pub(super) fn findings(page: &mut Page, report: &Report, severity: Severity, sty
     }
 }
 
-fn finding(page: &mut Page, finding: &Finding, kind: Kind, style: Style) {
+fn finding(page: &mut Page, finding: &Finding, kind: Kind) {
     let mut place = place(finding, kind);
     if let Some(db) = finding.db {
         place.push_str(&format!(", db {db}"));
     }
     if let Some(name) = &finding.key {
-        let name = stand_in(name, style.redact).unwrap_or_else(|| escape::quoted(name));
-        place.push_str(&format!(", key {}", shorten(&name, KEY)));
+        place.push_str(&format!(", key {}", shorten(&escape::quoted(name), KEY)));
     }
     match (finding.value_type, finding.encoding) {
         (Some(value_type), Some(encoding)) if value_type != encoding => {

@@ -3,13 +3,13 @@
 use redis_persistence::target::{Cut, Loads, Outcome, Why};
 
 use super::cause::named;
-use super::{BOLD, KEY, Style, color};
+use super::{BOLD, KEY, color};
 use crate::escape;
 use crate::render::page::{Page, shorten};
 use redis_persistence::verify::Severity;
 
 /// The answers for all servers that were asked for.
-pub(super) fn servers(page: &mut Page, answers: &[Loads], style: Style) {
+pub(super) fn servers(page: &mut Page, answers: &[Loads]) {
     if answers.is_empty() {
         return;
     }
@@ -28,21 +28,21 @@ pub(super) fn servers(page: &mut Page, answers: &[Loads], style: Style) {
         let basis = format!("{:<17}{}", answer.by_default.as_str(), answer.target.basis().as_str());
         page.paragraph(0, &format!("{:<14}{word:<9}", answer.target.name()), ansi, &basis);
         for why in &answer.because {
-            reason(page, "", why, style);
+            reason(page, "", why);
         }
         for cut in &answer.cuts {
             page.plain(4, &cut_off(cut));
         }
         for why in &answer.skips {
-            reason(page, "but: ", why, style);
+            reason(page, "but: ", why);
         }
     }
 }
 
 /// `redis-7.0 does not know type 26 (stream): 3 times: "a", "b", "c"`.
-fn reason(page: &mut Page, lead: &str, why: &Why, style: Style) {
+fn reason(page: &mut Page, lead: &str, why: &Why) {
     let mut line = format!("{lead}{}", escape::plain(why.message.as_bytes()));
-    let names: Vec<_> = why.first.iter().map(|name| named(name, style)).collect();
+    let names: Vec<_> = why.first.iter().map(named).collect();
     let more = if why.count > names.len() as u64 && !names.is_empty() { ", ..." } else { "" };
     match (why.count, names.is_empty()) {
         (0 | 1, true) => {}

@@ -132,7 +132,7 @@ impl Extras {
             Ok(first_line) => {
                 if self.libraries.len() < MOST_NAMES && !self.libraries.insert(first_line.name.to_vec()) {
                     findings.add(Code::RdbFunctionDuplicate, place, || {
-                        format!("function library {} comes twice", String::from_utf8_lossy(first_line.name))
+                        format!("function library \"{}\" comes twice", first_line.name.escape_ascii())
                     });
                 }
                 if !first_line.engine.eq_ignore_ascii_case(b"lua") {
