@@ -20,6 +20,7 @@ pub mod crc64;
 pub mod damage;
 pub mod dataset;
 pub mod manifest;
+pub mod planted;
 pub mod rdb;
 pub mod resp;
 pub mod rng;
