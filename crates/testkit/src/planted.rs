@@ -8,6 +8,7 @@
 //!
 //! A few faults are those of a whole file instead: its signature, its version, its end.
 
+pub mod aof;
 mod frame;
 mod streams;
 mod values;

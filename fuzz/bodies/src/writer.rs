@@ -37,7 +37,7 @@ fn scripted(data: &[u8]) {
     let mut rng = Rng::scripted(data);
     let family = *rng.pick(&[Family::Redis, Family::Valkey]);
     let version = if family == Family::Valkey { 80 } else { 1 + u32::from(rng.byte() % 15) };
-    let budget = usize::from(rng.byte());
+    let budget = usize::from(rng.byte() % 64);
     let all = released_types(family, version);
     let types: Vec<u8> = (0..1 + rng.below(4)).map(|_| *rng.pick(&all)).collect();
     let file = File::arbitrary_of(&mut rng, family, version, budget, &types);
