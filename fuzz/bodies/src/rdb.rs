@@ -97,7 +97,7 @@ fn verified(data: &[u8]) {
     let seed = seed_of(data);
     for limits in limits() {
         // Threads cost more than all the rest: now and then is enough.
-        let threads = NonZero::new(if seed % 16 == 0 { 3 } else { 1 });
+        let threads = NonZero::new(if seed.is_multiple_of(16) { 3 } else { 1 });
         let options = Options { limits, threads, ..Options::default() };
         let report = verify_all(data, &options, seed, piece_size(seed));
         check(&report, data);
