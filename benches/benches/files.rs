@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::io::Cursor;
+use std::num::NonZero;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use redis_persistence::verify::{self, Duplicates, Options, Push, Report, Verdict};
@@ -30,17 +31,21 @@ fn files(c: &mut Criterion) {
                 b.iter(|| sound(&verify::slice(black_box(file), &options)));
             });
         }
-        let options = Options::default();
         group.bench_function("push", |b| {
+            let options = Options::default();
             b.iter(|| {
                 let mut push = Push::new(&options);
                 black_box(file).chunks(CHUNK).for_each(|chunk| push.feed(chunk));
                 sound(&push.finish());
             });
         });
-        group.bench_function(BenchmarkId::new("file", 1), |b| {
-            b.iter(|| sound(&verify::file(Cursor::new(black_box(file)), &options).expect("memory can be read")));
-        });
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        for threads in 1..=cores.max(2) {
+            let options = Options { threads: NonZero::new(threads), ..Options::default() };
+            group.bench_function(BenchmarkId::new("file, threads", threads), |b| {
+                b.iter(|| sound(&verify::file(Cursor::new(black_box(file)), &options).expect("memory can be read")));
+            });
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use redis_persistence::aof::{Grammar, Reader, Record};
 use redis_persistence::rdb::packed::Listpack;
 use redis_persistence::rdb::{Payload, events};
 use redis_persistence::{crc64, lzf};
@@ -68,6 +69,27 @@ fn listpacks(c: &mut Criterion) {
     }
 }
 
+/// Commands of three short arguments.
+fn resp_records(c: &mut Criterion) {
+    let count = 10_000;
+    let mut file = Vec::new();
+    for number in 0..count {
+        file.extend_from_slice(format!("*3\r\n$3\r\nSET\r\n$10\r\nkey:{number:06}\r\n$5\r\nvalue\r\n").as_bytes());
+    }
+    let mut group = c.benchmark_group("resp");
+    group.throughput(Throughput::Elements(count));
+    group.bench_function("records", |b| {
+        b.iter(|| {
+            let mut reader = Reader::new(black_box(&file[..]), Grammar::Strict);
+            let mut commands = 0;
+            while let Some(record) = reader.next_record().expect("all records are sound") {
+                commands += u64::from(matches!(record, Record::Command(_)));
+            }
+            assert_eq!(commands, count);
+        });
+    });
+}
+
 fn crc_blocks(c: &mut Criterion) {
     let data = Rng::new(7).bytes(4 << 20);
     let mut group = c.benchmark_group("crc64");
@@ -83,5 +105,5 @@ fn crc_blocks(c: &mut Criterion) {
     }
 }
 
-criterion_group!(parts, lengths, lzf_forms, listpacks, crc_blocks);
+criterion_group!(parts, lengths, lzf_forms, listpacks, resp_records, crc_blocks);
 criterion_main!(parts);

@@ -1,25 +1,26 @@
-//! One pass over an RDB, for comparisons of whole processes: `pass read FILE` reads and sums, which nothing that
-//! verifies can undercut; `pass verify FILE [threads [on|off]]` verifies, with or without the search for duplicates.
+//! For comparisons of whole processes: `pass read FILE [THREADS]` reads and sums an RDB, which nothing that verifies can
+//! undercut; `pass make MEGABYTES` writes an RDB to standard output, of any size, half of small keys and half of hashes.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use redis_persistence::crc64::Crc64;
-use redis_persistence::verify::{self, Duplicates, Options, Verdict};
+use testkit::rdb::{Listpack, RdbWriter};
+use testkit::rng::Rng;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        ["read", path] => read(path),
-        ["verify", path, ref rest @ ..] => verify_file(path, rest),
-        _ => Err("usage: pass read FILE | pass verify FILE [threads [on|off]]".into()),
+        ["read", path] => read(path, 1),
+        ["read", path, threads] => threads.parse().map_err(io::Error::other).and_then(|threads| read(path, threads)),
+        ["make", size] => size.parse().map_err(io::Error::other).and_then(|size| make(size, &mut io::stdout().lock())),
+        _ => Err(io::Error::other("usage: pass read FILE [THREADS] | pass make MEGABYTES")),
     };
     match result {
-        Ok(line) => {
-            println!("{line}");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -27,29 +28,53 @@ fn main() -> ExitCode {
     }
 }
 
-type Outcome = Result<String, Box<dyn std::error::Error>>;
-
-/// Blocks of the size that the verifier reads. The checksum over a sound file with its trailer is 0.
-fn read(path: &str) -> Outcome {
-    let mut file = std::fs::File::open(path)?;
-    let mut block = vec![0; 1 << 20];
-    let mut crc = Crc64::new();
-    loop {
-        let n = file.read(&mut block)?;
-        if n == 0 {
-            return Ok(format!("{:016x}", crc.value()));
+/// Blocks of the size that the verifier reads; each thread takes the next one.
+fn read(path: &str, threads: usize) -> io::Result<()> {
+    let file = Mutex::new(File::open(path)?);
+    let one = || -> io::Result<u64> {
+        let (mut block, mut sum) = (vec![0; 1 << 20], 0);
+        loop {
+            let n = file.lock().unwrap_or_else(PoisonError::into_inner).read(&mut block)?;
+            if n == 0 {
+                return Ok(sum);
+            }
+            let mut crc = Crc64::new();
+            crc.update(&block[..n]);
+            sum ^= crc.value();
         }
-        crc.update(&block[..n]);
-    }
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(one)).collect();
+        let mut sum = one()?;
+        for other in others {
+            sum ^= other.join().map_err(|_| io::Error::other("a thread panicked"))??;
+        }
+        println!("{sum:016x}");
+        Ok(())
+    })
 }
 
-fn verify_file(path: &str, rest: &[&str]) -> Outcome {
-    let duplicates = if rest.get(1) == Some(&"off") { Duplicates::Off } else { Duplicates::On };
-    let threads = rest.first().and_then(|threads| threads.parse().ok());
-    let options = Options { duplicates, threads, ..Options::default() };
-    let report = verify::file(std::fs::File::open(path)?, &options)?;
-    match report.verdict {
-        Verdict::Sound => Ok(format!("sound, {} keys", report.counts.keys)),
-        other => Err(format!("{other:?}").into()),
+fn make(megabytes: u64, out: &mut impl Write) -> io::Result<()> {
+    let (mut rng, mut crc, mut written) = (Rng::new(1), Crc64::new(), 0);
+    let mut put = |bytes: &[u8]| {
+        crc.update(bytes);
+        out.write_all(bytes).map(|()| crc.value())
+    };
+    put(b"REDIS0011\xfe\x00")?;
+    for number in 0_u64.. {
+        let mut w = RdbWriter::bare(11);
+        for small in 0..40 {
+            w.string_key(format!("key:{number}:{small}").as_bytes(), &rng.bytes(24));
+        }
+        let words = (0..40).map(|_| format!("{}:{:x}", rng.word(), rng.next_u64()));
+        w.key(16, format!("hash:{number}").as_bytes()).str(&Listpack::of(words));
+        let bytes = w.take();
+        put(&bytes)?;
+        written += bytes.len() as u64;
+        if written >= megabytes * 1_000_000 {
+            break;
+        }
     }
+    let sum = put(b"\xff")?;
+    out.write_all(&sum.to_le_bytes())
 }

@@ -24,6 +24,7 @@ pub mod official;
 mod parser;
 mod reader;
 mod record;
+mod run;
 mod state;
 
 pub use counts::CommandCounts;
@@ -31,4 +32,5 @@ pub use manifest::Manifest;
 pub use parser::{Grammar, Parser, Step};
 pub use reader::Reader;
 pub use record::{Annotation, Arg, Args, Command, LineEnd, Record};
+pub(crate) use run::{Kinds, Run};
 pub use state::{StreamState, Transaction, TransactionEvent};

@@ -35,7 +35,7 @@ pub use payload::{
     ArrayValue, Attributes, Event, Expire, Header, ModuleId, ModuleItem, Payload, Record, Role, Score, StreamInfo,
     StreamInfo2,
 };
-pub(crate) use plain::{Plain, PlainValue};
+pub(crate) use plain::{PlainKey, plain_length, plain_string};
 pub(crate) use string::string_at;
 pub use string::{Body, RdbString};
 pub use writer::{KeyAttributes, Writer};

@@ -86,6 +86,11 @@ impl CommandCounts {
         Some(count)
     }
 
+    /// Counts more commands of the name that has that number.
+    pub(crate) fn add_again(&mut self, number: usize, n: u64) {
+        self.counts[number] += n;
+    }
+
     /// The names with their numbers.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = (&[u8], usize)> {
         self.names.iter().map(|(name, &count)| (&name[..], count))

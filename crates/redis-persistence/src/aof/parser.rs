@@ -13,7 +13,7 @@
 //! means the same in the other two, which is why the first way can serve all three.
 
 use crate::aof::record::Span;
-use crate::aof::{Annotation, Command, Record};
+use crate::aof::{Annotation, Command, Record, Run};
 use crate::resp::{self, Line};
 use crate::{Error, ErrorKind, Limits, Reading, Result};
 
@@ -214,6 +214,24 @@ impl Parser {
             self.state = State::Payload { span, left: left - bytes };
             self.advance(bytes);
         }
+    }
+
+    /// How much of a command is at hand: so many arguments, if it has at most so many bytes.
+    pub(crate) fn looked_at(&self) -> (usize, usize) {
+        (MAX_SPANS, self.max_held)
+    }
+
+    /// Whether a record begins with the next byte.
+    pub(crate) fn is_at_boundary(&self) -> bool {
+        matches!(self.state, State::Boundary)
+    }
+
+    /// Passes over commands that somebody else has read.
+    pub(crate) fn pass(&mut self, run: &Run) {
+        (self.found, self.open) = (Found::Nothing, false);
+        self.line_ends += run.line_ends;
+        self.part = self.offset + run.part as u64;
+        self.advance(run.bytes as u64);
     }
 
     /// The record that the last step found. `data` is the slice that was given to that step, or what it consumed of it.

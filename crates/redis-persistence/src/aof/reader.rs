@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::aof::{Grammar, Parser, Record, Step};
+use crate::aof::{Grammar, Kinds, Parser, Record, Run, Step};
 use crate::{Limits, ReadError};
 
 const BUFFER: usize = 256 << 10;
@@ -108,6 +108,21 @@ impl<R: Read> Reader<R> {
             }
         }
         Ok(self.parser.record(&self.buffer[self.start..self.start + self.lent]))
+    }
+
+    /// Passes over commands of the kinds that need no more than to be counted, as far as they lie in the buffer.
+    pub(crate) fn take_run(&mut self, kinds: &mut Kinds) -> Option<Run> {
+        self.start += std::mem::take(&mut self.lent);
+        if !self.parser.is_at_boundary() {
+            return None;
+        }
+        let run = kinds.take(&self.buffer[self.start..self.end], self.parser.looked_at());
+        if run.commands == 0 {
+            return None;
+        }
+        self.parser.pass(&run);
+        self.start += run.bytes;
+        Some(run)
     }
 
     /// Moves what is left to the front and reads once behind it.

@@ -179,6 +179,12 @@ impl StreamState {
         &self.counts
     }
 
+    /// Takes commands outside of a transaction that do nothing to the connection, by the number of their name.
+    pub(crate) fn feed_again(&mut self, name: usize, n: u64) {
+        self.records += n;
+        self.counts.add_again(name, n);
+    }
+
     /// The number in [`StreamState::counts`] of the last command's name.
     pub(crate) fn last_name(&self) -> Option<usize> {
         self.last_name

@@ -1,41 +1,32 @@
-//! The record that most files are made of, recognised at a glance.
+//! What most files are made of, recognised at a glance.
 //!
 //! ```text
-//! [FC ms] [F9 freq | F8 idle] 00 key value
+//! [FC ms] [F9 freq | F8 idle] type key value
 //! ```
 //!
-//! A string key whose name is stored as it is. [`Plain::read`] answers `None` for everything else: another type, bytes
-//! that are missing, a length in a longer form than it needs. The parser reads those, and says what they are.
+//! [`PlainKey`] is a key whose name is stored as it is, up to its value; [`plain_string`] a string in a value. They
+//! answer `None` for everything else: bytes that are missing, a length in a longer form than it needs. The parser reads
+//! those, and says what they are.
 
 use super::consts::opcode;
+use super::string::Body;
 
-/// A string key.
+/// A key.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plain<'a> {
+pub(crate) struct PlainKey<'a> {
     /// When it expires, in milliseconds.
     pub(crate) expire: Option<i64>,
-    /// Where the name's string begins in the window.
+    /// The byte of the value's type.
+    pub(crate) value_type: u8,
+    /// Where the name's string begins in the window: behind the type.
     pub(crate) key_at: usize,
     pub(crate) key: &'a [u8],
-    pub(crate) value: PlainValue<'a>,
-    /// The length of the whole record.
-    pub(crate) len: usize,
+    /// Where the value begins in the window.
+    pub(crate) value_at: usize,
 }
 
-/// Its value.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum PlainValue<'a> {
-    Raw(&'a [u8]),
-    /// A number that needs the width it is stored in.
-    Int,
-    Lzf {
-        data: &'a [u8],
-        decoded: u64,
-    },
-}
-
-impl<'a> Plain<'a> {
-    /// Reads the record that the window begins with, if it is one of these and strings of it are at most `longest` bytes.
+impl<'a> PlainKey<'a> {
+    /// Reads the key that the window begins with, if its name has at most `longest` bytes.
     #[inline]
     pub(crate) fn read(window: &'a [u8], longest: usize) -> Option<Self> {
         let (mut at, mut expire) = (0, None);
@@ -43,40 +34,42 @@ impl<'a> Plain<'a> {
             expire = Some(i64::from_le_bytes(*rest.first_chunk()?));
             at = 9;
         }
-        match window.get(at)? {
-            0 => {}
-            &opcode::FREQ => at += 2,
-            &opcode::IDLE => at += 1 + length(window.get(at + 1..)?)?.1,
-            _ => return None,
+        let mut value_type = *window.get(at)?;
+        if matches!(value_type, opcode::FREQ | opcode::IDLE) {
+            at += if value_type == opcode::FREQ { 2 } else { 1 + plain_length(&window[at + 1..])?.1 };
+            value_type = *window.get(at)?;
         }
-        let [0, ..] = window.get(at..)? else { return None };
         let key_at = at + 1;
-        let (len, head) = length(&window[key_at..])?;
+        let (len, head) = plain_length(window.get(key_at..)?)?;
         let key = window[key_at + head..].get(..len).filter(|_| len <= longest)?;
-        let value_at = key_at + head + len;
-        let (value, size) = value(&window[value_at..], longest)?;
-        Some(Self { expire, key_at, key, value, len: value_at + size })
+        Some(Self { expire, value_type, key_at, key, value_at: key_at + head + len })
     }
 }
 
+/// Reads the string that the window begins with, if it is stored in at most `longest` bytes, and answers how many bytes it
+/// takes.
 #[inline]
-fn value(window: &[u8], longest: usize) -> Option<(PlainValue<'_>, usize)> {
+pub(crate) fn plain_string(window: &[u8], longest: usize) -> Option<(Body<&[u8]>, usize)> {
     match *window {
         [first @ ..=0xBF, ..] => {
-            let (len, head) = if first <= 0x3F { (usize::from(first), 1) } else { length(window)? };
+            let (len, head) = if first <= 0x3F { (usize::from(first), 1) } else { plain_length(window)? };
             let text = window[head..].get(..len).filter(|_| len <= longest)?;
-            Some((PlainValue::Raw(text), head + len))
+            Some((Body::Raw(text), head + len))
         }
-        [0xC0, _, ..] => Some((PlainValue::Int, 2)),
-        [0xC1, a, b, ..] => i8::try_from(i16::from_le_bytes([a, b])).is_err().then_some((PlainValue::Int, 3)),
+        [0xC0, a, ..] => Some((Body::Int(i32::from(a.cast_signed())), 2)),
+        [0xC1, a, b, ..] => {
+            let value = i16::from_le_bytes([a, b]);
+            i8::try_from(value).is_err().then_some((Body::Int(i32::from(value)), 3))
+        }
         [0xC2, a, b, c, d, ..] => {
-            i16::try_from(i32::from_le_bytes([a, b, c, d])).is_err().then_some((PlainValue::Int, 5))
+            let value = i32::from_le_bytes([a, b, c, d]);
+            i16::try_from(value).is_err().then_some((Body::Int(value), 5))
         }
         [0xC3, ref rest @ ..] => {
-            let (stored, first) = length(rest)?;
-            let (decoded, second) = length(&rest[first..])?;
+            let (stored, first) = plain_length(rest)?;
+            let (decoded, second) = plain_length(&rest[first..])?;
             let data = rest[first + second..].get(..stored).filter(|_| stored <= longest)?;
-            Some((PlainValue::Lzf { data, decoded: decoded as u64 }, 1 + first + second + stored))
+            Some((Body::Lzf { data, decoded: decoded as u64 }, 1 + first + second + stored))
         }
         _ => None,
     }
@@ -84,7 +77,7 @@ fn value(window: &[u8], longest: usize) -> Option<(PlainValue<'_>, usize)> {
 
 /// A length of up to 32 bits in the shortest form that holds it, and how many bytes it takes.
 #[inline]
-fn length(window: &[u8]) -> Option<(usize, usize)> {
+pub(crate) fn plain_length(window: &[u8]) -> Option<(usize, usize)> {
     match *window {
         [len @ ..=0x3F, ..] => Some((usize::from(len), 1)),
         [high @ 0x40..=0x7F, low, ..] => {
@@ -103,28 +96,30 @@ fn length(window: &[u8]) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
     use crate::limits::Limits;
-    use crate::rdb::{Body, Parsed, Parser, Payload};
+    use crate::rdb::{Parsed, Parser, Payload};
     use testkit::rdb::RdbWriter;
     use testkit::rng::Rng;
 
+    /// A string key, and its length.
+    fn string_key(record: &[u8], longest: usize) -> Option<(PlainKey<'_>, Body<&[u8]>, usize)> {
+        let key = PlainKey::read(record, longest).filter(|key| key.value_type == 0)?;
+        let (value, len) = plain_string(&record[key.value_at..], longest)?;
+        Some((key, value, key.value_at + len))
+    }
+
     /// What the parser makes of the record behind a header.
     #[track_caller]
-    fn agrees(record: &[u8], plain: &Plain<'_>) {
+    fn agrees(record: &[u8], key: &PlainKey<'_>, value: Body<&[u8]>, len: usize) {
         let mut file = b"REDIS0009".to_vec();
         file.extend_from_slice(record);
         let mut parser = Parser::new(Limits::default());
         parser.parse(&file, true).expect("a header");
         let Ok(Parsed::Event { consumed, event }) = parser.parse(&file[9..], true) else { panic!("an event") };
         let Payload::Record(found) = event.payload else { panic!("a record") };
-        assert_eq!((consumed, event.quirk, event.ends_record), (plain.len, None, true));
-        assert_eq!(found.attributes.expire.map(|expire| expire.ms), plain.expire);
-        assert_eq!((found.key.body, found.key.start), (Body::Raw(plain.key), 9 + plain.key_at as u64));
-        let value = found.value.expect("a string");
-        match plain.value {
-            PlainValue::Raw(text) => assert_eq!(value.body, Body::Raw(text)),
-            PlainValue::Int => assert!(matches!(value.body, Body::Int(_))),
-            PlainValue::Lzf { data, decoded } => assert_eq!(value.body, Body::Lzf { data, decoded }),
-        }
+        assert_eq!((consumed, event.quirk, event.ends_record), (len, None, true));
+        assert_eq!(found.attributes.expire.map(|expire| expire.ms), key.expire);
+        assert_eq!((found.key.body, found.key.start), (Body::Raw(key.key), 9 + key.key_at as u64));
+        assert_eq!(found.value.expect("a string").body, value);
     }
 
     #[test]
@@ -146,11 +141,11 @@ mod tests {
             let value = if rng.chance(50) { rng.bytes(value) } else { number };
             w.string_key(&rng.bytes(key), &value);
             let record = w.take();
-            let Some(found) = Plain::read(&record, usize::MAX) else { continue };
+            let Some((key, value, len)) = string_key(&record, usize::MAX) else { continue };
             plain += 1;
-            agrees(&record, &found);
+            agrees(&record, &key, value, len);
             for len in 0..record.len() {
-                assert!(Plain::read(&record[..len], usize::MAX).is_none());
+                assert!(string_key(&record[..len], usize::MAX).is_none());
             }
         }
         assert!(plain > 1500, "{plain}");
@@ -168,8 +163,8 @@ mod tests {
             b"\xf9\x01\xf9\x01\x00\x01k\x01v",
             b"\xff",
         ] {
-            assert!(Plain::read(record, usize::MAX).is_none(), "{record:02X?}");
+            assert!(string_key(record, usize::MAX).is_none(), "{record:02X?}");
         }
-        assert!(Plain::read(b"\x00\x01k\x02vv", 1).is_none());
+        assert!(string_key(b"\x00\x01k\x02vv", 1).is_none());
     }
 }

@@ -45,18 +45,25 @@ pub enum Body<B> {
     },
 }
 
+impl<B: AsRef<[u8]>> Body<B> {
+    /// See [`RdbString::text_len`].
+    pub(crate) fn text_len(&self) -> u64 {
+        match self {
+            Self::Raw(bytes) => bytes.as_ref().len() as u64,
+            Self::Int(value) => PackedValue::Int(i64::from(*value)).text_len() as u64,
+            Self::Lzf { decoded, .. } => *decoded,
+            Self::Long { stored, decoded } => decoded.unwrap_or(*stored),
+        }
+    }
+}
+
 impl<B> RdbString<B> {
     /// The length of the string's text in bytes, as the file states it.
     pub fn text_len(&self) -> u64
     where
         B: AsRef<[u8]>,
     {
-        match &self.body {
-            Body::Raw(bytes) => bytes.as_ref().len() as u64,
-            Body::Int(value) => PackedValue::Int(i64::from(*value)).text_len() as u64,
-            Body::Lzf { decoded, .. } => *decoded,
-            Body::Long { stored, decoded } => decoded.unwrap_or(*stored),
-        }
+        self.body.text_len()
     }
 
     /// The same string with its bytes held in another way.

@@ -19,6 +19,8 @@ mod testing;
 mod text;
 mod walk;
 
+pub(crate) use elements::Checker as ElementsChecker;
+
 use super::duplicates::Table;
 use super::sink::Findings;
 use super::suspects::Suspects;

@@ -184,6 +184,13 @@ const FIRST_LETTERS: [u32; 13] = {
     letters
 };
 
+/// Whether what the command does depends on nothing but itself, and whatever its arguments are, there is nothing to say.
+pub(super) fn is_plain_name(name: &[u8]) -> bool {
+    const OF_CONNECTION: [&[u8]; 6] = [b"DISCARD", b"EXEC", b"MULTI", b"SELECT", b"UNWATCH", b"WATCH"];
+    let one_of = |names: &[&[u8]]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+    !name.is_empty() && !name.contains(&0) && !one_of(&OF_CONNECTION) && !one_of(&DANGEROUS)
+}
+
 fn may_be_dangerous(name: &[u8]) -> bool {
     let letter = (name[0] & 0xdf).wrapping_sub(b'A');
     letter < 26 && FIRST_LETTERS.get(name.len()).is_some_and(|letters| letters >> letter & 1 == 1)

@@ -19,7 +19,8 @@ use super::log::Log;
 use super::watch::Watch;
 use crate::aof::official::Walk;
 use crate::aof::{
-    Annotation, Command, Grammar, LineEnd, Parser, Reader, Record, StreamState, Transaction, TransactionEvent,
+    Annotation, Command, Grammar, Kinds, LineEnd, Parser, Reader, Record, Run, StreamState, Transaction,
+    TransactionEvent,
 };
 use crate::rdb::Family;
 use crate::verify::codes::Code;
@@ -74,6 +75,7 @@ pub(super) struct Records<'a> {
     /// The database that is counted now, and how many commands it got.
     counted: (u64, u64),
     tally: Tally,
+    kinds: Kinds,
     load: RecordFacts,
     /// The end of the command before the last MULTI.
     before_multi: Option<u64>,
@@ -98,6 +100,7 @@ impl<'a> Records<'a> {
             databases: BTreeMap::new(),
             counted: (0, 0),
             tally: Tally::new(family),
+            kinds: Kinds::default(),
             load: RecordFacts {
                 start,
                 annotation: None,
@@ -128,6 +131,13 @@ impl<'a> Records<'a> {
                 self.ends = ends_before + reader.parser().line_ends();
                 if let (true, Some(tool), Some(line)) = (tool_goes_on, &mut tool, self.place.tool_line) {
                     tool.at(here, line + self.ends);
+                }
+                if grammar == Grammar::Strict
+                    && self.may_run()
+                    && let Some(run) = reader.take_run(&mut self.kinds)
+                {
+                    self.run(&run, here);
+                    continue;
                 }
                 match reader.next_record() {
                     Ok(Some(record)) => {
@@ -249,6 +259,36 @@ impl<'a> Records<'a> {
             self.watch.command(command);
         }
         self.load.last_end = Some(command.end());
+        self.learn(command);
+    }
+
+    /// Learns the kind of a command about which there was nothing to say, if none will say more about the next one.
+    fn learn(&mut self, command: &Command<'_>) {
+        let (name, argc) = (command.name(), command.argc());
+        if let Some(number) = self.state.last_name()
+            && self.tally.is_settled(number, argc)
+            && commands::is_plain_name(name)
+        {
+            self.kinds.learn(name, number, argc);
+        }
+    }
+
+    /// Whether commands may be passed over: nothing is open that they would belong to.
+    fn may_run(&self) -> bool {
+        self.state.transaction().is_none() && self.watch.is_idle()
+    }
+
+    /// Takes commands of known kinds that were passed over, the first of them at `start`.
+    fn run(&mut self, run: &Run, start: u64) {
+        for kind in self.kinds.counted() {
+            self.state.feed_again(kind.number, kind.count);
+            self.tally.add_again(kind.number, kind.argc, kind.count);
+        }
+        self.counted.1 += run.commands;
+        let last = (start + run.last as u64, self.number + run.commands - 1, self.ends + run.last_line_ends);
+        self.previous = Some(last);
+        self.number += run.commands;
+        self.load.last_end = Some(start + run.bytes as u64);
     }
 
     /// Notes a command that can end a server.

@@ -21,7 +21,7 @@ fn report(bytes: &[u8], options: &Options, threads: usize, sizes: Sizes) -> Repo
 #[track_caller]
 fn same(bytes: &[u8], options: &Options, sizes: Sizes) -> Report {
     let alone = report(bytes, options, 1, sizes);
-    for threads in [2, 3, 5] {
+    for threads in [2, 3, 8] {
         let more = report(bytes, options, threads, sizes);
         assert_eq!(format!("{more:#?}"), format!("{alone:#?}"), "{threads} threads");
     }

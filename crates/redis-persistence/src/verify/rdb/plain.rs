@@ -1,20 +1,26 @@
-//! String keys about which there is nothing to say, without events: most keys of most files.
+//! Keys about which there is nothing to say, without events: most keys of most files.
 //!
 //! What is odd in any way, and so might be reported, is left to the events. So this path decides only whether it may be
-//! taken, and whether it is taken cannot be seen in the report.
+//! taken, and whether it is taken cannot be seen in the report. Of a packed value the string is plain; what is in it is
+//! checked, and reported, as events would have it.
+
+mod collections;
 
 use super::RdbVerifier;
 use super::keys::is_plausible;
 use super::strings::{is_number_of_server, saves_enough};
 use super::{slot, tally::Strings};
 use crate::lzf;
-use crate::rdb::{Plain, PlainValue, ValueType};
+use crate::rdb::{Body, PlainKey, ValueType, plain_string};
 use crate::verify::duplicates::hash;
 use crate::verify::options::Duplicates;
 
+/// The byte of the type of a string.
+const STRING: u8 = ValueType::String.byte();
+
 impl RdbVerifier {
-    /// Takes the string keys that `window` begins with, as long as nothing about them is odd, and answers how many bytes
-    /// they have. `offset` is where the window begins.
+    /// Takes the keys that `window` begins with, as long as nothing about them is odd, and answers how many bytes they have.
+    /// `offset` is where the window begins.
     pub(crate) fn plain_keys(&mut self, window: &[u8], offset: u64) -> usize {
         if self.header.is_none() || self.options.quick || self.extras.has_meta() {
             return 0;
@@ -23,52 +29,80 @@ impl RdbVerifier {
         let (slot, now) = (self.databases.slot(), self.options.now_ms.unwrap_or(i64::MIN));
         let compare = self.options.duplicates != Duplicates::Off;
         let (mut at, mut strings) = (0, Strings::default());
-        while let Some(plain) = Plain::read(&window[at..], longest) {
-            if !self.is_sound(&plain, slot) {
+        while let Some(key) = PlainKey::read(&window[at..], longest) {
+            let rest = &window[at + key.value_at..];
+            if !is_sound_key(&key, slot) {
                 break;
             }
+            let start = offset + at as u64;
+            let size = if key.value_type == STRING {
+                sound_string(&key, rest, longest)
+            } else {
+                self.collection(&key, rest, start)
+            };
+            let Some(size) = size else { break };
             if compare {
-                self.keys.insert(hash(plain.key, db), offset + (at + plain.key_at) as u64);
+                self.keys.insert(hash(key.key, db), start + key.key_at as u64);
             }
-            self.facts.key(ValueType::String, db, plain.key);
-            strings.keys += 1;
-            if let Some(ms) = plain.expire {
-                strings.expires += 1;
-                strings.expired += u64::from(ms < now);
+            let (expires, expired) = key.expire.map_or((0, 0), |ms| (1, u64::from(ms < now)));
+            if key.value_type == STRING {
+                self.facts.key(ValueType::String, db, key.key);
+                strings.keys += 1;
+                strings.expires += expires;
+                strings.expired += expired;
             }
-            at += plain.len;
+            at += key.value_at + size;
         }
-        if strings.keys > 0 {
+        if at > 0 {
             self.took(&strings, offset + at as u64);
         }
         at
-    }
-
-    /// Whether there is nothing to report about the record.
-    #[inline]
-    fn is_sound(&self, plain: &Plain<'_>, slot: Option<u64>) -> bool {
-        if plain.expire.is_some_and(|ms| !is_plausible(ms)) || is_number_of_server(plain.key) {
-            return false;
-        }
-        if slot.is_some_and(|slot| slot != slot::of_key(plain.key)) {
-            return false;
-        }
-        match plain.value {
-            // A key and a value of no bytes may be part of a hole.
-            PlainValue::Raw(text) => !is_number_of_server(text) && plain.len > 3,
-            PlainValue::Int => true,
-            PlainValue::Lzf { data, decoded } => {
-                saves_enough(data.len(), decoded) && lzf::validate(data, decoded).is_ok()
-            }
-        }
     }
 
     /// Takes note of keys that were counted apart and end at `offset`.
     fn took(&mut self, strings: &Strings, offset: u64) {
         self.keys.close_hole(&mut self.findings);
         self.keys.pending = None;
-        self.keys.tally.strings(strings);
-        self.databases.count(strings.keys, strings.expires);
+        if strings.keys > 0 {
+            self.keys.tally.strings(strings);
+            self.databases.count(strings.keys, strings.expires);
+        }
         self.offset = offset;
+    }
+}
+
+/// Whether there is nothing to report about the key.
+#[inline]
+fn is_sound_key(key: &PlainKey<'_>, slot: Option<u64>) -> bool {
+    key.expire.is_none_or(is_plausible)
+        && !is_number_of_server(key.key)
+        && slot.is_none_or(|slot| slot == slot::of_key(key.key))
+}
+
+/// The size of a string value about which there is nothing to report.
+#[inline]
+fn sound_string(key: &PlainKey<'_>, value: &[u8], longest: usize) -> Option<usize> {
+    let (body, size) = plain_string(value, longest)?;
+    // A key and a value of no bytes may be part of a hole.
+    let part_of_hole = size == 1 && key.value_at == 2;
+    (!part_of_hole && is_sound_form(&body) && is_sound_lzf(&body)).then_some(size)
+}
+
+/// Whether a server would have written the string in this form.
+#[inline]
+fn is_sound_form(body: &Body<&[u8]>) -> bool {
+    match *body {
+        Body::Raw(text) => !is_number_of_server(text),
+        Body::Lzf { data, decoded } => saves_enough(data.len(), decoded),
+        Body::Int(_) | Body::Long { .. } => true,
+    }
+}
+
+/// Whether compressed bytes are sound.
+#[inline]
+fn is_sound_lzf(body: &Body<&[u8]>) -> bool {
+    match *body {
+        Body::Lzf { data, decoded } => lzf::validate(data, decoded).is_ok(),
+        _ => true,
     }
 }

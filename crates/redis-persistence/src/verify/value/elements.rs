@@ -64,6 +64,26 @@ impl Checker {
         }
     }
 
+    /// Takes an element that somebody else has looked at.
+    #[inline]
+    pub(crate) fn count_one(&mut self) {
+        self.count += 1;
+    }
+
+    /// Takes a field and its value that somebody else has looked at.
+    #[inline]
+    pub(crate) fn pair(&mut self, field_len: u64, value_len: u64) {
+        self.table |= field_len.max(value_len) > PACKED_BYTES;
+    }
+
+    /// Takes a score, if there is nothing to report about it.
+    #[inline]
+    pub(crate) fn is_next_score(&mut self, score: f64) -> bool {
+        let next = score <= self.score;
+        self.score = score;
+        next
+    }
+
     /// Whether it decodes the strings of the role `Item`, so that nobody else has to look whether they can be.
     pub(crate) fn decodes_items(&self) -> bool {
         self.value_type == ValueType::Set

@@ -59,12 +59,27 @@ impl Tally {
         let Some(kinds) = name.and_then(|number| self.commands.get_mut(number)) else {
             return self.add_first(name, command);
         };
-        let kind = &mut kinds.kinds[kind_of(command)];
+        let kind = &mut kinds.kinds[kind_of(command.argc())];
         if kind.count > 0 && !kinds.container {
             kind.count += 1;
             return kind.wrong;
         }
         self.add_first(name, command)
+    }
+
+    /// Whether there is nothing to say about further commands of that name and number of arguments.
+    pub(in crate::verify::aof) fn is_settled(&self, name: usize, argc: u64) -> bool {
+        self.commands.get(name).is_some_and(|kinds| {
+            let kind = &kinds.kinds[kind_of(argc)];
+            kind.count > 0 && kind.wrong.is_none() && !kinds.container
+        })
+    }
+
+    /// Counts more commands of a name and number of arguments that came before.
+    pub(in crate::verify::aof) fn add_again(&mut self, name: usize, argc: u64, n: u64) {
+        if let Some(kinds) = self.commands.get_mut(name) {
+            kinds.kinds[kind_of(argc)].count += n;
+        }
     }
 
     /// The same for a name or number of arguments that is new, and for subcommands.
@@ -81,7 +96,7 @@ impl Tally {
         kinds.container = is_container(&upper);
         let subcommand = command.arg(1).filter(|_| kinds.container);
         let family = self.family;
-        let found = count(&mut kinds.kinds[kind_of(command)], command, |args| match subcommand {
+        let found = count(&mut kinds.kinds[kind_of(command.argc())], command, |args| match subcommand {
             Some(_) => None,
             None => wrong(named(&upper), &upper, args, family),
         });
@@ -98,7 +113,7 @@ impl Tally {
             self.subcommands.push(Kinds::default());
         }
         let full_name = &self.full_name;
-        count(&mut self.subcommands[number].kinds[kind_of(command)], command, |args| {
+        count(&mut self.subcommands[number].kinds[kind_of(command.argc())], command, |args| {
             wrong(named(full_name), full_name, args, family)
         })
     }
@@ -131,8 +146,8 @@ fn merge(facts: &mut AofLoadFacts, name: &[u8], args: u64, count: u64, first: Pl
     }
 }
 
-fn kind_of(command: &Command<'_>) -> usize {
-    usize::try_from(command.argc()).unwrap_or(KINDS).clamp(1, KINDS) - 1
+fn kind_of(argc: u64) -> usize {
+    usize::try_from(argc).unwrap_or(KINDS).clamp(1, KINDS) - 1
 }
 
 fn count(kind: &mut Kind, command: &Command<'_>, wrong: impl FnOnce(u64) -> Option<Code>) -> Option<Code> {

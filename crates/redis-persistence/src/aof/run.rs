@@ -1,0 +1,249 @@
+//! Runs of commands that need no more than to be counted: most commands of most files.
+//!
+//! ```text
+//! *3\r\n$3\r\nSET\r\n  $20\r\n ... \r\n  $24\r\n ... \r\n
+//! '---- a kind ----'   '-- arguments, of which only the ends are looked at
+//! ```
+//!
+//! A kind of command is known by the bytes it begins with, name and number of arguments in one. Whoever judges commands says
+//! which kinds there is nothing more to say about; [`Kinds::take`] passes over those, and ends before all else: another kind,
+//! a length in another form, a payload that may hold the head of a record, a command that is cut.
+
+/// Kinds that are known at a time.
+const MOST: usize = 32;
+/// A file of ever new kinds is not worth learning them.
+const MOST_LEARNT: u32 = 1000;
+/// Names of more bytes, and commands of more arguments, are no kind.
+const LONGEST_NAME: usize = 32;
+const MOST_ARGS: u64 = 1000;
+
+/// The kinds of commands that need no more than to be counted.
+#[derive(Debug, Default)]
+pub(crate) struct Kinds {
+    kinds: Vec<Kind>,
+    last: usize,
+    learnt: u32,
+}
+
+/// One kind, and how many of it the last run had.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// What a command of it begins with.
+    head: Vec<u8>,
+    /// Where the name begins in it.
+    name_at: usize,
+    /// The number that others know the name by.
+    pub(crate) number: usize,
+    pub(crate) argc: u64,
+    pub(crate) count: u64,
+}
+
+/// Commands that follow one another.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) commands: u64,
+    pub(crate) bytes: usize,
+    /// As the check tools count them.
+    pub(crate) line_ends: u64,
+    /// Where the last command begins, and how many line ends lie before it.
+    pub(crate) last: usize,
+    pub(crate) last_line_ends: u64,
+    /// Where its last payload begins.
+    pub(crate) part: usize,
+}
+
+impl Kinds {
+    /// From now on commands of that name, which has that number, and so many arguments are passed over.
+    pub(crate) fn learn(&mut self, name: &[u8], number: usize, argc: u64) {
+        if name.len() > LONGEST_NAME || argc > MOST_ARGS || self.learnt == MOST_LEARNT {
+            return;
+        }
+        let mut head = format!("*{argc}\r\n${}\r\n", name.len()).into_bytes();
+        let name_at = head.len();
+        head.extend_from_slice(name);
+        head.extend_from_slice(b"\r\n");
+        if self.kinds.iter().any(|kind| kind.head == head) {
+            return;
+        }
+        self.learnt += 1;
+        // The oldest makes room.
+        if self.kinds.len() == MOST {
+            self.kinds.remove(0);
+        }
+        self.kinds.push(Kind { head, name_at, number, argc, count: 0 });
+        self.last = self.kinds.len() - 1;
+    }
+
+    /// The kinds that the last run had.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = &Kind> {
+        self.kinds.iter().filter(|kind| kind.count > 0)
+    }
+
+    /// Passes over the commands that `data` begins with. `looked_at` says how many arguments of a command are looked at, its
+    /// name among them, and how many bytes it may have to be looked at whole.
+    pub(crate) fn take(&mut self, data: &[u8], looked_at: (usize, usize)) -> Run {
+        let mut run = Run::default();
+        self.kinds.iter_mut().for_each(|kind| kind.count = 0);
+        if self.kinds.is_empty() {
+            return run;
+        }
+        while let Some(rest) = data.get(run.bytes..) {
+            let known = rest.starts_with(&self.kinds[self.last].head) || {
+                let found = self.kinds.iter().position(|kind| rest.starts_with(&kind.head));
+                found.inspect(|at| self.last = *at).is_some()
+            };
+            if !known {
+                break;
+            }
+            let kind = &mut self.kinds[self.last];
+            let Some((part, len)) = arguments(rest, kind, looked_at) else { break };
+            kind.count += 1;
+            run.commands += 1;
+            (run.last, run.last_line_ends) = (run.bytes, run.line_ends);
+            run.part = run.bytes + part;
+            run.line_ends += 1 + 2 * kind.argc;
+            run.bytes += len;
+        }
+        run
+    }
+}
+
+/// Where the last payload of the command begins and how many bytes it has, if its arguments are plain.
+#[inline]
+fn arguments(command: &[u8], kind: &Kind, (most, longest): (usize, usize)) -> Option<(usize, usize)> {
+    let (mut at, mut part) = (kind.head.len(), kind.name_at);
+    for number in 1..kind.argc {
+        let rest = command.get(at..)?;
+        let (head, len) = bulk(rest)?;
+        let payload = rest.get(head..head + len)?;
+        if *rest.get(head + len..)?.first_chunk()? != *b"\r\n" {
+            return None;
+        }
+        if number < most as u64 && may_hold_head(payload) {
+            return None;
+        }
+        part = at + head;
+        at += head + len + 2;
+    }
+    (at <= longest).then_some((part, at))
+}
+
+/// The size of a header line, and the length that it states.
+#[inline]
+fn bulk(rest: &[u8]) -> Option<(usize, usize)> {
+    match *rest {
+        [b'$', a @ b'0'..=b'9', b'\r', b'\n', ..] => Some((4, digit(a))),
+        [b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => Some((5, 10 * digit(a) + digit(b))),
+        [b'$', a @ b'1'..=b'9', ref digits @ ..] => {
+            let (mut len, mut size) = (digit(a), 2);
+            for byte in digits.iter().take(9) {
+                size += 1;
+                match byte {
+                    b'0'..=b'9' => len = len * 10 + digit(*byte),
+                    b'\r' => return (rest.get(size) == Some(&b'\n')).then_some((size + 1, len)),
+                    _ => return None,
+                }
+            }
+            None
+        }
+        _ => None,
+    }
+}
+
+#[inline]
+fn digit(byte: u8) -> usize {
+    usize::from(byte - b'0')
+}
+
+/// Whether the payload holds a line end with a star behind it.
+#[inline]
+fn may_hold_head(payload: &[u8]) -> bool {
+    payload.len() > 2 && memchr::memchr_iter(b'*', payload).any(|star| payload[..star].ends_with(b"\r\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aof::{Grammar, Parser, Record, Step};
+    use testkit::rng::Rng;
+
+    const LOOKED_AT: (usize, usize) = (64, 1 << 20);
+
+    fn record(args: &[&[u8]]) -> Vec<u8> {
+        let mut out = format!("*{}\r\n", args.len()).into_bytes();
+        for arg in args {
+            out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            out.extend_from_slice(arg);
+            out.extend_from_slice(b"\r\n");
+        }
+        out
+    }
+
+    fn arbitrary(rng: &mut Rng) -> Vec<u8> {
+        let names: [&[u8]; 4] = [b"SET", b"HSET", b"set", b"DEL"];
+        let mut args = vec![rng.pick(&names).to_vec()];
+        for _ in 0..rng.size(0..=4) {
+            let len = *rng.pick(&[0, 1, 9, 10, 40, 99, 100, 1000, 12_345]);
+            args.push(rng.bytes(len));
+        }
+        record(&args.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+
+    /// A run is what the parser finds, command by command.
+    #[test]
+    fn a_run_is_what_the_parser_finds() {
+        let mut rng = Rng::new(3);
+        let mut commands = 0;
+        for _ in 0..200 {
+            let mut kinds = Kinds::default();
+            for argc in 1..=5 {
+                kinds.learn(b"SET", 0, argc);
+                kinds.learn(b"HSET", 1, argc);
+            }
+            let mut data: Vec<u8> = (0..20).flat_map(|_| arbitrary(&mut rng)).collect();
+            if rng.chance(50) {
+                let at = rng.size(0..=data.len() - 1);
+                data[at] = rng.byte();
+            }
+            let run = kinds.take(&data, LOOKED_AT);
+            let mut parser = Parser::new(Grammar::Strict);
+            let (mut at, mut counted) = (0, 0);
+            while at < run.bytes {
+                let Ok(Step::Record { consumed }) = parser.step(&data[at..], true) else { panic!("a record at {at}") };
+                let Some(Record::Command(command)) = parser.record(&data[at..]) else { panic!("a command at {at}") };
+                assert!(command.is(b"SET") || command.is(b"HSET"));
+                counted += 1;
+                if at + consumed == run.bytes {
+                    assert_eq!(command.start(), run.last as u64);
+                }
+                at += consumed;
+            }
+            assert_eq!((at, counted), (run.bytes, run.commands));
+            assert_eq!(kinds.counted().map(|kind| kind.count).sum::<u64>(), counted);
+            if counted > 0 {
+                assert_eq!((parser.line_ends(), parser.part()), (run.line_ends, run.part as u64));
+            }
+            commands += counted;
+        }
+        assert!(commands > 200, "{commands}");
+    }
+
+    #[test]
+    fn what_may_need_a_word_ends_it() {
+        let mut kinds = Kinds::default();
+        kinds.learn(b"SET", 0, 3);
+        let plain = record(&[b"SET", b"k", b"v"]);
+        for odd in [
+            record(&[b"set", b"k", b"v"]),
+            record(&[b"SET", b"k", b"a\r\n*1\r\n$4\r\nPING"]),
+            b"*3\r\n$3\r\nSET\r\n$01\r\nk\r\n$1\r\nv\r\n".to_vec(),
+            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nvv\r\n".to_vec(),
+            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r".to_vec(),
+            b"#TS:1\r\n".to_vec(),
+        ] {
+            let data = [&plain[..], &odd, &plain].concat();
+            let run = kinds.take(&data, LOOKED_AT);
+            assert_eq!((run.commands, run.bytes), (1, plain.len()), "{}", odd.escape_ascii());
+        }
+    }
+}
