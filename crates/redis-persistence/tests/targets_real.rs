@@ -3,6 +3,9 @@
 //! A sample of fixed seeds runs by default; `TARGET_FILES=150` feeds so many files of each sort to each server, and
 //! `TARGET_SEED` chooses others.
 
+#[path = "target_support/servers.rs"]
+mod servers;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
@@ -10,29 +13,16 @@ use std::path::{Path, PathBuf};
 
 use redis_persistence::target::{Loads, Outcome, Settings, Target, judge};
 use redis_persistence::verify::{self, Options};
+use servers::{end_of, number, outcome, target};
 use testkit::damage::Damage;
 use testkit::rdb::{Family, File, RdbWriter, released_types};
 use testkit::rng::Rng;
-use testkit::server::{Installed, LoadVerdict, Product, load_verdict, require};
+use testkit::server::{Installed, Product, load_verdict, require};
 
 type TestResult = Result<(), Box<dyn Error>>;
 
 /// Type 7 needs a module, which no server here has.
 const MODULE: u8 = 7;
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-fn target(product: Product) -> Target {
-    match product {
-        Product::Redis62 => Target::Redis62,
-        Product::Redis70 => Target::Redis70,
-        Product::Redis80 => Target::Redis80,
-        Product::Redis86 => Target::Redis86,
-        Product::Valkey91 => Target::Valkey91,
-    }
-}
 
 /// A file, and where it comes from.
 struct Case {
@@ -198,11 +188,7 @@ fn did(installed: &Installed, folder: &Path, case: &Case) -> Result<(Outcome, St
     fs::write(folder.join("dump.rdb"), &case.bytes)?;
     let settings: Vec<_> = case.settings.iter().map(|(name, value)| (format!("--{name}"), *value)).collect();
     let settings: Vec<_> = settings.iter().flat_map(|(name, value)| [name.as_str(), value]).collect();
-    Ok(match load_verdict(installed, folder, &settings)? {
-        LoadVerdict::Loaded { log, .. } => (Outcome::Loads, log),
-        LoadVerdict::Refused { log, .. } | LoadVerdict::Hung { log } => (Outcome::Refuses, log),
-        LoadVerdict::Crashed { log, .. } => (Outcome::Crashes, log),
-    })
+    Ok(outcome(load_verdict(installed, folder, &settings)?))
 }
 
 /// Sorts of differences that are known, each with the reason.
@@ -239,9 +225,7 @@ fn compare(product: Product) -> TestResult {
         }
         let codes: Vec<_> = report.rdb.iter().flat_map(|facts| facts.classes.keys()).collect();
         let because: Vec<_> = answer.because.iter().map(|why| &why.message).collect();
-        let log: Vec<_> =
-            log.lines().filter(|l| !l.contains("oO0")).map(|l| l.chars().take(160).collect::<String>()).collect();
-        let log = log[log.len().saturating_sub(40)..].join("\n    ");
+        let log = end_of(&log);
         fs::write(folder.with_extension(format!("{number}.rdb")), &case.bytes)?;
         wrong.push(format!(
             "{number} {} {:?}: {did}, said {} {because:?}\n  {codes:?}\n    {log}",

@@ -211,7 +211,10 @@ impl Case<'_> {
                 Stop::ShutdownNow if target.knows_manifests() => {
                     (Effect::Exits, Code::AofShutdown, "exits at the SHUTDOWN with NOW")
                 }
-                Stop::Shutdown | Stop::ShutdownNow => continue,
+                Stop::Replica if !target.knows_manifests() => {
+                    (Effect::Crashes, Code::AofDangerousCommand, "crashes where it is made a replica while it loads")
+                }
+                Stop::Shutdown | Stop::ShutdownNow | Stop::Replica => continue,
                 Stop::Debug => (Effect::Crashes, Code::AofDangerousCommand, "is ended by the DEBUG"),
             };
             let message = format!("{target} {does}");

@@ -209,6 +209,7 @@ fn dangerous(command: &Command<'_>, upper: &[u8], queued: bool, say: &mut dyn Fn
     let stop = match upper {
         b"SHUTDOWN" if has(b"NOW") => Some(Stop::ShutdownNow),
         b"SHUTDOWN" => Some(Stop::Shutdown),
+        b"REPLICAOF" | b"SLAVEOF" if !has(b"ONE") => Some(Stop::Replica),
         b"DEBUG" if ENDING.iter().any(|word| has(word)) => Some(Stop::Debug),
         _ => None,
     };

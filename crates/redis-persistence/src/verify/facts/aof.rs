@@ -120,6 +120,8 @@ pub enum Stop {
     Shutdown,
     /// SHUTDOWN with NOW.
     ShutdownNow,
+    /// REPLICAOF or SLAVEOF with the address of a server.
+    Replica,
     /// DEBUG with a word that ends the server, such as SEGFAULT.
     Debug,
 }

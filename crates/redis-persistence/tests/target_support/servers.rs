@@ -1,0 +1,35 @@
+//! What the tests with real servers share.
+
+use redis_persistence::target::{Outcome, Target};
+use testkit::server::{LoadVerdict, Product};
+
+/// A number from the environment.
+pub fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+pub fn target(product: Product) -> Target {
+    match product {
+        Product::Redis62 => Target::Redis62,
+        Product::Redis70 => Target::Redis70,
+        Product::Redis80 => Target::Redis80,
+        Product::Redis86 => Target::Redis86,
+        Product::Valkey91 => Target::Valkey91,
+    }
+}
+
+/// What a start came to, and what the server logged.
+pub fn outcome(verdict: LoadVerdict) -> (Outcome, String) {
+    match verdict {
+        LoadVerdict::Loaded { log, .. } => (Outcome::Loads, log),
+        LoadVerdict::Refused { log, .. } | LoadVerdict::Hung { log } => (Outcome::Refuses, log),
+        LoadVerdict::Crashed { log, .. } => (Outcome::Crashes, log),
+    }
+}
+
+/// The end of a log, without the banner and in lines that a terminal takes.
+pub fn end_of(log: &str) -> String {
+    let lines: Vec<String> =
+        log.lines().filter(|line| !line.contains("oO0")).map(|line| line.chars().take(160).collect()).collect();
+    lines[lines.len().saturating_sub(40)..].join("\n    ")
+}
