@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Counts how often each checker is right, on inputs of which the truth is known.
+
+    cargo build --release -p rdbcheck
+    benches/compare/verdicts.py
+
+Append-only files: the crafted inputs of testdata/aof/cases, with what three servers did with each (cases.tsv). A checker is
+right if it passes what the server loads with not a byte cut, and fails what the server cuts or refuses.
+
+RDB: the files of testdata/rdb, which servers wrote and load, and those of testdata/broken, which are damaged, foreign or too new
+in ways that testdata/ORIGIN.md names. A checker is right if it passes the first and fails the second.
+
+Prints the table that the README shows. Needs the servers that `.ci/servers` installs, and Python 3.9 with nothing besides.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CASES = os.path.join(ROOT, "testdata", "aof", "cases")
+# The columns of cases.tsv, and the server as --for takes it.
+SERVERS = {"7.0.15": "redis-7.0", "8.6.3": "redis-8.6", "vk9.1.2": "valkey-9.1"}
+# Broken files that servers load, and that are no errors but warnings.
+SOUND_BUT = {"checksum-off", "second-rdb"}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--servers", default=os.environ.get("REDIS_PERSISTENCE_SERVERS", os.path.join(ROOT, ".servers")))
+    parser.add_argument("--target", default=os.path.join(ROOT, "target", "release"), help="where the programs lie")
+    args = parser.parse_args()
+    # The checkers run in the folders of their inputs.
+    args.servers, args.target = os.path.abspath(args.servers), os.path.abspath(args.target)
+    return args
+
+
+def ends(command, cwd=None):
+    """How a command ends: its exit code, or None if it has to be stopped."""
+    try:
+        done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        return None, b""
+    return done.returncode, done.stdout
+
+
+def share(right, of):
+    return f"{right} of {of}"
+
+
+def append_only(args):
+    """The rows about append-only files."""
+    with open(os.path.join(CASES, "cases.tsv"), encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = [row for row in rows if os.path.isdir(os.path.join(CASES, row["id"]))]
+    ours, tools = {}, {}
+    for row in rows:
+        command = [os.path.join(args.target, "aofcheck"), "--json"]
+        for server in SERVERS.values():
+            command += ["--for", server]
+        _, out = ends([*command, row["arg"]], cwd=os.path.join(CASES, row["id"]))
+        report = json.loads(out)["files"][0]["loads_on"]
+        for column, server in SERVERS.items():
+            loads = row[f"load_strict_{column}"].startswith("load")
+            tools.setdefault(column, []).append((row[f"check_exit_{column}"] == "0") == loads)
+            ours.setdefault(column, []).append(bool(report.get(server, {}).get("loads")) == loads)
+    for column, server in SERVERS.items():
+        name = server.replace("redis-", "Redis ").replace("valkey-", "Valkey ")
+        yield (
+            f"agrees with what {name} loads, crafted append-only files",
+            share(sum(tools[column]), len(tools[column])),
+            share(sum(ours[column]), len(ours[column])),
+        )
+
+
+def snapshots(args):
+    """The rows about RDBs."""
+    tool = os.path.join(args.servers, "redis-8.6", "bin", "redis-check-rdb")
+    if not os.path.exists(tool):
+        tool = os.path.join(args.servers, "redis-7.0", "bin", "redis-check-rdb")
+    ours = os.path.join(args.target, "rdbcheck")
+    for folder, passes, name in [("rdb", True, "passes sound RDBs"), ("broken", False, "fails broken RDBs")]:
+        folder = os.path.join(ROOT, "testdata", folder)
+        files = sorted(name for name in os.listdir(folder) if name.endswith(".rdb"))
+        files = [name for name in files if name.removesuffix(".rdb") not in SOUND_BUT]
+        right = {command: 0 for command in (tool, ours)}
+        for file in files:
+            for command in right:
+                code, _ = ends([command, os.path.join(folder, file)])
+                right[command] += (code == 0) == passes
+        yield name, share(right[tool], len(files)), share(right[ours], len(files))
+
+
+def main():
+    args = arguments()
+    print("| measured | official check tool | rdbcheck, aofcheck |")
+    print("|---|---|---|")
+    for row in [*snapshots(args), *append_only(args)]:
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    main()
