@@ -26,7 +26,7 @@ pub use aofcheck::{AofCheck, Repair};
 #[command(override_usage = "rdbcheck [OPTIONS] FILE...", after_help = EXAMPLES)]
 pub struct RdbCheck {
     /// RDB files; - is standard input
-    #[arg(value_name = "FILE", required_unless_present_any = ["explain", "completions", "fix"])]
+    #[arg(value_name = "FILE", required_unless_present_any = ["explain", "completions", "man", "fix"])]
     pub files: Vec<PathBuf>,
     /// What both commands take.
     #[command(flatten)]
@@ -121,6 +121,9 @@ pub struct Common {
     /// Print the completions for a shell, such as bash or zsh
     #[arg(long, help_heading = "Other", value_name = "SHELL", hide_possible_values = true)]
     pub completions: Option<clap_complete::Shell>,
+    /// Print the manual page, for man -l -
+    #[arg(long, help_heading = "Other")]
+    pub man: bool,
     /// Print this
     #[arg(short, long, help_heading = "Other", action = ArgAction::Help)]
     help: Option<bool>,

@@ -107,7 +107,7 @@ pub(crate) fn checked(tool: &str, common: &Common, entry: &Entry, output: &mut O
     output.show(entry);
 }
 
-/// `--explain` and `--completions`, which check nothing.
+/// `--explain`, `--man` and `--completions`, which check nothing.
 pub(crate) fn instead_of_checking<C: CommandFactory>(tool: &str, common: &Common) -> Option<Exit> {
     let text = if let Some(name) = &common.explain {
         match explain(name) {
@@ -117,6 +117,12 @@ pub(crate) fn instead_of_checking<C: CommandFactory>(tool: &str, common: &Common
                 return Some(Exit::Unreadable);
             }
         }
+    } else if common.man {
+        let mut page = Vec::new();
+        if let Err(error) = clap_mangen::Man::new(C::command()).render(&mut page) {
+            return Some(not_written(tool, &error));
+        }
+        page
     } else {
         let mut script = Vec::new();
         clap_complete::generate(common.completions?, &mut C::command(), tool, &mut script);

@@ -17,7 +17,7 @@ use crate::units;
 #[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "preen", "undo"]).multiple(true))]
 pub struct AofCheck {
     /// An appendonlydir, its manifest, one append-only file, or a server's directory
-    #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "undo"])]
+    #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "man", "undo"])]
     pub paths: Vec<PathBuf>,
     /// List the timestamps, where they are, and how many commands follow each
     #[arg(long, help_heading = "Checks", conflicts_with = "change")]

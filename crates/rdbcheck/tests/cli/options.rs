@@ -203,6 +203,16 @@ fn every_code_is_explained() -> TestResult {
 }
 
 #[test]
+fn the_manual_page_has_the_options_and_the_exit_codes() -> TestResult {
+    let run = run(&["--man"])?;
+    assert_eq!(run.code, Some(0));
+    for part in [".TH rdbcheck 1", "require\\-checksum", "Exit codes", "cannot be judged"] {
+        assert!(run.out.contains(part), "{part}");
+    }
+    Ok(())
+}
+
+#[test]
 fn completions_know_the_options() -> TestResult {
     for shell in ["bash", "zsh", "fish"] {
         let run = run(&["--completions", shell])?;
