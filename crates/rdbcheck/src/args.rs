@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use redis_persistence::Limits;
+use redis_persistence::verify::stats::StatsOptions;
 use redis_persistence::verify::{Duplicates, Options};
 
 use crate::entry::Demands;
@@ -100,6 +101,9 @@ pub struct Common {
     /// List N findings at most [default: 1000, of which text shows 5 of each code]; all are counted
     #[arg(long, help_heading = "Output", value_name = "N")]
     pub max_findings: Option<usize>,
+    /// Sizes and elements by type, the largest keys, keys by prefix, and what a load would need
+    #[arg(long, help_heading = "Output")]
+    pub stats: bool,
     /// Show the bytes around where each finding begins ([) and fails (>)
     #[arg(long, help_heading = "Output")]
     pub hex: bool,
@@ -200,6 +204,7 @@ impl Common {
                 DuplicatesArg::Full => Duplicates::Full,
             },
             quick: self.quick,
+            stats: self.stats.then(StatsOptions::default),
             now_ms: Some(self.now_ms()),
             max_findings: self.max_findings.unwrap_or(FINDINGS),
             threads: self.threads,

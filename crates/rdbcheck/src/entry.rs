@@ -123,7 +123,7 @@ impl Entry {
         if !refused.is_empty() {
             let servers: Vec<_> =
                 refused.iter().map(|answer| format!("{} ({})", answer.target, answer.by_default)).collect();
-            complaint.push_str(&format!("; not loaded by {}", servers.join(", ")));
+            complaint.push_str(&format!("; not loaded as it is by {}", servers.join(", ")));
         }
         complaint
     }

@@ -75,6 +75,10 @@ pub fn report(report: &mut Report) {
         finding.hint = finding.hint.as_deref().map(text);
         finding.command = finding.command.as_deref().map(command);
     }
+    if let Some(stats) = &mut report.stats {
+        stats.largest.iter_mut().for_each(|large| large.key = key(&large.key).into_bytes());
+        stats.prefixes.by_prefix.iter_mut().for_each(|(name, _)| *name = hashed("prefix#", name).into_bytes());
+    }
     if let Some(facts) = &mut report.aof {
         let names = std::mem::take(&mut facts.commands_by_name);
         for (name, n) in names {

@@ -53,7 +53,8 @@ impl Output {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        let style = text::Style { now_ms: common.now_ms(), all: common.max_findings.is_some() };
+        let style =
+            text::Style { all_names: common.stats, now_ms: common.now_ms(), all: common.max_findings.is_some() };
         let form = match common.format() {
             _ if common.quiet => Form::Quiet,
             Format::Text => Form::Text { style, any: false },

@@ -23,6 +23,7 @@ mod rdb;
 mod report;
 mod sink;
 mod source;
+pub mod stats;
 mod suspects;
 mod value;
 

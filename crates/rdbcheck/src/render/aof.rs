@@ -13,6 +13,8 @@ use crate::units::{commas, date, number, size};
 /// How many parts, names of commands and databases are shown.
 const FIRST_PARTS: usize = 24;
 const FIRST_NAMES: usize = 12;
+/// And how many names of commands, if numbers are asked for.
+const ALL_NAMES: usize = 1000;
 const FIRST_DATABASES: usize = 16;
 /// How wide a name may become.
 const NAME: usize = 80;
@@ -52,7 +54,7 @@ pub(super) fn contents(page: &mut Page, entry: &Entry, report: &Report, style: S
         text::remarks(page, 4, report);
     }
     if let Some(facts) = &report.aof {
-        records(page, facts);
+        records(page, facts, style);
         unproven(page, facts);
         tool(page, facts);
     }
@@ -109,7 +111,7 @@ fn good(part: &Part) -> String {
     }
 }
 
-fn records(page: &mut Page, facts: &AofFacts) {
+fn records(page: &mut Page, facts: &AofFacts, style: Style) {
     let mut line = number(facts.commands, "command");
     let databases: Vec<_> = facts.databases.iter().take(FIRST_DATABASES).collect();
     match (databases.as_slice(), facts.databases.len()) {
@@ -130,7 +132,8 @@ fn records(page: &mut Page, facts: &AofFacts) {
     let mut names: Vec<_> = facts.commands_by_name.iter().collect();
     names.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
     // "And 1 other name" would take as much room as that name.
-    let shown = if names.len() == FIRST_NAMES + 1 { names.len() } else { FIRST_NAMES };
+    let most = if style.all_names { ALL_NAMES } else { FIRST_NAMES };
+    let shown = if names.len() == most + 1 { names.len() } else { most };
     let more = names.len().saturating_sub(shown) as u64;
     let names: Vec<_> = names.iter().take(shown).map(|(name, n)| command(name, **n)).collect();
     if !names.is_empty() {

@@ -5,6 +5,7 @@ mod aof;
 mod findings;
 mod repair;
 mod servers;
+mod stats;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,6 +22,7 @@ use findings::{CauseView, FindingView};
 use repair::RepairView;
 pub(super) use repair::UndoView;
 use servers::LoadsView;
+use stats::StatsView;
 
 /// A number; a text from 2^53 on, where readers that know only doubles would change it.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +77,8 @@ struct FileView<'a> {
     packing: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<Vec<RowView<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stats: Option<StatsView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     repair: Option<RepairView<'a>>,
 }
@@ -135,6 +139,7 @@ fn file(entry: &Entry) -> FileView<'_> {
         cause: entry.cause.as_ref().map(|c| findings::cause(c, &entry.path)),
         packing: entry.packing.map(Packing::as_str),
         timeline: report.and_then(|r| aof::timeline(entry, r)),
+        stats: report.and_then(|r| r.stats.as_ref()).map(stats::stats),
         repair: entry.repaired.as_ref().map(repair::of),
     }
 }

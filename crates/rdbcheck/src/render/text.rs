@@ -5,6 +5,7 @@ mod cause;
 mod contents;
 mod findings;
 mod servers;
+mod stats;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use redis_persistence::verify::{Code, Kind, Report, Severity, Verdict};
@@ -21,6 +22,8 @@ pub(super) use contents::{contents, origin, remarks};
 pub(super) struct Style {
     /// The time that expiries were held against.
     pub(super) now_ms: i64,
+    /// All names of commands, not the first few.
+    pub(super) all_names: bool,
     /// All findings that were kept, not the first few of each code.
     pub(super) all: bool,
 }
@@ -54,6 +57,9 @@ pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
             contents(&mut page, 2, report, style);
             remarks(&mut page, 2, report);
         }
+    }
+    if let Some(numbers) = &report.stats {
+        stats::stats(&mut page, numbers);
     }
     servers::servers(&mut page, &entry.loads);
     cause::advice(&mut page, &entry.advice, &entry.path);

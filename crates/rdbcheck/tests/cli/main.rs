@@ -11,6 +11,7 @@ mod options;
 mod packed;
 mod pipes;
 mod servers;
+mod stats;
 mod users;
 
 use std::error::Error;

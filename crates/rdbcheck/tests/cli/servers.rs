@@ -33,6 +33,44 @@ fn the_document_says_what_servers_did() -> TestResult {
     Ok(())
 }
 
+/// And of append-only files, in one run over all crafted ones: as they are, and with each server's own settings.
+#[test]
+fn the_document_says_what_servers_did_with_append_only_files() -> TestResult {
+    const SERVERS: [(&str, &str); 3] = [("7.0.15", "redis-7.0"), ("8.6.3", "redis-8.6"), ("vk9.1.2", "valkey-9.1")];
+    /// What servers make of a SELECT without its argument differs from run to run.
+    const BY_CHANCE: &str = "s077-arity-select";
+    let folder = testdata().join("aof/cases");
+    let table = fs::read_to_string(folder.join("cases.tsv"))?;
+    let mut lines = table.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let head = lines.next().ok_or("no head")?;
+    let cases: Vec<_> = lines.collect();
+    let column = |name: &str| head.iter().position(|of| *of == name).ok_or_else(|| format!("no column {name}"));
+    let (id, arg) = (column("id")?, column("arg")?);
+    let paths: Vec<_> = cases.iter().map(|case| format!("{}/{}", case[id], case[arg])).collect();
+    let mut args = vec!["--json", "--for", "redis-7.0,redis-8.6,valkey-9.1"];
+    args.extend(paths.iter().map(String::as_str));
+    let ran = crate::ran(crate::aof::aofcheck(&folder, &args).output())?;
+    assert_fits_the_schema(&folder, &ran.out)?;
+    let document: Value = serde_json::from_str(&ran.out)?;
+    let files = document["files"].as_array().ok_or("no files")?;
+    assert_eq!(files.len(), 223);
+    let mut different = Vec::new();
+    for (case, file) in cases.iter().zip(files).filter(|(case, _)| case[id] != BY_CHANCE) {
+        for (version, server) in SERVERS {
+            let said = &file["loads_on"][server];
+            let did = |name: &str| Ok::<_, String>(case[column(&format!("{name}_{version}"))?]);
+            let comes_up = matches!(said["by_default"].as_str(), Some("loads" | "loads-after-cut"));
+            if said["loads"] != did("load_strict")?.starts_with("load:")
+                || comes_up != did("load")?.starts_with("load:")
+            {
+                different.push(format!("{} {server}: {} {} {said}", case[id], did("load_strict")?, did("load")?));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{different:#?}");
+    Ok(())
+}
+
 #[test]
 fn one_server_that_would_not_load_it_is_exit_1() -> TestResult {
     for (args, file, code, said) in [

@@ -57,6 +57,21 @@ fn text(report: &Report, answer: &Loads, reason: Reason) -> Option<String> {
              aof-use-rdb-preamble no."
                 .to_owned()
         }
+        Reason::Command | Reason::Arity => {
+            "Load it on a server that knows these commands, with its modules and its renamed commands (--conf or --set \
+             rename-command says them here), and bring the data over from there."
+                .to_owned()
+        }
+        Reason::Annotation => {
+            "The server takes timestamps for damage: take them out on one that knows them, by a rewrite with \
+             aof-timestamp-enabled no."
+                .to_owned()
+        }
+        Reason::Manifest | Reason::Names => {
+            "Give the server the names that the files have: appenddirname and appendfilename; servers before 7.0 read one file \
+             alone."
+                .to_owned()
+        }
         _ => return None,
     })
 }

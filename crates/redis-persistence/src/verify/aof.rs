@@ -385,6 +385,7 @@ impl<T: Tree> Run<'_, T> {
             checksum: image.as_ref().and_then(|image| image.checksum),
             duplicates: image.as_ref().map_or(DuplicateCheck::Off, |image| image.duplicates),
             rdb: image.as_ref().and_then(|image| image.rdb.clone()),
+            stats: image.as_ref().and_then(|image| image.stats.clone()),
             counts: image.map_or_else(Counts::default, |image| image.counts),
             findings,
             findings_total: findings_by_code.values().sum(),

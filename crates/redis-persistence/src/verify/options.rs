@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 
+use super::stats::StatsOptions;
 use crate::limits::Limits;
 
 /// What a verification is asked to do.
@@ -26,6 +27,8 @@ pub struct Options {
     /// On how many threads an input is verified at most. `None` stands for one on each processor that may be used. The report
     /// does not depend on it. What the caller pushes or holds in memory is verified on the caller's thread.
     pub threads: Option<NonZero<usize>>,
+    /// The numbers to be collected. They are collected on one thread.
+    pub stats: Option<StatsOptions>,
     /// What the contents of a file may make the library hold in memory.
     pub limits: Limits,
 }
@@ -38,6 +41,7 @@ impl Default for Options {
             now_ms: None,
             max_findings: 1000,
             threads: None,
+            stats: None,
             limits: Limits::default(),
         }
     }
@@ -46,6 +50,9 @@ impl Default for Options {
 impl Options {
     /// On how many threads.
     pub(crate) fn threads(&self) -> usize {
+        if self.stats.is_some() {
+            return 1;
+        }
         self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get)
     }
 }

@@ -35,6 +35,7 @@ use super::options::{Duplicates, Options};
 use super::report::{Checksum, DuplicateCheck, Format, Kind, Report, Verdict};
 use super::sink::{Findings, Place};
 use super::source::Source;
+use super::stats::Collect;
 use super::suspects::Suspects;
 use super::value::template::Registry;
 use super::value::{Context, Scratch, ValueChecker};
@@ -56,6 +57,8 @@ pub(crate) struct RdbVerifier {
     strings: strings::Strings,
     templates: Registry,
     facts: Collector,
+    /// What is counted only on demand.
+    stats: Option<Box<Collect>>,
     elements: Table,
     suspects: Suspects,
     /// The value that is being walked, and where its record begins.
@@ -90,6 +93,9 @@ impl RdbVerifier {
             strings: strings::Strings::default(),
             templates: Registry::new(options.limits.templates),
             facts: Collector::default(),
+            stats: options
+                .stats
+                .map(|stats| Box::new(Collect::new(stats, options.now_ms, options.limits.packed_bytes))),
             elements: Table::new(budget / 2),
             suspects: Suspects::new(options.max_findings),
             value: None,
@@ -178,6 +184,9 @@ impl RdbVerifier {
         self.extras.after(event);
         if !matches!(event.payload, Payload::Record(_)) {
             self.inside_value(event);
+        }
+        if let Some(stats) = &mut self.stats {
+            stats.event(event, self.databases.db);
         }
         if event.ends_record {
             self.end_of_record();
@@ -406,6 +415,7 @@ impl RdbVerifier {
             findings_by_code: self.findings.counts().collect(),
             findings: self.findings.into_kept(),
             rdb: Some(facts),
+            stats: self.stats.map(|stats| stats.into_stats()),
             aof: None,
             parts: Vec::new(),
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::codes::Code;
 use super::facts::{AofLoadFacts, RdbFacts, RecordFacts};
 use super::finding::Finding;
+use super::stats::Stats;
 use crate::aof::dir::Role;
 use crate::rdb::Family;
 
@@ -34,6 +35,8 @@ pub struct Report {
     pub findings_by_code: BTreeMap<Code, u64>,
     /// What decides whether a server loads the RDB, or the image that an append-only file begins with.
     pub rdb: Option<RdbFacts>,
+    /// The numbers that [`Options::stats`](super::Options::stats) asked for, about the RDB or the image at the start.
+    pub stats: Option<Stats>,
     /// What is in the records of an append-only file or set.
     pub aof: Option<AofFacts>,
     /// The files of an append-only set; one for a single file, none for an RDB.

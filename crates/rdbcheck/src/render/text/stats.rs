@@ -1,0 +1,105 @@
+//! `--stats` for people: tables of sizes and elements, the largest keys, keys by prefix, and what a load would need.
+
+use redis_persistence::verify::stats::{Histogram, LargeKey, Prefix, Stats, TypeStats};
+
+use super::{BOLD, KEY};
+use crate::escape;
+use crate::render::page::{Page, shorten};
+use crate::units::{commas, number, size};
+
+/// How many prefixes and databases are shown.
+const FIRST_PREFIXES: usize = 20;
+const FIRST_DATABASES: usize = 16;
+
+/// The tables.
+pub(in crate::render) fn stats(page: &mut Page, stats: &Stats) {
+    types(page, stats);
+    if !stats.largest.is_empty() {
+        page.paragraph(0, "largest keys, by their bytes in the file", BOLD, ":");
+        stats.largest.iter().for_each(|key| largest(page, key));
+    }
+    prefixes(page, stats);
+    let estimate = &stats.estimate;
+    let (memory, seconds) = (size(estimate.memory_bytes()), estimate.cpu_ms() / 1000);
+    let tenths = estimate.cpu_ms() % 1000 / 100;
+    let needs = format!(
+        ": about {memory} of memory and {seconds}.{tenths} s ({})",
+        redis_persistence::verify::stats::Estimate::BASIS
+    );
+    page.paragraph(0, "to load it a server needs", BOLD, &needs);
+}
+
+fn types(page: &mut Page, stats: &Stats) {
+    let head = ["keys", "expiries", "expired", "bytes", "p50", "p99", "max", "elements", "p50", "p99", "max"];
+    page.paragraph(0, &format!("{:<17}{}", "db  type", columns(&head.map(str::to_owned))), BOLD, "");
+    for (db, types) in stats.databases.iter().take(FIRST_DATABASES) {
+        for (name, of) in types {
+            page.plain(0, &format!("{db:<4}{name:<13}{}", columns(&row(of))));
+        }
+    }
+    if let Some(more) = stats.databases.len().checked_sub(FIRST_DATABASES).filter(|more| *more > 0) {
+        page.plain(0, &format!("and {}", number(more as u64, "more database")));
+    }
+}
+
+fn row(of: &TypeStats) -> [String; 11] {
+    let sizes = |histogram: &Histogram| [50, 99].map(|percent| size(histogram.quantile(percent)));
+    let [size_50, size_99] = sizes(&of.sizes);
+    let element = |n: u64| if of.elements.count() == 0 { "-".to_owned() } else { commas(n) };
+    [
+        commas(of.keys),
+        commas(of.expires),
+        commas(of.expired),
+        size(of.sizes.sum()),
+        size_50,
+        size_99,
+        size(of.sizes.max()),
+        element(of.elements.sum()),
+        element(of.elements.quantile(50)),
+        element(of.elements.quantile(99)),
+        element(of.elements.max()),
+    ]
+}
+
+/// Right-aligned, with a blank at least before each.
+fn columns(cells: &[String; 11]) -> String {
+    const WIDTHS: [usize; 11] = [13, 12, 12, 11, 11, 11, 11, 15, 9, 9, 13];
+    cells.iter().zip(WIDTHS).map(|(cell, width)| format!(" {cell:>0$}", width - 1)).collect()
+}
+
+fn largest(page: &mut Page, key: &LargeKey) {
+    let elements = if key.elements > 0 { format!(", {}", number(key.elements, "element")) } else { String::new() };
+    let name = shorten(&escape::quoted(&key.key), KEY);
+    let what = if key.encoding == key.value_type {
+        key.encoding.to_owned()
+    } else {
+        format!("{} ({})", key.value_type, key.encoding)
+    };
+    page.plain(
+        2,
+        &format!("{:>10}  db {} key {name}, {what}{elements}, at byte {}", size(key.bytes), key.db, key.offset),
+    );
+}
+
+fn prefixes(page: &mut Page, stats: &Stats) {
+    let prefixes = &stats.prefixes;
+    if prefixes.by_prefix.is_empty() {
+        return;
+    }
+    page.paragraph(0, "keys by what stands before the first colon", BOLD, ":");
+    let mut row = |of: &Prefix, name: &str| {
+        if of.keys > 0 {
+            page.plain(2, &format!("{:>10}  {:>15}  {name}", size(of.bytes), number(of.keys, "key")));
+        }
+    };
+    let (shown, rest) = prefixes.by_prefix.split_at(prefixes.by_prefix.len().min(FIRST_PREFIXES));
+    for (name, of) in shown {
+        row(of, &shorten(&escape::quoted(name), KEY));
+    }
+    let folded = rest.iter().fold(prefixes.other, |sum, (_, of)| Prefix {
+        keys: sum.keys + of.keys,
+        bytes: sum.bytes.saturating_add(of.bytes),
+    });
+    row(&folded, "under other prefixes");
+    row(&prefixes.without, "without a colon");
+}
