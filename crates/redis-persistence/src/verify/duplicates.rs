@@ -6,6 +6,8 @@
 //! compared completely, and the table knows how much that is. What is dropped depends on the hashes alone, not on their
 //! order, so that it is the same for every number of threads.
 
+use std::sync::{Mutex, PoisonError};
+
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The hash of a text; `seed` keeps the databases apart.
@@ -236,6 +238,34 @@ impl Table {
         self.clear();
         settled
     }
+
+    /// The same on so many threads, which take one partition after another. `on` is called in any order.
+    pub(crate) fn settle_on(&mut self, threads: usize, on: impl FnMut(u64, u64) + Send) -> Settled {
+        if threads < 2 || self.partitions.is_empty() {
+            return self.settle(on);
+        }
+        let settled = Settled { seen: self.seen, compared: self.len as u64 };
+        self.reached = self.limit;
+        let partitions = Mutex::new(std::mem::take(&mut self.partitions).into_iter());
+        let on = Mutex::new(on);
+        let work = || {
+            let mut filter = Filter::default();
+            let next = || partitions.lock().unwrap_or_else(PoisonError::into_inner).next();
+            while let Some(partition) = next() {
+                filter.settle(|| partition.chunks(), &mut |first, later| {
+                    on.lock().unwrap_or_else(PoisonError::into_inner)(first, later)
+                });
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads.min(PARTITIONS) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        self.clear();
+        settled
+    }
 }
 
 #[inline]
@@ -404,7 +434,9 @@ mod tests {
                 assert_eq!(table.settle(|_, _| ()).seen, 0);
             }
             let mut pairs = (Vec::new(), Vec::new());
-            assert_eq!(one.settle(|a, b| pairs.0.push((a, b))), shared.settle(|a, b| pairs.1.push((a, b))));
+            assert_eq!(one.settle(|a, b| pairs.0.push((a, b))), shared.settle_on(3, |a, b| pairs.1.push((a, b))));
+            pairs.0.sort_unstable();
+            pairs.1.sort_unstable();
             assert_eq!((pairs.0, one.reached()), (pairs.1, shared.reached()));
         }
     }

@@ -56,6 +56,8 @@ pub(crate) struct RdbVerifier {
     extras: extras::Extras,
     strings: strings::Strings,
     templates: Registry,
+    /// On how many threads keys are compared at the end.
+    threads: usize,
     facts: Collector,
     /// What is counted only on demand.
     stats: Option<Box<Collect>>,
@@ -92,6 +94,7 @@ impl RdbVerifier {
             extras: extras::Extras::default(),
             strings: strings::Strings::default(),
             templates: Registry::new(options.limits.templates),
+            threads: 1,
             facts: Collector::default(),
             stats: options
                 .stats
@@ -456,7 +459,7 @@ impl RdbVerifier {
             Some(source) if full => Some((&mut **source as &mut dyn Source, &self.options.limits)),
             _ => None,
         };
-        let all = self.keys.settle(again, &mut self.suspects, &mut self.findings);
+        let all = self.keys.settle(self.threads, again, &mut self.suspects, &mut self.findings);
         let confirmed = {
             let (family, databases) = (self.family(), &self.databases);
             let database = |offset| databases.at(offset);

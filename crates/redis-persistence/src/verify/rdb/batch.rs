@@ -133,6 +133,7 @@ impl RdbVerifier {
         Found { findings: self.findings, facts: self.facts } = found;
         self.move_keys(&mut table);
         self.keys.table = table;
+        self.threads = self.options.threads();
     }
 }
 

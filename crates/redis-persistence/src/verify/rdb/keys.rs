@@ -75,16 +75,18 @@ impl Keys {
         }
     }
 
-    /// Compares all keys; answers whether none was left out. With a source, those that did not fit into the table are
+    /// Compares all keys on so many threads; answers whether none was left out. With a source, those that did not fit into the table are
     /// walked over again, as often as it takes.
     pub(super) fn settle(
         &mut self,
+        threads: usize,
         again: Option<(&mut dyn Source, &Limits)>,
         suspects: &mut Suspects,
         findings: &mut Findings,
     ) -> bool {
         let budget = self.table.budget();
-        let Settled { seen, mut compared } = self.table.settle(|first, later| suspect(suspects, first, later));
+        let Settled { seen, mut compared } =
+            self.table.settle_on(threads, |first, later| suspect(suspects, first, later));
         if let Some((source, limits)) = again {
             let mut limit = self.table.reached();
             while limit < u64::MAX {
