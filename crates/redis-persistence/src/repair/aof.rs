@@ -10,6 +10,7 @@
 
 mod planned;
 mod preen;
+pub mod salvage;
 pub(super) mod tail;
 
 use std::fs::File;

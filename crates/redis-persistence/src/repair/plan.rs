@@ -111,7 +111,7 @@ impl fmt::Display for Loss {
     }
 }
 
-fn number(n: u64, thing: &str) -> String {
+pub(super) fn number(n: u64, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 

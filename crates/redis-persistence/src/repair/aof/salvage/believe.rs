@@ -1,0 +1,169 @@
+//! Which records are believed: those of a command that some server knows, with as many arguments as it takes.
+
+use std::collections::HashMap;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::aof::commands::{Fit, is_container, named};
+use crate::aof::{Command, Record};
+
+/// Names of at most so many bytes are looked up; no server has a longer one.
+const LONGEST: usize = 64;
+/// So many names of module commands are told apart.
+const MOST: usize = 1024;
+
+/// What a record is for the stream it stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// MULTI.
+    Multi,
+    /// EXEC.
+    Exec,
+    /// A SELECT that selects.
+    Select(u32),
+    /// Another command that is believed.
+    Data,
+    /// A command with a dot in its name, as modules name theirs: believed where it is not the only one.
+    Module(u64),
+    /// A line that begins with `#`.
+    Annotation,
+    /// A command that no server knows, or not with so many arguments, and what it may have been.
+    Broken(Lost),
+}
+
+/// What may have been lost with bytes that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// Commands on data alone: database and transaction stay as they are.
+    Data,
+    /// A SELECT, whose index may still be read.
+    Select(Option<u32>),
+    /// Whatever there is.
+    Anything,
+}
+
+/// What a record is.
+pub(super) fn kind(record: &Record<'_>) -> Kind {
+    match record {
+        Record::Annotation(annotation) if annotation.bytes().ends_with(b"\n") => Kind::Annotation,
+        // Servers would read the next record as a part of it.
+        Record::Annotation(_) => Kind::Broken(Lost::Data),
+        Record::Command(command) => command_kind(command),
+    }
+}
+
+fn command_kind(command: &Command<'_>) -> Kind {
+    let name = command.arg(0).and_then(|arg| arg.whole()).unwrap_or_default();
+    let argument = command.arg(1).and_then(|arg| arg.whole()).unwrap_or_default();
+    if name.is_empty() || name.len() > LONGEST {
+        return Kind::Broken(lost(command.argc(), name, argument));
+    }
+    let mut upper = [0; 2 * LONGEST + 1];
+    let upper = &mut upper[..];
+    upper[..name.len()].copy_from_slice(name);
+    upper[..name.len()].make_ascii_uppercase();
+    let key = &upper[..name.len()];
+    let fits = |key: &[u8]| named(key).iter().any(|row| row.fit(command.argc()) == Fit::Fits);
+    match key {
+        b"MULTI" if command.argc() == 1 => return Kind::Multi,
+        b"EXEC" if command.argc() == 1 => return Kind::Exec,
+        b"SELECT" => {
+            return match (command.argc(), index(argument)) {
+                (2, Some(index)) => Kind::Select(index),
+                _ => Kind::Broken(Lost::Select(None)),
+            };
+        }
+        // They change no data, and make servers crash, drop a transaction, or end.
+        b"DISCARD" | b"WATCH" | b"SHUTDOWN" => return Kind::Broken(Lost::Data),
+        _ => {}
+    }
+    if !fits(key) {
+        if name.contains(&b'.') && named(key).is_empty() {
+            return Kind::Module(xxh3_64(key));
+        }
+        return Kind::Broken(lost(command.argc(), name, argument));
+    }
+    if is_container(key) {
+        let end = name.len() + 1 + argument.len();
+        if argument.len() > LONGEST {
+            return Kind::Broken(Lost::Data);
+        }
+        upper[name.len()] = b'|';
+        upper[name.len() + 1..end].copy_from_slice(argument);
+        upper[name.len() + 1..end].make_ascii_uppercase();
+        if !fits(&upper[..end]) {
+            return Kind::Broken(Lost::Data);
+        }
+    }
+    Kind::Data
+}
+
+/// A database number as servers write it.
+pub(super) fn index(text: &[u8]) -> Option<u32> {
+    let plain = text == b"0" || text.first().is_some_and(|first| *first != b'0') && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| plain)?.parse().ok().filter(|index| i32::try_from(*index).is_ok())
+}
+
+/// What a record was whose name and number of arguments can be read, though the name may be damaged.
+pub(super) fn lost(argc: u64, name: &[u8], argument: &[u8]) -> Lost {
+    let like = |word: &[u8]| {
+        let same = name.iter().zip(word).filter(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+        name.len() == word.len() && 2 * same >= word.len()
+    };
+    match argc {
+        1 => Lost::Anything,
+        2 if like(b"SELECT") => Lost::Select(index(argument)),
+        // What was one of the two has one argument.
+        2 if name.len() == 6 && index(argument).is_some() => Lost::Anything,
+        _ => Lost::Data,
+    }
+}
+
+/// How often names of module commands occur: a damaged name with a dot in it occurs once.
+#[derive(Debug, Default)]
+pub(super) struct Modules(HashMap<u64, u32>);
+
+impl Modules {
+    pub(super) fn add(&mut self, name: u64) {
+        if self.0.len() < MOST || self.0.contains_key(&name) {
+            let count = self.0.entry(name).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    pub(super) fn believes(&self, name: u64) -> bool {
+        self.0.get(&name).is_some_and(|count| *count > 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aof::{Grammar, Reader};
+
+    fn of(args: &[&str]) -> Option<Kind> {
+        let mut data = format!("*{}\r\n", args.len());
+        args.iter().for_each(|arg| data.push_str(&format!("${}\r\n{arg}\r\n", arg.len())));
+        let mut reader = Reader::new(data.as_bytes(), Grammar::Strict);
+        reader.next_record().ok().flatten().map(|record| kind(&record))
+    }
+
+    #[test]
+    fn what_servers_know_is_believed() {
+        for (args, expected) in [
+            (&["set", "k", "v"][..], Kind::Data),
+            (&["SET", "k"], Kind::Broken(Lost::Data)),
+            (&["SXT", "k", "v"], Kind::Broken(Lost::Data)),
+            (&["XGROUP", "CREATE", "s", "g", "0"], Kind::Data),
+            (&["XGROUP", "CRXATE", "s", "g", "0"], Kind::Broken(Lost::Data)),
+            (&["MULTI"], Kind::Multi),
+            (&["MUXTI"], Kind::Broken(Lost::Anything)),
+            (&["SELECT", "7"], Kind::Select(7)),
+            (&["SELECT", "x"], Kind::Broken(Lost::Select(None))),
+            (&["SEL?CT", "7"], Kind::Broken(Lost::Select(Some(7)))),
+            (&["JSON.SET", "k", "$", "1"], Kind::Module(xxh3_64(b"JSON.SET"))),
+        ] {
+            assert_eq!(of(args), Some(expected), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The first readings of a file: where its gaps are, and what the rest tells about databases and transactions.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+
+use super::believe::{Kind, Lost, Modules};
+use super::scan::{Event, Gap, Item, Scanner};
+use super::source::Source;
+use crate::ReadError;
+use crate::aof::Reader;
+
+/// More keys than this are not told apart.
+const MOST_KEYS: usize = 1 << 20;
+
+/// What a file is like.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    pub(super) gaps: Vec<Gap>,
+    pub(super) modules: Modules,
+    /// How many SELECTs there are, but for the first.
+    pub(super) switches: u64,
+    /// The databases that are selected, but for 0.
+    pub(super) databases: Vec<u32>,
+    /// The longest transaction, in bytes; 0 if there is none.
+    pub(super) longest_transaction: u64,
+    /// In which databases a key occurs, by its hash; of the first 64.
+    pub(super) keys: HashMap<u64, u64>,
+}
+
+impl Survey {
+    /// Reads a file from its first record on.
+    pub(super) fn of(source: Source, at: u64, excluded: &[(u64, u64)]) -> io::Result<Self> {
+        let mut survey = Self::default();
+        let mut scanner = Scanner::new(source, at, excluded);
+        let (mut db, mut certain, mut open) = (0, true, None);
+        while let Some(event) = scanner.next()? {
+            match event {
+                Event::Gap(gap) => {
+                    survey.gaps.push(gap);
+                    if gap.lost != Lost::Data {
+                        (certain, open) = (false, None);
+                    }
+                }
+                Event::Item(item) => match item.kind {
+                    Kind::Multi => open = Some(item.start),
+                    Kind::Exec => {
+                        let bytes = open.take().map_or(0, |start| item.end - start);
+                        survey.longest_transaction = survey.longest_transaction.max(bytes).max(1);
+                    }
+                    Kind::Select(index) => {
+                        survey.selected(index);
+                        (db, certain) = (index, true);
+                    }
+                    Kind::Module(name) => survey.modules.add(name),
+                    Kind::Data if certain => survey.used(&item, db),
+                    _ => {}
+                },
+            }
+        }
+        Ok(survey)
+    }
+
+    fn selected(&mut self, index: u32) {
+        self.switches += 1;
+        if !self.databases.contains(&index) && self.databases.len() < 64 {
+            self.databases.push(index);
+        }
+    }
+
+    fn used(&mut self, item: &Item, db: u32) {
+        if let Some(key) = item.key.filter(|key| self.keys.len() < MOST_KEYS || self.keys.contains_key(key)) {
+            *self.keys.entry(key).or_default() |= bit(db);
+        }
+    }
+
+    /// The bytes from one SELECT to the next.
+    pub(super) fn bytes_per_switch(&self, size: u64) -> u64 {
+        size / self.switches.saturating_sub(1).max(1)
+    }
+}
+
+/// The bit of a database.
+pub(super) fn bit(db: u32) -> u64 {
+    1_u64.checked_shl(db).unwrap_or(0)
+}
+
+/// Reads a file again whose gaps are known.
+#[derive(Debug)]
+pub(super) struct Replay<'g> {
+    source: Source,
+    reader: Option<Reader<File>>,
+    at: u64,
+    gaps: std::slice::Iter<'g, Gap>,
+}
+
+impl<'g> Replay<'g> {
+    pub(super) fn new(source: Source, at: u64, gaps: &'g [Gap]) -> Self {
+        Self { source, reader: None, at, gaps: gaps.iter() }
+    }
+
+    pub(super) fn next(&mut self) -> io::Result<Option<Event>> {
+        if let Some(gap) = self.gaps.as_slice().first().filter(|gap| gap.start <= self.at) {
+            self.gaps.next();
+            self.at = gap.end;
+            self.reader = None;
+            return Ok(Some(Event::Gap(*gap)));
+        }
+        if self.at >= self.source.size() {
+            return Ok(None);
+        }
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            None => self.reader.insert(self.source.reader(self.at)?),
+        };
+        match reader.next_record() {
+            Ok(Some(record)) => {
+                let item = Item::of(&record);
+                self.at = item.end;
+                Ok(Some(Event::Item(item)))
+            }
+            Ok(None) => Ok(None),
+            Err(ReadError::Io(error)) => Err(error),
+            // It read well before.
+            Err(ReadError::Parse(_)) => Err(io::Error::other("the file changed while it was read")),
+        }
+    }
+}
