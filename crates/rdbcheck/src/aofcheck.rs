@@ -17,6 +17,7 @@ use crate::hex;
 use crate::open::{is_descriptor, reason};
 use crate::render::Output;
 use crate::run::{checked, inputs, instead_of_checking, servers};
+use crate::salvage_aof;
 use crate::servers::Servers;
 use crate::stored::{self, Stored};
 use crate::timeline::Timeline;
@@ -64,6 +65,9 @@ fn one(path: &Path, how: &How<'_>, output: &mut Output) -> Vec<Entry> {
     }
     let entry = check(path, how);
     checked(TOOL, &args.common, &entry, output);
+    if args.salvage.salvage.is_some() {
+        return vec![salvage_aof::run(TOOL, args, path, entry, output)];
+    }
     if !args.repair.wanted() {
         return vec![entry];
     }
@@ -89,7 +93,7 @@ where
     let hex = hex::of(&report, args.common.hex, |found, at, len| read(tree, &set, found, at, len))?;
     let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands());
     let mut entry = entry.diagnosed(&ends).judged(servers);
-    if args.repair.wanted() {
+    if args.plans() {
         // The plan that follows is the advice.
         entry.advice.clear();
     }
@@ -117,7 +121,7 @@ fn inside(path: &Path, how: &How<'_>) -> Option<io::Result<Vec<Entry>>> {
     }
     match stored::open(path, how.args.common.how()) {
         Ok(stored) if !stored.is_tar && stored.packing.is_none() && !is_stream && stored.seekable => None,
-        Ok(_) if how.args.repair.wanted() => {
+        Ok(_) if how.args.plans() => {
             let why = "only files on disk are repaired: unpack it, and repair what comes of it";
             Some(Err(io::Error::new(io::ErrorKind::Unsupported, why)))
         }

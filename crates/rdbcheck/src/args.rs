@@ -19,7 +19,7 @@ use crate::stored::How;
 use crate::units;
 use crate::unpack::Budget;
 
-pub use aofcheck::{AofCheck, Repair};
+pub use aofcheck::{AofCheck, Repair, SalvageAof};
 
 /// Verify Redis and Valkey RDB snapshots: structure, every value, checksum, duplicates.
 #[derive(Debug, Parser)]

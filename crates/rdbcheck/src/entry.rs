@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::fix::Repaired;
 use crate::hex::Span;
 use crate::redact;
+use crate::salvage_aof::SalvagedAof;
 use crate::servers::Servers;
 use crate::timeline::Timeline;
 use crate::units::{commas, number};
@@ -43,6 +44,8 @@ pub struct Entry {
     pub timeline: Option<Timeline>,
     /// What a repair did; the report is the one from after it.
     pub repaired: Option<Repaired>,
+    /// What a salvage of append-only files did; the report is that of the damaged ones.
+    pub salvaged_aof: Option<SalvagedAof>,
 }
 
 /// What the command line asks for beyond the absence of errors.
@@ -73,6 +76,7 @@ impl Entry {
             set: None,
             timeline: None,
             repaired: None,
+            salvaged_aof: None,
         }
     }
 
@@ -137,6 +141,9 @@ impl Entry {
     /// What it means for the exit code.
     #[must_use]
     pub fn exit(&self) -> Exit {
+        if let Some(exit) = self.salvaged_aof.as_ref().and_then(SalvagedAof::exit) {
+            return exit;
+        }
         match &self.outcome {
             Err(_) => Exit::Unreadable,
             Ok(_) if self.repaired.as_ref().is_some_and(|repaired| repaired.status.is_failure()) => Exit::Damaged,

@@ -4,6 +4,7 @@
 //! args -> run -> for each input: open, unpack, tree -> library -> Entry -> exit code
 //!                                          └ progress  └ ends, diagnose  └ render::{text, aof, json, junit, prometheus}
 //!         aofcheck -> fix: plan -> question -> apply -> the check again
+//!                  -> salvage_aof: plan -> a new folder
 //! ```
 //!
 //! It is not a library for others: use `redis-persistence`. Nothing here is stable but what the commands print, and their
@@ -28,6 +29,7 @@ pub mod read;
 pub mod redact;
 pub mod render;
 pub mod run;
+pub mod salvage_aof;
 pub mod servers;
 pub mod shell;
 pub mod stored;

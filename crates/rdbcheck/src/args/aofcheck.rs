@@ -14,7 +14,7 @@ use crate::units;
 #[command(name = "aofcheck", version, max_term_width = 110, disable_help_flag = true, disable_version_flag = true)]
 #[command(override_usage = "aofcheck [OPTIONS] PATH...", after_help = EXAMPLES)]
 #[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp", "preen"]).multiple(true))]
-#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "preen", "undo"]).multiple(true))]
+#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "preen", "undo", "salvage"]).multiple(true))]
 pub struct AofCheck {
     /// An appendonlydir, its manifest, one append-only file, or a server's directory
     #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "man", "undo"])]
@@ -25,6 +25,9 @@ pub struct AofCheck {
     /// What is changed, and how.
     #[command(flatten)]
     pub repair: Repair,
+    /// What is written anew.
+    #[command(flatten)]
+    pub salvage: SalvageAof,
     /// What both commands take.
     #[command(flatten)]
     pub common: Common,
@@ -67,16 +70,37 @@ pub struct Repair {
     pub force_live: bool,
 }
 
+/// What is written anew.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Salvage")]
+pub struct SalvageAof {
+    /// Write all that can still be read to a new folder, whatever lies between, and report what is lost
+    #[arg(long, value_name = "OUTDIR", conflicts_with_all = ["repair", "undo", "yes", "force_live"])]
+    pub salvage: Option<PathBuf>,
+    /// Set OUTDIR aside if it exists
+    #[arg(long, requires = "salvage")]
+    pub force: bool,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   aofcheck /var/lib/redis/appendonlydir
   aofcheck --fix --dry-run /var/lib/redis/appendonlydir
   aofcheck --fix --yes --max-loss 1M --backup-dir /backup /var/lib/redis/appendonlydir
+  aofcheck --salvage /var/lib/redis/salvaged /var/lib/redis/appendonlydir
   aofcheck --preen --max-loss 1M /var/lib/redis/appendonlydir
   aofcheck --truncate-to-timestamp 2025-03-01T12:00:00Z appendonlydir
 Exit codes (several paths: the first of 1, 2, 3 that any has):
   0 sound (after a repair: the result is)   2 usage, or not readable   3 cannot be judged
   1 damaged, not as demanded, not loaded by a server named with --for, or a repair that was declined or refused";
+
+impl AofCheck {
+    /// Whether a plan follows the check: of a repair, or of a salvage.
+    #[must_use]
+    pub fn plans(&self) -> bool {
+        self.repair.wanted() || self.salvage.salvage.is_some()
+    }
+}
 
 impl Repair {
     /// Whether nobody is asked.
@@ -143,6 +167,9 @@ mod tests {
             &["--timeline", "--preen", "dir"],
             &["--preen", "--fix", "dir"],
             &["--preen", "--yes", "dir"],
+            &["--salvage", "out", "--fix", "dir"],
+            &["--salvage", "out", "--yes", "dir"],
+            &["--force", "dir"],
             &["--preen", "--undo", "record"],
             &["--fix", "--yes", "--dry-run", "dir"],
             &["--fix"],

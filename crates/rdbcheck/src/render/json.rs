@@ -4,6 +4,7 @@
 mod aof;
 mod findings;
 mod repair;
+mod salvage_aof;
 mod servers;
 mod stats;
 
@@ -21,6 +22,7 @@ use aof::{AofView, PartView, RowView};
 use findings::{CauseView, FindingView};
 use repair::RepairView;
 pub(super) use repair::UndoView;
+use salvage_aof::SalvageAofView;
 use servers::LoadsView;
 use stats::StatsView;
 
@@ -81,6 +83,8 @@ struct FileView<'a> {
     stats: Option<StatsView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     repair: Option<RepairView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    salvage_aof: Option<SalvageAofView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -141,6 +145,7 @@ fn file(entry: &Entry) -> FileView<'_> {
         timeline: report.and_then(|r| aof::timeline(entry, r)),
         stats: report.and_then(|r| r.stats.as_ref()).map(stats::stats),
         repair: entry.repaired.as_ref().map(repair::of),
+        salvage_aof: entry.salvaged_aof.as_ref().map(salvage_aof::of),
     }
 }
 

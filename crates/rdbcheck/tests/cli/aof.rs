@@ -7,6 +7,7 @@ mod limits;
 #[cfg(feature = "packed")]
 mod packed;
 mod preen;
+mod salvage;
 mod terminal;
 mod timeline;
 mod undo;

@@ -1,0 +1,144 @@
+//! `aofcheck --salvage`: what can still be read of append-only files, in a new folder. Nothing that exists is changed, so
+//! nothing is asked.
+
+use std::path::{Path, PathBuf};
+
+use redis_persistence::repair::aof::salvage::{self, Salvage};
+use redis_persistence::repair::{ApplyError, Progress};
+use redis_persistence::verify::Verdict;
+
+use crate::args::AofCheck;
+use crate::entry::Entry;
+use crate::escape;
+use crate::exit::Exit;
+use crate::open::{reason, without_number};
+use crate::progress::Meter;
+use crate::render::Output;
+use crate::run::say;
+
+/// What a salvage of append-only files did.
+#[derive(Debug)]
+pub struct SalvagedAof {
+    /// The new folder.
+    pub out: PathBuf,
+    /// What was found to be kept, and what not.
+    pub plan: Option<Salvage>,
+    /// How it ended.
+    pub status: Status,
+    /// Why it was not written, or is not sound.
+    pub why: Option<String>,
+    /// Where the folder is now that had its name.
+    pub aside: Option<PathBuf>,
+}
+
+/// How a salvage ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It was only planned.
+    Planned,
+    /// The new folder is there, and was found sound.
+    Written,
+    /// The new folder is there, and something is wrong with it still.
+    Unsound,
+    /// It could not be written, or must not be.
+    Refused,
+}
+
+impl Status {
+    /// The name that reports use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Written => "written",
+            Self::Unsound => "unsound",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl SalvagedAof {
+    /// What it means for the exit code; `None` if it means nothing.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        match self.status {
+            Status::Planned => None,
+            Status::Written => Some(Exit::Sound),
+            Status::Unsound | Status::Refused => Some(Exit::Damaged),
+        }
+    }
+
+    fn refuse(&mut self, why: String) {
+        (self.status, self.why) = (Status::Refused, Some(why));
+    }
+}
+
+/// Salvages what lies under a path that was checked.
+pub(crate) fn run(tool: &'static str, args: &AofCheck, path: &Path, entry: Entry, output: &mut Output) -> Entry {
+    let (Some(out), Some(set)) = (&args.salvage.salvage, &entry.set) else { return entry };
+    let mut done = SalvagedAof { out: out.clone(), plan: None, status: Status::Planned, why: None, aside: None };
+    if args.paths.len() != 1 {
+        done.refuse("--salvage takes one PATH".to_owned());
+    } else {
+        match salvage::salvage(set) {
+            Ok(plan) => {
+                let mut lines = vec![String::new(), format!("Salvage to {}:", plain(out))];
+                lines.extend(plan.describe().iter().map(|line| format!("  {}", escape::plain(line.as_bytes()))));
+                output.lines(&lines);
+                if let Some(why) = plan.reasons.first() {
+                    done.refuse(why.clone());
+                } else if !args.repair.dry_run {
+                    done.write(&plan, args);
+                }
+                done.plan = Some(plan);
+            }
+            Err(error) => done.refuse(format!("{}: {}", path.display(), reason(&error))),
+        }
+    }
+    match (&done.why, done.status) {
+        (Some(why), Status::Refused) => say(tool, &format!("{}: nothing was written: {why}", out.display())),
+        (Some(why), _) => say(tool, &format!("{}: it was written, and is not sound: {why}", out.display())),
+        (None, Status::Written) => {
+            let mut lines = vec![String::new(), format!("Written to {}, and found sound.", plain(out))];
+            lines.extend(done.aside.iter().map(|aside| format!("  what was there is now {}", plain(aside))));
+            output.lines(&lines);
+        }
+        (None, _) => {}
+    }
+    Entry { salvaged_aof: Some(done), ..entry }
+}
+
+impl SalvagedAof {
+    fn write(&mut self, plan: &Salvage, args: &AofCheck) {
+        let mut meter: Option<(PathBuf, Meter)> = None;
+        let mut hook = |progress: Progress<'_>| {
+            let Progress::Writing { path, done, total } = progress else {
+                meter = None;
+                return;
+            };
+            if meter.as_ref().is_none_or(|(of, _)| of != path) {
+                meter = Some((path.to_owned(), Meter::new(plain(path), Some(total), args.common.progress)));
+            }
+            if let Some((_, meter)) = &mut meter {
+                meter.reached(done);
+            }
+        };
+        match salvage::write(plan, &self.out, args.salvage.force, &mut hook) {
+            Ok(written) => {
+                self.aside = written.aside;
+                let error = written.report.findings.first();
+                let sound = written.report.verdict == Verdict::Sound;
+                self.status = if sound { Status::Written } else { Status::Unsound };
+                self.why = error.filter(|_| !sound).map(|finding| format!("{}: {}", finding.code, finding.message));
+            }
+            Err(ApplyError::Changed { what, .. }) if what == salvage::EXISTS => {
+                self.refuse(format!("{what}; --force sets it aside"));
+            }
+            Err(error) => self.refuse(without_number(error.to_string())),
+        }
+    }
+}
+
+fn plain(path: &Path) -> String {
+    escape::plain(path.as_os_str().as_encoded_bytes())
+}

@@ -1,0 +1,97 @@
+//! `--salvage`: a new folder, and nothing else changes.
+
+use std::fs;
+use std::process::Command;
+
+use super::{Copy, files};
+use crate::TestResult;
+
+#[test]
+fn what_can_be_read_goes_to_a_new_folder() -> TestResult {
+    let copy = Copy::of("cases/s066-garbage-middle")?;
+    let (entry, code) = copy.json(&["--salvage", "out", "set/appendonly.aof"])?;
+    let salvage = &entry["salvage_aof"];
+    assert_eq!(
+        (code, salvage["status"].as_str(), entry["verdict"].as_str()),
+        (Some(0), Some("written"), Some("damaged"))
+    );
+    let file = &salvage["files"][0];
+    assert_eq!(file["kept_commands"].as_u64(), Some(23), "{salvage:#}");
+    assert_eq!(file["skipped"][0]["kind"].as_str(), Some("damage"));
+    let out = copy.folder().join("out");
+    let written: Vec<_> = files(&out)?.into_keys().filter_map(|path| path.file_name().map(ToOwned::to_owned)).collect();
+    assert_eq!(written, ["appendonly.aof", "salvage.quarantine", "salvage.report"]);
+    assert_eq!(copy.run(&["out/appendonly.aof"])?.code, Some(0));
+    assert!(copy.is_untouched()?);
+    Ok(())
+}
+
+#[test]
+fn a_set_stays_a_set() -> TestResult {
+    let copy = Copy::of("cases/m008-garbage-middle")?;
+    let run = copy.run(&["--salvage", "out", "set"])?;
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{run:?}");
+    assert!(run.out.ends_with("\nWritten to out, and found sound.\n"), "{run:?}");
+    let manifest = fs::read_to_string(copy.folder().join("out/appendonly.aof.manifest"))?;
+    assert!(manifest.contains("file appendonly.aof.2.incr.aof seq 2 type i\n"), "{manifest}");
+    assert_eq!(copy.run(&["out"])?.code, Some(0));
+    assert!(copy.is_untouched()?);
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_exists_is_not_written_to() -> TestResult {
+    let copy = Copy::of("cases/s066-garbage-middle")?;
+    let out = copy.folder().join("out");
+    fs::create_dir(&out)?;
+    fs::write(out.join("precious"), "x")?;
+    let run = copy.run(&["--salvage", "out", "set/appendonly.aof"])?;
+    let refused = "aofcheck: out: nothing was written: it exists already; --force sets it aside\n";
+    assert_eq!((run.code, run.err.as_str()), (Some(1), refused), "{run:?}");
+    assert_eq!(files(&out)?.len(), 1);
+
+    let run = copy.run(&["--salvage", "out", "--force", "set/appendonly.aof"])?;
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{run:?}");
+    let kept =
+        fs::read_dir(copy.folder())?.flatten().find(|entry| entry.file_name().to_string_lossy().ends_with(".aside"));
+    assert!(kept.is_some_and(|kept| kept.path().join("precious").exists()), "{run:?}");
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_writes_nothing() -> TestResult {
+    let copy = Copy::of("cases/s066-garbage-middle")?;
+    let run = copy.run(&["--salvage", "out", "--dry-run", "set/appendonly.aof"])?;
+    assert_eq!((run.code, run.err.as_str()), (Some(1), ""), "{run:?}");
+    assert!(run.out.contains("with 23 commands kept"), "{run:?}");
+    assert!(!copy.folder().join("out").exists());
+    Ok(())
+}
+
+#[test]
+fn a_damaged_image_is_said() -> TestResult {
+    let copy = Copy::of("cases/m051-rdb-base-crc")?;
+    let run = copy.run(&["--salvage", "out", "set"])?;
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.err.contains("nothing was written: the RDB image in appendonly.aof.1.base.rdb is damaged"), "{run:?}");
+    assert!(!copy.folder().join("out").exists());
+    Ok(())
+}
+
+/// A limit on the size of files is as good as a full disk.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_leaves_nothing() -> TestResult {
+    let copy = Copy::of("cases/s066-garbage-middle")?;
+    let record = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
+    fs::write(copy.file("appendonly.aof"), [&record.repeat(20_000)[..], b"garbage"].concat())?;
+    let script = "trap '' XFSZ; ulimit -f 200; exec \"$0\" --salvage out set/appendonly.aof";
+    let run =
+        Command::new("sh").current_dir(copy.folder()).args(["-c", script, env!("CARGO_BIN_EXE_aofcheck")]).output()?;
+    let err = String::from_utf8(run.stderr)?;
+    assert_eq!(run.status.code(), Some(1), "{err}");
+    assert!(err.contains("nothing was written: cannot write to ") && err.contains("File too large"), "{err}");
+    let left: Vec<_> = fs::read_dir(copy.folder())?.flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["set"]);
+    Ok(())
+}
