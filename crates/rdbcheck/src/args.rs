@@ -1,6 +1,7 @@
 //! The command line. What both commands take is in [`Common`].
 
 mod aofcheck;
+mod salvage;
 
 use std::io;
 use std::num::NonZero;
@@ -20,6 +21,7 @@ use crate::units;
 use crate::unpack::Budget;
 
 pub use aofcheck::{AofCheck, Repair, SalvageAof};
+pub use salvage::Salvage;
 
 /// Verify Redis and Valkey RDB snapshots: structure, every value, checksum, duplicates.
 #[derive(Debug, Parser)]
@@ -32,6 +34,9 @@ pub struct RdbCheck {
     /// What both commands take.
     #[command(flatten)]
     pub common: Common,
+    /// Getting the data back.
+    #[command(flatten)]
+    pub salvage: Salvage,
     /// What people try who know the check tool for append-only files.
     #[arg(long, hide = true)]
     pub fix: bool,
@@ -41,6 +46,7 @@ const EXAMPLES: &str = "\
 Examples:
   rdbcheck dump.rdb
   rdbcheck --for redis-7.2 --for valkey-newest --conf redis.conf dump.rdb
+  rdbcheck --salvage saved.rdb dump.rdb
   rdbcheck --json --require-checksum --expect-keys 1000 backup/*.rdb > report.json
 Exit codes (several files: the first of 1, 2, 3 that any has):
   0 sound   2 usage, or not readable   3 cannot be judged

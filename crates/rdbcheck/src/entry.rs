@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::fix::Repaired;
 use crate::hex::Span;
 use crate::redact;
+use crate::salvage::Salvaged;
 use crate::salvage_aof::SalvagedAof;
 use crate::servers::Servers;
 use crate::timeline::Timeline;
@@ -46,6 +47,8 @@ pub struct Entry {
     pub repaired: Option<Repaired>,
     /// What a salvage of append-only files did; the report is that of the damaged ones.
     pub salvaged_aof: Option<SalvagedAof>,
+    /// What a salvage did; the report is the one of the damaged file.
+    pub salvaged: Option<Salvaged>,
 }
 
 /// What the command line asks for beyond the absence of errors.
@@ -77,6 +80,7 @@ impl Entry {
             timeline: None,
             repaired: None,
             salvaged_aof: None,
+            salvaged: None,
         }
     }
 
@@ -142,6 +146,9 @@ impl Entry {
     #[must_use]
     pub fn exit(&self) -> Exit {
         if let Some(exit) = self.salvaged_aof.as_ref().and_then(SalvagedAof::exit) {
+            return exit;
+        }
+        if let Some(exit) = self.salvaged.as_ref().and_then(Salvaged::exit) {
             return exit;
         }
         match &self.outcome {

@@ -3,6 +3,7 @@
 //! ```text
 //! args -> run -> for each input: open, unpack, tree -> library -> Entry -> exit code
 //!                                          └ progress  └ ends, diagnose  └ render::{text, aof, json, junit, prometheus}
+//!         rdbcheck -> salvage: mended bytes or a plan -> a new file -> verified
 //!         aofcheck -> fix: plan -> question -> apply -> the check again
 //!                  -> salvage_aof: plan -> a new folder
 //! ```
@@ -29,6 +30,7 @@ pub mod read;
 pub mod redact;
 pub mod render;
 pub mod run;
+pub mod salvage;
 pub mod salvage_aof;
 pub mod servers;
 pub mod shell;

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use redis_persistence::diagnose::Cause;
+use redis_persistence::repair::rdb::salvage::Loss;
 use redis_persistence::target::{Loads, Reason, Why};
 use redis_persistence::verify::{Name, Report};
 use sha2::{Digest as _, Sha256};
@@ -20,6 +21,13 @@ use sha2::{Digest as _, Sha256};
 #[must_use]
 pub fn key(name: &[u8]) -> String {
     hashed("key#", name)
+}
+
+/// The same of all keys that a loss report names.
+pub fn loss(loss: &mut Loss) {
+    for lost in &mut loss.damaged {
+        lost.name = key(&lost.name).into_bytes();
+    }
 }
 
 fn hashed(lead: &str, bytes: &[u8]) -> String {

@@ -13,6 +13,7 @@ use crate::explain::explain;
 use crate::open::reason;
 use crate::read;
 use crate::render::Output;
+use crate::salvage;
 use crate::servers::Servers;
 
 /// Runs `rdbcheck`.
@@ -25,8 +26,8 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
     if args.fix {
         say(
             TOOL,
-            "no option changes an RDB, and --fix is none of this command. Keep the file as it is, for example with \
-             `cp -p dump.rdb dump.rdb.damaged`, before a server that may write over it starts",
+            "an RDB is never changed in place. Did you mean --salvage OUT, which writes what can be saved to a new file? Keep the \
+             damaged one before a server that may write over it starts",
         );
         return Exit::Unreadable;
     }
@@ -34,6 +35,12 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
         Ok(servers) => servers,
         Err(exit) => return exit,
     };
+    if args.salvage.salvage.is_some()
+        && let Some(why) = args.files.iter().find_map(|path| salvage::refuses(path, args.files.len()))
+    {
+        say(TOOL, why);
+        return Exit::Unreadable;
+    }
     let options = args.common.options();
     inputs(TOOL, &args.common, &args.files, |path, output| {
         let demands = args.common.demands();
@@ -50,7 +57,8 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
         for entry in &entries {
             checked(TOOL, &args.common, entry, output);
         }
-        entries
+        let salvage = |entry| salvage::run(TOOL, &args.salvage, &args.common, path, entry, output);
+        entries.into_iter().map(salvage).collect()
     })
 }
 

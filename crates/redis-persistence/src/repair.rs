@@ -28,6 +28,7 @@ mod error;
 #[cfg(unix)]
 mod leftovers;
 mod manifest;
+mod output;
 mod plan;
 pub mod rdb;
 #[cfg(unix)]
@@ -44,6 +45,7 @@ use std::path::PathBuf;
 #[cfg(unix)]
 pub use apply::apply;
 pub use error::ApplyError;
+pub use output::{Existing, write_output};
 pub use plan::{Cut, Loss, Plan, Rewrite, Seen, SetAside, Step};
 #[cfg(unix)]
 pub use undo::undo;
@@ -68,7 +70,7 @@ pub enum Progress<'a> {
         path: &'a std::path::Path,
         /// How many bytes of it.
         done: u64,
-        /// How many there will be.
+        /// How many there will be; 0 where that is not known.
         total: u64,
     },
     /// A file is complete and synced, under its temporary name.

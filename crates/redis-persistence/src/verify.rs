@@ -13,16 +13,17 @@
 mod aof;
 mod codes;
 mod drive;
-mod duplicates;
+pub(crate) mod duplicates;
 mod facts;
 mod finding;
 pub mod official;
 mod options;
 mod parallel;
 mod rdb;
+mod record;
 mod report;
 mod sink;
-mod source;
+pub(crate) mod source;
 pub mod stats;
 mod suspects;
 mod value;
@@ -37,4 +38,6 @@ pub use facts::{
 };
 pub use finding::Finding;
 pub use options::{Duplicates, Options};
+pub(crate) use rdb::shebang;
+pub(crate) use record::{Flaws, RecordChecker};
 pub use report::{AofFacts, Checksum, Counts, DbCounts, DuplicateCheck, Format, Kind, Part, Report, Verdict};

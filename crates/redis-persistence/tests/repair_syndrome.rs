@@ -1,6 +1,7 @@
 //! Repair by the checksum: short damage is undone byte for byte, longer damage never wrongly.
 //!
-//! `SYNDROME_CASES=1000` tries as many cases of each kind, instead of 60.
+//! `SYNDROME_CASES=1000` tries as many cases of each kind, instead of 60; `SYNDROME_BIG=1` among them files of up to 50 MB, which
+//! servers write.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,10 +12,26 @@ use redis_persistence::repair::rdb::syndrome::{Outcome, Search, search};
 use redis_persistence::verify::{self, Options, Report, Verdict};
 use testkit::rdb::{Checksum, Family, File, Key, Value};
 use testkit::rng::Rng;
+use testkit::server::{Product, Server, require};
 
 fn real(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/rdb").join(name);
     std::fs::read(path).expect("it lies in testdata")
+}
+
+/// A file of so many keys that a server wrote, of about 100 bytes each that nothing compresses.
+fn written_by(product: Product, keys: u32) -> Option<Vec<u8>> {
+    let installed = require(product)?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(&installed, folder.path(), &[]).expect("it starts");
+    const FILL: &str = "for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do \
+        redis.call('SET', 'key:' .. i, redis.sha1hex(i) .. redis.sha1hex(-i)) end";
+    for from in (0..keys).step_by(10_000) {
+        let to = (from + 9_999).min(keys - 1);
+        server.run(&["EVAL", FILL, "0", &from.to_string(), &to.to_string()]).expect("it takes them");
+    }
+    server.save().expect("it saves");
+    Some(std::fs::read(folder.path().join("dump.rdb")).expect("it wrote one"))
 }
 
 fn made(family: Family, version: u32, budget: usize) -> Vec<u8> {
@@ -25,7 +42,7 @@ fn made(family: Family, version: u32, budget: usize) -> Vec<u8> {
 fn samples() -> &'static [(&'static str, Vec<u8>)] {
     static SAMPLES: OnceLock<Vec<(&str, Vec<u8>)>> = OnceLock::new();
     SAMPLES.get_or_init(|| {
-        vec![
+        let mut all = vec![
             ("version 6 of Redis 2.8", real("redis-2.8-thresholds-100000.rdb")),
             ("version 10 of Redis 7.0", real("redis-7.0-thresholds-100000.rdb")),
             ("version 11 of Valkey", real("valkey-9.1-replica-sync-to-old.rdb")),
@@ -36,7 +53,20 @@ fn samples() -> &'static [(&'static str, Vec<u8>)] {
             ("version 13", made(Family::Redis, 13, 1_500)),
             ("version 15", made(Family::Redis, 15, 3_000)),
             ("version 80 of Valkey", made(Family::Valkey, 80, 4_500)),
-        ]
+        ];
+        if std::env::var_os("SYNDROME_BIG").is_some() {
+            let big = [
+                (5, "50 MB of Redis 6.2", Product::Redis62, 500_000),
+                (9, "20 MB of Valkey 9.1", Product::Valkey91, 200_000),
+                (7, "4 MB of Redis 8.6", Product::Redis86, 40_000),
+            ];
+            for (at, name, product, keys) in big {
+                if let Some(bytes) = written_by(product, keys) {
+                    all[at] = (name, bytes);
+                }
+            }
+        }
+        all
     })
 }
 

@@ -4,6 +4,7 @@
 mod aof;
 mod findings;
 mod repair;
+mod salvage;
 mod salvage_aof;
 mod servers;
 mod stats;
@@ -85,6 +86,8 @@ struct FileView<'a> {
     repair: Option<RepairView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     salvage_aof: Option<SalvageAofView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    salvage: Option<salvage::SalvageView<'a>>,
 }
 
 #[derive(Serialize)]
@@ -146,6 +149,7 @@ fn file(entry: &Entry) -> FileView<'_> {
         stats: report.and_then(|r| r.stats.as_ref()).map(stats::stats),
         repair: entry.repaired.as_ref().map(repair::of),
         salvage_aof: entry.salvaged_aof.as_ref().map(salvage_aof::of),
+        salvage: entry.salvaged.as_ref().map(salvage::of),
     }
 }
 

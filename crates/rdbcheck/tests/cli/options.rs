@@ -42,7 +42,7 @@ fn wrong_usage_is_exit_2() -> TestResult {
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{run:?}");
         assert!(!run.err.is_empty());
     }
-    assert!(run(&["--fix", SOUND])?.err.contains("no option changes an RDB"));
+    assert!(run(&["--fix", SOUND])?.err.contains("Did you mean --salvage OUT"));
     Ok(())
 }
 

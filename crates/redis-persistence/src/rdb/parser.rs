@@ -11,6 +11,7 @@
 
 mod between;
 mod opcodes;
+mod resume;
 mod stream;
 mod values;
 

@@ -25,7 +25,8 @@ mod tally;
 mod trailing;
 
 pub(crate) use batch::{Batch, Found, Surroundings};
-pub(crate) use strings::lzf_detail;
+pub(crate) use function::shebang;
+pub(crate) use strings::{is_oddly_stored, lzf_detail};
 
 use super::codes::Code;
 use super::codes::Severity;

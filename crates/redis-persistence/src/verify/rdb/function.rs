@@ -8,13 +8,13 @@
 
 /// What the first line says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Shebang<'a> {
-    pub(super) engine: &'a [u8],
-    pub(super) name: &'a [u8],
+pub(crate) struct Shebang<'a> {
+    pub(crate) engine: &'a [u8],
+    pub(crate) name: &'a [u8],
 }
 
 /// Reads the first line, or says what is wrong with it.
-pub(super) fn shebang(code: &[u8]) -> Result<Shebang<'_>, &'static str> {
+pub(crate) fn shebang(code: &[u8]) -> Result<Shebang<'_>, &'static str> {
     let rest = code.strip_prefix(b"#!").ok_or("it does not begin with #!")?;
     let end = rest.iter().position(|b| *b == b'\n').ok_or("its first line has no end")?;
     let mut words = rest[..end].split(|b| b.is_ascii_whitespace() || *b == 0x0b).filter(|w| !w.is_empty());

@@ -81,25 +81,15 @@ impl RdbVerifier {
 
     /// Whether a server would have written the string in this form.
     pub(super) fn form(&mut self, string: &RdbString<&[u8]>, role: Role) {
-        let odd = match string.body {
-            Body::Raw(text) => is_number_of_server(text),
-            Body::Int(value) => match string.end - string.start {
-                3 => i8::try_from(value).is_ok(),
-                5 => i16::try_from(value).is_ok(),
-                _ => false,
-            },
-            Body::Lzf { decoded: 0, .. } => {
-                // Servers take an error for success here: whatever the bytes are, the string is empty.
-                let place = Place::span(string.start, string.end).reading(role.reading());
-                self.findings.add(Code::LzfEmpty, place, || {
-                    "compressed bytes that claim to decode to nothing: servers load the empty string".to_owned()
-                });
-                false
-            }
-            Body::Lzf { data, decoded } => !saves_enough(data.len(), decoded),
-            Body::Long { .. } => false,
-        };
-        if odd {
+        if let Body::Lzf { decoded: 0, .. } = string.body {
+            // Servers take an error for success here: whatever the bytes are, the string is empty.
+            let place = Place::span(string.start, string.end).reading(role.reading());
+            self.findings.add(Code::LzfEmpty, place, || {
+                "compressed bytes that claim to decode to nothing: servers load the empty string".to_owned()
+            });
+            return;
+        }
+        if is_oddly_stored(string) {
             let place = Place::span(string.start, string.end).reading(role.reading());
             self.findings.add(Code::RdbNoncanonicalString, place, || {
                 let form = match string.body {
@@ -110,6 +100,20 @@ impl RdbVerifier {
                 form.to_owned()
             });
         }
+    }
+}
+
+/// Whether no server would have stored the string in this form.
+pub(crate) fn is_oddly_stored(string: &RdbString<&[u8]>) -> bool {
+    match string.body {
+        Body::Raw(text) => is_number_of_server(text),
+        Body::Int(value) => match string.end - string.start {
+            3 => i8::try_from(value).is_ok(),
+            5 => i16::try_from(value).is_ok(),
+            _ => false,
+        },
+        Body::Lzf { data, decoded } => !saves_enough(data.len(), decoded),
+        Body::Long { .. } => false,
     }
 }
 

@@ -1,0 +1,22 @@
+//! The options of `rdbcheck --salvage`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// What `rdbcheck` takes besides files to check.
+#[derive(Debug, Args)]
+pub struct Salvage {
+    /// Write what can be saved of a damaged RDB to OUT, and report what is lost
+    #[arg(long, help_heading = "Salvage", value_name = "OUT")]
+    pub salvage: Option<PathBuf>,
+    /// Write RESTORE commands for a live server instead of an RDB
+    #[arg(long, help_heading = "Salvage", requires = "salvage")]
+    pub resp: bool,
+    /// Replace OUT if it exists
+    #[arg(long, help_heading = "Salvage", requires = "salvage")]
+    pub force: bool,
+    /// Write nothing: report what would be lost
+    #[arg(long, help_heading = "Salvage", requires = "salvage")]
+    pub dry_run: bool,
+}

@@ -1,0 +1,173 @@
+//! Salvage in the document: what was written, and what is lost.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use redis_persistence::repair::rdb::salvage::{Anchor, Loss, LostKey};
+use redis_persistence::repair::rdb::syndrome::Candidate;
+use serde::Serialize;
+
+use super::{Number, Signed};
+use crate::escape;
+use crate::salvage::Salvaged;
+
+#[derive(Serialize)]
+pub(super) struct SalvageView<'a> {
+    out: String,
+    form: &'static str,
+    status: &'static str,
+    why: Option<&'a str>,
+    content_proven: bool,
+    bytes: Option<Number>,
+    keys: Option<Number>,
+    mended: Option<MendedView>,
+    loss: Option<LostView>,
+}
+
+#[derive(Serialize)]
+struct MendedView {
+    offset: Number,
+    old: String,
+    new: String,
+    odds: f64,
+    in_trailer: bool,
+}
+
+#[derive(Serialize)]
+struct LostView {
+    header_is_sound: bool,
+    end_was_found: bool,
+    keys: Number,
+    expires: Number,
+    expired: Number,
+    uncertain: Number,
+    keys_lost: Option<Number>,
+    bytes_skipped: Number,
+    databases: BTreeMap<u64, DatabaseView>,
+    skipped: Vec<RangeView>,
+    damaged: Vec<DamagedView>,
+    damaged_total: Number,
+    repeated: Number,
+    expiries_lost: Number,
+    functions: Number,
+    functions_lost: Number,
+    anchors: Vec<AnchorView>,
+}
+
+#[derive(Serialize)]
+struct DatabaseView {
+    stated: Option<Number>,
+    keys: Number,
+    expires: Number,
+    uncertain: Number,
+    lost: Option<Number>,
+}
+
+#[derive(Serialize)]
+struct RangeView {
+    start: Number,
+    end: Number,
+}
+
+#[derive(Serialize)]
+struct DamagedView {
+    db: Number,
+    key: String,
+    r#type: &'static str,
+    start: Number,
+    end: Number,
+    code: &'static str,
+}
+
+#[derive(Serialize)]
+struct AnchorView {
+    start: Number,
+    end: Number,
+    keys: Number,
+    first_bits: Signed,
+    bits: Signed,
+}
+
+impl From<&Range<u64>> for RangeView {
+    fn from(range: &Range<u64>) -> Self {
+        Self { start: Number(range.start), end: Number(range.end) }
+    }
+}
+
+pub(super) fn of(salvaged: &Salvaged) -> SalvageView<'_> {
+    SalvageView {
+        out: salvaged.out.display().to_string(),
+        form: if salvaged.resp { "resp" } else { "rdb" },
+        status: salvaged.status.as_str(),
+        why: salvaged.why.as_deref(),
+        content_proven: salvaged.content_proven(),
+        bytes: salvaged.written.map(|(bytes, _)| Number(bytes)),
+        keys: salvaged.written.map(|(_, keys)| Number(keys)),
+        mended: salvaged.mended.as_ref().map(mended),
+        loss: salvaged.loss.as_ref().map(lost),
+    }
+}
+
+fn mended(candidate: &Candidate) -> MendedView {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    MendedView {
+        offset: Number(candidate.offset),
+        old: hex(&candidate.old),
+        new: hex(&candidate.new),
+        odds: candidate.odds,
+        in_trailer: candidate.trailer,
+    }
+}
+
+fn lost(loss: &Loss) -> LostView {
+    let databases = loss.databases.iter().map(|(db, of)| {
+        let view = DatabaseView {
+            stated: of.stated.map(Number),
+            keys: Number(of.keys),
+            expires: Number(of.expires),
+            uncertain: Number(of.uncertain),
+            lost: of.lost().map(Number),
+        };
+        (*db, view)
+    });
+    LostView {
+        header_is_sound: loss.header_is_sound,
+        end_was_found: loss.end_was_found,
+        keys: Number(loss.keys),
+        expires: Number(loss.expires),
+        expired: Number(loss.expired),
+        uncertain: Number(loss.uncertain),
+        keys_lost: loss.keys_lost().map(Number),
+        bytes_skipped: Number(loss.bytes_skipped()),
+        databases: databases.collect(),
+        skipped: loss.skipped.iter().map(RangeView::from).collect(),
+        damaged: loss.damaged.iter().map(damaged).collect(),
+        damaged_total: Number(loss.damaged_total),
+        repeated: Number(loss.repeated),
+        expiries_lost: Number(loss.expiries_lost),
+        functions: Number(loss.functions),
+        functions_lost: Number(loss.functions_lost),
+        anchors: loss.anchors.iter().map(anchor).collect(),
+    }
+}
+
+fn damaged(key: &LostKey) -> DamagedView {
+    DamagedView {
+        db: Number(key.db),
+        key: escape::plain(&key.name),
+        r#type: key.value_type.type_name(),
+        start: Number(key.range.start),
+        end: Number(key.range.end),
+        code: key.code.as_str(),
+    }
+}
+
+fn anchor(anchor: &Anchor) -> AnchorView {
+    AnchorView {
+        start: Number(anchor.range.start),
+        end: Number(anchor.range.end),
+        keys: Number(anchor.keys),
+        first_bits: Signed(i64::from(anchor.first_bits)),
+        bits: Signed(anchor.bits),
+    }
+}

@@ -1,0 +1,309 @@
+//! `--salvage`: what can be saved of a damaged RDB, as a new file.
+//!
+//! ```text
+//! the check -> mended by its checksum?  -> OUT is the original, byte for byte
+//!                        | no
+//!                        +-> the plan of a salvage -> OUT holds what is left, marked as unproven
+//! ```
+//! OUT has its name only once it is complete, synced, and was verified.
+
+mod lines;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use redis_persistence::repair::rdb::salvage::{self, Loss, Plan};
+use redis_persistence::repair::rdb::syndrome::{self, Candidate};
+use redis_persistence::repair::{self, Existing};
+use redis_persistence::verify::{self, Checksum, Options, Report, Verdict};
+
+use crate::args::{Common, Salvage as Args};
+use crate::entry::Entry;
+use crate::exit::Exit;
+use crate::open::{reason, without_number};
+use crate::progress::{Meter, When};
+use crate::redact;
+use crate::render::Output;
+use crate::run::say;
+
+/// A file that is larger is not held in memory to be mended by its checksum.
+const LARGEST_TO_MEND: u64 = 2 << 30;
+
+/// What a salvage did.
+#[derive(Debug)]
+pub struct Salvaged {
+    /// The new file.
+    pub out: PathBuf,
+    /// Whether it holds commands.
+    pub resp: bool,
+    /// How it ended.
+    pub status: Status,
+    /// Why it was not written.
+    pub why: Option<String>,
+    /// The change that makes it the original again, if its content is proven by that.
+    pub mended: Option<Candidate>,
+    /// What is lost, unless nothing was.
+    pub loss: Option<Loss>,
+    /// How many bytes and keys were written.
+    pub written: Option<(u64, u64)>,
+}
+
+/// How a salvage ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It was only planned.
+    Planned,
+    /// The new file is there, and sound.
+    Written,
+    /// It could not be written, or must not be.
+    Refused,
+    /// There is nothing to be saved.
+    Nothing,
+}
+
+impl Status {
+    /// The name that reports use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Written => "written",
+            Self::Refused => "refused",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+impl Salvaged {
+    /// Whether what was written is proven to be the original content.
+    #[must_use]
+    pub fn content_proven(&self) -> bool {
+        self.loss.is_none()
+    }
+
+    /// What it means for the exit code; `None` if it means nothing.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        match self.status {
+            Status::Planned => None,
+            Status::Written => Some(Exit::Sound),
+            Status::Refused | Status::Nothing => Some(Exit::Damaged),
+        }
+    }
+}
+
+/// What OUT will hold.
+enum Content {
+    /// The bytes as they are.
+    Same,
+    /// The bytes as they were.
+    Mended(Vec<u8>, Candidate),
+    /// What is left of them.
+    Left(Box<Plan>),
+}
+
+/// Why a salvage cannot even begin with an input, if so.
+pub(crate) fn refuses(path: &Path, files: usize) -> Option<&'static str> {
+    if files != 1 {
+        return Some("--salvage takes one FILE");
+    }
+    let pipe = path.as_os_str() == "-" || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    pipe.then_some("--salvage needs a file that can be read at any place: neither standard input nor a pipe can")
+}
+
+/// Salvages what a check has found damaged.
+pub(crate) fn run(
+    tool: &'static str,
+    args: &Args,
+    common: &Common,
+    path: &Path,
+    entry: Entry,
+    output: &mut Output,
+) -> Entry {
+    let (Some(out), Ok(report)) = (&args.salvage, &entry.outcome) else { return entry };
+    if entry.packing.is_some() || entry.path != path {
+        let why = "--salvage reads nothing that is packed: unpack it first";
+        say(tool, &format!("{}: {why}", path.display()));
+        return Entry { outcome: Err(why.to_owned()), ..entry };
+    }
+    let mut done = Salvaged {
+        out: out.clone(),
+        resp: args.resp,
+        status: Status::Refused,
+        why: None,
+        mended: None,
+        loss: None,
+        written: None,
+    };
+    let options = Options { now_ms: Some(common.now_ms()), ..common.options() };
+    let finished = content(path, report, &options).and_then(|(content, mut file)| {
+        done.note(&content);
+        if let (true, Some(loss)) = (common.redact, &mut done.loss) {
+            redact::loss(loss);
+        }
+        output.lines(&lines::of(&done, common));
+        done.finish(&content, &mut file, args, &options, common.progress)
+    });
+    if let Err(why) = finished {
+        done.why = Some(without_number(why));
+    }
+    match &done.why {
+        Some(why) => say(tool, &format!("{}: {why}", out.display())),
+        None => drop(output.lines(&lines::ended(&done))),
+    }
+    Entry { salvaged: Some(done), ..entry }
+}
+
+/// Finds out what there is to be written.
+fn content(path: &Path, report: &Report, options: &Options) -> Result<(Content, File), String> {
+    let text = |error: io::Error| reason(&error);
+    let mut file = File::open(path).map_err(text)?;
+    if report.verdict == Verdict::Sound && report.checksum == Some(Checksum::Ok) {
+        return Ok((Content::Same, file));
+    }
+    if file.metadata().map_err(text)?.len() <= LARGEST_TO_MEND {
+        let mut data = fs::read(path).map_err(text)?;
+        let search = syndrome::search(&data, report, options);
+        if let Some(mended) = search.mended().cloned()
+            && mended.apply_to(&mut data)
+        {
+            return Ok((Content::Mended(data, mended), file));
+        }
+    }
+    let asked = salvage::Options { limits: options.limits.clone(), now_ms: options.now_ms };
+    let plan = salvage::plan(&mut file, &asked).map_err(text)?;
+    Ok((Content::Left(Box::new(plan)), file))
+}
+
+impl Salvaged {
+    fn note(&mut self, content: &Content) {
+        match content {
+            Content::Same => {}
+            Content::Mended(_, candidate) => self.mended = Some(candidate.clone()),
+            Content::Left(plan) => self.loss = Some(plan.loss.clone()),
+        }
+    }
+
+    fn finish(
+        &mut self,
+        content: &Content,
+        file: &mut File,
+        args: &Args,
+        options: &Options,
+        progress: When,
+    ) -> Result<(), String> {
+        if self.loss.as_ref().is_some_and(|loss| loss.keys == 0 && loss.functions == 0) {
+            self.status = Status::Nothing;
+            return Err("nothing can be saved: no key was found".to_owned());
+        }
+        if args.dry_run {
+            self.status = Status::Planned;
+            return Ok(());
+        }
+        if is_same_file(file, &self.out) {
+            return Err("OUT is the damaged file itself, which is never written to".to_owned());
+        }
+        if !args.force && self.out.symlink_metadata().is_ok() {
+            return Err("the file exists; --force replaces it".to_owned());
+        }
+        let mut meter = Meter::new(self.out.display().to_string(), None, progress);
+        let like = file.try_clone().map_err(|error| reason(&error))?;
+        let mut written = None;
+        let existing = if args.force { Existing::Replace } else { Existing::Keep };
+        let saved = repair::write_output(
+            &self.out,
+            existing,
+            Some(&like),
+            &mut |_| (),
+            |out| {
+                let mut out = Counted { out, bytes: 0, meter: &mut meter };
+                let keys = write(content, file, args.resp, options, &mut out)?;
+                written = Some((out.bytes, keys));
+                Ok(())
+            },
+            |out| if args.resp { Ok(()) } else { judge(out, content, options) },
+        );
+        saved.map_err(|error| error.to_string())?;
+        (self.status, self.written) = (Status::Written, written);
+        Ok(())
+    }
+}
+
+/// Writes what OUT is to hold; gives the number of keys.
+fn write(content: &Content, file: &mut File, resp: bool, options: &Options, out: &mut impl Write) -> io::Result<u64> {
+    let asked = salvage::Options { limits: options.limits.clone(), now_ms: options.now_ms };
+    match content {
+        Content::Left(plan) if resp => Ok(plan.write_commands(file, &asked, out)?.keys),
+        Content::Left(plan) => Ok(plan.write(file, out)?.keys),
+        Content::Same if resp => {
+            let plan = salvage::plan(file, &asked)?;
+            Ok(plan.write_commands(file, &asked, out)?.keys)
+        }
+        Content::Mended(data, _) if resp => {
+            let mut data = io::Cursor::new(data);
+            let plan = salvage::plan(&mut data, &asked)?;
+            Ok(plan.write_commands(&mut data, &asked, out)?.keys)
+        }
+        Content::Same => {
+            io::Seek::rewind(file)?;
+            io::copy(file, out)?;
+            Ok(verify::file(file, options)?.counts.keys)
+        }
+        Content::Mended(data, _) => {
+            out.write_all(data)?;
+            Ok(verify::slice(data, options).counts.keys)
+        }
+    }
+}
+
+/// Verifies what was written, before it gets its name.
+fn judge(out: &mut File, content: &Content, options: &Options) -> io::Result<()> {
+    let report = verify::file(out, options)?;
+    if report.verdict != Verdict::Sound {
+        let what = report.findings.iter().map(|finding| finding.code.as_str()).next().unwrap_or("unknown");
+        return Err(io::Error::other(format!("what was written is not sound ({what})")));
+    }
+    match content {
+        Content::Left(plan) if plan.loss.keys != report.counts.keys => {
+            Err(io::Error::other(format!("{} keys were written instead of {}", report.counts.keys, plan.loss.keys)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a path names the open file.
+#[cfg(unix)]
+fn is_same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}
+
+/// Whether a path names the open file: nothing is ever written here.
+#[cfg(not(unix))]
+fn is_same_file(_: &File, _: &Path) -> bool {
+    false
+}
+
+/// Counts what passes.
+struct Counted<'a, W> {
+    out: W,
+    bytes: u64,
+    meter: &'a mut Meter,
+}
+
+impl<W: Write> Write for Counted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.out.write(bytes)?;
+        self.bytes += n as u64;
+        self.meter.reached(self.bytes);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

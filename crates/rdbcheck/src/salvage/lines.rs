@@ -1,0 +1,125 @@
+//! The loss report for people.
+
+use redis_persistence::repair::rdb::salvage::{Loss, LostKey};
+
+use super::Salvaged;
+use crate::args::Common;
+use crate::escape;
+use crate::units::{commas, number};
+
+/// So many of each kind are listed, unless more are asked for.
+const LISTED: usize = 20;
+
+/// What is to be written, and what is lost.
+pub(super) fn of(done: &Salvaged, common: &Common) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    if let Some(mended) = &done.mended {
+        lines.push("Salvage: the original, byte for byte. Its checksum proves it.".to_owned());
+        let bytes = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
+        lines.push(format!("  at byte {}: {} instead of {}", mended.offset, bytes(&mended.new), bytes(&mended.old)));
+        lines.push(format!("  {:.1e} such changes are expected by chance", mended.odds));
+    }
+    match &done.loss {
+        Some(loss) => lines.extend(of_loss(loss, common)),
+        None if done.mended.is_none() => lines.push("Salvage: the file is sound, and copied as it is.".to_owned()),
+        None => {}
+    }
+    lines
+}
+
+fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
+    let most = common.max_findings.unwrap_or(LISTED);
+    let mut lines = vec![format!(
+        "Salvage: {} ({} expiring, {} expired already), {}",
+        number(loss.keys, "key"),
+        commas(loss.expires),
+        commas(loss.expired),
+        match loss.functions {
+            1 => "1 function library".to_owned(),
+            n => format!("{} function libraries", commas(n)),
+        }
+    )];
+    lines.push("  The content is unproven: bytes inside a string cannot be checked without the checksum.".to_owned());
+    if !loss.header_is_sound {
+        lines.push("  The first 9 bytes are damaged: what wrote the file was guessed.".to_owned());
+    }
+    if !loss.end_was_found {
+        lines.push("  The end of the records was not found: keys may be missing at the end.".to_owned());
+    }
+    for (db, of) in &loss.databases {
+        let lost = match (of.stated, of.lost()) {
+            (Some(stated), Some(lost)) => format!("{} of {} lost", commas(lost), commas(stated)),
+            _ => "how many there were is not known".to_owned(),
+        };
+        let uncertain = match of.uncertain {
+            0 => String::new(),
+            n => format!("; {} of the saved ones may belong to another database", commas(n)),
+        };
+        lines.push(format!("  database {db}: {} saved, {lost}{uncertain}", commas(of.keys)));
+    }
+    lines.push(format!(
+        "  {} of {} bytes skipped, in {}",
+        commas(loss.bytes_skipped()),
+        commas(loss.size),
+        number(loss.skipped.len() as u64, "place")
+    ));
+    for range in loss.skipped.iter().take(most) {
+        lines.push(format!("    bytes {} to {} ({})", range.start, range.end, commas(range.end - range.start)));
+    }
+    more(&mut lines, loss.skipped.len() as u64, most);
+    if loss.damaged_total > 0 {
+        lines.push(format!("  {} left out, whose values are damaged", number(loss.damaged_total, "key")));
+        lines.extend(loss.damaged.iter().take(most).map(of_key));
+        more(&mut lines, loss.damaged_total, most);
+    }
+    for (count, what) in [
+        (loss.repeated, "left out, which were found twice"),
+        (loss.expiries_lost, "saved without the expiry, which is no time of ours"),
+    ] {
+        if count > 0 {
+            lines.push(format!("  {} {what}", number(count, "key")));
+        }
+    }
+    if loss.functions_lost > 0 {
+        lines.push(format!("  {} left out: damaged, or there twice", number(loss.functions_lost, "function record")));
+    }
+    if !loss.anchors.is_empty() {
+        lines.push("  Behind what is skipped, the records were found again by this much evidence:".to_owned());
+    }
+    for anchor in loss.anchors.iter().take(most) {
+        lines.push(format!(
+            "    from byte {}: {}, {} bits for the first record, {} for all",
+            anchor.range.start,
+            number(anchor.keys, "key"),
+            anchor.first_bits,
+            anchor.bits
+        ));
+    }
+    more(&mut lines, loss.anchors.len() as u64, most);
+    lines
+}
+
+fn of_key(key: &LostKey) -> String {
+    let name = escape::quoted(&key.name);
+    let (kind, db) = (key.value_type.type_name(), key.db);
+    format!("    {name} ({kind}, database {db}) at byte {}: {}", key.range.start, key.code)
+}
+
+fn more(lines: &mut Vec<String>, all: u64, shown: usize) {
+    let rest = all.saturating_sub(shown as u64);
+    if rest > 0 {
+        lines.push(format!("    and {} more", commas(rest)));
+    }
+}
+
+/// What came of it.
+pub(super) fn ended(done: &Salvaged) -> Vec<String> {
+    let out = escape::plain(done.out.as_os_str().as_encoded_bytes());
+    match done.written {
+        Some((bytes, keys)) => {
+            let what = if done.resp { "commands for" } else { "sound," };
+            vec![format!("  Written: {out}, {}, {what} {}", number(bytes, "byte"), number(keys, "key"))]
+        }
+        None => vec![format!("  Nothing was written to {out}.")],
+    }
+}

@@ -1,0 +1,173 @@
+//! `--salvage`: what is written, what is refused, and what is said about it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::golden::assert_fits_the_schema;
+use crate::{Ran, TestResult, run, sound};
+
+const SOURCE: &str = "redis-7.0-thresholds-100000.rdb";
+
+/// A damaged file in a folder of its own, and the name of what is written beside it.
+struct Case {
+    _folder: TempDir,
+    dump: String,
+    out: PathBuf,
+}
+
+impl Case {
+    fn new(harm: impl FnOnce(&mut Vec<u8>)) -> Result<Self, Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let dump = folder.path().join("dump.rdb");
+        let mut bytes = sound(SOURCE)?;
+        harm(&mut bytes);
+        fs::write(&dump, bytes)?;
+        let out = folder.path().join("saved.rdb");
+        Ok(Self { _folder: folder, dump: dump.display().to_string(), out })
+    }
+
+    /// With 300 bytes in the middle overwritten.
+    fn damaged() -> Result<Self, Box<dyn std::error::Error>> {
+        Self::new(|bytes| bytes[40_000..40_300].fill(0xee))
+    }
+
+    fn run(&self, more: &[&str]) -> Result<Ran, Box<dyn std::error::Error>> {
+        let out = self.out.display().to_string();
+        run(&[&["--salvage", &out, &self.dump], more].concat())
+    }
+}
+
+#[test]
+fn what_is_left_is_written_and_marked() -> TestResult {
+    let case = Case::damaged()?;
+    let ran = case.run(&[])?;
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+    for part in ["Salvage: ", "The content is unproven", "database 0: ", "bytes skipped, in 1 place", "Written: "] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    let check = run(&[&case.out.display().to_string()])?;
+    assert_eq!(check.code, Some(0), "{check:?}");
+    assert!(check.out.contains("rdb-content-unproven"), "{}", check.out);
+    Ok(())
+}
+
+#[test]
+fn what_the_checksum_mends_is_the_original() -> TestResult {
+    let case = Case::new(|bytes| bytes[50_000] ^= 0x55)?;
+    let ran = case.run(&[])?;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("the original, byte for byte"), "{}", ran.out);
+    assert_eq!(fs::read(&case.out)?, sound(SOURCE)?);
+    Ok(())
+}
+
+#[test]
+fn a_sound_file_is_copied() -> TestResult {
+    let case = Case::new(|_| ())?;
+    assert_eq!(case.run(&[])?.code, Some(0));
+    assert_eq!(fs::read(&case.out)?, sound(SOURCE)?);
+    Ok(())
+}
+
+#[test]
+fn a_file_that_exists_is_refused_without_force() -> TestResult {
+    let case = Case::damaged()?;
+    fs::write(&case.out, "mine")?;
+    let ran = case.run(&[])?;
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("--force"), "{}", ran.err);
+    assert_eq!(fs::read(&case.out)?, b"mine");
+    assert_eq!(case.run(&["--force"])?.code, Some(0));
+    assert!(fs::read(&case.out)?.starts_with(b"REDIS"));
+    Ok(())
+}
+
+#[test]
+fn the_damaged_file_is_never_written_to() -> TestResult {
+    let case = Case::damaged()?;
+    let before = fs::read(&case.dump)?;
+    let ran = run(&["--salvage", &case.dump, "--force", &case.dump])?;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(fs::read(&case.dump)?, before);
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_writes_nothing_and_exits_as_the_check() -> TestResult {
+    let case = Case::damaged()?;
+    let ran = case.run(&["--dry-run"])?;
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.out.contains("Nothing was written"), "{}", ran.out);
+    assert!(!case.out.exists());
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_read_at_any_place_is_refused() -> TestResult {
+    let case = Case::damaged()?;
+    let out = case.out.display().to_string();
+    for args in [vec!["--salvage", &out, "-"], vec!["--salvage", &out, &case.dump, &case.dump]] {
+        let ran = run(&args)?;
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:?}");
+        assert!(ran.err.contains("--salvage"), "{}", ran.err);
+    }
+    assert!(run(&["--resp", &case.dump])?.code == Some(2) && !case.out.exists());
+    Ok(())
+}
+
+#[test]
+fn where_nothing_is_left_nothing_is_written() -> TestResult {
+    let case = Case::new(|bytes| bytes.fill(0x20))?;
+    let ran = case.run(&[])?;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("no key was found"), "{}", ran.err);
+    assert!(!case.out.exists());
+    Ok(())
+}
+
+#[test]
+fn commands_are_written_on_request() -> TestResult {
+    let case = Case::damaged()?;
+    let ran = case.run(&["--resp"])?;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let commands = fs::read(&case.out)?;
+    assert!(commands.starts_with(b"*2\r\n$6\r\nSELECT\r\n"), "{}", commands[..60].escape_ascii());
+    Ok(())
+}
+
+#[test]
+fn the_document_holds_the_loss_report() -> TestResult {
+    for (case, proven) in [(Case::damaged()?, false), (Case::new(|bytes| bytes[50_000] ^= 0x55)?, true)] {
+        let ran = case.run(&["--json"])?;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_fits_the_schema(&case.out, &ran.out)?;
+        let document: Value = serde_json::from_str(&ran.out)?;
+        let salvage = &document["files"][0]["salvage"];
+        assert_eq!(salvage["status"], "written");
+        assert_eq!(salvage["content_proven"], proven);
+        assert_eq!(salvage["loss"].is_null(), proven);
+        assert_eq!(salvage["mended"].is_null(), !proven);
+        if !proven {
+            assert_eq!(salvage["loss"]["keys"], salvage["keys"]);
+            assert_eq!(salvage["loss"]["skipped"].as_array().map(Vec::len), Some(1), "{salvage}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn names_are_not_seen_under_redact() -> TestResult {
+    let mut names = Vec::new();
+    for more in [&["--json"][..], &["--json", "--redact"]] {
+        // One byte in the middle of many values: some key is damaged whose extent is known.
+        let case = Case::new(|bytes| (30_000..100_000).step_by(9_000).for_each(|at| bytes[at] ^= 0x0f))?;
+        let document: Value = serde_json::from_str(&case.run(more)?.out)?;
+        let damaged = document["files"][0]["salvage"]["loss"]["damaged"].clone();
+        names.push(damaged[0]["key"].as_str().map(str::to_owned).ok_or("no damaged key")?);
+    }
+    assert_ne!(names[0], names[1]);
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! A new file that has its name only once it is complete: written beside it, synced, judged, renamed.
+//!
+//! Killed at any moment, or out of space, it leaves nothing under the final name, and an old file there as it was. What a kill can
+//! leave is `<name>.<time>.new.part`.
+
+use std::fs::File;
+#[cfg(unix)]
+use std::io::Seek as _;
+use std::io::{self, Write};
+use std::path::Path;
+#[cfg(unix)]
+use std::time::{Duration, SystemTime};
+
+use super::{ApplyError, Hook};
+#[cfg(unix)]
+use super::{disk, save::Staged};
+
+/// So many seconds are tried for a name that is free while the file is written.
+#[cfg(unix)]
+const MOST_LEFT_OVER: u64 = 1000;
+
+/// Whether a file that exists may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// It is left alone, and nothing is written.
+    #[default]
+    Keep,
+    /// It is replaced, in one moment.
+    Replace,
+}
+
+/// Writes a file with `fill`. It gets its name only after it was synced and `judge` agreed to it, reading from its start.
+///
+/// The file gets the mode and, where that is allowed, the owner of `like`.
+///
+/// # Errors
+/// If the system refuses something, `fill` or `judge` fails, or a file exists that must not be replaced. Then nothing was changed.
+#[cfg(unix)]
+pub fn write_output(
+    path: &Path,
+    existing: Existing,
+    like: Option<&File>,
+    hook: &mut Hook<'_>,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    judge: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), ApplyError> {
+    let target = disk::resolve(path)?;
+    if existing == Existing::Keep && target.symlink_metadata().is_ok() {
+        let source = io::ErrorKind::AlreadyExists.into();
+        return Err(ApplyError::Io { doing: "create", path: target, source });
+    }
+    // What a kill left a moment ago has the name of its second.
+    let mut times = (0..MOST_LEFT_OVER).map(|n| disk::stamp(SystemTime::now() + Duration::from_secs(n)));
+    let is_free = |stamp: &String| {
+        let name = disk::with_suffix(disk::name_of(&target), &format!("{stamp}.new.part"));
+        target.with_file_name(name).symlink_metadata().is_err()
+    };
+    let stamp = times.find(is_free).unwrap_or_default();
+    let staged = Staged::new(&target, &stamp, None, hook, |part, file, hook| {
+        if let Some(like) = like {
+            disk::resemble(file, like);
+        }
+        fill(&mut Told { part, file, hook, done: 0 }).map_err(ApplyError::io("write to", part))?;
+        file.rewind().and_then(|()| judge(file)).map_err(ApplyError::io("check", part))
+    })?;
+    match existing {
+        Existing::Keep => staged.create(hook),
+        Existing::Replace => staged.replace(hook),
+    }
+}
+
+/// A file whose writing is told.
+#[cfg(unix)]
+struct Told<'a, 'h> {
+    part: &'a Path,
+    file: &'a mut File,
+    hook: &'a mut Hook<'h>,
+    done: u64,
+}
+
+#[cfg(unix)]
+impl Write for Told<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        self.done += n as u64;
+        (self.hook)(super::Progress::Writing { path: self.part, done: self.done, total: 0 });
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Writes a file.
+///
+/// # Errors
+/// Always [`ApplyError::Unsupported`] on this system.
+#[cfg(not(unix))]
+pub fn write_output(
+    _: &Path,
+    _: Existing,
+    _: Option<&File>,
+    _: &mut Hook<'_>,
+    _: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    _: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), ApplyError> {
+    Err(ApplyError::Unsupported)
+}

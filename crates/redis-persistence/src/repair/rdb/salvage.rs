@@ -1,0 +1,166 @@
+//! Salvage of an RDB: what is left of a damaged one, as a new file that servers load.
+//!
+//! ```text
+//! bytes -> walk ┬ decode     units: a key with its attributes, or an opcode, checked by itself (draft weighs them)
+//!               ├ names      what the names of this file look like
+//!               └ search     the way through damage that most evidence speaks for
+//!       -> collect ┬ sections   which database, how many keys were lost
+//!                  └ twice      which of two keys of one name
+//!       -> Plan -> write, restore
+//! ```
+//! An RDB has no marks between its records: where one is damaged, the next one has to be found again. Every offset behind the damage
+//! is tried as the start of a record, strictly, in the forms that servers write. What speaks for a place is counted in bits: how much
+//! likelier its bytes are if a record begins there than by chance. A blob that adds up, an expiry of our time, a name like the
+//! others: each tells something, and records that follow each other without a gap tell the product. The way with the most evidence is
+//! taken, and only what lies between its records is lost.
+//!
+//! Nothing is kept that is not sound by itself: no damaged value, no key without its bytes, no key twice. But bytes inside a raw
+//! string cannot be checked by anything. So what was salvaged is [unproven](Loss::content_proven), and the written file says so.
+//!
+//! What the names look like is learnt from the keys before the first damage. Where there are none, printable names are expected: of
+//! a file whose start is damaged and whose names are any bytes, nothing is found.
+//!
+//! Memory is bounded as for a verification: the largest packed value, the tables for duplicates, and a few bytes for each gap.
+
+mod collect;
+mod decode;
+mod draft;
+mod input;
+mod loss;
+mod names;
+mod restore;
+mod search;
+mod sections;
+mod twice;
+mod unit;
+mod walk;
+mod write;
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+pub use loss::{Anchor, DbLoss, Loss, LostKey};
+pub use write::Written;
+
+use crate::limits::Limits;
+use crate::rdb::{Family, Header, NEWEST_REDIS, NEWEST_VALKEY, Parser, Payload, Step};
+use crate::verify::source::{Seekable, Source};
+use collect::{Collected, Part, Run};
+use decode::Decoder;
+use input::Input;
+use walk::{Item, look_ahead, walk};
+
+/// Signature and version.
+const HEADER: u64 = 9;
+
+/// What a salvage is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// What the contents of a file may make the library hold in memory.
+    pub limits: Limits,
+    /// The time to hold expiries against, in milliseconds since the epoch. Without it none counts as expired.
+    pub now_ms: Option<i64>,
+}
+
+/// What can be saved of a damaged RDB, and what is lost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The loss report.
+    pub loss: Loss,
+    family: Family,
+    version: u32,
+    runs: Vec<Run>,
+    /// Parts of the runs that are left out: keys that were found twice.
+    left_out: Vec<Range<u64>>,
+    parts: Vec<Part>,
+    /// The database of each section.
+    databases: Vec<u64>,
+}
+
+/// Finds out what can be saved of an RDB. Nothing is written.
+///
+/// # Errors
+/// If the input fails. That there is nothing to be saved is no error.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::repair::rdb::salvage::{Options, plan};
+/// use redis_persistence::verify;
+///
+/// let mut damaged = b"REDIS0011\xfe\x00".to_vec();
+/// for n in 10..60 {
+///     damaged.extend(format!("\x00\x06key:{n}\x08value {n}").bytes());
+/// }
+/// damaged[30] = 0xEE; // where a type stood
+/// damaged.extend(b"\xff\0\0\0\0\0\0\0\0");
+///
+/// let mut input = std::io::Cursor::new(damaged);
+/// let plan = plan(&mut input, &Options::default())?;
+/// assert_eq!(plan.loss.keys, 49);
+///
+/// let mut saved = Vec::new();
+/// plan.write(&mut input, &mut saved)?;
+/// assert_eq!(verify::slice(&saved, &verify::Options::default()).counts.keys, 49);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn plan(input: &mut (impl Read + Seek), options: &Options) -> io::Result<Plan> {
+    let size = input.seek(SeekFrom::End(0))?;
+    let mut source = Seekable { input, base: 0 };
+    plan_source(&mut source, size, options)
+}
+
+fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Result<Plan> {
+    let mut input = Input::new(source, size);
+    let (header, header_is_sound) = header(&mut input)?;
+    let mut decoder = Decoder::new(input, header, &options.limits);
+    let mut found = Collected::new(options);
+    if !header_is_sound {
+        found.gaps.push(0..HEADER.min(size));
+    }
+    look_ahead(&mut decoder, HEADER.min(size))?;
+    walk(&mut decoder, HEADER.min(size), |item, decoder| match item {
+        Item::Unit(unit) => found.unit(&unit, decoder),
+        Item::Gap(range) => {
+            found.gap(range);
+            Ok(())
+        }
+    })?;
+    found.sections.disbelieve(&found.gaps);
+    let groups = twice::same_hash(&mut found);
+    found.sections.settle();
+    let drops = twice::drop_repeated(&mut found, groups, &mut decoder)?;
+    let stated = header_is_sound.then_some(header.version);
+    let loss = Loss::new(&found, &drops, size, header_is_sound.then_some(header), options);
+    Ok(Plan {
+        loss,
+        family: header.family,
+        version: found.version(stated, header.family),
+        databases: found.sections.databases(),
+        left_out: drops.iter().map(|unit| unit.kept_from()..unit.end).collect(),
+        runs: found.runs,
+        parts: found.parts,
+    })
+}
+
+/// What the file begins with, and whether that is a sound header. One that is damaged is replaced by what it most likely was.
+fn header(input: &mut Input<'_>) -> io::Result<(Header, bool)> {
+    let bytes = input.bytes(0, 9)?;
+    let read = match Parser::default().step(bytes, true) {
+        Ok(Step::Event { event, .. }) => match event.payload {
+            Payload::Header(header) => Some(header),
+            _ => None,
+        },
+        _ => None,
+    };
+    let known = |header: &Header| match header.family {
+        Family::Redis => (1..=NEWEST_REDIS).contains(&header.version),
+        Family::Valkey => header.version == NEWEST_VALKEY,
+    };
+    if let Some(header) = read.filter(|header| header.well_formed && known(header)) {
+        return Ok((header, true));
+    }
+    let alike = |with: &[u8]| bytes.iter().zip(with).filter(|(a, b)| a == b).count();
+    let family = if alike(b"VALKEY080") > alike(b"REDIS0011") { Family::Valkey } else { Family::Redis };
+    let version = if family == Family::Valkey { NEWEST_VALKEY } else { NEWEST_REDIS };
+    Ok((Header { family, version, well_formed: false, digits: *b"0000" }, false))
+}

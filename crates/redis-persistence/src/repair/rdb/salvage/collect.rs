@@ -1,0 +1,216 @@
+//! Puts together what the walk hands out: runs of keys that can be copied, and what is lost between them.
+
+use std::collections::HashSet;
+use std::io;
+use std::ops::Range;
+
+use super::decode::Decoder;
+use super::loss::is_expired;
+use super::sections::Sections;
+use super::unit::{Key, Unit, What};
+use super::{Anchor, LostKey, Options};
+use crate::rdb::{Family, opcode};
+use crate::verify::duplicates::{Table, hash};
+
+/// Damaged keys that are listed one by one; all are counted.
+const MOST_LISTED: usize = 10_000;
+
+/// Keys that follow each other without a gap, in one database: their bytes are copied as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) range: Range<u64>,
+    /// Which section it belongs to, and so which database.
+    pub(super) section: usize,
+}
+
+/// Something that is written before or after all keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) range: Range<u64>,
+    pub(super) kind: PartKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PartKind {
+    Aux,
+    ModuleAux,
+    Function,
+    Template,
+    ModuleAuxAfter,
+}
+
+/// What was collected.
+#[derive(Debug)]
+pub(super) struct Collected {
+    pub(super) runs: Vec<Run>,
+    pub(super) parts: Vec<Part>,
+    pub(super) sections: Sections,
+    pub(super) gaps: Vec<Range<u64>>,
+    pub(super) anchors: Vec<Anchor>,
+    pub(super) lost: Vec<LostKey>,
+    pub(super) lost_total: u64,
+    pub(super) expiries_lost: u64,
+    pub(super) functions_lost: u64,
+    pub(super) saw_end: bool,
+    /// The newest type or opcode that is kept decides the version.
+    pub(super) version: u32,
+    pub(super) writer: Option<Family>,
+    /// The text of each key, hashed, and where its unit begins.
+    pub(super) hashes: Table,
+    pub(super) expired: u64,
+    options: Options,
+    libraries: HashSet<Vec<u8>>,
+    aux: HashSet<Vec<u8>>,
+}
+
+impl Collected {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            runs: Vec::new(),
+            parts: Vec::new(),
+            sections: Sections::default(),
+            gaps: Vec::new(),
+            anchors: Vec::new(),
+            lost: Vec::new(),
+            lost_total: 0,
+            expiries_lost: 0,
+            functions_lost: 0,
+            saw_end: false,
+            version: 0,
+            writer: None,
+            hashes: Table::new(options.limits.duplicate_bytes),
+            options: options.clone(),
+            expired: 0,
+            libraries: HashSet::new(),
+            aux: HashSet::new(),
+        }
+    }
+
+    /// Takes bytes that are skipped.
+    pub(super) fn gap(&mut self, range: Range<u64>) {
+        self.sections.gap(&range);
+        self.gaps.push(range);
+    }
+
+    /// Takes the next unit.
+    pub(super) fn unit(&mut self, unit: &Unit, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        self.anchor(unit);
+        let kept = unit.kept_from()..unit.end;
+        match &unit.what {
+            What::Key(key) => self.key(unit, *key, decoder)?,
+            What::Broken { name, value_type, why, .. } => {
+                self.sections.broken();
+                self.lost_total += 1;
+                if self.lost.len() < MOST_LISTED {
+                    self.lost.push(LostKey {
+                        db: 0,
+                        section: self.sections.current(),
+                        name: name.clone(),
+                        value_type: *value_type,
+                        range: unit.start..unit.end,
+                        code: *why,
+                    });
+                }
+            }
+            What::SelectDb(db) => self.sections.select(*db, unit.start),
+            What::ResizeDb { keys, expires } => self.sections.resize(*keys, *expires),
+            What::Aux { keep, family } => {
+                self.writer = self.writer.or(*family);
+                if *keep {
+                    self.aux(kept, decoder)?;
+                }
+            }
+            What::Function => self.function(kept, decoder)?,
+            What::Template => self.part(kept, PartKind::Template, opcode::HASH_TEMPLATE, decoder.family()),
+            What::ModuleAux { after_keys } => {
+                let kind = if *after_keys { PartKind::ModuleAuxAfter } else { PartKind::ModuleAux };
+                self.part(kept, kind, opcode::MODULE_AUX, decoder.family());
+            }
+            What::Slot | What::SlotImport => {}
+            What::End => self.saw_end = true,
+        }
+        Ok(())
+    }
+
+    /// Keeps account of the evidence for what follows a gap.
+    fn anchor(&mut self, unit: &Unit) {
+        let after_gap = self.gaps.last().is_some_and(|gap| gap.end == unit.start);
+        if after_gap {
+            self.anchors.push(Anchor { range: unit.start..unit.end, keys: 0, first_bits: unit.bits, bits: 0 });
+        }
+        if let Some(anchor) = self.anchors.last_mut() {
+            anchor.range.end = unit.end;
+            anchor.keys += u64::from(unit.is_key());
+            anchor.bits = anchor.bits.saturating_add(i64::from(unit.bits));
+        }
+    }
+
+    fn key(&mut self, unit: &Unit, key: Key, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        let Key { expire, expire_lost, .. } = key;
+        self.sections.key(unit.end - unit.start, expire.is_some() && !expire_lost);
+        self.expiries_lost += u64::from(expire_lost);
+        self.expired += u64::from(is_expired(unit, &self.options));
+        self.version = self.version.max(key.min_version(decoder.family()));
+        if let Some(name) = decoder.name_of(unit)? {
+            self.hashes.insert(hash(&name, 0), unit.start);
+        }
+        self.copy(unit.kept_from()..unit.end);
+        Ok(())
+    }
+
+    /// Adds bytes to the run that ends where they begin, or begins a new one.
+    fn copy(&mut self, range: Range<u64>) {
+        let section = self.sections.current();
+        match self.runs.last_mut() {
+            Some(run) if run.range.end == range.start && run.section == section => run.range.end = range.end,
+            _ => self.runs.push(Run { range, section }),
+        }
+    }
+
+    fn part(&mut self, range: Range<u64>, kind: PartKind, byte: u8, family: Family) {
+        self.version = self.version.max(opcode::min_version(byte, family));
+        self.parts.push(Part { range, kind });
+    }
+
+    /// A field about the file comes first in it, and once; one that belongs to a key stays with it.
+    fn aux(&mut self, range: Range<u64>, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        if self.sections.any_key() {
+            self.copy(range);
+            return Ok(());
+        }
+        let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(1 << 20);
+        let bytes = &decoder.input.bytes(range.start, len)?[..len];
+        let name_len = bytes.get(1).map_or(0, |len| usize::from(len & 0x3f));
+        let name = bytes.get(2..2 + name_len).unwrap_or(bytes).to_ascii_lowercase();
+        if self.aux.insert(name) {
+            self.part(range, PartKind::Aux, opcode::AUX, decoder.family());
+        }
+        Ok(())
+    }
+
+    /// Servers refuse a whole file because of one library that they cannot load.
+    fn function(&mut self, range: Range<u64>, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        match decoder.library(range.start)? {
+            Some(name) if !self.libraries.contains(&name) => {
+                self.libraries.insert(name);
+                self.part(range, PartKind::Function, opcode::FUNCTION2, decoder.family());
+            }
+            _ => self.functions_lost += 1,
+        }
+        Ok(())
+    }
+
+    /// How many function libraries are kept.
+    pub(super) fn functions(&self) -> u64 {
+        self.libraries.len() as u64
+    }
+
+    /// The version that the written file needs at least.
+    pub(super) fn version(&self, stated: Option<u32>, family: Family) -> u32 {
+        match family {
+            Family::Valkey => crate::rdb::NEWEST_VALKEY,
+            // AUX fields came with version 7; from 9 on the byte order of times is fixed.
+            Family::Redis => self.version.max(stated.unwrap_or(9).clamp(7, 9)),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Puts a unit together from its events, and weighs what speaks for it.
+
+use super::decode::{LEAST_NAME_BITS, Start};
+use super::names::Names;
+use super::unit::{Key, Unit, What, aux_of, bits_inside, bits_of_expiry, bits_of_string};
+use crate::rdb::{Body, Event, Family, Header, Payload, Record, ValueType, opcode};
+use crate::verify::{Finding, Flaws};
+
+/// The evidence of the plain strings and numbers of one value does not grow past this, however many there are.
+const MOST_FROM_ELEMENTS: i32 = 32;
+/// That of all packed ones is held so that no sum overflows.
+const MOST_BITS: i32 = 1 << 24;
+/// What something takes away that a server would not have written.
+const ODD: i32 = -5;
+/// What it takes away that something is newer than the file.
+const NEWER: i32 = -12;
+/// The version that came with hash templates.
+const OF_TEMPLATES: u32 = 15;
+
+/// What is put together while the events of a unit come.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    /// For the head, for packed values, for their plain elements.
+    bits: i32,
+    packed: i32,
+    elements: i32,
+    /// Whether attributes wait for their key.
+    pub(super) pending: bool,
+    expire_lost: bool,
+    expire: Option<i64>,
+    meta: bool,
+    idle: Option<u64>,
+    freq: Option<u8>,
+    key: Option<(u64, ValueType, Vec<u8>)>,
+    pub(super) what: Option<What>,
+}
+
+/// What a valid type or opcode tells: one byte in eight or so is one.
+const OF_OPCODE: i32 = 3;
+
+impl Draft {
+    pub(super) fn new() -> Self {
+        Self { bits: OF_OPCODE, ..Self::default() }
+    }
+
+    /// Takes the next event; answers whether it can be one of a unit.
+    pub(super) fn take(&mut self, event: &Event<&[u8]>, names: &Names, start: Start, size: u64) -> bool {
+        match &event.payload {
+            Payload::Record(record) => return self.record(record, names, start),
+            Payload::Attributes(attributes) => {
+                self.pending = true;
+                self.expiry(attributes.expire.map(|expire| expire.ms));
+                return true;
+            }
+            Payload::KeyMeta { .. } => self.pending = true,
+            Payload::Aux { name, .. } => {
+                let name = name.decode().unwrap_or_default();
+                let (keep, known) = aux_of(&name);
+                let printable = name.iter().all(|byte| (0x20..0x7f).contains(byte));
+                self.bits += match (known, printable) {
+                    (true, _) => 44,
+                    (false, true) => 10,
+                    (false, false) => -20,
+                };
+                let family = match &*name {
+                    b"redis-ver" => Some(Family::Redis),
+                    b"valkey-ver" => Some(Family::Valkey),
+                    _ => None,
+                };
+                if !self.pending {
+                    self.what = Some(What::Aux { keep, family });
+                }
+            }
+            // No writer puts another opcode between a key and its attributes.
+            _ if self.pending && self.key.is_none() && is_opcode(&event.payload) => return false,
+            Payload::SelectDb { db } => {
+                self.bits += if *db < 1024 { 9 } else { -20 };
+                self.what = Some(What::SelectDb(*db));
+            }
+            Payload::ResizeDb { keys, expires } => {
+                let fits = expires <= keys && *keys <= size / 3;
+                self.bits += if fits { 12 } else { -30 };
+                self.what = Some(What::ResizeDb { keys: *keys, expires: *expires });
+            }
+            Payload::SlotInfo { slot, keys, expires } => {
+                self.bits += if *slot < 16384 && expires <= keys && *keys <= size / 3 { 12 } else { -30 };
+                self.what = Some(What::Slot);
+            }
+            Payload::Function { .. } => self.what = Some(What::Function),
+            Payload::Template { .. } if start == Start::Tried => return false,
+            Payload::Template { .. } => self.what = Some(What::Template),
+            Payload::ModuleAux { when, when_opcode, .. } => {
+                self.bits += if *when_opcode == 2 { 8 } else { -30 };
+                self.what = Some(What::ModuleAux { after_keys: *when != 1 });
+            }
+            Payload::SlotImport => self.what = Some(What::SlotImport),
+            Payload::Eof => self.what = Some(What::End),
+            _ => {}
+        }
+        match bits_inside(&event.payload) {
+            bits @ 16.. => self.packed = self.packed.saturating_add(bits),
+            bits => self.elements = self.elements.saturating_add(bits).min(MOST_FROM_ELEMENTS),
+        }
+        true
+    }
+
+    /// Whether a file of that version can hold it; newer things speak against themselves. Templates must not be believed in
+    /// where there are none: what refers to them cannot be read without.
+    pub(super) fn fits(&mut self, event: &Event<&[u8]>, header: &Header, version: u32) -> bool {
+        let least = match &event.payload {
+            Payload::Record(record) => record.value_type.min_version(),
+            Payload::Template { .. } => opcode::min_version(opcode::HASH_TEMPLATE, header.family),
+            Payload::KeyMeta { .. } => opcode::min_version(opcode::KEY_META, header.family),
+            Payload::SlotInfo { .. } => opcode::min_version(opcode::SLOT_INFO, header.family),
+            _ => return true,
+        };
+        if header.family == Family::Redis && least > version {
+            self.bits += NEWER;
+        }
+        header.family == Family::Valkey || least < OF_TEMPLATES || header.version >= OF_TEMPLATES
+    }
+
+    fn record(&mut self, record: &Record<&[u8]>, names: &Names, start: Start) -> bool {
+        let attributes = &record.attributes;
+        if !self.pending {
+            self.expiry(attributes.expire.map(|expire| expire.ms));
+        }
+        if attributes.idle.is_some() || attributes.freq.is_some() {
+            self.bits += 4;
+        }
+        (self.meta, self.idle, self.freq) = (attributes.meta, attributes.idle, attributes.freq);
+        if attributes.repeated {
+            self.bits -= 30;
+        }
+        let name = record.key.decode().unwrap_or_default();
+        let of_name = match record.key.body {
+            Body::Long { .. } => -12,
+            // Numbers are everywhere.
+            Body::Int(_) => 2,
+            _ => names.bits(&name),
+        };
+        if start == Start::Tried && of_name < LEAST_NAME_BITS {
+            return false;
+        }
+        self.bits += of_name;
+        if let Some(value) = &record.value {
+            self.elements += bits_of_string(value);
+        }
+        let name = name[..name.len().min(Finding::LONGEST_KEY)].to_vec();
+        self.key = Some((record.type_at, record.value_type, name));
+        true
+    }
+
+    fn expiry(&mut self, ms: Option<i64>) {
+        let Some(ms) = ms else { return };
+        let (bits, possible) = bits_of_expiry(ms);
+        self.bits += bits;
+        self.expire_lost = !possible;
+        self.expire = Some(ms);
+    }
+
+    fn weighed(&self, flaws: &Flaws) -> i32 {
+        let odd = i32::try_from(flaws.odd).unwrap_or(i32::MAX).min(8);
+        self.bits + self.packed.min(MOST_BITS) + self.elements + odd * ODD
+    }
+
+    pub(super) fn key(self, start_at: u64, end: u64, flaws: &Flaws, start: Start) -> Option<Unit> {
+        let bits = self.weighed(flaws);
+        let Self { key, expire, expire_lost, meta, idle, freq, bits: head, .. } = self;
+        let (type_at, value_type, name) = key?;
+        let what = match flaws.error {
+            None if !flaws.empty => What::Key(Key { type_at, value_type, expire, expire_lost, meta, idle, freq }),
+            _ if start == Start::Tried => return None,
+            error => What::Broken { name, value_type, why: error.unwrap_or(crate::verify::Code::CollectionEmpty) },
+        };
+        // Nothing that is not sound speaks for itself.
+        let bits = if matches!(what, What::Broken { .. }) { bits.min(0) - 12 } else { bits };
+        Some(Unit { start: start_at, end, bits, head, what })
+    }
+
+    pub(super) fn opcode(self, start_at: u64, end: u64, flaws: &Flaws, start: Start) -> Option<Unit> {
+        if flaws.error.is_some() && start == Start::Tried {
+            return None;
+        }
+        let bits = self.weighed(flaws) + if flaws.error.is_some() { -30 } else { 0 };
+        Some(Unit { start: start_at, end, bits, head: bits, what: self.what? })
+    }
+
+    /// The end of the records: whether it is one depends on what follows.
+    pub(super) fn end(self, start_at: u64, end: u64, size: u64, version: u32) -> Unit {
+        let rest = size - end;
+        let trailer = if version >= 5 { 8 } else { 0 };
+        let bits = match rest {
+            _ if rest == trailer => 40,
+            0..=8 => 8,
+            _ => -20,
+        };
+        Unit { start: start_at, end: end + rest.min(trailer), bits, head: bits, what: What::End }
+    }
+}
+
+fn is_opcode(payload: &Payload<&[u8]>) -> bool {
+    matches!(
+        payload,
+        Payload::SelectDb { .. }
+            | Payload::ResizeDb { .. }
+            | Payload::SlotInfo { .. }
+            | Payload::Function { .. }
+            | Payload::Template { .. }
+            | Payload::ModuleAux { .. }
+            | Payload::SlotImport
+            | Payload::Eof
+    )
+}

@@ -1,0 +1,70 @@
+//! The damaged file: any place of it can be looked at, a part of it is held.
+
+use std::io;
+
+use crate::verify::source::Source;
+
+/// What is read at a time.
+const BLOCK: usize = 1 << 20;
+/// What of it lies before the place that was asked for, so that a short way back costs no reading.
+const BEHIND: usize = 64 << 10;
+
+/// A window over a source that can be read anywhere.
+pub(super) struct Input<'a> {
+    source: &'a mut dyn Source,
+    size: u64,
+    buffer: Vec<u8>,
+    /// Where in the file the buffer begins.
+    start: u64,
+    /// How many bytes were read, for the bound on the work that a search may do.
+    pub(super) read: u64,
+}
+
+impl std::fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Input").field("size", &self.size).field("start", &self.start).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn new(source: &'a mut dyn Source, size: u64) -> Self {
+        Self { source, size, buffer: Vec::new(), start: 0, read: 0 }
+    }
+
+    /// The size of the file.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The bytes from `at` on: at least `least`, unless the file ends before.
+    #[inline]
+    pub(super) fn bytes(&mut self, at: u64, least: usize) -> io::Result<&[u8]> {
+        let held = at.checked_sub(self.start).and_then(|from| usize::try_from(from).ok());
+        let wanted = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX).min(least);
+        match held {
+            Some(from) if from <= self.buffer.len() && self.buffer.len() - from >= wanted => Ok(&self.buffer[from..]),
+            _ => self.load(at, wanted),
+        }
+    }
+
+    #[cold]
+    fn load(&mut self, at: u64, wanted: usize) -> io::Result<&[u8]> {
+        let start = at.saturating_sub(BEHIND as u64);
+        let behind = usize::try_from(at - start).unwrap_or(0);
+        let most = usize::try_from(self.size.saturating_sub(start)).unwrap_or(usize::MAX);
+        let len = (behind + wanted.max(BLOCK)).min(most);
+        self.buffer.clear();
+        if self.buffer.capacity() > 8 * BLOCK && len < BLOCK {
+            self.buffer.shrink_to(2 * BLOCK);
+        }
+        self.buffer.resize(len, 0);
+        self.start = start;
+        let n = self.source.read_at(start, &mut self.buffer)?;
+        self.buffer.truncate(n);
+        self.read += n as u64;
+        if n < len {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read"));
+        }
+        Ok(&self.buffer[behind.min(n)..])
+    }
+}

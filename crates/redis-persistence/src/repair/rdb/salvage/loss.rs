@@ -1,0 +1,160 @@
+//! The loss report: what is saved, what is not, and how sure that is.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::Options;
+use super::collect::Collected;
+use super::unit::Unit;
+use crate::rdb::{Header, ValueType};
+use crate::verify::Code;
+
+/// What a salvage saves and what it does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loss {
+    /// The size of the damaged file, in bytes.
+    pub size: u64,
+    /// Whether the saved content is proven to be the original one. Never, where something was skipped or found damaged: bytes inside
+    /// a raw string cannot be checked.
+    pub content_proven: bool,
+    /// Whether the first nine bytes are those of an RDB.
+    pub header_is_sound: bool,
+    /// Whether the end of the records was found. If not, keys behind the end of the file are lost in unknown number.
+    pub end_was_found: bool,
+    /// How many keys are saved.
+    pub keys: u64,
+    /// How many of them expire.
+    pub expires: u64,
+    /// How many of them have expired already: a server drops them when it loads the file.
+    pub expired: u64,
+    /// Saved keys of which it is not certain that they belong to the database in which they are saved.
+    pub uncertain: u64,
+    /// The databases.
+    pub databases: BTreeMap<u64, DbLoss>,
+    /// The bytes that are skipped, in the order of the file.
+    pub skipped: Vec<Range<u64>>,
+    /// Keys whose place is known and whose value is damaged, in the order of the file; the first 10,000 of them.
+    pub damaged: Vec<LostKey>,
+    /// How many of those there are.
+    pub damaged_total: u64,
+    /// Keys that were found more than once in a database; the ones that are left out.
+    pub repeated: u64,
+    /// Saved keys whose expiry was no time of ours: they are saved without one.
+    pub expiries_lost: u64,
+    /// Function libraries that are saved.
+    pub functions: u64,
+    /// Function libraries that are left out: damaged, or there already.
+    pub functions_lost: u64,
+    /// What is known of the stretches behind skipped bytes.
+    pub anchors: Vec<Anchor>,
+}
+
+/// What became of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DbLoss {
+    /// How many keys the damaged file says that it holds.
+    pub stated: Option<u64>,
+    /// How many are saved.
+    pub keys: u64,
+    /// How many of those expire.
+    pub expires: u64,
+    /// How many of those are not certain to belong to it.
+    pub uncertain: u64,
+}
+
+impl DbLoss {
+    /// How many keys are lost, if the file says how many there were.
+    #[must_use]
+    pub fn lost(&self) -> Option<u64> {
+        self.stated.map(|stated| stated.saturating_sub(self.keys))
+    }
+}
+
+/// A key whose place in the damaged file is known, and whose value is not sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostKey {
+    /// Its database.
+    pub db: u64,
+    /// The first 1024 bytes of its name.
+    pub name: Vec<u8>,
+    /// What it holds.
+    pub value_type: ValueType,
+    /// Its bytes in the damaged file.
+    pub range: Range<u64>,
+    /// What is wrong with it.
+    pub code: Code,
+    pub(super) section: usize,
+}
+
+/// A stretch of records behind skipped bytes, up to the next ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    /// Its bytes in the damaged file.
+    pub range: Range<u64>,
+    /// The keys in it.
+    pub keys: u64,
+    /// What speaks for its first record, in bits: a false one is expected in one of two to the power of so many places.
+    pub first_bits: i32,
+    /// What speaks for all of it.
+    pub bits: i64,
+}
+
+impl Loss {
+    pub(super) fn new(found: &Collected, drops: &[Unit], size: u64, header: Option<Header>, options: &Options) -> Self {
+        let tallies = found.sections.tally();
+        let databases: BTreeMap<u64, DbLoss> = tallies
+            .into_iter()
+            .map(|(db, tally)| {
+                let stated = tally.stated.map(|(keys, _)| keys);
+                (db, DbLoss { stated, keys: tally.keys, expires: tally.expires, uncertain: tally.uncertain })
+            })
+            .collect();
+        let sum = |of: fn(&DbLoss) -> u64| databases.values().map(of).sum();
+        let mut damaged = found.lost.clone();
+        for key in &mut damaged {
+            key.db = found.sections.get(key.section).db;
+        }
+        let expired_drops = drops.iter().filter(|unit| is_expired(unit, options)).count() as u64;
+        Self {
+            size,
+            content_proven: false,
+            header_is_sound: header.is_some(),
+            end_was_found: found.saw_end,
+            keys: sum(|db| db.keys),
+            expires: sum(|db| db.expires),
+            expired: found.expired.saturating_sub(expired_drops),
+            uncertain: sum(|db| db.uncertain),
+            skipped: found.gaps.clone(),
+            damaged,
+            damaged_total: found.lost_total,
+            repeated: drops.len() as u64,
+            expiries_lost: found.expiries_lost,
+            functions: found.functions(),
+            functions_lost: found.functions_lost,
+            anchors: found.anchors.clone(),
+            databases,
+        }
+    }
+
+    /// How many bytes are skipped.
+    #[must_use]
+    pub fn bytes_skipped(&self) -> u64 {
+        self.skipped.iter().map(|range| range.end - range.start).sum()
+    }
+
+    /// How many keys are lost, as far as the file says how many there were.
+    #[must_use]
+    pub fn keys_lost(&self) -> Option<u64> {
+        self.databases.values().map(DbLoss::lost).sum()
+    }
+}
+
+/// Whether a key has expired by the time that was given.
+pub(super) fn is_expired(unit: &Unit, options: &Options) -> bool {
+    let super::unit::What::Key(key) = &unit.what else { return false };
+    match (key.expire, options.now_ms) {
+        (Some(ms), Some(now)) => !key.expire_lost && ms < now,
+        _ => false,
+    }
+}

@@ -1,0 +1,143 @@
+//! Writes what is saved as commands for a live server.
+//!
+//! ```text
+//! FUNCTION LOAD REPLACE code
+//! SELECT db
+//! RESTORE key ttl payload REPLACE ABSTTL [IDLETIME seconds | FREQ counter]
+//!   payload: type, value as in the file, RDB version (2 bytes), CRC-64 of all before (8 bytes)
+//! ```
+//! ABSTTL is of Redis 5. A server takes a payload whose version is not above its own.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use super::decode::{Decoder, Start};
+use super::input::Input;
+use super::unit::{Key, Unit, What};
+use super::write::Written;
+use super::{Options, Plan, collect::PartKind};
+use crate::crc64::Crc64;
+use crate::rdb::{Header, ValueType};
+use crate::verify::source::Seekable;
+
+/// No server takes a longer name, or longer code, than what it takes from a client.
+const LONGEST: usize = 512 << 20;
+/// What is copied at a time.
+const BLOCK: usize = 1 << 20;
+
+impl Plan {
+    /// Writes RESTORE commands, to be sent to a server. `input` is the damaged file that the plan was made of.
+    ///
+    /// Hashes that refer to a template of the file have no form of their own and are left out; the answer counts what was written.
+    ///
+    /// # Errors
+    /// If the input or the output fails.
+    pub fn write_commands(
+        &self,
+        input: &mut (impl Read + Seek),
+        options: &Options,
+        out: impl Write,
+    ) -> io::Result<Written> {
+        let size = input.seek(SeekFrom::End(0))?;
+        let mut source = Seekable { input, base: 0 };
+        let header = Header { family: self.family, version: self.version, well_formed: true, digits: *b"0000" };
+        let mut decoder = Decoder::new(Input::new(&mut source, size), header, &options.limits);
+        let mut to = Commands { out: io::BufWriter::with_capacity(BLOCK, out), bytes: 0, version: self.version };
+        let mut keys = 0;
+        for part in self.parts.iter().filter(|part| part.kind == PartKind::Function) {
+            if let Some(code) = decoder.text_at(part.range.start + 1, LONGEST)? {
+                to.command(&[b"FUNCTION", b"LOAD", b"REPLACE", &code])?;
+            }
+        }
+        for (db, _) in self.loss.databases.iter().filter(|(_, tally)| tally.keys > 0) {
+            to.command(&[b"SELECT", db.to_string().as_bytes()])?;
+            for range in self.ranges_of(*db) {
+                let mut at = range.start;
+                while at < range.end {
+                    let Some(unit) = decoder.unit(at, Start::Known)?.filter(|unit| unit.end > at) else { break };
+                    at = unit.end;
+                    keys += u64::from(to.restore(&unit, &mut decoder)?);
+                }
+            }
+        }
+        to.out.flush()?;
+        Ok(Written { bytes: to.bytes, keys })
+    }
+}
+
+struct Commands<W: Write> {
+    out: W,
+    bytes: u64,
+    version: u32,
+}
+
+impl<W: Write> Commands<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes += bytes.len() as u64;
+        self.out.write_all(bytes)
+    }
+
+    fn command(&mut self, arguments: &[&[u8]]) -> io::Result<()> {
+        self.write(format!("*{}\r\n", arguments.len()).as_bytes())?;
+        arguments.iter().try_for_each(|argument| self.argument(argument))
+    }
+
+    fn argument(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(format!("${}\r\n", bytes.len()).as_bytes())?;
+        self.write(bytes)?;
+        self.write(b"\r\n")
+    }
+
+    /// Writes the command that restores a key; answers whether there is one.
+    fn restore(&mut self, unit: &Unit, decoder: &mut Decoder<'_>) -> io::Result<bool> {
+        let What::Key(key) = &unit.what else { return Ok(false) };
+        if matches!(key.value_type, ValueType::HashTmplLpRef | ValueType::HashTmplArrayRef) {
+            return Ok(false);
+        }
+        let Some((name, value_at)) = decoder.name_and_value(key, LONGEST)? else { return Ok(false) };
+        let options = options(key);
+        self.write(format!("*{}\r\n", 4 + options.len()).as_bytes())?;
+        self.argument(b"RESTORE")?;
+        self.argument(&name)?;
+        let ttl = key.expire.filter(|_| !key.expire_lost).unwrap_or(0);
+        self.argument(ttl.to_string().as_bytes())?;
+        self.payload(key.value_type, value_at..unit.end, decoder)?;
+        options.iter().try_for_each(|option| self.argument(option.as_bytes()))?;
+        Ok(true)
+    }
+
+    fn payload(
+        &mut self,
+        value_type: ValueType,
+        value: std::ops::Range<u64>,
+        decoder: &mut Decoder<'_>,
+    ) -> io::Result<()> {
+        let mut crc = Crc64::new();
+        self.write(format!("${}\r\n", 1 + (value.end - value.start) + 10).as_bytes())?;
+        crc.update(&[value_type.byte()]);
+        self.write(&[value_type.byte()])?;
+        let mut at = value.start;
+        while at < value.end {
+            let len = usize::try_from(value.end - at).unwrap_or(usize::MAX).min(BLOCK);
+            let bytes = &decoder.input.bytes(at, len)?[..len];
+            crc.update(bytes);
+            self.write(bytes)?;
+            at += len as u64;
+        }
+        let version = u16::try_from(self.version).unwrap_or(u16::MAX).to_le_bytes();
+        crc.update(&version);
+        self.write(&version)?;
+        self.write(&crc.value().to_le_bytes())?;
+        self.write(b"\r\n")
+    }
+}
+
+/// What follows the payload.
+fn options(key: &Key) -> Vec<String> {
+    let mut options = vec!["REPLACE".to_owned(), "ABSTTL".to_owned()];
+    if let Some(seconds) = key.idle {
+        options.extend(["IDLETIME".to_owned(), seconds.to_string()]);
+    } else if let Some(counter) = key.freq {
+        options.extend(["FREQ".to_owned(), counter.to_string()]);
+    }
+    options
+}

@@ -1,0 +1,116 @@
+//! Walks over the whole file: plainly where it is sound, with a search where it is not.
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+
+use super::decode::{Decoder, Start};
+use super::search::search;
+use super::unit::{Unit, What};
+
+/// Units before trouble that are gone over again, at most.
+const MOST_DOUBTED: usize = 64;
+/// Two units in a row with so much evidence each prove what is before them.
+const STRONG: i32 = 16;
+
+/// How far a look ahead goes, in units and bytes, and what it does not learn from.
+const MOST_AHEAD: usize = 4096;
+const MOST_BYTES_AHEAD: u64 = 64 << 20;
+const DOUBTED_AHEAD: usize = 8;
+
+/// What the walk hands out, in the order of the file.
+#[derive(Debug)]
+pub(super) enum Item {
+    Unit(Unit),
+    /// Bytes that make no sense, or are not believed to be what they seem.
+    Gap(Range<u64>),
+}
+
+/// Learns from the start of the file what its names look like, before anything is judged by that.
+pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<()> {
+    let mut next = at;
+    let mut doubted: VecDeque<Unit> = VecDeque::new();
+    for _ in 0..MOST_AHEAD {
+        if next - at > MOST_BYTES_AHEAD || next >= decoder.input.size() {
+            break;
+        }
+        match decoder.unit(next, Start::Known)? {
+            Some(unit) if !matches!(unit.what, What::Broken { .. }) => {
+                next = unit.end;
+                doubted.push_back(unit);
+            }
+            _ => break,
+        }
+        // What comes shortly before the first trouble may be part of it.
+        if doubted.len() > DOUBTED_AHEAD
+            && let Some(unit) = doubted.pop_front()
+        {
+            decoder.learn(&unit)?;
+        }
+    }
+    Ok(())
+}
+
+/// Walks from `at`, which is behind the header, to the end of the file.
+pub(super) fn walk(
+    decoder: &mut Decoder<'_>,
+    at: u64,
+    mut on: impl FnMut(Item, &mut Decoder<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    let size = decoder.input.size();
+    let mut at = at;
+    // Units that what follows has not proven yet.
+    let mut doubted: VecDeque<Unit> = VecDeque::new();
+    while at < size {
+        match decoder.unit(at, Start::Known)? {
+            Some(unit) if unit.bits >= 0 && !matches!(unit.what, What::Broken { .. }) => {
+                at = unit.end;
+                let ends = matches!(unit.what, What::End);
+                doubted.push_back(unit);
+                let proven = if ends { doubted.len() } else { proven(&doubted) };
+                for unit in doubted.drain(..proven) {
+                    decoder.learn(&unit)?;
+                    on(Item::Unit(unit), decoder)?;
+                }
+                if ends {
+                    break;
+                }
+            }
+            other => {
+                let from = doubted.front().map_or(at, |unit| unit.start);
+                let trouble = other.map_or(at, |unit| unit.end);
+                doubted.clear();
+                let path = search(decoder, from, trouble)?;
+                let mut behind = from;
+                for unit in path.units {
+                    if unit.start > behind {
+                        on(Item::Gap(behind..unit.start), decoder)?;
+                    }
+                    behind = unit.end;
+                    decoder.learn(&unit)?;
+                    on(Item::Unit(unit), decoder)?;
+                }
+                if path.end > behind {
+                    on(Item::Gap(behind..path.end), decoder)?;
+                }
+                at = path.end;
+            }
+        }
+    }
+    for unit in doubted {
+        on(Item::Unit(unit), decoder)?;
+    }
+    if at < size {
+        on(Item::Gap(at..size), decoder)?;
+    }
+    Ok(())
+}
+
+/// How many of the units are proven by those behind them.
+fn proven(doubted: &VecDeque<Unit>) -> usize {
+    let last = doubted.len().saturating_sub(2);
+    if doubted.len() > 2 && doubted.range(last..).all(|unit| unit.bits >= STRONG) {
+        return last;
+    }
+    usize::from(doubted.len() > MOST_DOUBTED)
+}

@@ -1,0 +1,117 @@
+//! Writes what is saved as a new RDB.
+//!
+//! ```text
+//! signature, version    the lowest version that all of it needs
+//! AUX                   about the writer; %salvaged
+//! MODULE_AUX, FUNCTION2, HASH_TEMPLATE
+//! for each database     SELECTDB, RESIZEDB with the true counts, the keys as they stand in the damaged file
+//! MODULE_AUX            those that stood behind the keys
+//! FF, checksum
+//! ```
+//! What would be false of the new file is left out: where a replica stood, which slots were moving, how many keys a slot has.
+
+use std::io::{self, Read, Seek, Write};
+use std::ops::Range;
+
+use super::Plan;
+use super::collect::PartKind;
+use crate::rdb::Writer;
+use crate::verify::source::{Seekable, Source};
+
+/// What is copied at a time.
+const BLOCK: usize = 1 << 20;
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes.
+    pub bytes: u64,
+    /// Keys.
+    pub keys: u64,
+}
+
+impl Plan {
+    /// Writes the new RDB. `input` is the damaged one that the plan was made of.
+    ///
+    /// # Errors
+    /// If the input or the output fails.
+    pub fn write(&self, input: &mut (impl Read + Seek), out: impl Write) -> io::Result<Written> {
+        let mut from = Copier { source: Seekable { input, base: 0 }, block: vec![0; BLOCK] };
+        let mut writer = Writer::new(out, self.family, self.version)?;
+        self.parts(PartKind::Aux, &mut from, &mut writer)?;
+        if self.version >= 10 {
+            writer.aux(b"aof-base", b"0")?;
+        }
+        writer.aux(b"%salvaged", self.note().as_bytes())?;
+        self.parts(PartKind::ModuleAux, &mut from, &mut writer)?;
+        self.parts(PartKind::Function, &mut from, &mut writer)?;
+        self.parts(PartKind::Template, &mut from, &mut writer)?;
+        for (db, tally) in self.loss.databases.iter().filter(|(_, tally)| tally.keys > 0) {
+            writer.select_db(*db)?;
+            writer.resize_db(tally.keys, tally.expires)?;
+            for range in self.ranges_of(*db) {
+                from.copy(range, &mut writer)?;
+            }
+        }
+        self.parts(PartKind::ModuleAuxAfter, &mut from, &mut writer)?;
+        let end = if self.version >= 5 { 9 } else { 1 };
+        let bytes = writer.written() + end;
+        writer.finish()?;
+        Ok(Written { bytes, keys: self.loss.keys })
+    }
+
+    /// What the field says that marks the file.
+    fn note(&self) -> String {
+        format!(
+            "redis-persistence {}: {} of {} bytes skipped, {} damaged keys left out",
+            env!("CARGO_PKG_VERSION"),
+            self.loss.bytes_skipped(),
+            self.loss.size,
+            self.loss.damaged_total + self.loss.repeated
+        )
+    }
+
+    fn parts<R: Read + Seek, W: Write>(
+        &self,
+        kind: PartKind,
+        from: &mut Copier<R>,
+        to: &mut Writer<W>,
+    ) -> io::Result<()> {
+        let parts = self.parts.iter().filter(|part| part.kind == kind);
+        parts.map(|part| part.range.clone()).try_for_each(|range| from.copy(range, to))
+    }
+
+    /// The bytes of a database's keys, without what is left out of them.
+    pub(super) fn ranges_of(&self, db: u64) -> impl Iterator<Item = Range<u64>> + '_ {
+        let runs = self.runs.iter().filter(move |run| self.databases.get(run.section) == Some(&db));
+        runs.flat_map(|run| {
+            let first = self.left_out.partition_point(|range| range.end <= run.range.start);
+            let inside = self.left_out[first..].iter().take_while(|range| range.start < run.range.end);
+            let starts = std::iter::once(run.range.start).chain(inside.clone().map(|range| range.end));
+            let ends = inside.map(|range| range.start).chain(std::iter::once(run.range.end));
+            starts.zip(ends).map(|(start, end)| start..end).filter(|range| range.start < range.end)
+        })
+    }
+}
+
+/// Copies bytes of the damaged file.
+struct Copier<R> {
+    source: Seekable<R>,
+    block: Vec<u8>,
+}
+
+impl<R: Read + Seek> Copier<R> {
+    fn copy<W: Write>(&mut self, range: Range<u64>, to: &mut Writer<W>) -> io::Result<()> {
+        let mut at = range.start;
+        while at < range.end {
+            let len = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(BLOCK);
+            let n = self.source.read_at(at, &mut self.block[..len])?;
+            if n == 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
+            }
+            to.copy(&self.block[..n])?;
+            at += n as u64;
+        }
+        Ok(())
+    }
+}

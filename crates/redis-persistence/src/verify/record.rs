@@ -1,0 +1,174 @@
+//! The checks of one record by itself, without the file around it: for a salvage, which tries many places of one file.
+
+use super::codes::{Code, Severity};
+use super::duplicates::Table;
+use super::rdb::is_oddly_stored;
+use super::sink::Findings;
+use super::suspects::Suspects;
+use super::value::template::Registry;
+use super::value::{Context, Scratch, ValueChecker};
+use crate::limits::Limits;
+use crate::lzf;
+use crate::rdb::{Body, Event, Payload, RdbString, Record};
+
+/// What the elements of one value may take of the memory for duplicates.
+const SHARE: usize = 8;
+
+/// What is wrong with one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flaws {
+    /// The first error.
+    pub(crate) error: Option<Code>,
+    /// How many things a server loads, but would not have written.
+    pub(crate) odd: u32,
+    /// Whether it is a collection without elements, which servers skip.
+    pub(crate) empty: bool,
+}
+
+/// Checks records, one after the other.
+#[derive(Debug)]
+pub(crate) struct RecordChecker {
+    limits: Limits,
+    findings: Findings,
+    scratch: Scratch,
+    elements: Table,
+    suspects: Suspects,
+    templates: Registry,
+    value: Option<(ValueChecker, u64)>,
+    /// A long compressed string whose pieces are passing.
+    long: Option<lzf::Walker>,
+    flaws: Flaws,
+}
+
+impl RecordChecker {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            limits: limits.clone(),
+            findings: Findings::new(0),
+            scratch: Scratch::default(),
+            elements: Table::new(limits.duplicate_bytes / SHARE),
+            suspects: Suspects::new(0),
+            templates: Registry::new(limits.templates),
+            value: None,
+            long: None,
+            flaws: Flaws::default(),
+        }
+    }
+
+    /// Forgets the record before, which may have been left in the middle.
+    pub(crate) fn begin(&mut self) {
+        (self.value, self.long, self.flaws) = (None, None, Flaws::default());
+        self.suspects.take();
+        if self.findings.counts().next().is_some() {
+            self.findings = Findings::new(0);
+        }
+    }
+
+    /// Looks at an event of the record.
+    pub(crate) fn event(&mut self, event: &Event<&[u8]>) {
+        match &event.payload {
+            Payload::Record(record) => self.record(event, record),
+            Payload::Str { string, .. } => self.string(string),
+            Payload::Aux { name, value } => {
+                self.string(name);
+                value.iter().for_each(|value| self.string(value));
+            }
+            Payload::Piece { bytes, last, .. } => self.piece(bytes, *last),
+            Payload::Template { id, fields } => {
+                self.templates.begin(*id, *fields, event.start, &mut self.findings);
+            }
+            _ => {}
+        }
+        if let Payload::Str { role: crate::rdb::Role::TemplateField, string } = &event.payload
+            && self.value.is_none()
+        {
+            self.templates.field(string, &mut self.scratch, &mut self.findings);
+        }
+        self.flaws.odd += u32::from(event.quirk.is_some());
+        if !matches!(event.payload, Payload::Record(_)) {
+            self.with_value(|checker, cx| checker.event(event, cx));
+        }
+    }
+
+    fn record(&mut self, event: &Event<&[u8]>, record: &Record<&[u8]>) {
+        self.string(&record.key);
+        match &record.value {
+            Some(value) => self.string(value),
+            None => {
+                self.elements.clear();
+                self.value = Some((ValueChecker::new(record.value_type), event.start));
+            }
+        }
+    }
+
+    fn with_value(&mut self, f: impl FnOnce(&mut ValueChecker, &mut Context<'_>)) {
+        let Some((mut checker, start)) = self.value.take() else { return };
+        f(&mut checker, &mut self.context());
+        self.value = Some((checker, start));
+    }
+
+    fn context(&mut self) -> Context<'_> {
+        Context {
+            findings: &mut self.findings,
+            scratch: &mut self.scratch,
+            elements: &mut self.elements,
+            suspects: &mut self.suspects,
+            templates: &mut self.templates,
+            duplicates: true,
+            limits: &self.limits,
+        }
+    }
+
+    fn string(&mut self, string: &RdbString<&[u8]>) {
+        self.flaws.odd += u32::from(is_oddly_stored(string));
+        match string.body {
+            Body::Lzf { data, decoded } => {
+                if lzf::validate(data, decoded).is_err() {
+                    self.damaged();
+                }
+            }
+            Body::Long { stored, decoded: Some(decoded) } => match lzf::Walker::new(stored, decoded) {
+                Ok(walker) => self.long = Some(walker),
+                Err(_) => self.damaged(),
+            },
+            Body::Raw(_) | Body::Int(_) | Body::Long { .. } => {}
+        }
+    }
+
+    fn piece(&mut self, bytes: &[u8], last: bool) {
+        let Some(walker) = &mut self.long else { return };
+        let pushed = walker.push(bytes).and_then(|()| if last { walker.finish() } else { Ok(()) });
+        if pushed.is_err() {
+            self.damaged();
+        }
+        if last || pushed.is_err() {
+            self.long = None;
+        }
+    }
+
+    fn damaged(&mut self) {
+        self.flaws.error.get_or_insert(Code::LzfDamaged);
+    }
+
+    /// What is wrong with the record that began last.
+    pub(crate) fn end(&mut self) -> Flaws {
+        if let Some((checker, start)) = self.value.take() {
+            checker.end(start, &mut self.context());
+        }
+        if let Some(twice) = self.suspects.take().0.first() {
+            self.flaws.error.get_or_insert(twice.what);
+        }
+        if self.findings.counts().next().is_some() {
+            for (code, count) in self.findings.counts() {
+                match code.severity() {
+                    Severity::Error => drop(self.flaws.error.get_or_insert(code)),
+                    Severity::Warning if code == Code::CollectionEmpty => self.flaws.empty = true,
+                    Severity::Warning => self.flaws.odd += u32::try_from(count).unwrap_or(u32::MAX / 2),
+                    Severity::Note => {}
+                }
+            }
+            self.findings = Findings::new(0);
+        }
+        self.flaws
+    }
+}

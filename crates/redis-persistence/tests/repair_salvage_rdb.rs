@@ -1,0 +1,287 @@
+//! Salvage of damaged RDB files: what was not touched is found again, nothing is made up, and a server loads all of it.
+//!
+//! `SALVAGE_CASES=500` tries so many files instead of 24, and prints what became of the keys.
+
+#[path = "salvage_support/harm.rs"]
+mod harm;
+#[path = "salvage_support/sources.rs"]
+mod sources;
+#[path = "salvage_support/truth.rs"]
+mod truth;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::io::{Cursor, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::sync::OnceLock;
+
+use harm::{HARMS, Harm, Harmed, harm};
+use redis_persistence::repair::rdb::salvage::{Loss, Options, plan};
+use redis_persistence::verify::{self, Code, Verdict};
+use sources::{Source, binary, sources};
+use testkit::rng::Rng;
+use testkit::server::{LoadVerdict, Product, Server, load_verdict, require};
+use truth::{Held, by_name, keys};
+
+fn cases() -> usize {
+    std::env::var("SALVAGE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(24)
+}
+
+fn all_sources() -> &'static [Source] {
+    static SOURCES: OnceLock<Vec<Source>> = OnceLock::new();
+    SOURCES.get_or_init(sources)
+}
+
+/// Keys that were not touched, and how many of them were found.
+#[derive(Debug, Default, Clone, Copy)]
+struct Share {
+    untouched: u64,
+    found: u64,
+    /// Of the found ones, in another database, and said to be uncertain.
+    uncertain: u64,
+}
+
+impl Share {
+    fn add(&mut self, other: Self) {
+        self.untouched += other.untouched;
+        self.found += other.found;
+        self.uncertain += other.uncertain;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "percent need no more digits")]
+    fn percent(self) -> f64 {
+        if self.untouched == 0 { 100.0 } else { self.found as f64 * 100.0 / self.untouched as f64 }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { untouched, found, uncertain } = self;
+        write!(f, "{untouched:>9} untouched {found:>9} found {uncertain:>6} uncertain {:>8.3}%", self.percent())
+    }
+}
+
+/// One damaged file, and what came out of it.
+struct Case {
+    name: String,
+    sound: &'static [u8],
+    harmed: Harmed,
+    loss: Loss,
+    out: Vec<u8>,
+}
+
+impl Case {
+    fn new(n: usize) -> (Self, Harm) {
+        let all = all_sources();
+        let kind = HARMS[n / all.len() % HARMS.len()];
+        (Self::of(&all[n % all.len()], n, kind), kind)
+    }
+
+    fn of(source: &'static Source, n: usize, kind: Harm) -> Self {
+        let mut rng = Rng::new(n as u64);
+        let regions = rng.size(1..=5);
+        let harmed = harm(&source.bytes, kind, regions, &mut rng);
+        let mut input = Cursor::new(&harmed.bytes);
+        let plan = plan(&mut input, &Options::default()).expect("memory can be read");
+        let mut out = Vec::new();
+        plan.write(&mut input, &mut out).expect("memory can be written");
+        let name = format!("case {n}: {}, {kind:?} at {:?}", source.name, harmed.was);
+        Self { name, sound: &source.bytes, harmed, loss: plan.loss, out }
+    }
+
+    /// Holds what came out against what was there, by kind of value; and gives what was made up.
+    fn compare(&self) -> (BTreeMap<&'static str, Share>, Vec<String>) {
+        let (before, selects) = keys(self.sound);
+        let (after, _) = keys(&self.out);
+        let found = by_name(&after);
+        let mut elsewhere: HashMap<&[u8], Vec<&Held>> = HashMap::new();
+        after.iter().for_each(|key| elsewhere.entry(&key.name).or_default().push(key));
+        let same = |a: &Held, b: &Held| a.expire == b.expire && a.bytes(self.sound) == b.bytes(&self.out);
+        let lost_select = selects
+            .iter()
+            .any(|select| self.harmed.was.iter().any(|was| was.start < select.end && select.start < was.end));
+        let mut shares: BTreeMap<&'static str, Share> = BTreeMap::new();
+        for key in before.iter().filter(|key| !key.touches(&self.harmed.was)) {
+            let share = shares.entry(key.kind).or_default();
+            share.untouched += 1;
+            if found.get(&(key.db, &key.name[..])).is_some_and(|other| same(key, other)) {
+                share.found += 1;
+            } else if lost_select
+                && self.loss.uncertain > 0
+                && elsewhere.get(&key.name[..]).is_some_and(|others| others.iter().any(|other| same(key, other)))
+            {
+                share.found += 1;
+                share.uncertain += 1;
+            }
+        }
+        let originals = by_name(&before);
+        let known: HashSet<&[u8]> = before.iter().map(|key| key.bytes(self.sound)).collect();
+        let mut made_up = Vec::new();
+        for key in &after {
+            let original = originals.get(&(key.db, &key.name[..]));
+            let is_original = original.is_some_and(|original| same(original, key))
+                || lost_select && self.loss.uncertain > 0 && known.contains(key.bytes(&self.out));
+            if !is_original && !self.comes_from_damage(key) {
+                made_up.push(format!("{} {} (db {})", key.kind, key.name.escape_ascii(), key.db));
+            }
+        }
+        (shares, made_up)
+    }
+
+    /// Whether the key's bytes stand in the damaged file where it was damaged.
+    fn comes_from_damage(&self, key: &Held) -> bool {
+        let bytes = key.bytes(&self.out);
+        // Attributes before it may have been damaged: up to an expiry, an idle time and their opcodes.
+        const ATTRIBUTES: usize = 20;
+        let touched = |start: usize, end: usize| {
+            self.harmed.now.iter().any(|now| now.start < end && start < now.end.max(now.start + 1))
+        };
+        memchr::memmem::find_iter(&self.harmed.bytes, bytes)
+            .any(|at| touched(at.saturating_sub(ATTRIBUTES), at + bytes.len()))
+    }
+}
+
+/// What a server holds once it has loaded the file must be what was reported.
+fn load(case: &Case) {
+    let Some(installed) = require(Product::Redis70) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("dump.rdb"), &case.out).expect("it can be written");
+    let verdict = load_verdict(&installed, folder.path(), &[]).expect("the server can be asked");
+    let LoadVerdict::Loaded { databases, .. } = verdict else { panic!("{}: {verdict:?}", case.name) };
+    let held: BTreeMap<u64, u64> = databases.iter().map(|(db, space)| (u64::from(*db), space.keys)).collect();
+    let reported =
+        case.loss.databases.iter().filter(|(_, db)| db.keys > 0).map(|(db, loss)| (*db, loss.keys)).collect();
+    assert_eq!(held, reported, "{}", case.name);
+}
+
+#[test]
+fn sources_are_sound_and_come_out_whole() {
+    for source in all_sources() {
+        println!("{}: {} bytes", source.name, source.bytes.len());
+        assert_eq!(
+            verify::slice(&source.bytes, &verify::Options::default()).verdict,
+            Verdict::Sound,
+            "{}",
+            source.name
+        );
+        let plan = plan(&mut Cursor::new(&source.bytes), &Options::default()).expect("memory");
+        let (keys, _) = keys(&source.bytes);
+        assert_eq!(plan.loss.keys, keys.len() as u64, "{}: {:?}", source.name, plan.loss.skipped);
+        assert_eq!(
+            (plan.loss.uncertain, plan.loss.bytes_skipped(), plan.loss.damaged_total),
+            (0, 0, 0),
+            "{}",
+            source.name
+        );
+    }
+}
+
+#[test]
+fn what_was_not_touched_is_found_again() {
+    let mut by_harm: BTreeMap<Harm, Share> = BTreeMap::new();
+    let mut by_kind: BTreeMap<&str, Share> = BTreeMap::new();
+    let mut all = Share::default();
+    let mut poor = Vec::new();
+    let mut made_up_all = Vec::new();
+    for n in 0..cases() {
+        // Spread over sources and kinds of damage, however few there are.
+        let (case, kind) = Case::new(if cases() < 100 { n * 13 } else { n });
+        let (shares, made_up) = case.compare();
+        let mut of_case = Share::default();
+        for (kind, share) in shares {
+            by_kind.entry(kind).or_default().add(share);
+            of_case.add(share);
+        }
+        by_harm.entry(kind).or_default().add(of_case);
+        all.add(of_case);
+        if of_case.untouched >= 1000 && of_case.percent() < 95.0 {
+            poor.push(format!("{:.1}% of {}: {}", of_case.percent(), of_case.untouched, case.name));
+        }
+        if !made_up.is_empty() {
+            made_up_all.push(format!(
+                "{}: {} made up, such as {:?}",
+                case.name,
+                made_up.len(),
+                &made_up[..made_up.len().min(3)]
+            ));
+        }
+        let report = verify::slice(&case.out, &verify::Options::default());
+        assert_eq!(report.verdict, Verdict::Sound, "{}: {:?}", case.name, report.findings);
+        assert!(report.findings_by_code.contains_key(&Code::RdbContentUnproven), "{}", case.name);
+        assert_eq!(report.counts.keys, case.loss.keys, "{}", case.name);
+        load(&case);
+    }
+    for (what, share) in by_harm.iter().map(|(harm, share)| (format!("{harm:?}"), share)) {
+        println!("{what:<20} {share}");
+    }
+    for (what, share) in &by_kind {
+        println!("{what:<20} {share}");
+    }
+    println!("{:<20} {all}", "all");
+    assert_eq!((made_up_all, poor), (Vec::<String>::new(), Vec::new()));
+    assert!(all.percent() >= 99.0, "{all}");
+}
+
+#[test]
+fn names_that_tell_nothing_are_no_obstacle() {
+    static BINARY: OnceLock<Source> = OnceLock::new();
+    let source = BINARY.get_or_init(|| binary(8, 5000));
+    let mut all = Share::default();
+    // But for a file whose very start is damaged: what its names look like has to be learnt from some of them.
+    for (n, kind) in HARMS[..5].iter().enumerate() {
+        let case = Case::of(source, 1000 + n, *kind);
+        let (shares, _) = case.compare();
+        shares.into_values().for_each(|share| all.add(share));
+        println!("{} up to here, {}", all, case.name);
+    }
+    assert!(all.percent() >= 99.0, "{all}");
+}
+
+/// Sends what was written to a server, as one would with `redis-cli --pipe`, and counts the refusals.
+fn refused(server: &Server, commands: &[u8]) -> std::io::Result<u64> {
+    let mut stream = TcpStream::connect(server.address())?;
+    let mut to = stream.try_clone()?;
+    let mut refused = 0;
+    std::thread::scope(|scope| {
+        let sent = scope.spawn(move || to.write_all(commands).and_then(|()| to.shutdown(Shutdown::Write)));
+        let mut answers = Vec::new();
+        stream.read_to_end(&mut answers)?;
+        refused = answers.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"-")).count() as u64;
+        sent.join().expect("it does not panic")
+    })?;
+    Ok(refused)
+}
+
+#[test]
+fn a_server_takes_the_commands() {
+    let Some(installed) = require(Product::Redis70) else { return };
+    for n in [2 * 13, 9 * 13] {
+        let (case, _) = Case::new(n);
+        let mut input = Cursor::new(&case.harmed.bytes);
+        let plan = plan(&mut input, &Options::default()).expect("memory");
+        let mut commands = Vec::new();
+        let written = plan.write_commands(&mut input, &Options::default(), &mut commands).expect("memory");
+        assert_eq!((written.keys, written.bytes), (case.loss.keys, commands.len() as u64), "{}", case.name);
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut server = Server::start(&installed, folder.path(), &[]).expect("it starts");
+        // Twice: what is there already is replaced.
+        for _ in 0..2 {
+            assert_eq!(refused(&server, &commands).expect("it answers"), 0, "{}", case.name);
+        }
+        let held = server.databases().expect("it answers");
+        for (db, of) in case.loss.databases.iter().filter(|(_, of)| of.keys > 0) {
+            let held = held[&u32::try_from(*db).expect("small")];
+            assert_eq!((held.keys, held.expires), (of.keys, of.expires), "{}, database {db}", case.name);
+        }
+        server.save().expect("it saves");
+        let saved = std::fs::read(folder.path().join("dump.rdb")).expect("it wrote one");
+        let same = |(db, name): &(u64, &[u8]), keys: &[Held]| {
+            keys.iter().find(|key| key.db == *db && key.name == *name).and_then(|key| key.expire)
+        };
+        let (there, _) = keys(&saved);
+        let (out, _) = keys(&case.out);
+        for key in out.iter().step_by(37) {
+            assert_eq!(same(&(key.db, &key.name), &there), key.expire, "{}: {}", case.name, key.name.escape_ascii());
+        }
+    }
+}
