@@ -5,7 +5,8 @@
 //!   ^-- used again -----'
 //! ```
 //!
-//! There are a few blocks, which go round. A seek to a place that is not ahead already makes the reader go on from there.
+//! There are a few blocks, which go round. A seek to a place that is not ahead already makes the reader go on from there, one
+//! block at first: where long payloads are passed over, what lies in them is not read for nothing.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -51,6 +52,8 @@ struct State {
     /// Read and not asked for, in order.
     ready: VecDeque<Block>,
     free: Vec<Vec<u8>>,
+    /// How many blocks may be ready: more with every one that was asked for.
+    most_ready: usize,
     /// Where the reader goes on, once it was told where to begin.
     next: Option<u64>,
     /// How often it was told to go on elsewhere.
@@ -65,6 +68,7 @@ impl State {
         Self {
             ready: VecDeque::new(),
             free: vec![vec![0; BLOCK]; BLOCKS],
+            most_ready: 1,
             next: None,
             turn: 0,
             ended: false,
@@ -76,7 +80,7 @@ impl State {
     fn go_on_at(&mut self, offset: u64) {
         self.free.extend(self.ready.drain(..).map(|block| block.data));
         (self.next, self.ended, self.error) = (Some(offset), false, None);
-        self.turn += 1;
+        (self.turn, self.most_ready) = (self.turn + 1, 1);
     }
 }
 
@@ -95,7 +99,8 @@ impl Shared {
         let mut stands_at = None;
         let mut state = self.lock();
         while !state.closed {
-            let (Some(start), false, false) = (state.next, state.ended, state.free.is_empty()) else {
+            let room = state.ready.len() < state.most_ready && !state.free.is_empty();
+            let (Some(start), false, true) = (state.next, state.ended, room) else {
                 state = self.wait(state);
                 continue;
             };
@@ -155,6 +160,8 @@ impl Ahead<'_> {
                     self.shared.changed.notify_all();
                 }
                 Some(block) if block.len > 0 => {
+                    state.most_ready = BLOCKS.min(2 * state.most_ready);
+                    self.shared.changed.notify_all();
                     self.block = block;
                     return Ok(());
                 }
