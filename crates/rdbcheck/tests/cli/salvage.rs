@@ -29,9 +29,9 @@ impl Case {
         Ok(Self { _folder: folder, dump: dump.display().to_string(), out })
     }
 
-    /// With 300 bytes in the middle overwritten.
+    /// With 4000 bytes in the middle overwritten: the end of one key and the beginning of others.
     fn damaged() -> Result<Self, Box<dyn std::error::Error>> {
-        Self::new(|bytes| bytes[40_000..40_300].fill(0xee))
+        Self::new(|bytes| bytes[40_000..44_000].fill(0xee))
     }
 
     fn run(&self, more: &[&str]) -> Result<Ran, Box<dyn std::error::Error>> {
