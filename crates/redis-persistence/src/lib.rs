@@ -51,12 +51,16 @@
 //!
 //! # Features
 //!
+//! * `tokio`: `asynchronous`, over `tokio::io::AsyncRead`.
 //! * `serde`: `Serialize` for [`verify::Report`] and what is in it, in the shape of `docs/report.schema.json`.
 //!
-//! No C compiler is needed, and no dependency appears in a public signature but `bytes` (and `serde` behind its feature).
+//! No C compiler is needed, and no dependency appears in a public signature but `bytes` (and `serde` and `tokio` behind their
+//! features).
 #![forbid(unsafe_code)]
 
 pub mod aof;
+#[cfg(feature = "tokio")]
+pub mod asynchronous;
 pub mod crc64;
 pub mod diagnose;
 pub mod error;

@@ -22,6 +22,7 @@ pub mod packed;
 mod parser;
 mod payload;
 mod plain;
+mod shared;
 mod string;
 mod wire;
 mod writer;
@@ -36,6 +37,7 @@ pub use payload::{
     StreamInfo2,
 };
 pub(crate) use plain::{PlainKey, plain_length, plain_string};
+pub use shared::{SharedEvents, events_of};
 pub(crate) use string::string_at;
 pub use string::{Body, RdbString};
 pub use writer::{KeyAttributes, Writer};

@@ -176,6 +176,39 @@ impl<R: Read> Reader<R> {
         Ok(Some(event.map(&mut |span| span.of(resident))))
     }
 
+    /// Passes over the rest of a record, behind an event that did not end it: the value of a key that nobody wants to see.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    ///
+    /// # Examples
+    /// ```
+    /// use redis_persistence::rdb::Payload;
+    /// use redis_persistence::reader::Reader;
+    ///
+    /// // A list of two elements, then a string.
+    /// let file = b"REDIS0004\xfe\x00\x01\x04list\x02\x01a\x01b\x00\x01k\x01v\xff";
+    /// let mut reader = Reader::new(&file[..]);
+    /// let mut events = 0;
+    /// while let Some(event) = reader.next()? {
+    ///     events += 1;
+    ///     if matches!(event.payload, Payload::Record(_)) && !event.ends_record {
+    ///         reader.skip_record()?;
+    ///     }
+    /// }
+    /// // The header, the database, two keys, the end.
+    /// assert_eq!(events, 5);
+    /// # Ok::<(), redis_persistence::ReadError>(())
+    /// ```
+    pub fn skip_record(&mut self) -> Result<(), ReadError> {
+        while let Some((_, event)) = self.advance()? {
+            if event.ends_record {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Finds the next event and passes over it; answers where in the buffer its ranges count from.
     fn advance(&mut self) -> Result<Option<(usize, Event<Span>)>, ReadError> {
         if self.parser.is_done() {
