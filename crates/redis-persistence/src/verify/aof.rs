@@ -7,7 +7,6 @@
 //! ```
 //! Beside the verdict runs the official tool's own count (`aof::official::Walk`), for people who compare.
 
-mod ahead;
 mod commands;
 mod damage;
 mod input;
@@ -102,8 +101,6 @@ pub fn aof_set<T: Tree>(tree: &mut T, set: &AofSet, options: &Options) -> io::Re
     Ok(run.report())
 }
 
-/// From this many bytes on a file is read ahead.
-const WORTH_A_THREAD: u64 = 4 << 20;
 /// So many images of a set are kept facts of; servers write one.
 const MOST_IMAGES: usize = 64;
 
@@ -266,12 +263,7 @@ impl<T: Tree> Run<'_, T> {
         let family = format.map(|format| format.product.unwrap_or(format.family));
         let place = Place { start, tool_line, last, family, limits: &self.options.limits };
         let mut records = Records::new(place, &mut self.log);
-        let size = input.size();
-        let outcome = if self.options.threads() > 1 && size - start >= WORTH_A_THREAD {
-            ahead::with(input, |ahead| records.walk(&mut Clamped::new(ahead, size)))?
-        } else {
-            records.walk(input)?
-        };
+        let outcome = records.walk(input)?;
         self.parts[number].records = Some(Box::new(records.add_to(number, &mut self.facts)));
         let sound = !image || self.parts[number].preamble_end.is_some();
         self.parts[number].loads_up_to = sound.then_some(outcome.loads_up_to);
