@@ -51,7 +51,15 @@ impl Case<'_> {
         }
         skips.extend(self.deleted());
         let by_default = if cuts.is_empty() { Outcome::Loads } else { Outcome::LoadsAfterCut };
-        Loads { target: self.target, loads: cuts.is_empty(), by_default, cuts, skips, because: self.manifest() }
+        let loads = cuts.is_empty();
+        // What does not stand in the way of a start is still what the start leaves out.
+        let because = if loads {
+            skips.extend(self.manifest());
+            Vec::new()
+        } else {
+            self.manifest()
+        };
+        Loads { target: self.target, loads, by_default, cuts, skips, because }
     }
 
     /// What is wrong with the manifest.
