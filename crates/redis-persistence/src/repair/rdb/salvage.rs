@@ -91,7 +91,7 @@ pub struct Plan {
 /// for n in 10..60 {
 ///     damaged.extend(format!("\x00\x06key:{n}\x08value {n}").bytes());
 /// }
-/// damaged[30] = 0xEE; // where a type stood
+/// damaged[28] = 0xEE; // where a type stood
 /// damaged.extend(b"\xff\0\0\0\0\0\0\0\0");
 ///
 /// let mut input = std::io::Cursor::new(damaged);
