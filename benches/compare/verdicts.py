@@ -23,8 +23,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CASES = os.path.join(ROOT, "testdata", "aof", "cases")
 # The columns of cases.tsv, and the server as --for takes it.
 SERVERS = {"7.0.15": "redis-7.0", "8.6.3": "redis-8.6", "vk9.1.2": "valkey-9.1"}
-# Broken files that servers load, and that are no errors but warnings.
-SOUND_BUT = {"checksum-off", "second-rdb"}
+# Broken files that servers load as they are, and that get a warning or a remark.
+SOUND_BUT = {"all-expired", "checksum-off", "replication-mark", "second-rdb"}
 
 
 def arguments():
@@ -63,7 +63,8 @@ def append_only(args):
         _, out = ends([*command, row["arg"]], cwd=os.path.join(CASES, row["id"]))
         report = json.loads(out)["files"][0]["loads_on"]
         for column, server in SERVERS.items():
-            loads = row[f"load_strict_{column}"].startswith("load")
+            # "load:1;77->50" is a server that cut the file.
+            loads = row[f"load_strict_{column}"].startswith("load") and "->" not in row[f"load_strict_{column}"]
             tools.setdefault(column, []).append((row[f"check_exit_{column}"] == "0") == loads)
             ours.setdefault(column, []).append(bool(report.get(server, {}).get("loads")) == loads)
     for column, server in SERVERS.items():
