@@ -28,7 +28,7 @@ pub use salvage::Salvage;
 #[command(name = "rdbcheck", version, max_term_width = 110, disable_help_flag = true, disable_version_flag = true)]
 #[command(override_usage = "rdbcheck [OPTIONS] FILE...", after_help = EXAMPLES)]
 pub struct RdbCheck {
-    /// RDB files; - is standard input
+    /// RDB files, also in gzip, zstd, lz4 or xz, and tars of them; - is standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["explain", "completions", "man", "fix"])]
     pub files: Vec<PathBuf>,
     /// What both commands take.

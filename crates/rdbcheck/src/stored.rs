@@ -4,10 +4,11 @@
 //! dump.rdb            Content::Plain
 //! dump.rdb.zst        Content::Packed, read once while it is unpacked
 //! data.tar            an Archive of its members, where they lie
-//! data.tar.zst, -     laid down in a temporary file without a name first, then the same
+//! data.tar.zst        laid down in a temporary file without a name first, then the same
+//! -                   an RDB: read once; append-only files and tars: laid down likewise
 //! ```
 //! An append-only set cannot be judged in one pass over a stream: its manifest may come last, and a check goes back at each
-//! oddity. That is why a stream is laid down. A tar on disk is not.
+//! oddity. That is why such a stream is laid down. An RDB needs one pass, and a tar on disk is read where it lies.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _};

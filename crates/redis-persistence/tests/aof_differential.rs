@@ -11,7 +11,6 @@ mod mutate;
 #[path = "aof_support/tool.rs"]
 mod tool;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,6 +20,7 @@ use std::{env, fs, thread};
 use cases::cases;
 use mutate::{Random, damage, valid};
 use redis_persistence::aof::official::{Task, Tool};
+use testkit::folder::{copy, files};
 use testkit::server::{CheckTool, Installed, Product, check_tool, require};
 use tool::run;
 
@@ -172,28 +172,6 @@ fn crafted_inputs_get_the_lines_of_the_tool() {
     }
 }
 
-/// Every regular file below a folder with its bytes, by its path.
-fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            all.extend(contents(&path));
-        } else {
-            all.insert(path.clone(), fs::read(&path).expect("a file"));
-        }
-    }
-    all
-}
-
-fn copy(from: &Path, to: &Path) {
-    for (path, bytes) in contents(from) {
-        let path = to.join(path.strip_prefix(from).expect("below it"));
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, bytes).expect("write");
-    }
-}
-
 /// The cut that the library plans is the one that the tool makes when it is told yes, with the same lines around it.
 #[test]
 fn cuts_leave_the_bytes_that_the_tool_leaves() {
@@ -202,17 +180,18 @@ fn cuts_leave_the_bytes_that_the_tool_leaves() {
     let mut cuts = 0;
     for case in cases() {
         let origin = cases::folder().join(&case.id);
-        let has_stamp = contents(&origin).values().any(|bytes| bytes.windows(4).any(|four| four == b"#TS:"));
+        let has_stamp =
+            files(&origin).expect("a folder").values().any(|bytes| bytes.windows(4).any(|four| four == b"#TS:"));
         let mut tasks = vec![Task::Fix];
         if has_stamp {
             tasks.extend([-1, 1, 50, 99, 100, 150, 200, 250, 300].map(Task::TruncateToTimestamp));
         }
         for (number, task) in tasks.into_iter().enumerate() {
             let copied = folder.join(format!("{}-{number}", case.id));
-            copy(&origin, &copied);
+            copy(&origin, &copied).expect("a copy");
             let path = copied.join(case.path.strip_prefix(&origin).expect("below it"));
             let (outcome, mut lines) = run(Tool::Redis86, task, &path);
-            let mut expected = contents(&copied);
+            let mut expected = files(&copied).expect("a folder");
             if let Some(cut) = &outcome.cut {
                 // The tool asks on the line of what it prints next.
                 let question = cut.question.unwrap_or_default().as_bytes();
@@ -231,7 +210,7 @@ fn cuts_leave_the_bytes_that_the_tool_leaves() {
             };
             assert_eq!(i32::from(outcome.exit) == 0, theirs.exit == 0 && !outcome.refused, "{} {task:?}", case.id);
             if !outcome.refused {
-                assert_eq!(contents(&copied), expected, "{} {task:?}", case.id);
+                assert_eq!(files(&copied).expect("a folder"), expected, "{} {task:?}", case.id);
             }
             if !outcome.refused && !case.column("check_verdict_8.6.3").starts_with("bad-rdb") {
                 assert_eq!(comparable(&lines.join(&b'\n')), theirs.lines, "{} {task:?}", case.id);

@@ -10,16 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use redis_persistence::aof::{Grammar, LineEnd, Reader, Record};
 use redis_persistence::{Error, ErrorKind, ReadError, Reading};
-
-fn command(args: &[&[u8]]) -> Vec<u8> {
-    let mut out = format!("*{}\r\n", args.len()).into_bytes();
-    for arg in args {
-        out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
-    }
-    out
-}
+use testkit::resp::record;
 
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let odd = prop::sample::select(vec![
@@ -48,9 +39,9 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         "*\r3\r\n",
     ]);
     prop_oneof![
-        6 => vec(vec(any::<u8>(), 0..12), 1..6).prop_map(|args| command(&args.iter().map(|arg| &arg[..]).collect::<Vec<_>>())),
-        1 => (0..600_usize).prop_map(|len| command(&[b"SET", &vec![b'v'; len]])),
-        1 => (60..70_usize).prop_map(|args| command(&vec![&b"x"[..]; args])),
+        6 => vec(vec(any::<u8>(), 0..12), 1..6).prop_map(|args| record(&args)),
+        1 => (0..600_usize).prop_map(|len| record(&[&b"SET"[..], &vec![b'v'; len]])),
+        1 => (60..70_usize).prop_map(|args| record(&vec!["x"; args])),
         1 => (0..1100_usize).prop_map(|len| [&b"#"[..], &vec![b'c'; len], b"\r\n"].concat()),
         1 => (0..1100_usize).prop_map(|len| [&b"*"[..], &vec![b'0'; len], b"1\r\n$1\r\na\r\n"].concat()),
         2 => odd.prop_map(|text| text.as_bytes().to_vec()),
@@ -256,7 +247,7 @@ fn only_the_first_arguments_are_kept() -> Result<(), ReadError> {
     let value = vec![b'v'; 40 << 10];
     let mut args = vec![&b"MSET"[..], &value, b"k", &value, b"last"];
     args.extend(vec![&b"x"[..]; 100_000]);
-    let data = command(&args);
+    let data = record(&args);
     let mut reader = Reader::new(Cursor::new(&data), Grammar::Strict);
     let Some(Record::Command(mset)) = reader.next_record()? else { panic!("a command") };
     assert_eq!((mset.argc(), mset.args().count(), mset.end()), (100_005, 64, data.len() as u64));

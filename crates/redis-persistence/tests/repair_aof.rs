@@ -12,18 +12,15 @@ use redis_persistence::aof::dir::find_on_disk;
 use redis_persistence::repair::aof::{FixOptions, plan};
 use redis_persistence::repair::{Applied, ApplyOptions, Plan, Step, apply, undo};
 use tempfile::TempDir;
+use testkit::folder::{alone, copy, files};
 use testkit::resp::AofWriter;
 use testkit::server::{LoadVerdict, Product, load_verdict, require};
 
 #[path = "aof_support/cases.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod cases;
-#[path = "aof_support/folder.rs"]
-mod folder;
 #[path = "aof_support/load.rs"]
 mod load;
-
-use folder::{alone, copy, files};
 
 /// The inputs that servers do not load and that no plan makes loadable, with the reason.
 const NOT_MENDED: &[(&str, &str)] = &[
@@ -77,8 +74,8 @@ fn check(case: &cases::Case, failures: &Mutex<Vec<String>>) {
     let fail = |text: String| failures.lock().unwrap().push(format!("{}: {text}", case.id));
     let root = TempDir::new().unwrap();
     let root = root.path();
-    copy(&cases::folder().join(&case.id), root);
-    let before = files(root);
+    copy(&cases::folder().join(&case.id), root).unwrap();
+    let before = files(root).unwrap();
     let product = case.judge();
     let keys_before = case.loaded_keys();
     let plan = plan_of(root, &FixOptions::default());
@@ -113,7 +110,7 @@ fn check(case: &cases::Case, failures: &Mutex<Vec<String>>) {
         }
     }
     let server_root = TempDir::new().unwrap();
-    copy(root, server_root.path());
+    copy(root, server_root.path()).unwrap();
     if let Some(installed) = require(product) {
         let verdict = {
             let _alone = alone();
@@ -135,7 +132,7 @@ fn check(case: &cases::Case, failures: &Mutex<Vec<String>>) {
     }
     let _alone = alone();
     undo(&applied.record, &ApplyOptions::default(), &mut |_| {}).unwrap();
-    let after = files(root);
+    let after = files(root).unwrap();
     let differs = before.iter().any(|(path, content)| after.get(path) != Some(content));
     let new = after.keys().filter(|path| !before.contains_key(*path) && !path.to_str().unwrap().contains("Z."));
     if differs || new.count() > 0 {
@@ -174,7 +171,7 @@ fn a_named_file_is_cut() {
         ("s064-nul-start", "appendonly.aof", 0),
     ] {
         let root = TempDir::new().unwrap();
-        copy(&cases::folder().join(id), root.path());
+        copy(&cases::folder().join(id), root.path()).unwrap();
         let options = FixOptions { file: Some(name.into()), ..FixOptions::default() };
         let plan = plan_of(root.path(), &options);
         assert!(plan.may_be_applied_unasked(), "{id}: {:#?}", plan.describe());
@@ -190,7 +187,7 @@ fn a_named_file_is_cut() {
 #[test]
 fn limits_and_wrong_names_are_kept() {
     let root = TempDir::new().unwrap();
-    copy(&cases::folder().join("m005-trunc-last"), root.path());
+    copy(&cases::folder().join("m005-trunc-last"), root.path()).unwrap();
     let with = |max_loss, file: Option<&str>| {
         let file = file.map(|name| name.as_bytes().to_vec());
         plan_of(root.path(), &FixOptions { max_loss, file, ..FixOptions::default() })
@@ -238,7 +235,7 @@ fn a_set_goes_back_in_time() {
     ] {
         let root = TempDir::new().unwrap();
         let folder = stamped(root.path());
-        let before = files(root.path());
+        let before = files(root.path()).unwrap();
         let options = FixOptions { timestamp: Some(time), ..FixOptions::default() };
         let plan = plan_of(root.path(), &options);
         let Some(steps) = steps else {
@@ -256,14 +253,14 @@ fn a_set_goes_back_in_time() {
         assert!(again.is_empty() && again.sufficient(), "{time}: {:#?}", again.describe());
         if let Some(installed) = require(Product::Redis70) {
             let copied = TempDir::new().unwrap();
-            copy(root.path(), copied.path());
+            copy(root.path(), copied.path()).unwrap();
             let settings = ["--appendonly", "yes", "--appendfilename", "a"];
             let verdict = load_verdict(&installed, copied.path(), &settings).unwrap();
             let LoadVerdict::Loaded { databases, .. } = verdict else { panic!("{time}: {verdict:?}") };
             assert_eq!(databases.values().map(|db| db.keys).sum::<u64>(), keys, "{time}");
         }
         undo(&applied.record, &ApplyOptions::default(), &mut |_| {}).unwrap();
-        let after = files(root.path());
+        let after = files(root.path()).unwrap();
         assert!(before.iter().all(|(path, content)| after.get(path) == Some(content)), "{time}");
         assert!(folder.join("a.3.incr.aof").exists());
     }
@@ -289,7 +286,7 @@ fn files_that_left_the_manifest_are_still_set_aside() {
 #[test]
 fn a_part_of_a_set_is_not_cut_by_itself() {
     let root = TempDir::new().unwrap();
-    copy(&cases::folder().join("m006-trunc-middle"), root.path());
+    copy(&cases::folder().join("m006-trunc-middle"), root.path()).unwrap();
     let part = root.path().join("appendonlydir/appendonly.aof.1.incr.aof");
     let plan = plan_of(&part, &FixOptions::default());
     assert!(!plan.is_empty() && !plan.sufficient());

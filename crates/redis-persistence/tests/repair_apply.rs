@@ -8,22 +8,15 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{env, process};
 
 use redis_persistence::repair::{
     Applied, ApplyError, ApplyOptions, Cut, Plan, Rewrite, Seen, SetAside, Step, apply, undo,
 };
 use tempfile::TempDir;
+use testkit::folder::alone;
 
 const KEPT: &[u8] = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
-
-/// A process that is being started has all open files of this one for a moment, those of other tests too.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A set in a folder of its own, with a damaged file, a manifest to mend and a file to leave out; backups go beside it.
 struct Set {

@@ -9,18 +9,15 @@ use redis_persistence::aof::dir::find_on_disk;
 use redis_persistence::repair::{ApplyOptions, Plan, Step, aof, apply, undo};
 use redis_persistence::verify::{Options, Verdict, aof_path};
 use tempfile::TempDir;
+use testkit::folder::{alone, copy, files};
 use testkit::resp::AofWriter;
 use testkit::server::{LoadVerdict, load_verdict, require};
 
 #[path = "aof_support/cases.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod cases;
-#[path = "aof_support/folder.rs"]
-mod folder;
 #[path = "aof_support/load.rs"]
 mod load;
-
-use folder::{alone, copy, files};
 
 fn preen(root: &Path, max_loss: Option<u64>) -> Plan {
     let set = find_on_disk(root).unwrap();
@@ -46,10 +43,10 @@ fn only_interrupted_writes_are_mended() {
     for case in cases::cases() {
         let root = TempDir::new().unwrap();
         let root = root.path();
-        copy(&cases::folder().join(&case.id), root);
-        let before = files(root);
+        copy(&cases::folder().join(&case.id), root).unwrap();
+        let before = files(root).unwrap();
         let plan = preen(root, None);
-        assert_eq!(files(root), before);
+        assert_eq!(files(root).unwrap(), before);
         if !plan.may_be_applied_unasked() {
             continue;
         }
@@ -62,7 +59,7 @@ fn only_interrupted_writes_are_mended() {
         assert!(again.is_empty() && again.sufficient(), "{}: {:#?}", case.id, again.describe());
         if let Some(installed) = require(case.judge()) {
             let copied = TempDir::new().unwrap();
-            copy(root, copied.path());
+            copy(root, copied.path()).unwrap();
             let settings = ["--appendonly", "yes", "--aof-load-truncated", "no"];
             let verdict = load_verdict(&installed, copied.path(), &settings).unwrap();
             let LoadVerdict::Loaded { databases, .. } = verdict else { panic!("{}: {verdict:?}", case.id) };
@@ -70,7 +67,7 @@ fn only_interrupted_writes_are_mended() {
             assert!(keys >= case.loaded_keys().unwrap_or(0), "{}: {keys}", case.id);
         }
         undo(&applied.record, &ApplyOptions::default(), &mut |_| {}).unwrap();
-        let after = files(root);
+        let after = files(root).unwrap();
         assert!(before.iter().all(|(path, content)| after.get(path) == Some(content)), "{}", case.id);
     }
     assert_eq!(mended, MENDED, "{mended:#?}");

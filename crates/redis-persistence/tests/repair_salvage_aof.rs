@@ -15,6 +15,7 @@ use redis_persistence::aof::dir::find_on_disk;
 use redis_persistence::repair::aof::salvage::{Salvage, salvage, write};
 use redis_persistence::verify::{Options, Verdict, aof_path};
 use tempfile::TempDir;
+use testkit::folder;
 use testkit::rng::Rng;
 use testkit::server::{Installed, LoadVerdict, Product, Server, load_verdict, require};
 
@@ -23,9 +24,6 @@ use testkit::server::{Installed, LoadVerdict, Product, Server, load_verdict, req
 mod cases;
 #[path = "salvage_support/damage.rs"]
 mod damage;
-#[path = "aof_support/folder.rs"]
-#[expect(dead_code, reason = "shared with tests that use more of it")]
-mod folder;
 #[path = "salvage_support/judge.rs"]
 mod judge;
 #[path = "aof_support/load.rs"]
@@ -251,8 +249,8 @@ fn a_kill_leaves_nothing_half_written() {
     let from = cases::folder().join("m008-garbage-middle");
     for step in 0..100 {
         let root = TempDir::new().unwrap();
-        folder::copy(&from, &root.path().join("in"));
-        let before = folder::files(&root.path().join("in"));
+        folder::copy(&from, &root.path().join("in")).unwrap();
+        let before = folder::files(&root.path().join("in")).unwrap();
         let status = Command::new(env::current_exe().unwrap())
             .args([TEST, "--exact"])
             .env("SALVAGE_CHILD", root.path())
@@ -260,7 +258,7 @@ fn a_kill_leaves_nothing_half_written() {
             .stdout(Stdio::null())
             .status()
             .unwrap();
-        assert_eq!(folder::files(&root.path().join("in")), before);
+        assert_eq!(folder::files(&root.path().join("in")).unwrap(), before);
         let out = root.path().join("out");
         let sound = || aof_path(&out, &Options::default()).unwrap().verdict == Verdict::Sound;
         assert!(!out.exists() || sound(), "step {step}");

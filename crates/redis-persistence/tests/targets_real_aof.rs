@@ -20,6 +20,7 @@ use aof::{Damage, NEWER, ODD, damaged, image, sound};
 use redis_persistence::target::{Loads, Outcome, Reason, Settings, Target, judge};
 use redis_persistence::verify::{self, Code, Options};
 use servers::{end_of, number, outcome, target};
+use testkit::folder::copy;
 use testkit::rdb::Family;
 use testkit::resp::RecordForm;
 use testkit::rng::Rng;
@@ -116,20 +117,6 @@ fn crafted(target: Target, each: usize) -> Result<Vec<Case>, Box<dyn Error>> {
         }
     }
     Ok(all)
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &to)?;
-        } else {
-            fs::copy(entry.path(), &to)?;
-        }
-    }
-    Ok(())
 }
 
 /// Lays the files where the server looks for them. Answers what is to be verified.

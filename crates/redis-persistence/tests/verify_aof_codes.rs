@@ -7,20 +7,11 @@ use std::path::Path;
 use redis_persistence::aof::dir::{Memory, Node, Tree};
 use redis_persistence::aof::official::{Files, Opened};
 use redis_persistence::verify::{self, Code, Finding, Options, Report};
-
-fn command(args: &[&[u8]]) -> Vec<u8> {
-    let mut out = format!("*{}\r\n", args.len()).into_bytes();
-    for arg in args {
-        out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
-    }
-    out
-}
+use testkit::resp::record;
 
 /// `words("SET a 1")`
 fn words(text: &str) -> Vec<u8> {
-    command(&text.split(' ').map(str::as_bytes).collect::<Vec<_>>())
+    record(&text.split(' ').collect::<Vec<_>>())
 }
 
 fn slice(data: &[u8]) -> Report {
@@ -93,7 +84,7 @@ fn records() -> Vec<Odd> {
         odd("aof-select-out-of-range", words("SELECT 16"), (14, 14), 4, 1),
         odd("aof-dangerous-command", words("config set dir /"), (14, 14), 4, 1),
         odd("aof-dangerous-command", words("REPLICAOF a 1"), (14, 14), 4, 1),
-        odd("aof-swallowed-record", command(&[b"SET", b"k", b"hello\r\n*2\r\n$3\r\nGET\r\n$1\r\na"]), (14, 46), 4, 1),
+        odd("aof-swallowed-record", record(&["SET", "k", "hello\r\n*2\r\n$3\r\nGET\r\n$1\r\na"]), (14, 46), 4, 1),
         odd("aof-annotation-too-long", [vec![b'#'; 1023], b"*1\r\n$4\r\nPING\r\n".to_vec()].concat(), (14, 1037), 4, 1),
         odd("aof-annotation-cut", *b"#TS:17", (14, 20), 4, 1),
         odd("aof-timestamp-malformed", *b"#TS:17\n", (14, 18), 4, 1),

@@ -19,6 +19,7 @@ pub mod bombs;
 pub mod crc64;
 pub mod damage;
 pub mod dataset;
+pub mod folder;
 pub mod manifest;
 pub mod planted;
 pub mod rdb;

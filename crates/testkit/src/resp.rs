@@ -56,6 +56,12 @@ impl RecordForm {
     }
 }
 
+/// The bytes of a record of these arguments, as servers write it.
+#[must_use]
+pub fn record<A: AsRef<[u8]>>(args: &[A]) -> Bytes {
+    RecordForm::default().encode(args)
+}
+
 /// Writes an append-only file. Every method appends, none checks.
 ///
 /// ```

@@ -16,7 +16,8 @@ use crate::units;
 #[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp", "preen"]).multiple(true))]
 #[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "preen", "undo", "salvage"]).multiple(true))]
 pub struct AofCheck {
-    /// An appendonlydir, its manifest, one append-only file, or a server's directory
+    /// An appendonlydir, its manifest, one append-only file, a server's directory, or a packed file or a tar of these; - is
+    /// standard input
     #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "man", "undo"])]
     pub paths: Vec<PathBuf>,
     /// List the timestamps, where they are, and how many commands follow each

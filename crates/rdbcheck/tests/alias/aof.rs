@@ -1,14 +1,15 @@
 //! `redis-check-aof` and `valkey-check-aof`, on the 223 crafted inputs and what the tools said of each (`cases.tsv`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, io};
 
+use testkit::folder::{self, alone};
 use testkit::server::{Product, require};
 
-use super::{Links, Ran, TestResult, alone, copy, testdata};
+use super::{Links, Ran, TestResult, testdata};
 
 const TOOLS: [(&str, &str, Product); 2] =
     [("redis-check-aof", "8.6.3", Product::Redis86), ("valkey-check-aof", "vk9.1.2", Product::Valkey91)];
@@ -33,7 +34,7 @@ impl Case {
 
     /// A copy of the input in a folder, and the file that the tool is given.
     fn copy_to(&self, folder: &Path) -> io::Result<PathBuf> {
-        copy(&testdata().join("aof/cases").join(&self.id), folder)?;
+        folder::copy(&testdata().join("aof/cases").join(&self.id), folder)?;
         Ok(folder.join(&self.argument))
     }
 }
@@ -59,21 +60,10 @@ fn analyzed(out: &str) -> [String; 2] {
     })
 }
 
-/// Every file below a folder, and what is in it.
-fn contents(folder: &Path) -> io::Result<HashMap<PathBuf, Vec<u8>>> {
-    let mut all = HashMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if let Ok(name) = path.strip_prefix(folder) {
-                all.insert(name.to_owned(), fs::read(&path)?);
-            }
-        }
-    }
-    Ok(all)
+/// Every file below a folder by its path in it, and what is in it.
+fn contents(root: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let inside = |path: PathBuf| path.strip_prefix(root).map_or(path.clone(), Path::to_owned);
+    Ok(folder::files(root)?.into_iter().map(|(path, bytes)| (inside(path), bytes)).collect())
 }
 
 #[test]

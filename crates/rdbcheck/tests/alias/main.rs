@@ -5,25 +5,16 @@ mod rdb;
 
 use std::error::Error;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::{fs, io};
 
 use assert_cmd::Command;
 use tempfile::TempDir;
 
 type TestResult = Result<(), Box<dyn Error>>;
-
-/// A process that is being started has all open files of this one for a moment, and a cut is refused where another process
-/// has the file open for writing.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
@@ -67,21 +58,6 @@ impl Ran {
     fn has_line(&self, line: &str) -> bool {
         self.out.lines().any(|said| said == line)
     }
-}
-
-/// Copies a folder with everything in it.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &to)?;
-        } else {
-            fs::write(&to, fs::read(entry.path())?)?;
-        }
-    }
-    Ok(())
 }
 
 #[test]

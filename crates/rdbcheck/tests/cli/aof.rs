@@ -14,7 +14,6 @@ mod undo;
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +21,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::folder::{copy, files};
 
 use crate::{NOW, Ran, ran, testdata};
 
@@ -87,28 +87,4 @@ impl Copy {
         assert_eq!(found.next(), None);
         Ok(path)
     }
-}
-
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let (entry, to) = (entry?.path(), to);
-        let to = to.join(entry.file_name().unwrap_or_default());
-        if entry.is_dir() { copy(&entry, &to)? } else { fs::copy(&entry, &to).map(drop)? }
-    }
-    Ok(())
-}
-
-/// All files below a folder, with their content.
-fn files(folder: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else {
-            found.insert(path.clone(), fs::read(&path)?);
-        }
-    }
-    Ok(found)
 }

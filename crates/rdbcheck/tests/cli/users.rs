@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use testkit::rdb::{Listpack, RdbWriter};
+use testkit::resp::AofWriter;
 
 use crate::{Ran, TestResult, aof::aofcheck, ran, rdbcheck};
 
@@ -66,12 +67,12 @@ fn place(bytes: &[u8], text: &[u8]) -> Result<usize, &'static str> {
 
 /// `SELECT 0`, and `SET` of so many keys.
 fn commands(keys: usize) -> Vec<u8> {
-    let mut all = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n".to_vec();
+    let mut all = AofWriter::new();
+    all.select(0);
     for n in 0..keys {
-        let key = format!("key:{n}");
-        all.extend_from_slice(format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n$1\r\nv\r\n", key.len()).as_bytes());
+        all.record(&["SET", &format!("key:{n}"), "v"]);
     }
-    all
+    all.take()
 }
 
 const BASE: &str = "appendonlydir/appendonly.aof.1.base.rdb";

@@ -165,19 +165,10 @@ fn may_hold_head(payload: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::aof::{Grammar, Parser, Record, Step};
+    use testkit::resp::record;
     use testkit::rng::Rng;
 
     const LOOKED_AT: (usize, usize) = (64, 1 << 20);
-
-    fn record(args: &[&[u8]]) -> Vec<u8> {
-        let mut out = format!("*{}\r\n", args.len()).into_bytes();
-        for arg in args {
-            out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-            out.extend_from_slice(arg);
-            out.extend_from_slice(b"\r\n");
-        }
-        out
-    }
 
     fn arbitrary(rng: &mut Rng) -> Vec<u8> {
         let names: [&[u8]; 4] = [b"SET", b"HSET", b"set", b"DEL"];
@@ -186,7 +177,7 @@ mod tests {
             let len = *rng.pick(&[0, 1, 9, 10, 40, 99, 100, 1000, 12_345]);
             args.push(rng.bytes(len));
         }
-        record(&args.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        record(&args)
     }
 
     /// A run is what the parser finds, command by command.
@@ -232,10 +223,10 @@ mod tests {
     fn what_may_need_a_word_ends_it() {
         let mut kinds = Kinds::default();
         kinds.learn(b"SET", 0, 3);
-        let plain = record(&[b"SET", b"k", b"v"]);
+        let plain = record(&["SET", "k", "v"]);
         for odd in [
-            record(&[b"set", b"k", b"v"]),
-            record(&[b"SET", b"k", b"a\r\n*1\r\n$4\r\nPING"]),
+            record(&["set", "k", "v"]),
+            record(&["SET", "k", "a\r\n*1\r\n$4\r\nPING"]),
             b"*3\r\n$3\r\nSET\r\n$01\r\nk\r\n$1\r\nv\r\n".to_vec(),
             b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nvv\r\n".to_vec(),
             b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r".to_vec(),

@@ -218,13 +218,7 @@ mod tests {
     use crate::aof::{Grammar, Reader};
 
     fn events(commands: &[&[&str]]) -> Result<(StreamState, Vec<Option<TransactionEvent>>), ReadError> {
-        let mut data = Vec::new();
-        for command in commands {
-            data.extend_from_slice(format!("*{}\r\n", command.len()).as_bytes());
-            for arg in *command {
-                data.extend_from_slice(format!("${}\r\n{arg}\r\n", arg.len()).as_bytes());
-            }
-        }
+        let data = commands.iter().flat_map(|command| testkit::resp::record(command)).collect::<Vec<_>>();
         let mut reader = Reader::new(&data[..], Grammar::Strict);
         let mut state = StreamState::with_databases(16);
         let mut events = Vec::new();

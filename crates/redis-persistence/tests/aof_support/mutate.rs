@@ -1,5 +1,7 @@
 //! Makes small valid append-only files and damages them, from a seed.
 
+use testkit::resp::record;
+
 /// A small generator of numbers (splitmix64), so that a seed names a case for ever.
 pub struct Random(u64);
 
@@ -25,15 +27,6 @@ impl Random {
     }
 }
 
-fn command(out: &mut Vec<u8>, args: &[Vec<u8>]) {
-    out.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());
-    for arg in args {
-        out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
-    }
-}
-
 fn word(random: &mut Random) -> Vec<u8> {
     let length = [0, 1, 3, 9, 40, 200][random.below(6)];
     (0..length).map(|_| if random.below(9) == 0 { random.byte() } else { b'a' + random.byte() % 5 }).collect()
@@ -51,19 +44,19 @@ pub fn valid(random: &mut Random) -> Vec<u8> {
                 out.extend_from_slice(format!("#TS:{time}\r\n").as_bytes());
             }
             1 => {
-                command(&mut out, &[if open { b"EXEC".to_vec() } else { b"multi".to_vec() }]);
+                out.extend(record(&[if open { "EXEC" } else { "multi" }]));
                 open = !open;
             }
-            2 => command(&mut out, &[b"SELECT".to_vec(), vec![b'0' + random.byte() % 10]]),
+            2 => out.extend(record(&[&b"SELECT"[..], &[b'0' + random.byte() % 10]])),
             _ => {
                 let mut args = vec![b"SET".to_vec()];
                 args.extend((0..random.below(4)).map(|_| word(random)));
-                command(&mut out, &args);
+                out.extend(record(&args));
             }
         }
     }
     if open {
-        command(&mut out, &[b"EXEC".to_vec()]);
+        out.extend(record(&["EXEC"]));
     }
     out
 }

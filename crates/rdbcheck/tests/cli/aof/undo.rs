@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::Copy;
+use super::{Copy, files};
 use crate::TestResult;
 
 #[test]
@@ -10,7 +10,7 @@ fn it_needs_consent() -> TestResult {
     let copy = Copy::of("cases/m005-trunc-last")?;
     assert_eq!(copy.run(&["--fix", "--yes", "set"])?.code, Some(0));
     let record = copy.ending(".undo")?.to_string_lossy().into_owned();
-    let fixed = super::files(&copy.folder().join("set"))?;
+    let fixed = files(&copy.folder().join("set"))?;
 
     let run = copy.run(&["--undo", &record])?;
     assert_eq!(run.code, Some(1), "{run:?}");
@@ -18,7 +18,7 @@ fn it_needs_consent() -> TestResult {
     assert!(run.err.contains("nothing was changed: there is no terminal to ask on"), "{run:?}");
     let run = copy.run(&["--undo", &record, "--dry-run"])?;
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{run:?}");
-    assert!(super::files(&copy.folder().join("set"))? == fixed);
+    assert!(files(&copy.folder().join("set"))? == fixed);
 
     let run = copy.run(&["--json", "--undo", &record, "--yes"])?;
     crate::golden::assert_fits_the_schema(copy.folder(), &run.out)?;
@@ -45,11 +45,11 @@ fn what_is_no_record_changes_nothing() -> TestResult {
     let record = copy.ending(".undo")?;
     let text = fs::read_to_string(&record)?;
     fs::write(&record, text.replace("from=47", "from=48"))?;
-    let fixed = super::files(&copy.folder().join("set"))?;
+    let fixed = files(&copy.folder().join("set"))?;
     let run = copy.run(&["--undo", &record.to_string_lossy(), "--yes"])?;
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(run.err.contains("is no sound record of a repair: its checksum does not match"), "{run:?}");
-    assert!(super::files(&copy.folder().join("set"))? == fixed);
+    assert!(files(&copy.folder().join("set"))? == fixed);
     Ok(())
 }
 

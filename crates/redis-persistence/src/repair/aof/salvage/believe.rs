@@ -142,9 +142,8 @@ mod tests {
     use crate::aof::{Grammar, Reader};
 
     fn of(args: &[&str]) -> Option<Kind> {
-        let mut data = format!("*{}\r\n", args.len());
-        args.iter().for_each(|arg| data.push_str(&format!("${}\r\n{arg}\r\n", arg.len())));
-        let mut reader = Reader::new(data.as_bytes(), Grammar::Strict);
+        let data = testkit::resp::record(args);
+        let mut reader = Reader::new(&data[..], Grammar::Strict);
         reader.next_record().ok().flatten().map(|record| kind(&record))
     }
 
