@@ -10,6 +10,7 @@ mod options;
 #[cfg(feature = "packed")]
 mod packed;
 mod pipes;
+mod readme;
 mod salvage;
 mod servers;
 mod stats;

@@ -11,6 +11,9 @@ use crate::verify::sink::Place;
 /// Different names that are remembered to notice one that comes twice.
 const MOST_NAMES: usize = 256;
 
+/// As much of a value as is looked at and quoted, in bytes.
+const MOST_TEXT: usize = 160;
+
 /// What the AUX fields said.
 #[derive(Debug, Default)]
 pub(super) struct Aux {
@@ -42,7 +45,7 @@ impl RdbVerifier {
         if !REPEATED.contains(&key) && self.aux.names.len() < MOST_NAMES && !self.aux.names.insert(name_text.clone()) {
             self.findings.add(Code::RdbAuxDuplicate, place, || format!("AUX field {key:?} comes twice"));
         }
-        let text = String::from_utf8_lossy(&value_text[..value_text.len().min(64)]).into_owned();
+        let text = String::from_utf8_lossy(&value_text[..value_text.len().min(MOST_TEXT)]).into_owned();
         let number = text.parse::<i64>().ok();
         let long = matches!(value.body, Body::Long { .. });
         let implausible = match key {
@@ -68,7 +71,8 @@ impl RdbVerifier {
             }
             "%salvaged" => {
                 self.findings.add(Code::RdbContentUnproven, place, || {
-                    format!("the file was salvaged from a damaged one ({text}): its checksum is true, its content is unproven")
+                    let how = text.escape_debug();
+                    format!("the file was salvaged from a damaged one ({how}): its checksum is true, its content is unproven")
                 });
                 false
             }

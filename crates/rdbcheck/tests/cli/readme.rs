@@ -1,0 +1,34 @@
+//! The README's examples: what it shows is what the commands print.
+
+use std::fs;
+
+use testkit::folder::copy;
+
+use crate::aof::aofcheck;
+use crate::{TestResult, ran, rdbcheck, testdata};
+
+/// The block under a prompt with that command, without its indentation.
+fn shown(command: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let readme = fs::read_to_string(testdata().join("../README.md"))?;
+    let prompt = format!("    $ {command}\n");
+    let (_, block) = readme.split_once(&prompt).ok_or_else(|| format!("no {command} in the README"))?;
+    Ok(block.lines().map_while(|line| line.strip_prefix("    ")).fold(String::new(), |all, line| all + line + "\n"))
+}
+
+#[test]
+fn the_report_of_a_damaged_dump() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    fs::copy(testdata().join("broken/zero-page.rdb"), folder.path().join("zero-page.rdb"))?;
+    let run = ran(rdbcheck(&["zero-page.rdb"]).current_dir(folder.path()).output())?;
+    assert_eq!(run.out, shown("rdbcheck zero-page.rdb")?);
+    Ok(())
+}
+
+#[test]
+fn the_report_of_a_set() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    copy(&testdata().join("aof/sets/redis-8.6-timestamps-preamble"), &folder.path().join("redis"))?;
+    let run = ran(aofcheck(folder.path(), &["redis"]).output())?;
+    assert_eq!(run.out, shown("aofcheck redis")?);
+    Ok(())
+}
