@@ -29,7 +29,7 @@ pub use salvage::Salvage;
 #[command(override_usage = "rdbcheck [OPTIONS] FILE...", after_help = EXAMPLES)]
 pub struct RdbCheck {
     /// RDB files, also in gzip, zstd, lz4 or xz, and tars of them; - is standard input
-    #[arg(value_name = "FILE", required_unless_present_any = ["explain", "completions", "man", "fix"])]
+    #[arg(value_name = "FILE", required_unless_present_any = ["explain", "completions", "man", "brief", "fix"])]
     pub files: Vec<PathBuf>,
     /// What both commands take.
     #[command(flatten)]
@@ -134,8 +134,11 @@ pub struct Common {
     /// Print the manual page, for man -l -
     #[arg(long, help_heading = "Other")]
     pub man: bool,
-    /// Print this
-    #[arg(short, long, help_heading = "Other", action = ArgAction::Help)]
+    /// Print the options that are used most
+    #[arg(short = 'h', help_heading = "Other")]
+    pub brief: bool,
+    /// Print all options, with examples
+    #[arg(long, help_heading = "Other", action = ArgAction::Help)]
     help: Option<bool>,
     /// Print the version
     #[arg(short = 'V', long, help_heading = "Other", action = ArgAction::Version)]

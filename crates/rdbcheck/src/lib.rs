@@ -17,6 +17,7 @@ pub mod aofcheck;
 pub mod archive;
 pub mod args;
 pub mod ask;
+pub mod brief;
 pub mod ends;
 pub mod entry;
 pub mod escape;

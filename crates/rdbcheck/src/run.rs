@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory;
 
 use crate::args::{Common, Format, RdbCheck};
+use crate::brief;
 use crate::entry::Entry;
 use crate::escape;
 use crate::exit::Exit;
@@ -115,7 +116,7 @@ pub(crate) fn checked(tool: &str, common: &Common, entry: &Entry, output: &mut O
     output.show(entry);
 }
 
-/// `--explain`, `--man` and `--completions`, which check nothing.
+/// `--explain`, `-h`, `--man` and `--completions`, which check nothing.
 pub(crate) fn instead_of_checking<C: CommandFactory>(tool: &str, common: &Common) -> Option<Exit> {
     let text = if let Some(name) = &common.explain {
         match explain(name) {
@@ -125,6 +126,8 @@ pub(crate) fn instead_of_checking<C: CommandFactory>(tool: &str, common: &Common
                 return Some(Exit::Unreadable);
             }
         }
+    } else if common.brief {
+        brief::help::<C>().into_bytes()
     } else if common.man {
         let mut page = Vec::new();
         if let Err(error) = clap_mangen::Man::new(C::command()).render(&mut page) {

@@ -18,7 +18,7 @@ use crate::units;
 pub struct AofCheck {
     /// An appendonlydir, its manifest, one append-only file, a server's directory, or a packed file or a tar of these; - is
     /// standard input
-    #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "man", "undo"])]
+    #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "man", "brief", "undo"])]
     pub paths: Vec<PathBuf>,
     /// List the timestamps, where they are, and how many commands follow each
     #[arg(long, help_heading = "Checks", conflicts_with = "change")]
@@ -44,8 +44,7 @@ pub struct Repair {
     /// The same, and take back what was written after that time: Unix seconds, or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = units::time_ms, allow_hyphen_values = true)]
     pub truncate_to_timestamp: Option<i64>,
-    /// Mend unasked what an interrupted write leaves (a torn last command, zeros at the end, an open transaction, a manifest
-    /// without its last line end), and nothing if there is other damage: for use at every start, before the server
+    /// Mend unasked what an interrupted write leaves, and nothing if there is other damage: for every start of a server
     #[arg(long, conflicts_with_all = ["fix", "truncate_to_timestamp", "yes", "file"])]
     pub preen: bool,
     /// Take a repair back, by the record that it left

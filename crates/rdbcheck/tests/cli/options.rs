@@ -3,7 +3,8 @@
 use redis_persistence::verify::Code;
 use serde_json::Value;
 
-use crate::{TestResult, ran, rdbcheck, run};
+use crate::aof::aofcheck;
+use crate::{TestResult, ran, rdbcheck, run, testdata};
 
 const SOUND: &str = "redis-6.2-lfu.rdb";
 const UNSUMMED: &str = "../broken/checksum-off.rdb";
@@ -15,12 +16,18 @@ fn first(text: &str) -> &str {
 }
 
 #[test]
-fn help_fits_a_screen_and_says_how_it_ends() -> TestResult {
+fn help_fits_a_screen_or_lists_all_and_says_how_it_ends() -> TestResult {
+    let folder = testdata();
+    for short in [run(&["-h"])?, ran(aofcheck(&folder, &["-h"]).output())?] {
+        assert_eq!((short.code, short.err.as_str()), (Some(0), ""));
+        assert!(short.out.lines().count() <= 36 && short.out.lines().all(|line| line.len() <= 100), "{}", short.out);
+        for part in ["--salvage <OUT", "--help ", "Examples:\n  ", "Exit codes: 0 sound"] {
+            assert!(short.out.contains(part), "{part} in {}", short.out);
+        }
+    }
     let long = run(&["--help"])?;
     assert_eq!((long.code, long.err.as_str()), (Some(0), ""));
-    assert_eq!(run(&["-h"])?, long);
-    assert!(long.out.lines().count() <= 76, "{}", long.out);
-    for part in ["rdbcheck dump.rdb\n", "rdbcheck --json", "0 sound", "3 cannot be judged"] {
+    for part in ["--duplicate-memory", "rdbcheck dump.rdb\n", "rdbcheck --json", "0 sound", "3 cannot be judged"] {
         assert!(long.out.contains(part), "{part}");
     }
     assert_eq!(run(&["--version"])?.out, concat!("rdbcheck ", env!("CARGO_PKG_VERSION"), "\n"));
