@@ -148,7 +148,7 @@ fn now_decides_what_is_past() -> TestResult {
         // An option that is given twice is an error.
         assert_eq!(run?.code, Some(2));
         let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rdbcheck"))
-            .current_dir(crate::testdata().join("rdb"))
+            .current_dir(testdata().join("rdb"))
             .args(["--json", "--now", now, file])
             .output()?;
         let document: Value = serde_json::from_slice(&output.stdout)?;
