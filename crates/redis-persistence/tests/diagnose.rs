@@ -133,7 +133,7 @@ fn compressed_or_packed() {
 
 #[test]
 fn pages_and_texts() -> TestResult {
-    says(&rdb(b"<!DOCTYPE html><html><title>404 Not Found</title>"), CauseCode::ErrorPage, &["404 Not Found"]);
+    says(&rdb(b"<!DOCTYPE html><html><title>404\nNot Found</title>"), CauseCode::ErrorPage, &["404 Not Found"]);
     says(&rdb(b"{\"error\":{\"message\":\"expired\"}}"), CauseCode::ErrorPage, &["JSON", "expired"]);
     says(&rdb(b"maxmemory 100mb\nsave 60 1\n"), CauseCode::Text, &["text"]);
     says(&rdb(&[0x99; 40]), CauseCode::NoKnownKind, &["none of the files"]);

@@ -19,6 +19,11 @@ struct Seeds {
 }
 
 impl Seeds {
+    fn add_rdb(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.add(&["rdb_slice", "rdb_push", "writer"], bytes)?;
+        self.add(&["repair"], &[&[2], bytes].concat())
+    }
+
     fn add(&mut self, targets: &[&str], bytes: &[u8]) -> io::Result<()> {
         if bytes.len() > LARGEST {
             return Ok(());
@@ -32,8 +37,6 @@ impl Seeds {
         Ok(())
     }
 }
-
-const RDB: [&str; 3] = ["rdb_slice", "rdb_push", "writer"];
 
 fn main() -> io::Result<()> {
     let folder = std::env::args_os().nth(1).ok_or_else(|| io::Error::other("which folder?"))?;
@@ -62,7 +65,7 @@ fn from_testdata(seeds: &mut Seeds, folder: &Path) -> io::Result<()> {
         let bytes = fs::read(&path)?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         match path.extension().and_then(|text| text.to_str()) {
-            Some("rdb") => seeds.add(&RDB, &bytes)?,
+            Some("rdb") => seeds.add_rdb(&bytes)?,
             Some("aof") => seeds.add(&["resp"], &bytes)?,
             Some("manifest") => seeds.add(&["manifest"], &bytes)?,
             _ => continue,
@@ -87,8 +90,7 @@ fn from_testdata(seeds: &mut Seeds, folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     seeds.add(&["aof_dir"], &folder_seed)?;
-    seeds.add(&["repair"], &[&[0], &folder_seed[..]].concat())?;
-    seeds.add(&["repair"], &[&[1], &folder_seed[..]].concat())
+    [0, 1, 3].iter().try_for_each(|kind| seeds.add(&["repair"], &[&[*kind], &folder_seed[..]].concat()))
 }
 
 fn whole_files(seeds: &mut Seeds) -> io::Result<()> {
@@ -98,10 +100,10 @@ fn whole_files(seeds: &mut Seeds) -> io::Result<()> {
             let mut rng = Rng::new(seed);
             let file = File::arbitrary(&mut rng, family, version, 20);
             let file = file.encode();
-            seeds.add(&RDB, &file.bytes)?;
+            seeds.add_rdb(&file.bytes)?;
             let damage = *rng.pick(&Damage::ALL);
             if let Some(damaged) = damage.apply(&file, &mut rng, true) {
-                seeds.add(&RDB, &damaged.bytes)?;
+                seeds.add_rdb(&damaged.bytes)?;
             }
         }
     }

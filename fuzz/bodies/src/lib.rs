@@ -24,6 +24,8 @@ mod rdb;
 #[cfg(unix)]
 mod repair;
 mod report;
+#[cfg(unix)]
+mod salvage;
 mod writer;
 
 pub use aof::{manifest, resp};

@@ -15,7 +15,7 @@ use crate::report::{check_answers, check_report};
 use crate::three_ways::{Dribble, assert_same, verify_all, walk_push, walk_reader, walk_slice};
 
 /// Limits that a small file can reach.
-fn tight() -> Limits {
+pub(crate) fn tight() -> Limits {
     Limits { inline_bytes: 8, packed_bytes: 64, templates: 2, duplicate_bytes: 128 }
 }
 

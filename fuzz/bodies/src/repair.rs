@@ -11,16 +11,23 @@ use redis_persistence::repair::{ApplyOptions, Cut, Loss, Plan, Rewrite, Seen, Se
 
 use crate::aof_dir::files_of;
 use crate::bytes::Choices;
+use crate::salvage;
 
 const NAMES: [&str; 4] = ["a.manifest", "a.1.incr.aof", "a.2.incr.aof", "a.3.incr.aof"];
 
-/// A byte that chooses, and either steps for any files, or a folder of append-only files to be planned for.
+/// A byte that chooses, and either steps for any files, a folder of append-only files to be planned for or to be salvaged, or
+/// an RDB to be salvaged.
 pub fn repair(data: &[u8]) {
-    let folder = tempfile::tempdir().expect("a folder for the files");
     let mut choices = Choices(data);
-    match choices.byte() % 2 {
+    let kind = choices.byte() % 4;
+    if kind == 2 {
+        return salvage::rdb(choices.0);
+    }
+    let folder = tempfile::tempdir().expect("a folder for the files");
+    match kind {
         0 => any_steps(choices, folder.path()),
-        _ => planned(choices.0, folder.path()),
+        1 => planned(&written(choices.0, folder.path()), folder.path()),
+        _ => salvage::aof(&written(choices.0, folder.path()), folder.path()),
     }
 }
 
@@ -89,9 +96,8 @@ fn step(path: &Path, what: u8, place: usize, content: &[u8]) -> (Option<Step>, O
     }
 }
 
-/// Plans for each set that a folder holds. What is planned can be done, is enough if it says so, and undone leaves all as
-/// it was.
-fn planned(data: &[u8], root: &Path) {
+/// Writes the files of a folder; answers what each holds.
+fn written(data: &[u8], root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut old = BTreeMap::new();
     for (name, content) in files_of(data) {
         let path = root.join(name);
@@ -99,6 +105,12 @@ fn planned(data: &[u8], root: &Path) {
         fs::write(&path, content).expect("it can be written");
         old.insert(path, content.to_vec());
     }
+    old
+}
+
+/// Plans for each set that a folder holds. What is planned can be done, is enough if it says so, and undone leaves all as
+/// it was.
+fn planned(old: &BTreeMap<PathBuf, Vec<u8>>, root: &Path) {
     // To look who has a file open takes longer than all the rest.
     let options = ApplyOptions { force_live: true, ..ApplyOptions::default() };
     for path in ["s", "s/d/a.manifest", "s/a"].map(|path| root.join(path)) {
@@ -114,7 +126,7 @@ fn planned(data: &[u8], root: &Path) {
             let again = planned_again(&path, &fix);
             assert!(again.is_empty() && again.sufficient(), "{again:?} is left after {plan:?}");
             undo(&applied.record, &options, &mut |_| ()).expect("nothing stands in the way");
-            for (path, content) in &old {
+            for (path, content) in old {
                 assert_eq!(fs::read(path).ok().as_ref(), Some(content), "{} after it was undone", path.display());
             }
         }

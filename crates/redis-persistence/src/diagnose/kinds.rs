@@ -69,7 +69,8 @@ pub(super) fn page_says(head: &[u8]) -> Option<String> {
     let between = |open: &str, close: &str| {
         let start = text.find(open)? + open.len();
         let end = text[start..].find(close)?;
-        Some(text[start..start + end].trim().chars().take(100).collect::<String>())
+        let said = text[start..start + end].trim().chars().take(100);
+        Some(said.map(|c| if c.is_control() { ' ' } else { c }).collect::<String>())
     };
     [("<Code>", "</Code>"), ("<title>", "</title>"), ("<TITLE>", "</TITLE>"), ("\"message\":\"", "\"")]
         .iter()

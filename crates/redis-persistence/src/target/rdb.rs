@@ -125,6 +125,7 @@ impl Case<'_> {
         }
         for (name, tallied) in &self.facts.engines {
             if !self.settings.modules.iter().any(|module| module == name || module == "*") {
+                let name = name.escape_debug();
                 self.refuses(Reason::Engine, tallied, format!("{target} has no engine {name} for functions"));
             }
         }
