@@ -1,0 +1,188 @@
+//! A set as it was found: its files and their roles, what lies about, and what the next start would do.
+
+use std::path::PathBuf;
+
+use super::Node;
+use crate::aof::Manifest;
+use crate::aof::manifest::{Entry, ManifestError};
+
+/// Everything that lies around one append-only file or one set of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AofSet {
+    /// The folder of the parts.
+    pub root: PathBuf,
+    /// One file, or several under a manifest.
+    pub shape: Shape,
+    /// The `appendfilename` of the server, as the names tell; empty where they do not.
+    pub prefix: Vec<u8>,
+    /// The manifest.
+    pub manifest: Option<ManifestFile>,
+    /// The files: base, incremental files in the order of loading, then history, the manifest itself, orphans. The only
+    /// one of a single file is a base.
+    pub parts: Vec<Part>,
+    /// A file of the prefix's name in the server's directory, as servers before 7.0 wrote it.
+    pub old_style: Option<OldStyle>,
+    /// What an interrupted rewrite, or one that is going on, left.
+    pub temporaries: Vec<Temporary>,
+    /// What the next server start would do.
+    pub next_start: NextStart,
+    /// What else is worth a word.
+    pub notes: Vec<SetNote>,
+}
+
+impl AofSet {
+    pub(super) fn new(root: PathBuf, prefix: Vec<u8>) -> Self {
+        Self {
+            root,
+            shape: Shape::MultiPart,
+            prefix,
+            manifest: None,
+            parts: Vec::new(),
+            old_style: None,
+            temporaries: Vec::new(),
+            next_start: NextStart::LoadsFile,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// The shape of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// One file, old-style, or one part of a set by itself.
+    Single,
+    /// Files under a manifest, or a folder for them.
+    MultiPart,
+}
+
+/// A manifest that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ManifestFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its size.
+    pub size: u64,
+    /// Its bytes, at most 16 MiB of them.
+    pub bytes: Vec<u8>,
+    /// The lines that a server would take.
+    pub manifest: Manifest,
+    /// The lines that a server would not; with one of these it does not start.
+    pub errors: Vec<ManifestError>,
+}
+
+/// What a file is in its set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// What the rest builds on; also a single file.
+    Base,
+    /// Commands since the base or the file before.
+    Incr,
+    /// Waits to be deleted.
+    History,
+    /// The manifest.
+    Manifest,
+    /// Named like a part, but no line lists it.
+    Orphan,
+}
+
+impl Role {
+    /// The name that reports use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Incr => "incr",
+            Self::History => "history",
+            Self::Manifest => "manifest",
+            Self::Orphan => "orphan",
+        }
+    }
+
+    /// Whether servers load it.
+    #[must_use]
+    pub fn is_loaded(self) -> bool {
+        matches!(self, Self::Base | Self::Incr)
+    }
+}
+
+/// One file of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Part {
+    /// What it is.
+    pub role: Role,
+    /// Its name in the set; of a single file, its file name.
+    pub name: Vec<u8>,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What lies there; `None` for nothing.
+    pub node: Option<Node>,
+    /// Its line in the manifest.
+    pub entry: Option<Entry>,
+}
+
+impl Part {
+    /// Its size, if it is a regular file.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        if let Some(Node::File(size)) = self.node { Some(size) } else { None }
+    }
+}
+
+/// An old-style file beside a folder of parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldStyle {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its size.
+    pub size: u64,
+    /// Whether the next start moves it into the folder and loads it. Otherwise it is ignored.
+    pub migrates: bool,
+}
+
+/// A temporary file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Temporary {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its size.
+    pub size: u64,
+}
+
+/// What a server would do at its next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NextStart {
+    /// Loads the single file. As the old-style file of its server, Redis from 7.0 on moves it into a folder first.
+    LoadsFile,
+    /// Loads what the manifest lists.
+    LoadsManifest,
+    /// Moves the old-style file into the folder, as the base, and loads it.
+    Migrates,
+    /// Starts empty, without a word, and writes new files: a new base over a file of that name, commands behind whatever a
+    /// file of that name holds.
+    Empty {
+        /// The base that is replaced, if there is one of that name.
+        overwrites: Option<Vec<u8>>,
+        /// The incremental file that is appended to, if there is one of that name.
+        appends: Option<Vec<u8>>,
+    },
+    /// Refuses, for the manifest or for a file that is not there.
+    Refuses,
+}
+
+/// What else was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SetNote {
+    /// More than one manifest lies in the folder; this one was not looked at.
+    OtherManifest(Vec<u8>),
+    /// The single file is listed by a manifest beside it.
+    PartOfSet(PathBuf),
+    /// A folder could not be listed, so orphans and temporaries in it are not known.
+    Unlisted(PathBuf),
+    /// An orphan of the name that the next rewrite gives to a file: it is emptied then.
+    NextName(Vec<u8>),
+}

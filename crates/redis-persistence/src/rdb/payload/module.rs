@@ -1,0 +1,53 @@
+//! What modules write: the id of a type, and the items of their streams.
+//!
+//! ```text
+//! id, 64 bits: nine characters of six bits, then ten bits of version
+//! ```
+
+use std::fmt;
+
+/// An item of a module's stream that is no string.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ModuleItem {
+    /// A signed number.
+    Signed(i64),
+    /// An unsigned number.
+    Unsigned(u64),
+    /// A 4-byte float.
+    Float(f32),
+    /// An 8-byte float.
+    Double(f64),
+    /// The end of the stream.
+    End,
+}
+
+/// The id of a module type: nine characters of six bits and ten bits of version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModuleId(pub u64);
+
+impl ModuleId {
+    /// The nine characters of the name.
+    ///
+    /// # Examples
+    /// ```
+    /// # use redis_persistence::rdb::ModuleId;
+    /// assert_eq!(ModuleId(0).name(), "AAAAAAAAA");
+    /// ```
+    #[must_use]
+    pub fn name(self) -> String {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        (0..9).map(|i| char::from(ALPHABET[(self.0 >> (58 - 6 * i) & 63) as usize])).collect()
+    }
+
+    /// The encoding version, 0 to 1023.
+    #[must_use]
+    pub fn version(self) -> u16 {
+        (self.0 & 1023) as u16
+    }
+}
+
+impl fmt::Display for ModuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (version {})", self.name(), self.version())
+    }
+}
