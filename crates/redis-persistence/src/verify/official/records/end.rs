@@ -1,0 +1,65 @@
+//! What the tools print at their end.
+
+use super::super::failure::Failure;
+use super::super::texts::type_name;
+use super::super::{Line, Outcome, Tool};
+use super::Records;
+
+impl Records<'_, '_> {
+    fn infos(&mut self) {
+        let mut infos = vec![
+            format!("[info] {} keys read", self.keys),
+            format!("[info] {} expires", self.expires),
+            format!("[info] {} already expired", self.expired),
+        ];
+        match self.tool() {
+            Tool::Redis70 => {}
+            Tool::Redis86 => infos.push(format!("[info] {} subexpires", self.subexpires)),
+            Tool::Valkey91 => {
+                infos.push(format!("[info] {} functions", self.functions));
+                if self.scripts > 0 {
+                    infos.push(format!("[info] {} lua scripts read", self.scripts));
+                }
+            }
+        }
+        for info in infos {
+            (self.print)(Line::Out(info.as_bytes()));
+        }
+    }
+
+    fn outcome(&self, sane: bool, end: u64) -> Outcome {
+        Outcome { sane, end, keys: self.keys, expires: self.expires, expired: self.expired }
+    }
+
+    pub(in crate::verify::official) fn succeeded(&mut self, end: u64) -> Outcome {
+        if self.tool() == Tool::Valkey91 {
+            self.say(end, b"Check RDB returned error code 0 (0 means success)");
+        }
+        if self.unusual.is_some() {
+            self.say(end, b"\\o/ RDB looks OK, but loading requires config 'rdb-version-check relaxed'");
+        } else {
+            self.say(end, b"\\o/ RDB looks OK! \\o/");
+        }
+        self.infos();
+        self.outcome(true, end)
+    }
+
+    pub(in crate::verify::official) fn failed(&mut self, failure: &Failure) -> Outcome {
+        let Failure { at, message, internal } = failure;
+        (self.print)(Line::Out(b"--- RDB ERROR DETECTED ---"));
+        self.say(*at, message);
+        (self.print)(Line::Out(format!("[additional info] While doing: {}", self.doing).as_bytes()));
+        if let Some(key) = &self.key {
+            (self.print)(Line::Out(&[b"[additional info] Reading key '", &key[..], b"'"].concat()));
+        }
+        if let Some(byte) = self.value_type {
+            let name = type_name(self.tool(), byte);
+            (self.print)(Line::Out(format!("[additional info] Reading type {byte} ({name})").as_bytes()));
+        }
+        self.infos();
+        if self.tool() == Tool::Valkey91 && !internal {
+            self.say(*at, b"Check RDB returned error code 1 (0 means success)");
+        }
+        self.outcome(false, *at)
+    }
+}
