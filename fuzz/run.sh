@@ -5,13 +5,14 @@
 #   fuzz/run.sh 1200 resp manifest    only these
 #
 # BIN is where the targets lie, WORK where corpora, logs and findings go: corpus/TARGET, log/TARGET, artifacts/TARGET, and
-# cpu/TARGET with the seconds of every turn.
+# cpu/TARGET with the seconds of every turn. A target with MOST findings gets no more turns.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 BIN=${BIN:-$here/target/$(rustc -vV | sed -n 's/^host: //p')/release}
 WORK=${WORK:-$here/work}
 TURN=${TURN:-120}
+MOST=${MOST:-20}
 wanted=$1
 shift
 targets=${*:-aof_dir lzf manifest packed rdb_push rdb_slice repair resp writer}
@@ -20,11 +21,16 @@ spent() {
     cat "$WORK/cpu/$1" 2>/dev/null | awk '{ sum += $1 } END { print int(sum) }'
 }
 
+findings() {
+    grep -c '^ended with' "$WORK/log/$1" 2>/dev/null || true
+}
+
 # The target with the least CPU so far that nobody is running.
 next() {
     for target in $targets; do
         seconds=$(spent "$target")
-        if [ "$seconds" -lt "$wanted" ] && ! [ -e "$WORK/lock/$target" ]; then
+        found=$(findings "$target")
+        if [ "$seconds" -lt "$wanted" ] && [ "${found:-0}" -lt "$MOST" ] && ! [ -e "$WORK/lock/$target" ]; then
             echo "$seconds $target"
         fi
     done | sort -n | sed -n '1s/.* //p'
@@ -59,5 +65,5 @@ while :; do
     turn "$target"
     rm -rf "$WORK/lock/$target"
     trap - INT TERM
-    echo "$target: $(spent "$target") s, $(grep -c '^ended with' "$WORK/log/$target" || true) findings"
+    echo "$target: $(spent "$target") s, $(findings "$target") findings"
 done

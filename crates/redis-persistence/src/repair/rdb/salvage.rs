@@ -114,7 +114,7 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
     let (header, header_is_sound) = header(&mut input)?;
     let mut decoder = Decoder::new(input, header, &options.limits);
     let mut found = Collected::new(options);
-    if !header_is_sound {
+    if !header_is_sound && size > 0 {
         found.gaps.push(0..HEADER.min(size));
     }
     look_ahead(&mut decoder, HEADER.min(size))?;
