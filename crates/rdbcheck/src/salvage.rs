@@ -10,7 +10,7 @@
 mod lines;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use redis_persistence::repair::rdb::salvage::{self, Loss, Plan};
@@ -26,9 +26,6 @@ use crate::progress::{Meter, When};
 use crate::redact;
 use crate::render::Output;
 use crate::run::say;
-
-/// A file that is larger is not held in memory to be mended by its checksum.
-const LARGEST_TO_MEND: u64 = 2 << 30;
 
 /// What a salvage did.
 #[derive(Debug)]
@@ -98,7 +95,7 @@ enum Content {
     /// The bytes as they are.
     Same,
     /// The bytes as they were.
-    Mended(Vec<u8>, Candidate),
+    Mended(Candidate),
     /// What is left of them.
     Left(Box<Plan>),
 }
@@ -162,14 +159,9 @@ fn content(path: &Path, report: &Report, options: &Options) -> Result<(Content, 
     if report.verdict == Verdict::Sound && report.checksum == Some(Checksum::Ok) {
         return Ok((Content::Same, file));
     }
-    if file.metadata().map_err(text)?.len() <= LARGEST_TO_MEND {
-        let mut data = fs::read(path).map_err(text)?;
-        let search = syndrome::search(&data, report, options);
-        if let Some(mended) = search.mended().cloned()
-            && mended.apply_to(&mut data)
-        {
-            return Ok((Content::Mended(data, mended), file));
-        }
+    let search = syndrome::search_in(&mut file, report, options).map_err(text)?;
+    if let Some(mended) = search.mended() {
+        return Ok((Content::Mended(mended.clone()), file));
     }
     let asked = salvage::Options { limits: options.limits.clone(), now_ms: options.now_ms };
     let plan = salvage::plan(&mut file, &asked).map_err(text)?;
@@ -180,7 +172,7 @@ impl Salvaged {
     fn note(&mut self, content: &Content) {
         match content {
             Content::Same => {}
-            Content::Mended(_, candidate) => self.mended = Some(candidate.clone()),
+            Content::Mended(candidate) => self.mended = Some(candidate.clone()),
             Content::Left(plan) => self.loss = Some(plan.loss.clone()),
         }
     }
@@ -236,25 +228,26 @@ fn write(content: &Content, file: &mut File, resp: bool, options: &Options, out:
     match content {
         Content::Left(plan) if resp => Ok(plan.write_commands(file, &asked, out)?.keys),
         Content::Left(plan) => Ok(plan.write(file, out)?.keys),
-        Content::Same if resp => {
-            let plan = salvage::plan(file, &asked)?;
-            Ok(plan.write_commands(file, &asked, out)?.keys)
-        }
-        Content::Mended(data, _) if resp => {
-            let mut data = io::Cursor::new(data);
-            let plan = salvage::plan(&mut data, &asked)?;
-            Ok(plan.write_commands(&mut data, &asked, out)?.keys)
-        }
-        Content::Same => {
-            io::Seek::rewind(file)?;
-            io::copy(file, out)?;
-            Ok(verify::file(file, options)?.counts.keys)
-        }
-        Content::Mended(data, _) => {
-            out.write_all(data)?;
-            Ok(verify::slice(data, options).counts.keys)
-        }
+        Content::Same => write_whole(file, resp, &asked, options, out),
+        Content::Mended(candidate) => write_whole(&mut candidate.over(file)?, resp, &asked, options, out),
     }
+}
+
+/// Writes a sound file.
+fn write_whole(
+    input: &mut (impl Read + Seek + Send),
+    resp: bool,
+    asked: &salvage::Options,
+    options: &Options,
+    out: &mut impl Write,
+) -> io::Result<u64> {
+    if resp {
+        return Ok(salvage::plan(input, asked)?.write_commands(input, asked, out)?.keys);
+    }
+    input.rewind()?;
+    io::copy(input, out)?;
+    input.rewind()?;
+    Ok(verify::reader(input, options)?.counts.keys)
 }
 
 /// Verifies what was written, before it gets its name.

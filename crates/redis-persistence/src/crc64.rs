@@ -30,7 +30,7 @@ const ZERO_BYTES: [u64; 64] = {
     let mut powers = [ONE >> 8; 64];
     let mut k = 1;
     while k < 64 {
-        powers[k] = multiply(powers[k - 1], powers[k - 1]);
+        powers[k] = product(powers[k - 1], powers[k - 1]);
         k += 1;
     }
     powers
@@ -102,7 +102,7 @@ impl Crc64 {
         let mut value = self.value;
         let mut left = other_len;
         while left != 0 {
-            value = multiply(value, ZERO_BYTES[left.trailing_zeros() as usize]);
+            value = product(value, ZERO_BYTES[left.trailing_zeros() as usize]);
             left &= left - 1;
         }
         Self { value: value ^ other.value }
@@ -122,18 +122,18 @@ pub fn checksum(bytes: &[u8]) -> u64 {
 }
 
 /// The product of two polynomials over GF(2) modulo the CRC's polynomial, all of them reflected.
-const fn multiply(a: u64, b: u64) -> u64 {
-    let mut product = 0;
+pub(crate) const fn product(a: u64, b: u64) -> u64 {
+    let mut sum = 0;
     let mut shifted = b;
     let mut rest = a;
     while rest != 0 {
         if rest & ONE != 0 {
-            product ^= shifted;
+            sum ^= shifted;
         }
         rest <<= 1;
         shifted = (shifted >> 1) ^ (POLYNOMIAL & (shifted & 1).wrapping_neg());
     }
-    product
+    sum
 }
 
 #[cfg(test)]

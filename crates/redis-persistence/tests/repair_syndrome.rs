@@ -1,14 +1,15 @@
 //! Repair by the checksum: short damage is undone byte for byte, longer damage never wrongly.
 //!
 //! `SYNDROME_CASES=1000` tries as many cases of each kind, instead of 60; `SYNDROME_BIG=1` among them files of up to 50 MB, which
-//! servers write.
+//! servers write, and times it with 100 to 400 MB.
 
 use std::collections::BTreeMap;
+use std::io::{Cursor, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use redis_persistence::repair::rdb::syndrome::{Outcome, Search, search};
+use redis_persistence::repair::rdb::syndrome::{Outcome, Search, search, search_in};
 use redis_persistence::verify::{self, Options, Report, Verdict};
 use testkit::rdb::{Checksum, Family, File, Key, Value};
 use testkit::rng::Rng;
@@ -261,28 +262,70 @@ fn bytes_behind_the_end_do_not_hide_it() {
     assert!(undone, "{search}");
 }
 
-/// Half of it short keys, half long strings: 50 MB.
 #[test]
-fn time_is_linear() {
+fn a_file_is_mended_without_being_held() {
+    let sound = made(Family::Redis, 11, 300);
+    let mut data = sound.clone();
+    data[1000] ^= 0x21;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("dump.rdb");
+    std::fs::write(&path, &data).expect("it can be written");
+    let mut file = std::fs::File::open(&path).expect("it is there");
+    let (report, in_memory) = judge(&data);
+    let found = search_in(&mut file, &report, &Options::default()).expect("it can be read");
+    assert_eq!(found, in_memory);
+    let mend = found.mended().expect("a single byte");
+    let mut mended = Vec::new();
+    let mut over = mend.over(&file).expect("it is the same file");
+    over.read_to_end(&mut mended).expect("it can be read");
+    assert!(mended == sound);
+    for from in [0, 998, 1000, 1001] {
+        over.seek(SeekFrom::Start(from)).expect("it can seek");
+        let mut bytes = [0; 3];
+        over.read_exact(&mut bytes).expect("it can be read");
+        assert_eq!(bytes[..], sound[usize::try_from(from).expect("small")..][..3]);
+    }
+    assert!(mend.over(Cursor::new(&sound)).is_err(), "another file");
+}
+
+/// Half of it short keys, half long strings; so many MB.
+fn large(megabytes: usize) -> Vec<u8> {
     let mut rng = Rng::new(11);
     let mut file = File::new(Family::Redis, 11);
     file.compression = false;
-    file.keys = (0..25)
-        .map(|n| Key::new(format!("long:{n}").as_bytes(), Value::String(rng.bytes(1 << 20))))
-        .chain((0..250_000).map(|n| Key::new(format!("k:{n}").as_bytes(), Value::String(vec![b'x'; 90]))))
+    file.keys = (0..megabytes / 2)
+        .map(|n| Key::new(format!("long:{n}").as_bytes(), Value::String(rng.bytes(1_000_000))))
+        .chain((0..megabytes * 5_000).map(|n| Key::new(format!("k:{n}").as_bytes(), Value::String(vec![b'x'; 90]))))
         .collect();
-    let sound = file.encode().bytes;
+    file.encode().bytes
+}
+
+#[test]
+fn time_is_linear() {
+    let sizes = if std::env::var_os("SYNDROME_BIG").is_some() { [100, 200, 400] } else { [12, 24, 48] };
     let options = Options::default();
-    let mut data = sound.clone();
-    let at = data.len() / 5;
-    data[at] ^= 1;
-    let start = Instant::now();
-    let report = verify::slice(&data, &options);
-    let verified = start.elapsed();
-    let start = Instant::now();
-    let found = search(&data, &report, &options);
-    let searched = start.elapsed();
-    println!("{} bytes: verify {verified:?}, search {searched:?}", data.len());
-    assert!(found.apply_to(&mut data) && data == sound, "{found}");
-    assert!(searched < 30 * verified.max(Duration::from_millis(10)), "verify {verified:?}, search {searched:?}");
+    let mut per_megabyte = Vec::new();
+    for megabytes in sizes {
+        let mut data = large(megabytes);
+        let sound = data.clone();
+        let at = data.len() / 5;
+        data[at] ^= 1;
+        // The best of three: other tests run beside this one.
+        let (mut verified, mut searched) = (Duration::MAX, Duration::MAX);
+        for _ in 0..3 {
+            let start = Instant::now();
+            let report = verify::slice(&data, &options);
+            verified = verified.min(start.elapsed());
+            let start = Instant::now();
+            let found = search(&data, &report, &options);
+            searched = searched.min(start.elapsed());
+            let mut mended = data.clone();
+            assert!(found.apply_to(&mut mended) && mended == sound, "{found}");
+        }
+        println!("{} bytes: verify {verified:?}, search {searched:?}", data.len());
+        assert!(searched < 30 * verified.max(Duration::from_millis(5)), "verify {verified:?}, search {searched:?}");
+        per_megabyte.push(searched / u32::try_from(megabytes).expect("small"));
+    }
+    let (first, last) = (per_megabyte[0], per_megabyte[2]);
+    assert!(last < 3 * first, "for each MB {per_megabyte:?}");
 }

@@ -9,4 +9,4 @@ mod patch;
 pub mod salvage;
 pub mod syndrome;
 
-pub use patch::KeyPlace;
+pub use patch::{KeyPlace, Patched};

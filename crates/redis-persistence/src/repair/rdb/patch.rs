@@ -1,6 +1,6 @@
-//! A file with a few bytes replaced, without a copy of it: judged, and searched for a key.
+//! A file with a few bytes replaced, without a copy of it: read, judged, and searched for a key.
 
-use std::io::Read;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::Limits;
 use crate::rdb::{Body, Payload, Role};
@@ -18,31 +18,58 @@ pub struct KeyPlace {
     pub start: u64,
 }
 
-/// A file in which the bytes from `at` on are others.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patched<'a> {
-    pub(super) data: &'a [u8],
-    pub(super) at: usize,
-    pub(super) new: &'a [u8],
+/// An input in which a few bytes are replaced by others, as many. Its own bytes stay as they are.
+#[derive(Debug)]
+pub struct Patched<'a, R> {
+    input: R,
+    at: u64,
+    new: &'a [u8],
+    pos: u64,
 }
 
-impl<'a> Patched<'a> {
-    fn input(self) -> impl Read + 'a {
-        let Self { data, at, new } = self;
-        let (head, rest) = data.split_at(at.min(data.len()));
-        head.chain(new).chain(rest.get(new.len()..).unwrap_or(&[]))
+impl<R: Read> Read for Patched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(buffer)?;
+        let (start, end) = (self.pos.max(self.at), (self.pos + n as u64).min(self.at + self.new.len() as u64));
+        let within = |at: u64, from: u64| usize::try_from(at - from).unwrap_or(usize::MAX);
+        if start < end {
+            let new = &self.new[within(start, self.at)..within(end, self.at)];
+            buffer[within(start, self.pos)..within(end, self.pos)].copy_from_slice(new);
+        }
+        self.pos += n as u64;
+        Ok(n)
+    }
+}
+
+impl<R: Seek> Seek for Patched<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.pos = self.input.seek(to)?;
+        Ok(self.pos)
+    }
+}
+
+impl<'a, R: Read + Seek + Send> Patched<'a, R> {
+    /// The bytes from `at` on are `new`; the input is rewound.
+    pub(super) fn new(mut input: R, at: u64, new: &'a [u8]) -> io::Result<Self> {
+        input.rewind()?;
+        Ok(Self { input, at, new, pos: 0 })
+    }
+
+    fn rewound(&mut self) -> io::Result<&mut Self> {
+        self.rewind()?;
+        Ok(self)
     }
 
     /// Whether the checksum fits, and the rest is as sound as this build can tell.
-    pub(super) fn is_proven(self, options: &Options) -> bool {
-        verify::reader(self.input(), options)
-            .is_ok_and(|report| report.checksum == Some(Checksum::Ok) && report.verdict != Verdict::Damaged)
+    pub(super) fn is_proven(&mut self, options: &Options) -> io::Result<bool> {
+        let report = verify::reader(self.rewound()?, options)?;
+        Ok(report.checksum == Some(Checksum::Ok) && report.verdict != Verdict::Damaged)
     }
 
     /// The key in whose record the first replaced byte lies.
-    pub(super) fn key(self, limits: &Limits) -> Option<KeyPlace> {
-        let at = self.at as u64;
-        let mut reader = Reader::with_limits(self.input(), limits.clone());
+    pub(super) fn key(&mut self, limits: &Limits) -> io::Result<Option<KeyPlace>> {
+        let at = self.at;
+        let mut reader = Reader::with_limits(self.rewound()?, limits.clone());
         let (mut db, mut key) = (0, None);
         while let Ok(Some(event)) = reader.next() {
             match &event.payload {
@@ -63,15 +90,15 @@ impl<'a> Patched<'a> {
                 _ => {}
             }
             if key.as_ref().is_some_and(|(key, _)| key.start > at) {
-                return None;
+                return Ok(None);
             }
             if event.ends_record {
                 if event.end > at {
-                    return key.map(|(key, _)| key);
+                    return Ok(key.map(|(key, _)| key));
                 }
                 key = None;
             }
         }
-        None
+        Ok(None)
     }
 }

@@ -19,27 +19,29 @@
 //! hide the end or feign one. A version below 5 has no checksum; 8 bytes behind its end then are one, and a digit of
 //! the version is what is damaged.
 //!
-//! The search is one pass in constant memory. Only what could be shown is verified, and at most 16 candidates are.
+//! The search is one pass in constant memory, over the checksum alone: the bytes are read once before it, and once for each
+//! candidate. Only what could be shown is verified, and at most 16 candidates are.
 
 mod display;
 mod walk_back;
 
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use super::patch::{KeyPlace, Patched};
-use crate::crc64::checksum;
-use crate::rdb::{Events, Payload};
-use crate::verify::{Code, Finding, Options, Report, Severity};
-use walk_back::{Burst, bursts, in_trailer};
+use crate::crc64::Crc64;
+use crate::reader::BLOCK;
+use crate::verify::{Checksum, Code, Finding, Options, Report, Severity};
+use walk_back::{Burst, Stretch, bursts, in_trailer};
 
 /// The bytes of the checksum.
-const TRAILER: usize = 8;
+const TRAILER: u64 = 8;
 /// The shortest content: signature, version and the end opcode.
-const SHORTEST: usize = 10;
+const SHORTEST: u64 = 10;
 /// How far before a break, in bytes, its cause is expected.
-const BEFORE_BREAK: usize = 4096;
+const BEFORE_BREAK: u64 = 4096;
 /// How far behind the place that is named: what is read there may be longer than its first byte.
-const BEHIND_BREAK: usize = 16;
+const BEHIND_BREAK: u64 = 16;
 /// More bytes than this, in the trailer alone, and it is not held for a damaged trailer.
 const LONGEST_IN_TRAILER: u32 = 4;
 /// How many candidates are kept, and of those how many are verified. Chance is expected to make up less than two.
@@ -109,6 +111,20 @@ impl Candidate {
             _ => false,
         }
     }
+
+    /// The mended file, read from the damaged one that was searched.
+    ///
+    /// # Errors
+    /// If the input fails, or does not hold the [`old`](Self::old) bytes.
+    pub fn over<R: Read + Seek + Send>(&self, mut input: R) -> io::Result<Patched<'_, R>> {
+        let mut old = vec![0; self.old.len()];
+        input.seek(SeekFrom::Start(self.offset))?;
+        input.read_exact(&mut old)?;
+        if old != self.old {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is not the one that was searched"));
+        }
+        Patched::new(input, self.offset, &self.new)
+    }
 }
 
 impl Search {
@@ -145,20 +161,30 @@ impl Search {
 /// ```
 #[must_use]
 pub fn search(data: &[u8], report: &Report, options: &Options) -> Search {
-    let near = near_break(data.len(), report);
-    let outcome = match trailers(data, options) {
+    let nothing = Search { range: 0..data.len() as u64, near_break: None, outcome: Outcome::NotFound };
+    // Memory does not fail.
+    search_in(&mut Cursor::new(data), report, options).unwrap_or(nothing)
+}
+
+/// The same for an input of which any place can be read, such as a file; it is read from its start, and none of it is held.
+///
+/// # Errors
+/// If the input fails.
+pub fn search_in(input: &mut (impl Read + Seek + Send), report: &Report, options: &Options) -> io::Result<Search> {
+    let size = input.seek(SeekFrom::End(0))?;
+    let near = near_break(size, report);
+    let outcome = match trailers(input, size, report)? {
         Trailers::None => Outcome::NoChecksum,
         Trailers::Fits => Outcome::ChecksumFits,
         Trailers::At(trailers) => {
             let offsets = trailers.iter().map(|t| t.at + TRAILER).sum();
             let near = near.clone().unwrap_or(0..0);
-            let mut found = Found { data, offsets, near, bursts: Vec::new(), others: 0 };
-            trailers.iter().for_each(|trailer| found.search(trailer));
-            found.judge(options).unwrap_or_else(|| nothing(report))
+            let mut found = Found { offsets, near, bursts: Vec::new(), others: 0 };
+            trailers.iter().for_each(|trailer| found.search(trailer, options.threads()));
+            found.judge(input, options)?.unwrap_or_else(|| nothing(report))
         }
     };
-    let wide = |range: Range<usize>| range.start as u64..range.end as u64;
-    Search { range: wide(0..data.len()), near_break: near.map(wide), outcome }
+    Ok(Search { range: 0..size, near_break: near, outcome })
 }
 
 /// What it means that there is no candidate at all.
@@ -178,11 +204,11 @@ fn nothing(report: &Report) -> Outcome {
 }
 
 /// The offsets at which the cause of the first break may begin.
-fn near_break(len: usize, report: &Report) -> Option<Range<usize>> {
+fn near_break(len: u64, report: &Report) -> Option<Range<u64>> {
     let broken = |f: &&Finding| f.severity == Severity::Error && f.code != Code::RdbChecksumMismatch;
     let finding = report.findings.iter().find(broken)?;
-    let start = usize::try_from(finding.start).ok()?.min(len);
-    let failed_at = usize::try_from(finding.failed_at).ok()?.clamp(start, len);
+    let start = finding.start.min(len);
+    let failed_at = finding.failed_at.clamp(start, len);
     let around = match finding.code {
         // The thing that promises more than there is.
         Code::RdbTruncated => start.saturating_sub(BEFORE_BREAK)..start.saturating_add(BEFORE_BREAK),
@@ -197,7 +223,7 @@ fn near_break(len: usize, report: &Report) -> Option<Range<usize>> {
 
 /// A place where the checksum may lie.
 struct Trailer {
-    at: usize,
+    at: u64,
     syndrome: u64,
 }
 
@@ -207,69 +233,75 @@ enum Trailers {
     At(Vec<Trailer>),
 }
 
-fn trailers(data: &[u8], options: &Options) -> Trailers {
-    let last = data.len().checked_sub(TRAILER).filter(|at| *at >= SHORTEST);
-    let places = match end_of_records(data, options) {
-        Some((at, version)) if version < 5 => [Some(at).filter(|at| data.len() - at == TRAILER), None],
-        Some((at, _)) => [Some(at), last.filter(|last| *last > at)],
+fn trailers(input: &mut (impl Read + Seek), size: u64, report: &Report) -> io::Result<Trailers> {
+    let last = size.checked_sub(TRAILER).filter(|at| *at >= SHORTEST);
+    let end = report.rdb.as_ref().and_then(|rdb| rdb.trailing).map_or(size, |(at, _)| at);
+    // Whether the walk came to the end of the records; a version without a checksum has its end there.
+    let places = match report.checksum {
+        Some(Checksum::Absent) => [Some(end).filter(|at| size - at == TRAILER), None],
+        Some(_) => [end.checked_sub(TRAILER), last.filter(|last| last + TRAILER > end)],
         None => [last, None],
     };
+    let (mut crc, mut pos) = (Crc64::new(), 0);
     let mut trailers = Vec::new();
+    input.rewind()?;
     for at in places.into_iter().flatten() {
-        let Some((content, stored)) = data.split_at_checked(at).and_then(|(c, rest)| Some((c, rest.first_chunk()?)))
-        else {
-            continue;
-        };
-        let stored = u64::from_le_bytes(*stored);
-        match checksum(content) ^ stored {
+        crc = checksum_on(input, crc, at - pos)?;
+        let mut stored = 0_u64.to_le_bytes();
+        input.read_exact(&mut stored)?;
+        input.seek(SeekFrom::Start(at))?;
+        pos = at;
+        let stored = u64::from_le_bytes(stored);
+        match crc.value() ^ stored {
             _ if stored == 0 => {}
-            0 => return Trailers::Fits,
+            0 => return Ok(Trailers::Fits),
             syndrome => trailers.push(Trailer { at, syndrome }),
         }
     }
-    if trailers.is_empty() { Trailers::None } else { Trailers::At(trailers) }
+    Ok(if trailers.is_empty() { Trailers::None } else { Trailers::At(trailers) })
 }
 
-/// Where the walk found the end of the records, and the version; `None` if it broke off before.
-fn end_of_records(data: &[u8], options: &Options) -> Option<(usize, u32)> {
-    let mut version = 0;
-    for event in Events::with_limits(data, options.limits.clone()) {
-        let event = event.ok()?;
-        match event.payload {
-            Payload::Header(header) => version = header.version,
-            Payload::Eof => return Some((usize::try_from(event.end).ok()?, version)),
-            _ => {}
-        }
+/// Takes the next bytes of the input into a checksum.
+fn checksum_on(input: &mut impl Read, mut crc: Crc64, len: u64) -> io::Result<Crc64> {
+    let mut block = vec![0; BLOCK];
+    let mut left = len;
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
+        input.read_exact(&mut block[..most])?;
+        crc.update(&block[..most]);
+        left -= most as u64;
     }
-    None
+    Ok(crc)
 }
 
 /// The changes that were met.
-struct Found<'a> {
-    data: &'a [u8],
+struct Found {
     /// How many offsets are searched.
-    offsets: usize,
-    near: Range<usize>,
+    offsets: u64,
+    near: Range<u64>,
     bursts: Vec<(Burst, f64, bool)>,
     others: u64,
 }
 
-impl Found<'_> {
-    fn search(&mut self, trailer: &Trailer) {
+impl Found {
+    fn search(&mut self, trailer: &Trailer, threads: usize) {
         let burst = in_trailer(trailer.syndrome, trailer.at);
         if burst.len() <= LONGEST_IN_TRAILER {
             self.keep(burst, TRAILER, true);
         }
-        let (far, near) = (longest(self.offsets), longest(self.near.len()));
-        let (start, end) = (self.near.start.min(trailer.at), self.near.end.min(trailer.at));
-        let stretches = [(0..start, far), (start..end, near.max(far)), (end..trailer.at, far)];
-        bursts(trailer.syndrome, &stretches, |burst| {
-            let range = if self.near.contains(&burst.at) { self.near.len() } else { self.offsets };
-            self.keep(burst, range, false);
-        });
+        let near = self.near.start.min(trailer.at)..self.near.end.min(trailer.at);
+        let (far_len, near_len) = (longest(self.offsets), longest(self.near.end - self.near.start));
+        for (offsets, longest) in
+            [(near.end..trailer.at, far_len), (near.clone(), near_len.max(far_len)), (0..near.start, far_len)]
+        {
+            for burst in bursts(trailer.syndrome, trailer.at, &Stretch { offsets, longest }, threads) {
+                let range = if self.near.contains(&burst.at) { self.near.end - self.near.start } else { self.offsets };
+                self.keep(burst, range, false);
+            }
+        }
     }
 
-    fn keep(&mut self, burst: Burst, range: usize, trailer: bool) {
+    fn keep(&mut self, burst: Burst, range: u64, trailer: bool) {
         if self.bursts.len() == MOST_KEPT {
             self.others += 1;
         } else {
@@ -278,25 +310,26 @@ impl Found<'_> {
     }
 
     /// Verifies what was met. `None` if nothing passes.
-    fn judge(mut self, options: &Options) -> Option<Outcome> {
+    fn judge(mut self, input: &mut (impl Read + Seek + Send), options: &Options) -> io::Result<Option<Outcome>> {
         self.bursts.sort_by(|a, b| a.1.total_cmp(&b.1));
         self.others += self.bursts.len().saturating_sub(MOST_VERIFIED) as u64;
         let mut candidates = Vec::new();
         for &(burst, odds, trailer) in self.bursts.iter().take(MOST_VERIFIED) {
-            let old = &self.data[burst.at..burst.at + burst.len() as usize];
+            let mut old = vec![0; burst.len() as usize];
+            input.seek(SeekFrom::Start(burst.at))?;
+            input.read_exact(&mut old)?;
             let new: Vec<u8> = old.iter().zip(burst.pattern.to_le_bytes()).map(|(old, change)| old ^ change).collect();
-            let patched = Patched { data: self.data, at: burst.at, new: &new };
-            if patched.is_proven(options) {
-                let key = patched.key(&options.limits);
-                let (offset, old) = (burst.at as u64, old.to_vec());
-                candidates.push(Candidate { offset, old, new, key, odds, trailer });
+            let mut patched = Patched::new(&mut *input, burst.at, &new)?;
+            if patched.is_proven(options)? {
+                let key = patched.key(&options.limits)?;
+                candidates.push(Candidate { offset: burst.at, old, new, key, odds, trailer });
             }
         }
         let provable = candidates.iter().filter(|c| c.odds < MOST_LIKELY).count();
         if provable == 1 && self.others == 0 {
-            return Some(Outcome::Mended(candidates.swap_remove(0)));
+            return Ok(Some(Outcome::Mended(candidates.swap_remove(0))));
         }
-        (!candidates.is_empty()).then_some(Outcome::Ambiguous { candidates, others: self.others })
+        Ok((!candidates.is_empty()).then_some(Outcome::Ambiguous { candidates, others: self.others }))
     }
 }
 
@@ -305,11 +338,11 @@ const MOST_LIKELY: f64 = 1e-3;
 
 /// How many changes of up to `len` bytes chance is expected to make up among so many offsets.
 #[expect(clippy::cast_precision_loss, reason = "odds need no more digits")]
-fn odds(offsets: usize, len: u32) -> f64 {
+fn odds(offsets: u64, len: u32) -> f64 {
     offsets as f64 / 2_f64.powi(64 - 8 * i32::try_from(len).unwrap_or(8))
 }
 
 /// The longest change that is worth showing: of which chance is expected to make up less than one.
-fn longest(offsets: usize) -> u32 {
+fn longest(offsets: u64) -> u32 {
     (1..=8).take_while(|len| odds(offsets, *len) < 1.0).last().unwrap_or(0)
 }
