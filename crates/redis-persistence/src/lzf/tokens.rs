@@ -153,7 +153,7 @@ impl Tokens {
 
 /// How far back a match reaches: the low five bits of its first byte are the high ones of the distance.
 #[inline]
-fn distance(ctrl: u8, low: u8) -> usize {
+pub(super) fn distance(ctrl: u8, low: u8) -> usize {
     (usize::from(ctrl & 0x1F) << 8 | usize::from(low)) + 1
 }
 

@@ -8,10 +8,10 @@ mod array;
 mod blob;
 mod elements;
 mod expiry;
-mod packed;
+pub(crate) mod packed;
 mod packed_error;
 mod score;
-mod seen;
+pub(crate) mod seen;
 mod stream;
 pub(crate) mod template;
 #[cfg(test)]
@@ -25,6 +25,7 @@ use super::duplicates::Table;
 use super::sink::Findings;
 use super::suspects::Suspects;
 use crate::limits::Limits;
+use crate::lzf::Room;
 use crate::rdb::{Event, ValueType};
 
 /// What the checkers share.
@@ -46,9 +47,9 @@ pub(crate) struct Context<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     /// Decoded bytes of a compressed string or blob.
-    pub(crate) decoded: Vec<u8>,
-    /// What occurred in a packed value.
-    seen: seen::Seen,
+    pub(crate) decoded: Room,
+    /// What occurred in a value of few elements.
+    pub(crate) seen: seen::Seen,
 }
 
 /// Checks one value.

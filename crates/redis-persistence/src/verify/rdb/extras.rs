@@ -57,23 +57,20 @@ impl Extras {
     pub(super) fn code(
         &mut self,
         string: &RdbString<&[u8]>,
-        decoded: &mut Vec<u8>,
+        decoded: &mut lzf::Room,
         facts: &mut Collector,
         findings: &mut Findings,
     ) {
-        decoded.clear();
         match string.body {
             Body::Raw(code) => self.library(code, string.start, facts, findings),
             Body::Int(_) => self.library(b"", string.start, facts, findings),
-            Body::Lzf { data, decoded: size } => {
-                match lzf::inflate_into(data, usize::try_from(size).unwrap_or(usize::MAX), decoded) {
-                    Ok(()) => self.library(decoded, string.start, facts, findings),
-                    Err(error) => {
-                        let at = string.end - data.len() as u64;
-                        super::strings::report_lzf(string.start, at, &error, Reading::Function, findings);
-                    }
+            Body::Lzf { data, decoded: size } => match decoded.inflate(data, size) {
+                Ok(code) => self.library(code, string.start, facts, findings),
+                Err(error) => {
+                    let at = string.end - data.len() as u64;
+                    super::strings::report_lzf(string.start, at, &error, Reading::Function, findings);
                 }
-            }
+            },
             Body::Long { stored, decoded } => {
                 let inflater = match decoded.map(|decoded| lzf::Inflater::new(stored, decoded)).transpose() {
                     Ok(inflater) => inflater,

@@ -11,7 +11,7 @@ pub(super) type Damage = (u64, u64, lzf::LzfError);
 /// Room for the text of one name.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    decoded: Vec<u8>,
+    decoded: lzf::Room,
     int: IntText,
     long: Option<LongName>,
 }
@@ -33,11 +33,8 @@ impl Names {
             Body::Raw(text) => Ok(Some(text)),
             Body::Int(value) => Ok(Some(self.int.write(i64::from(value)))),
             Body::Lzf { data, decoded } => {
-                self.decoded.clear();
-                let size = usize::try_from(decoded).unwrap_or(usize::MAX);
-                lzf::inflate_into(data, size, &mut self.decoded)
-                    .map_err(|error| (key.start, key.end - data.len() as u64, error))?;
-                Ok(Some(&self.decoded))
+                let text = self.decoded.inflate(data, decoded);
+                Ok(Some(text.map_err(|error| (key.start, key.end - data.len() as u64, error))?))
             }
             Body::Long { stored, decoded } => {
                 let inflater = decoded.map(|decoded| lzf::Inflater::new(stored, decoded)).transpose();

@@ -1,8 +1,7 @@
 //! Keys about which there is nothing to say, without events: most keys of most files.
 //!
 //! What is odd in any way, and so might be reported, is left to the events. So this path decides only whether it may be
-//! taken, and whether it is taken cannot be seen in the report. Of a packed value the string is plain; what is in it is
-//! checked, and reported, as events would have it.
+//! taken, and whether it is taken cannot be seen in the report.
 
 mod collections;
 

@@ -21,43 +21,35 @@ pub(crate) struct Blob<'a> {
 }
 
 impl<'a> Blob<'a> {
-    /// Opens the string: compressed bytes are decoded into `decoded`. One that cannot be decoded, or is too large to be
+    /// Opens the string: compressed bytes are decoded into `room`. One that cannot be decoded, or is too large to be
     /// looked into, is reported and answers `None`.
     pub(crate) fn open(
         string: &RdbString<&'a [u8]>,
-        decoded: &'a mut Vec<u8>,
+        room: &'a mut lzf::Room,
         limit: usize,
         findings: &mut Findings,
     ) -> Option<Self> {
         let blob = |bytes, content| Some(Self { bytes, start: string.start, end: string.end, content });
-        decoded.clear();
         match string.body {
             Body::Raw(bytes) => blob(bytes, Some(string.end - bytes.len() as u64)),
-            Body::Int(value) => {
-                decoded.extend_from_slice(IntText::new().write(i64::from(value)));
-                blob(decoded, None)
-            }
+            Body::Int(value) => blob(room.hold(IntText::new().write(i64::from(value))), None),
             Body::Lzf { data, decoded: size } => {
                 let place = Place::span(string.start, string.end).reading(Reading::Packed);
-                let fits = usize::try_from(size).ok().filter(|size| *size <= limit);
+                let fits = size <= limit as u64;
                 // What is not looked into is damaged all the same if its tokens do not give that size.
-                let result = match fits {
-                    Some(size) => lzf::inflate_into(data, size, decoded),
-                    None => lzf::validate(data, size),
-                };
-                if let Err(error) = result {
-                    let data_at = string.end - data.len() as u64;
-                    let place = Place { failed_at: data_at + error.at, ..place }.detail(lzf_detail(&error));
-                    findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
-                    return None;
-                }
-                if fits.is_none() {
-                    findings.add(Code::PackedUnchecked, place, || {
+                let result = if fits { room.inflate(data, size) } else { lzf::validate(data, size).map(|()| &[][..]) };
+                match result {
+                    Ok(bytes) if fits => return blob(bytes, None),
+                    Ok(_) => findings.add(Code::PackedUnchecked, place, || {
                         format!("a packed value of {size} bytes, decoded, is larger than is looked into")
-                    });
-                    return None;
+                    }),
+                    Err(error) => {
+                        let data_at = string.end - data.len() as u64;
+                        let place = Place { failed_at: data_at + error.at, ..place }.detail(lzf_detail(&error));
+                        findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
+                    }
                 }
-                blob(decoded, None)
+                None
             }
             Body::Long { stored, .. } => {
                 findings.add(Code::PackedUnchecked, Place::at(string.start).reading(Reading::Packed), || {

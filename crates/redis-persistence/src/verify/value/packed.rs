@@ -14,6 +14,7 @@
 //! 14 and 18 are lists of such blobs; in 18 a node may also be one element as it is.
 
 mod number_set;
+mod plain;
 mod tuples;
 mod zipmap_hash;
 
@@ -25,7 +26,35 @@ use crate::rdb::{Event, Payload, RdbString, Role, ValueType};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::Settled;
 use crate::verify::sink::{Findings, Place};
-use tuples::{Buffers, Layout};
+use tuples::Layout;
+
+pub(crate) use plain::is_plain;
+pub(crate) use tuples::Buffers;
+
+/// How the blobs of a type are encoded, and what their elements are.
+#[derive(Debug, Clone, Copy)]
+enum Encoding {
+    Zipmap,
+    Intset,
+    Ziplist(Layout),
+    Listpack(Layout),
+}
+
+fn encoding(value_type: ValueType) -> Encoding {
+    use ValueType as T;
+    match value_type {
+        T::HashZipmap => Encoding::Zipmap,
+        T::SetIntset => Encoding::Intset,
+        T::ListZiplist | T::ListQuicklist => Encoding::Ziplist(Layout::List),
+        T::ZSetZiplist => Encoding::Ziplist(Layout::ZSet),
+        T::HashZiplist => Encoding::Ziplist(Layout::Hash),
+        T::HashListpack => Encoding::Listpack(Layout::Hash),
+        T::ZSetListpack => Encoding::Listpack(Layout::ZSet),
+        T::SetListpack => Encoding::Listpack(Layout::Set),
+        T::HashListpackEx | T::HashListpackExPreGa => Encoding::Listpack(Layout::HashEx),
+        _ => Encoding::Listpack(Layout::List),
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Checker {
@@ -100,23 +129,12 @@ impl Checker {
     }
 
     fn check(&self, blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Findings) -> Outcome {
-        use ValueType as T;
         let first = self.count;
-        match self.value_type {
-            T::HashZipmap => zipmap_hash::check(blob, buffers, findings),
-            T::SetIntset => number_set::check(blob, findings),
-            T::ListZiplist | T::ListQuicklist => {
-                tuples::check::<Ziplist<'_>>(blob, Layout::List, first, buffers, findings)
-            }
-            T::ZSetZiplist => tuples::check::<Ziplist<'_>>(blob, Layout::ZSet, first, buffers, findings),
-            T::HashZiplist => tuples::check::<Ziplist<'_>>(blob, Layout::Hash, first, buffers, findings),
-            T::HashListpack => tuples::check::<Listpack<'_>>(blob, Layout::Hash, first, buffers, findings),
-            T::ZSetListpack => tuples::check::<Listpack<'_>>(blob, Layout::ZSet, first, buffers, findings),
-            T::SetListpack => tuples::check::<Listpack<'_>>(blob, Layout::Set, first, buffers, findings),
-            T::HashListpackEx | T::HashListpackExPreGa => {
-                tuples::check::<Listpack<'_>>(blob, Layout::HashEx, first, buffers, findings)
-            }
-            _ => tuples::check::<Listpack<'_>>(blob, Layout::List, first, buffers, findings),
+        match encoding(self.value_type) {
+            Encoding::Zipmap => zipmap_hash::check(blob, buffers, findings),
+            Encoding::Intset => number_set::check(blob, findings),
+            Encoding::Ziplist(layout) => tuples::check::<Ziplist<'_>>(blob, layout, first, buffers, findings),
+            Encoding::Listpack(layout) => tuples::check::<Listpack<'_>>(blob, layout, first, buffers, findings),
         }
     }
 

@@ -82,7 +82,7 @@ mod tests {
 
     fn reported(bytes: &[u8], body: Body<&[u8]>, error: PackedError, encoding: Encoding) -> crate::verify::Finding {
         let mut findings = Findings::new(9);
-        let mut decoded = Vec::new();
+        let mut decoded = crate::lzf::Room::default();
         let string = RdbString { start: 100, end: 110 + bytes.len() as u64, body };
         let blob = Blob::open(&string, &mut decoded, 1 << 20, &mut findings).expect("readable");
         report(&error, encoding, &blob, Some(4), &mut findings);

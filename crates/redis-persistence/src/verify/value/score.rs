@@ -3,6 +3,8 @@
 //! Servers read them with the C library (`sscanf` with `%lg`, or `strtod`): blanks before the number, hexadecimal
 //! numbers, any spelling of infinity and NaN pass, and what follows the number is not looked at.
 
+use crate::rdb::packed::PackedValue;
+
 /// What a text is as a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Score {
@@ -33,13 +35,42 @@ pub(super) fn parse(text: &[u8]) -> Score {
     odd(text)
 }
 
-/// Digits with a fraction, so few that digits and divisor are exact doubles, and so the quotient is rounded once: what
-/// most scores are, several times faster than by the general way.
+/// A score to all but its last bits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rough(f64);
+
+impl Rough {
+    /// Whether it is below another one by more than the bits that are missing in both.
+    #[inline]
+    pub(super) fn is_clearly_below(self, other: Self) -> bool {
+        self.0 >= 0.0 && other.0 - self.0 > other.0 * 2.0_f64.powi(-49)
+    }
+}
+
+/// The score, if it is an integer or a plain decimal.
+#[inline]
+pub(super) fn rough(value: PackedValue<'_>) -> Option<Rough> {
+    match value {
+        PackedValue::Int(value) => Some(Rough(value as f64)),
+        PackedValue::Bytes(text) => decimal(text).map(|(value, _)| Rough(value)),
+    }
+}
+
+/// The decimal's value, if digits and divisor are exact doubles, and so the quotient is rounded once: what most scores
+/// are, several times faster than by the general way.
 #[inline]
 fn short_decimal(text: &[u8]) -> Option<f64> {
-    const DIGITS_MAX: usize = 15;
+    decimal(text).and_then(|(value, exact)| exact.then_some(value))
+}
+
+/// Digits with a fraction, so few that they make an integer of 64 bits. Answers also whether the value is exact; if not,
+/// it is off by two roundings at most.
+#[inline]
+fn decimal(text: &[u8]) -> Option<(f64, bool)> {
+    const DIGITS_MAX: usize = 19;
+    const DIGITS_EXACT: usize = 15;
     const POWERS: [f64; DIGITS_MAX + 1] =
-        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19];
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
@@ -50,18 +81,20 @@ fn short_decimal(text: &[u8]) -> Option<f64> {
     let (mut value, mut point) = (0_u64, None);
     for (at, &byte) in digits.iter().enumerate() {
         match byte {
-            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+            // Twenty digits, which are too many, may not fit.
+            b'0'..=b'9' => value = value.wrapping_mul(10).wrapping_add(u64::from(byte - b'0')),
             b'.' if point.is_none() => point = Some(at),
             _ => return None,
         }
     }
     let fraction = point.map_or(0, |at| digits.len() - at - 1);
-    if digits.len() - usize::from(point.is_some()) > DIGITS_MAX {
+    let count = digits.len() - usize::from(point.is_some());
+    if count > DIGITS_MAX {
         return None;
     }
-    // Below 10^15, which a double holds.
+    // Below 10^15, a double holds the digits.
     let value = value as f64 / POWERS[fraction];
-    Some(if negative { -value } else { value })
+    Some((if negative { -value } else { value }, count <= DIGITS_EXACT))
 }
 
 #[cold]
@@ -175,6 +208,25 @@ mod tests {
             assert_eq!(short_decimal(text.as_bytes()), None, "{text}");
         }
         assert!(short_decimal(b"-0").is_some_and(f64::is_sign_negative));
+    }
+
+    #[test]
+    fn what_is_clearly_below_is_below() {
+        let rough = |text: &str| rough(PackedValue::Bytes(text.as_bytes())).expect("a decimal");
+        for (a, b, clear) in [
+            ("1", "1.5", true),
+            ("0", "0.00000000000000001", true),
+            ("374.54000000000002", "374.541", true),
+            ("1.12345678901234567", "1.12345678901234568", false),
+            ("0.1", "0.10000000000000001", false),
+            ("9007199254740992", "9007199254740993", false),
+            ("-2", "-1", false),
+        ] {
+            assert_eq!(rough(a).is_clearly_below(rough(b)), clear, "{a} {b}");
+            assert!(!rough(b).is_clearly_below(rough(a)), "{b} {a}");
+        }
+        assert!(super::rough(PackedValue::Bytes(b"1e5")).is_none());
+        assert!(super::rough(PackedValue::Bytes(b"12345678901234567890")).is_none());
     }
 
     #[test]

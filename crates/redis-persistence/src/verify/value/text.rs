@@ -1,7 +1,7 @@
 //! The text of a string of the frame as one number to compare it by, however it is stored.
 
 use crate::error::Reading;
-use crate::lzf::{self, Inflater, LzfError};
+use crate::lzf::{Inflater, LzfError, Room};
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, RdbString};
 use crate::verify::codes::Code;
@@ -25,7 +25,7 @@ pub(super) enum Text {
 pub(super) fn text(
     string: &RdbString<&[u8]>,
     place: impl FnOnce() -> Place,
-    decoded: &mut Vec<u8>,
+    decoded: &mut Room,
     findings: &mut Findings,
 ) -> Text {
     match string.body {
@@ -33,16 +33,13 @@ pub(super) fn text(
         Body::Int(value) => Text::Hash(hash(IntText::new().write(i64::from(value)), 0)),
         // That the compressed form stands for nothing is told where the forms of strings are looked at.
         Body::Lzf { decoded: 0, .. } => Text::Hash(hash(b"", 0)),
-        Body::Lzf { data, decoded: size } => {
-            decoded.clear();
-            match lzf::inflate_into(data, usize::try_from(size).unwrap_or(usize::MAX), decoded) {
-                Ok(()) => Text::Hash(hash(decoded, 0)),
-                Err(error) => {
-                    report_damage(&error, string.end - data.len() as u64, place(), findings);
-                    Text::Damaged
-                }
+        Body::Lzf { data, decoded: size } => match decoded.inflate(data, size) {
+            Ok(text) => Text::Hash(hash(text, 0)),
+            Err(error) => {
+                report_damage(&error, string.end - data.len() as u64, place(), findings);
+                Text::Damaged
             }
-        }
+        },
         Body::Long { stored, decoded } => LongText::begin(string, stored, decoded, place(), findings),
     }
 }

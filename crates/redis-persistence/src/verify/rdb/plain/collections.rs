@@ -1,21 +1,36 @@
-//! Collections that are plain strings by themselves.
+//! Collections that are plain strings by themselves, or packed.
 
 use super::{RdbVerifier, is_sound_form, is_sound_lzf};
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, PlainKey, ValueType, plain_length, plain_string};
 use crate::verify::duplicates::hash;
 use crate::verify::options::Duplicates;
+use crate::verify::value::packed::{Buffers, is_plain};
+use crate::verify::value::seen::{Few, hash_of_text};
 use crate::verify::value::{ElementsChecker, ValueChecker};
+
+/// The container of a list's node that is packed.
+const PACKED_NODE: usize = 2;
 
 impl RdbVerifier {
     /// Takes a collection, whose value is what `value` begins with, and all of its key but the name's hash. Answers the
     /// value's size; `None` leaves it to the events. The record begins at `start`.
     pub(super) fn collection(&mut self, key: &PlainKey<'_>, value: &[u8], start: u64) -> Option<usize> {
-        let value_type = ValueType::from_byte(key.value_type, self.family())?;
-        let (elements, size) = match value_type {
-            ValueType::Set | ValueType::Hash | ValueType::ZSet2 => {
-                self.elements(value_type, value, start + key.value_at as u64)?
+        use ValueType as T;
+        let value_type = T::from_byte(key.value_type, self.family())?;
+        let (checker, size) = match value_type {
+            T::Set | T::Hash | T::ZSet2 => {
+                let (elements, size) = self.elements(value_type, value, start + key.value_at as u64)?;
+                (Some(ValueChecker::Elements(elements)), size)
             }
+            T::ListZiplist
+            | T::SetIntset
+            | T::ZSetZiplist
+            | T::HashZiplist
+            | T::HashListpack
+            | T::ZSetListpack
+            | T::SetListpack => (None, self.packed(value_type, value)?),
+            T::ListQuicklist | T::ListQuicklist2 => (None, self.nodes(value_type, value)?),
             _ => return None,
         };
         self.keys.close_hole(&mut self.findings);
@@ -24,31 +39,72 @@ impl RdbVerifier {
         self.keys.tally.key(value_type, key.expire.is_some(), expired);
         self.databases.count(1, u64::from(key.expire.is_some()));
         self.facts.key(value_type, self.databases.db, key.key);
-        self.findings.subject.set(self.databases.db, key.key, value_type);
-        self.value = Some((ValueChecker::Elements(elements), start));
-        self.end_of_record();
+        if let Some(checker) = checker {
+            self.findings.subject.set(self.databases.db, key.key, value_type);
+            self.value = Some((checker, start));
+            self.end_of_record();
+        }
         Some(size)
     }
 
-    /// The elements, as far as there is nothing to report about any of them by itself. Their hashes are then in the table.
+    /// The size of a packed value, if there is nothing to report about it.
+    fn packed(&mut self, value_type: ValueType, value: &[u8]) -> Option<usize> {
+        let (body, size) = plain_string(value, self.options.limits.inline_bytes)?;
+        if !is_sound_form(&body) {
+            return None;
+        }
+        let bytes = match body {
+            Body::Raw(bytes) => bytes,
+            Body::Lzf { data, decoded } if decoded <= self.options.limits.packed_bytes as u64 => {
+                self.scratch.decoded.inflate(data, decoded).ok()?
+            }
+            _ => return None,
+        };
+        let compare = self.options.duplicates != Duplicates::Off;
+        is_plain(value_type, bytes, Buffers { seen: &mut self.scratch.seen, table: &mut self.elements, compare })
+            .then_some(size)
+    }
+
+    /// The size of a list's nodes, if there is nothing to report about them.
+    fn nodes(&mut self, value_type: ValueType, value: &[u8]) -> Option<usize> {
+        let (count, mut at) = plain_length(value).filter(|(count, _)| *count > 0)?;
+        for _ in 0..count {
+            if value_type == ValueType::ListQuicklist2 {
+                let (_, size) = plain_length(value.get(at..)?).filter(|(container, _)| *container == PACKED_NODE)?;
+                at += size;
+            }
+            at += self.packed(value_type, value.get(at..)?)?;
+        }
+        Some(at)
+    }
+
+    /// The elements, as far as there is nothing to report about any of them by itself. Where they are many, their hashes
+    /// are then in the table; few are compared at once.
     fn elements(&mut self, value_type: ValueType, value: &[u8], start: u64) -> Option<(ElementsChecker, usize)> {
         let (count, mut at) = plain_length(value).filter(|(count, _)| *count > 0)?;
         let longest = self.options.limits.inline_bytes;
         let compare = self.options.duplicates != Duplicates::Off;
         let mut checker = ElementsChecker::new(value_type);
         self.elements.clear();
+        let mut few = if compare { Few::new(count, &mut self.scratch.seen) } else { None };
         for _ in 0..count {
             let (text, size) = plain_string(value.get(at..)?, longest)?;
             if !is_sound_form(&text) {
                 return None;
             }
-            let hash = match text {
-                Body::Raw(text) => hash(text, 0),
-                Body::Int(number) => hash(IntText::new().write(i64::from(number)), 0),
+            let mut number = IntText::new();
+            let bytes = match text {
+                Body::Raw(text) => text,
+                Body::Int(value) => number.write(i64::from(value)),
                 Body::Lzf { .. } | Body::Long { .. } => return None,
             };
-            if compare {
-                self.elements.insert(hash, start + at as u64);
+            if let Some(few) = &mut few {
+                let same = |before| plain_string(&value[before..], longest).is_some_and(|(before, _)| before == text);
+                if few.add(hash_of_text(bytes), at, same).is_some() {
+                    return None;
+                }
+            } else if compare {
+                self.elements.insert(hash(bytes, 0), start + at as u64);
             }
             at += size;
             at += match value_type {

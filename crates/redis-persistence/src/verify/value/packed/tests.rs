@@ -1,5 +1,7 @@
 use super::*;
 use crate::limits::Limits;
+use crate::verify::duplicates::Table;
+use crate::verify::value::seen::Seen;
 use crate::verify::value::testing::{Checked, check, check_within};
 use testkit::rdb::string::compressed;
 use testkit::rdb::{
@@ -18,7 +20,50 @@ fn file(type_byte: u8, value: &[u8]) -> Vec<u8> {
 fn check_blob(type_byte: u8, blob: &[u8]) -> Checked {
     let checked = check(&file(type_byte, &StrForm::Raw.encode(blob)));
     assert!(checked.suspects.is_empty(), "what lies in a blob is confirmed at once");
+    assert!(checked.findings.is_empty() || !told_plain(type_byte, blob), "{:?}", checked.findings);
     checked
+}
+
+fn told_plain(type_byte: u8, blob: &[u8]) -> bool {
+    let value_type = ValueType::from_byte(type_byte, crate::rdb::Family::Redis).expect("a type");
+    let (mut seen, mut table) = (Seen::default(), Table::new(1 << 20));
+    is_plain(value_type, blob, Buffers { seen: &mut seen, table: &mut table, compare: true })
+}
+
+#[test]
+fn what_is_told_plain_has_no_finding() {
+    let long = "x".repeat(70);
+    let ranking = ["b", "-1.5", "a", "0.10000000000000001", "c", "0.10000000000000001", "d", "37", "e", "37.25"];
+    let pairs = ["field", "-70000", "other", "value", "12", &long];
+    let sound = [
+        (11, Intset::of(&[-70_000, 3, 4])),
+        (12, Zl::of(9, ranking)),
+        (13, Zl::of(9, pairs)),
+        (10, Zl::of(9, pairs)),
+        (17, Lp::of(ranking)),
+        (16, Lp::of(pairs)),
+        (18, Lp::of(pairs)),
+        (20, Lp::of(pairs)),
+    ];
+    for (type_byte, mut blob) in sound {
+        // The list node of type 18 is looked at as a set's: both are one listpack.
+        let whole = if type_byte == 18 { 20 } else { type_byte };
+        assert!(told_plain(type_byte, &blob), "type {type_byte}");
+        for at in 0..blob.len() {
+            for byte in [0, 1, 0x30, 0x7F, 0x80, 0xC3, 0xFF, blob[at].wrapping_add(1), blob[at] ^ 0x20] {
+                let before = std::mem::replace(&mut blob[at], byte);
+                if type_byte != 10 {
+                    check_blob(whole, &blob);
+                }
+                blob[at] = before;
+            }
+        }
+    }
+    for unordered in [["a", "2", "b", "1"], ["b", "0.10000000000000001", "a", "0.10000000000000001"]] {
+        assert!(!told_plain(17, &Lp::of(unordered)));
+    }
+    assert!(!told_plain(20, &Lp::of(["a", "b", "a"])) && told_plain(18, &Lp::of(["a", "b", "a"])));
+    assert!(!told_plain(20, &Lp::of([""; 0])));
 }
 
 /// Findings of one blob, offsets counted from its start, and their elements.

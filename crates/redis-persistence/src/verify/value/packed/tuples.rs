@@ -27,7 +27,7 @@ pub(super) enum Layout {
 
 impl Layout {
     /// How many elements of the encoding make one of the value.
-    fn width(self) -> u64 {
+    pub(super) fn width(self) -> usize {
         match self {
             Self::List | Self::Set => 1,
             Self::ZSet | Self::Hash => 2,
@@ -54,11 +54,11 @@ impl Layout {
 }
 
 /// What is needed to find duplicates.
-pub(super) struct Buffers<'w> {
-    pub(super) seen: &'w mut Seen,
-    pub(super) table: &'w mut Table,
+pub(crate) struct Buffers<'w> {
+    pub(crate) seen: &'w mut Seen,
+    pub(crate) table: &'w mut Table,
     /// Whether duplicates are looked for.
-    pub(super) compare: bool,
+    pub(crate) compare: bool,
 }
 
 /// Checks a blob; its first element has the number `first` in the value.
@@ -69,7 +69,7 @@ pub(super) fn check<'a, P: Packed<'a>>(
     buffers: Buffers<'_>,
     findings: &mut Findings,
 ) -> Outcome {
-    let Some(mut walk) = Walk::<P>::new(blob, layout.width(), first, findings) else { return Outcome::UNREAD };
+    let Some(mut walk) = Walk::<P>::new(blob, layout.width() as u64, first, findings) else { return Outcome::UNREAD };
     let large = walk.stated_elements() > layout.most_packed();
     // Of a hash with expiries servers look at the first one.
     if large || layout == Layout::HashEx {
@@ -105,7 +105,7 @@ pub(super) fn check<'a, P: Packed<'a>>(
         None => Settled { seen: 0, compared: 0 },
     };
     // A member without a score is no element, but the set is not empty either.
-    let complete = !walk.failed && walk.read().is_multiple_of(layout.width());
+    let complete = !walk.failed && walk.read().is_multiple_of(layout.width() as u64);
     Outcome { elements: walk.elements(), complete, settled, least: expiries.least }
 }
 
@@ -138,7 +138,7 @@ impl<'a> Order<'a> {
 }
 
 /// Whether `a` stands behind `b` in the order of their bytes.
-fn follows(a: PackedValue<'_>, b: PackedValue<'_>) -> bool {
+pub(super) fn follows(a: PackedValue<'_>, b: PackedValue<'_>) -> bool {
     a.text(&mut IntText::new()).cmp(b.text(&mut IntText::new())) == Ordering::Greater
 }
 

@@ -32,12 +32,7 @@ impl Names {
         match string.body {
             Body::Raw(text) => Some(hash(text, seed)),
             Body::Int(number) => Some(hash(IntText::new().write(i64::from(number)), seed)),
-            Body::Lzf { data, decoded } => {
-                let text = &mut cx.scratch.decoded;
-                text.clear();
-                crate::lzf::inflate_into(data, usize::try_from(decoded).ok()?, text).ok()?;
-                Some(hash(text, seed))
-            }
+            Body::Lzf { data, decoded } => cx.scratch.decoded.inflate(data, decoded).ok().map(|text| hash(text, seed)),
             Body::Long { .. } => None,
         }
     }

@@ -31,18 +31,15 @@ impl NameOrder {
     }
 
     /// Takes the next name as it stands in the frame, whose check reports compressed bytes that are damaged.
-    pub(super) fn next_string(&mut self, string: &RdbString<&[u8]>, decoded: &mut Vec<u8>) -> Ordered {
+    pub(super) fn next_string(&mut self, string: &RdbString<&[u8]>, decoded: &mut lzf::Room) -> Ordered {
         match string.body {
             Body::Raw(text) => self.next(text),
             Body::Int(value) => self.next(IntText::new().write(i64::from(value))),
             Body::Long { .. } => self.unheld(string.text_len(), Ordered::TooLong),
-            Body::Lzf { data, decoded: size } => {
-                decoded.clear();
-                match lzf::inflate_into(data, usize::try_from(size).unwrap_or(usize::MAX), decoded) {
-                    Ok(()) => self.next(decoded),
-                    Err(_) => self.unheld(size, Ordered::Yes),
-                }
-            }
+            Body::Lzf { data, decoded: size } => match decoded.inflate(data, size) {
+                Ok(name) => self.next(name),
+                Err(_) => self.unheld(size, Ordered::Yes),
+            },
         }
     }
 

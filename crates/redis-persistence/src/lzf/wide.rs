@@ -1,0 +1,129 @@
+//! Decoding by copies of a fixed width, without saying what is wrong if something is.
+//!
+//! Most runs are a few bytes long, where a call to copy them costs more than they do. A fixed width compiles to vector
+//! moves; what it writes past the end of a run is written again by the next one. So the output needs room behind it.
+
+use super::error::LzfError;
+use super::tokens::distance;
+
+/// What is read of a token at a time: its first byte, and the content of the longest literal run.
+const TOKEN: usize = 1 + SLACK;
+/// So much is written past the end of a run at most.
+const SLACK: usize = 32;
+
+/// Room for decoded bytes that is used again: it is longer than what it holds, and never cleared.
+#[derive(Debug, Default)]
+pub(crate) struct Room(Vec<u8>);
+
+impl Room {
+    /// Decodes `input` to exactly `declared` bytes, as [`inflate_into`](super::inflate_into) does.
+    pub(crate) fn inflate(&mut self, input: &[u8], declared: u64) -> Result<&[u8], LzfError> {
+        let declared = usize::try_from(declared).unwrap_or(usize::MAX);
+        if let Some(room) = room(input, declared) {
+            if self.0.len() < room {
+                self.0.resize(room, 0);
+            }
+            if decode(input, declared, &mut self.0[..room]) {
+                return Ok(&self.0[..declared]);
+            }
+        }
+        self.0.clear();
+        super::inflate_into(input, declared, &mut self.0)?;
+        Ok(&self.0)
+    }
+
+    /// Holds bytes that were not compressed.
+    pub(crate) fn hold(&mut self, bytes: &[u8]) -> &[u8] {
+        self.0.clear();
+        self.0.extend_from_slice(bytes);
+        &self.0
+    }
+}
+
+/// Appends what `input` decodes to, if that is exactly `declared` bytes.
+pub(super) fn append(input: &[u8], declared: usize, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    let Some(room) = room(input, declared) else { return false };
+    out.reserve_exact(room);
+    out.resize(start + room, 0);
+    let sound = decode(input, declared, &mut out[start..]);
+    out.truncate(if sound { start + declared } else { start });
+    sound
+}
+
+/// The room that it takes to decode, unless it is clear beforehand that so much cannot be.
+fn room(input: &[u8], declared: usize) -> Option<usize> {
+    let possible = declared > 0 && declared as u64 <= (input.len() as u64).saturating_mul(super::MAX_RATIO);
+    if possible { declared.checked_add(SLACK) } else { None }
+}
+
+/// Decodes `input` into `out`, which has [`SLACK`] bytes more than are declared, and answers whether it is sound.
+fn decode(input: &[u8], declared: usize, out: &mut [u8]) -> bool {
+    let Some((rest, to)) = tokens(input, 0, out, 0) else { return false };
+    // The last ones may be shorter than what is read of a token.
+    let mut last = [0; 2 * TOKEN];
+    last[..rest.len()].copy_from_slice(rest);
+    let Some((behind, to)) = tokens(&last[..rest.len() + TOKEN], TOKEN, out, to) else { return false };
+    behind.len() == TOKEN && to == declared
+}
+
+/// Decodes tokens, whose output begins at `to`, as long as more than `behind` bytes follow that a token may be read from.
+/// Answers what is left, and where its output begins.
+#[inline]
+fn tokens<'a>(input: &'a [u8], behind: usize, out: &mut [u8], to: usize) -> Option<(&'a [u8], usize)> {
+    let (mut rest, mut to) = (input, to);
+    while rest.len() > behind
+        && let Some(token) = rest.first_chunk::<TOKEN>()
+    {
+        match *token {
+            [ctrl @ ..0x20, ref run @ ..] => {
+                *out.get_mut(to..)?.first_chunk_mut()? = *run;
+                to += usize::from(ctrl) + 1;
+                rest = &rest[usize::from(ctrl) + 2..];
+            }
+            [ctrl @ ..0xE0, low, ..] => {
+                let (len, from) = (usize::from(ctrl >> 5) + 2, to.checked_sub(distance(ctrl, low))?);
+                repeat::<8>(out, from, to, len)?;
+                to += len;
+                rest = &rest[2..];
+            }
+            [ctrl, more, low, ..] => {
+                let (len, from) = (usize::from(more) + 9, to.checked_sub(distance(ctrl, low))?);
+                repeat::<16>(out, from, to, len)?;
+                to += len;
+                rest = &rest[3..];
+            }
+        }
+    }
+    Some((rest, to))
+}
+
+/// Copies `len` bytes from `from` to `to` in steps, as if byte by byte: where they reach into what is written, it is read
+/// again.
+#[inline]
+fn repeat<const STEP: usize>(out: &mut [u8], from: usize, to: usize, len: usize) -> Option<()> {
+    if to - from < STEP {
+        return repeat_near::<STEP>(out, from, to, len);
+    }
+    let mut done = 0;
+    loop {
+        let step: [u8; STEP] = *out.get(from + done..)?.first_chunk()?;
+        *out.get_mut(to + done..)?.first_chunk_mut()? = step;
+        done += STEP;
+        if done >= len {
+            return Some(());
+        }
+    }
+}
+
+/// The same from less than a step away: byte by byte, until what is there are so many periods that they fill a step.
+#[inline(never)]
+fn repeat_near<const STEP: usize>(out: &mut [u8], from: usize, to: usize, len: usize) -> Option<()> {
+    let period = to - from;
+    let far = period * STEP.div_ceil(period);
+    let near = len.min(far - period);
+    for at in to..to + near {
+        *out.get_mut(at)? = *out.get(at - period)?;
+    }
+    if near < len { repeat::<STEP>(out, to + near - far, to + near, len - near) } else { Some(()) }
+}

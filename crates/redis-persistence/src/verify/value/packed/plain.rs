@@ -1,0 +1,89 @@
+//! Packed values about which there is nothing to report, told by a walk that can say nothing else.
+//!
+//! It accepts what [`Checker`](super::Checker) would be silent about, and not all of that: large values, fields with
+//! expiries and zipmaps are left to it.
+
+use super::tuples::{Buffers, Layout, follows};
+use super::{Encoding, encoding};
+use crate::rdb::ValueType;
+use crate::rdb::packed::{Intset, Listpack, PackedValue, Ziplist};
+use crate::verify::value::score::{Rough, Score, parse, rough};
+use crate::verify::value::seen::{Few, hash_of};
+use crate::verify::value::walk::Packed;
+
+/// Whether a blob of a value of that type is sound and not empty.
+pub(crate) fn is_plain(value_type: ValueType, bytes: &[u8], buffers: Buffers<'_>) -> bool {
+    match encoding(value_type) {
+        Encoding::Zipmap | Encoding::Ziplist(Layout::HashEx) | Encoding::Listpack(Layout::HashEx) => false,
+        Encoding::Intset => ascends(bytes),
+        Encoding::Ziplist(layout) => tuples::<Ziplist<'_>>(bytes, layout, buffers).is_some(),
+        Encoding::Listpack(layout) => tuples::<Listpack<'_>>(bytes, layout, buffers).is_some(),
+    }
+}
+
+fn ascends(bytes: &[u8]) -> bool {
+    Intset::new(bytes).is_ok_and(|set| {
+        !set.is_empty() && set.iter().map(|entry| entry.value.as_int()).is_sorted_by(|before, value| before < value)
+    })
+}
+
+fn tuples<'a, P: Packed<'a>>(bytes: &'a [u8], layout: Layout, buffers: Buffers<'_>) -> Option<()> {
+    let list = P::open(bytes).ok()?;
+    let (stated, width) = (usize::from(list.stated_len()?), layout.width());
+    let count = stated / width;
+    if count == 0 || count * width != stated {
+        return None;
+    }
+    let compare = buffers.compare && layout != Layout::List;
+    let mut seen = if compare { Some(Few::new(count, buffers.seen)?) } else { None };
+    let mut entries = list.entries();
+    let mut next = || entries.next()?.ok().filter(|entry| entry.canonical);
+    let mut order = Order::default();
+    for _ in 0..count {
+        let key = next()?;
+        if let Some(seen) = &mut seen {
+            let same = |before| list.reread(before).is_some_and(|before| before.value == key.value);
+            if seen.add(hash_of(&key), key.at, same).is_some() {
+                return None;
+            }
+        }
+        match layout {
+            Layout::Hash => _ = next()?,
+            Layout::ZSet if !order.goes_on(key.value, next()?.value) => return None,
+            _ => {}
+        }
+    }
+    entries.next().is_none().then_some(())
+}
+
+/// The order of a sorted set: the member before, its score, and that roughly.
+#[derive(Default)]
+struct Order<'a>(Option<(PackedValue<'a>, PackedValue<'a>, Option<Rough>)>);
+
+impl<'a> Order<'a> {
+    /// Whether an element may follow those before.
+    #[inline]
+    fn goes_on(&mut self, member: PackedValue<'a>, score: PackedValue<'a>) -> bool {
+        let now = rough(score);
+        let Some((earlier, earlier_score, before)) = self.0.replace((member, score, now)) else {
+            return exact(score).is_some();
+        };
+        if let (Some(before), Some(now)) = (before, now)
+            && before.is_clearly_below(now)
+        {
+            return true;
+        }
+        let (Some(before), Some(now)) = (exact(earlier_score), exact(score)) else { return false };
+        before < now || (before == now && !follows(earlier, member))
+    }
+}
+
+fn exact(score: PackedValue<'_>) -> Option<f64> {
+    match score {
+        PackedValue::Int(score) => Some(score as f64),
+        PackedValue::Bytes(text) => match parse(text) {
+            Score::Plain(score) => Some(score),
+            _ => None,
+        },
+    }
+}
