@@ -4,13 +4,15 @@
 
 #[path = "support/three_ways.rs"]
 mod three_ways;
+#[path = "support/timed.rs"]
+mod timed;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis_persistence::Limits;
 use redis_persistence::verify::{Code, Finding, Options, Report, Severity, Verdict};
@@ -18,9 +20,7 @@ use testkit::damage::{Damage, Damaged};
 use testkit::rdb::{Encoded, Family, File};
 use testkit::rng::Rng;
 use three_ways::verify_all;
-
-/// A case that takes longer hangs, as far as its user can tell.
-const LONGEST: Duration = Duration::from_secs(1);
+use timed::{LONGEST, timed};
 
 /// One case follows from its seed: the file, the damage, whether the checksum is made to fit, and the limits.
 fn case(seed: u64) -> Option<(Encoded, Damaged, Options)> {
@@ -128,17 +128,8 @@ enum Done {
 fn run(seed: u64) -> Result<(Damage, Done, Duration), String> {
     let damage = Damage::ALL[usize::try_from(seed % Damage::ALL.len() as u64).expect("an index")];
     let Some((file, damaged, options)) = case(seed) else { return Ok((damage, Done::NoSuchPlace, Duration::ZERO)) };
-    let verify = || {
-        let begun = Instant::now();
-        let most = 1 + usize::from(seed.to_le_bytes()[0]);
-        let report = catch_unwind(AssertUnwindSafe(|| verify_all(&damaged.bytes, &options, seed, most)));
-        (report, begun.elapsed())
-    };
-    let (report, mut took) = verify();
-    if took > LONGEST {
-        // Once more, because this machine may have been busy with something else.
-        took = verify().1;
-    }
+    let most = 1 + usize::from(seed.to_le_bytes()[0]);
+    let (report, took) = timed(|| catch_unwind(AssertUnwindSafe(|| verify_all(&damaged.bytes, &options, seed, most))));
     let what = || format!("seed {seed}, {damage:?}, {:?} became {:?}", damaged.was, damaged.now);
     let report = report.map_err(|_| format!("{}: panic or disagreement", what()))?;
     if took > LONGEST {

@@ -5,11 +5,12 @@
 
 #[path = "support/three_ways.rs"]
 mod three_ways;
+#[path = "support/timed.rs"]
+mod timed;
 
 use std::collections::BTreeSet;
 use std::env;
 use std::panic::catch_unwind;
-use std::time::{Duration, Instant};
 
 use redis_persistence::Limits;
 use redis_persistence::verify::{Code, Finding, Options, Severity};
@@ -17,9 +18,7 @@ use testkit::planted::{self, Plant};
 use testkit::rdb::{Family, File};
 use testkit::rng::Rng;
 use three_ways::verify_all;
-
-/// A case that takes longer hangs, as far as its user can tell.
-const LONGEST: Duration = Duration::from_secs(1);
+use timed::{LONGEST, timed};
 
 /// What is wrong with one case, in words.
 fn run(plant: Plant, seed: u64) -> Result<(), String> {
@@ -35,11 +34,9 @@ fn run(plant: Plant, seed: u64) -> Result<(), String> {
     limits.templates = plant.templates.unwrap_or(limits.templates);
     let options = Options { limits, ..Options::default() };
     let most = rng.size(1..=300);
-    let begun = Instant::now();
     let what = || format!("{}, seed {seed}, version {version}", plant.code);
-    let report = catch_unwind(|| verify_all(&planted.bytes, &options, seed, most))
-        .map_err(|_| format!("{}: panic or disagreement", what()))?;
-    let took = begun.elapsed();
+    let (report, took) = timed(|| catch_unwind(|| verify_all(&planted.bytes, &options, seed, most)));
+    let report = report.map_err(|_| format!("{}: panic or disagreement", what()))?;
     let named = |f: &Finding| f.code.as_str() == plant.code && f.start == planted.start;
     let mut errors = report.findings.iter().filter(|f| f.severity == Severity::Error);
     let place = |f: &Finding| format!("\n  {} at {} to {}: {}", f.code, f.start, f.failed_at, f.message);
@@ -69,7 +66,7 @@ fn every_planted_fault_is_named() {
     assert!(wrong.is_empty(), "{} cases, of which:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
 }
 
-/// The codes that need a set of files; `verify_aof_codes` makes each of them.
+/// The codes of append-only files and their sets; `mutations_set` plants each of them.
 fn is_of_commands(code: Code) -> bool {
     code.as_str().starts_with("aof-") || code.as_str().starts_with("manifest-")
 }

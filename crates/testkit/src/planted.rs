@@ -10,6 +10,7 @@
 
 pub mod aof;
 mod frame;
+pub mod set;
 mod streams;
 mod values;
 mod whole;

@@ -289,7 +289,17 @@ fn listed<'s>(set: &'s AofSet, content: Option<&[u8]>) -> (Vec<&'s Part>, Vec<Op
     let parsed = content.map(|content| Manifest::parse(content).0);
     let Some(manifest) = parsed.as_ref().or(set.manifest.as_ref().map(|file| &file.manifest)) else {
         let parts: Vec<_> = set.parts.iter().filter(|part| part.role.is_loaded()).collect();
-        let entries = parts.iter().map(|_| None).collect();
+        // An old-style file that the next start moves into the folder becomes the base of a set.
+        let moved = |part: &&Part| Entry {
+            name: part.name.clone(),
+            seq: 1,
+            kind: EntryKind::Base,
+            start_offset: None,
+            end_offset: None,
+            line: 0,
+            range: 0..0,
+        };
+        let entries = parts.iter().map(|part| (set.shape == Shape::MultiPart).then(|| moved(part))).collect();
         return (parts, entries);
     };
     let entries = manifest.base().into_iter().chain(manifest.incrs());

@@ -119,7 +119,10 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
     }
     look_ahead(&mut decoder, HEADER.min(size))?;
     walk(&mut decoder, HEADER.min(size), |item, decoder| match item {
-        Item::Unit(unit) => found.unit(&unit, decoder),
+        Item::Unit(unit) => {
+            let unit = decoder.among_kept(unit)?;
+            found.unit(&unit, decoder)
+        }
         Item::Gap(range) => {
             found.gap(range);
             Ok(())

@@ -1,6 +1,7 @@
 //! Reads the unit that begins at a place, if there is one.
 
 use std::io;
+use std::mem;
 
 use super::draft::Draft;
 use super::input::Input;
@@ -8,7 +9,7 @@ use super::names::Names;
 use super::unit::{Key, Unit, What};
 use crate::limits::Limits;
 use crate::rdb::{Body, Family, Header, Parser, Payload, Record, Role, Step, ValueType, opcode, string_at};
-use crate::verify::{RecordChecker, shebang};
+use crate::verify::{Code, RecordChecker, shebang};
 
 /// How much is known of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ const VAIN_PER_TRY: u64 = 256;
 /// Names that are longer, and the code of libraries that is longer, are not looked at as a whole.
 const LONGEST_TEXT: usize = 64 << 10;
 const LONGEST_CODE: usize = 16 << 20;
+/// What is shown of the name of a key that is lost.
+const SHOWN_NAME: usize = 1024;
 
 /// Reads units of one file.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub(super) struct Decoder<'a> {
     pub(super) names: Names,
     parser: Parser,
     checker: RecordChecker,
+    /// The same two, which know the templates only that are kept.
+    kept: (Parser, RecordChecker),
     header: Header,
     packed_bytes: usize,
     /// The newest version that anything needs which was certainly read.
@@ -55,6 +60,7 @@ impl<'a> Decoder<'a> {
             names: Names::new(),
             parser: Parser::at_record(limits.clone(), header, 0),
             checker: RecordChecker::new(limits),
+            kept: (Parser::at_record(limits.clone(), header, 0), RecordChecker::new(limits)),
             header,
             packed_bytes: limits.packed_bytes,
             version: header.version,
@@ -173,6 +179,33 @@ impl<'a> Decoder<'a> {
                 return Ok(draft.opcode(at, self.parser.offset(), &flaws, start));
             }
         }
+    }
+
+    /// A unit as it is among those that are kept. A hash may refer to a template that was read, and then not believed in.
+    pub(super) fn among_kept(&mut self, unit: Unit) -> io::Result<Unit> {
+        let refers = |key: &Key| matches!(key.value_type, ValueType::HashTmplLpRef | ValueType::HashTmplArrayRef);
+        if !matches!(&unit.what, What::Template) && !matches!(&unit.what, What::Key(key) if refers(key)) {
+            return Ok(unit);
+        }
+        self.swap_kept();
+        let again = self.unit(unit.start, Start::Known);
+        self.swap_kept();
+        if let Some(again) = again? {
+            return Ok(again);
+        }
+        let mut name = self.name_of(&unit)?.unwrap_or_default();
+        name.truncate(SHOWN_NAME);
+        Ok(match unit.what {
+            What::Key(Key { value_type, .. }) => {
+                Unit { what: What::Broken { name, value_type, why: Code::TemplateUnknown }, ..unit }
+            }
+            _ => unit,
+        })
+    }
+
+    fn swap_kept(&mut self) {
+        mem::swap(&mut self.parser, &mut self.kept.0);
+        mem::swap(&mut self.checker, &mut self.kept.1);
     }
 
     /// Takes note of how keys are named, and of which types there are.

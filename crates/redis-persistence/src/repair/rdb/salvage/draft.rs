@@ -89,8 +89,10 @@ impl Draft {
             Payload::Function { .. } => self.what = Some(What::Function),
             Payload::Template { .. } if start == Start::Tried => return false,
             Payload::Template { .. } => self.what = Some(What::Template),
-            Payload::ModuleAux { when, when_opcode, .. } => {
-                self.bits += if *when_opcode == 2 { 8 } else { -30 };
+            // Servers refuse any other.
+            Payload::ModuleAux { when_opcode, .. } if *when_opcode != 2 => return false,
+            Payload::ModuleAux { when, .. } => {
+                self.bits += 8;
                 self.what = Some(What::ModuleAux { after_keys: *when != 1 });
             }
             Payload::SlotImport => self.what = Some(What::SlotImport),
@@ -104,10 +106,11 @@ impl Draft {
         true
     }
 
-    /// Whether a file of that version can hold it; newer things speak against themselves. Templates must not be believed in
+    /// Whether a file of that product and version can hold it; newer things speak against themselves. Templates must not be believed in
     /// where there are none: what refers to them cannot be read without.
     pub(super) fn fits(&mut self, event: &Event<&[u8]>, header: &Header, version: u32) -> bool {
         let least = match &event.payload {
+            Payload::Record(record) if !record.value_type.belongs_to(header.family) => return false,
             Payload::Record(record) => record.value_type.min_version(),
             Payload::Template { .. } => opcode::min_version(opcode::HASH_TEMPLATE, header.family),
             Payload::KeyMeta { .. } => opcode::min_version(opcode::KEY_META, header.family),
