@@ -6,8 +6,11 @@
 //! compared completely, and the table knows how much that is. What is dropped depends on the hashes alone, not on their
 //! order, so that it is the same for every number of threads.
 
+mod partition;
+
 use std::sync::{Mutex, PoisonError};
 
+use partition::{ENTRY_BYTES, Entry, PARTITIONS, Partition, WIDE_BYTES, partition};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The hash of a text; `seed` keeps the databases apart.
@@ -49,16 +52,8 @@ impl std::fmt::Debug for Hasher {
     }
 }
 
-/// Hash and place of one thing.
-type Entry = (u64, u64);
-
-const ENTRY_BYTES: usize = size_of::<Entry>();
 /// Above so many entries the table is partitioned.
 const FLAT: usize = 1 << 14;
-const PARTITIONS: usize = 256;
-/// Entries of a chunk. With what the allocator adds they make an odd number of cache lines: all chunks fill up at the same
-/// pace, and if their ends lay a power of two apart, they would fight for the same few sets of the cache.
-const CHUNK: usize = 1019;
 /// Bits of the filter for each entry, and at most: they stay in the cache of a core.
 const FILTER_RATIO: usize = 32;
 const FILTER_MAX: usize = 1 << 20;
@@ -71,6 +66,7 @@ pub(crate) struct Table {
     partitions: Vec<Partition>,
     filter: Filter,
     len: usize,
+    budget: usize,
     capacity: usize,
     /// Hashes above it are not taken.
     limit: u64,
@@ -79,45 +75,6 @@ pub(crate) struct Table {
     /// What `limit` was when it was settled.
     reached: u64,
     seen: u64,
-}
-
-/// Entries of a part of the hash range, in chunks, so that growing copies nothing.
-#[derive(Debug, Clone, Default)]
-struct Partition {
-    full: Vec<Vec<Entry>>,
-    open: Vec<Entry>,
-}
-
-impl Partition {
-    #[inline]
-    fn push(&mut self, entry: Entry) {
-        if self.open.len() == self.open.capacity() {
-            self.next_chunk();
-        }
-        self.open.push(entry);
-    }
-
-    #[cold]
-    fn next_chunk(&mut self) {
-        let full = std::mem::replace(&mut self.open, Vec::with_capacity(CHUNK));
-        if !full.is_empty() {
-            self.full.push(full);
-        }
-    }
-
-    fn chunks(&self) -> impl Iterator<Item = &[Entry]> {
-        self.full.iter().chain([&self.open]).map(Vec::as_slice)
-    }
-
-    fn len(&self) -> usize {
-        self.chunks().map(<[Entry]>::len).sum()
-    }
-
-    fn retain_up_to(&mut self, limit: u64) {
-        for chunk in self.full.iter_mut().chain([&mut self.open]) {
-            chunk.retain(|(hash, _)| *hash <= limit);
-        }
-    }
 }
 
 /// What a settled table compared.
@@ -136,12 +93,18 @@ impl Table {
             partitions: Vec::new(),
             filter: Filter::default(),
             len: 0,
+            budget,
             capacity: (budget / ENTRY_BYTES).max(1),
             limit: u64::MAX,
             floor: None,
             reached: u64::MAX,
             seen: 0,
         }
+    }
+
+    /// A table for places that need not lie near each other.
+    pub(crate) fn wide(budget: usize) -> Self {
+        Self { capacity: (budget / WIDE_BYTES).max(1), ..Self::new(budget) }
     }
 
     /// A table for the hashes that an earlier one, which ended at `floor`, did not take.
@@ -151,7 +114,7 @@ impl Table {
 
     /// The memory that it may use, in bytes.
     pub(crate) fn budget(&self) -> usize {
-        self.capacity * ENTRY_BYTES
+        self.budget
     }
 
     /// The highest hash that the table took before it was settled: `u64::MAX` if it took all.
@@ -192,7 +155,7 @@ impl Table {
     /// Goes over from one run to partitions.
     fn split(&mut self) {
         if self.partitions.is_empty() {
-            self.partitions = vec![Partition::default(); PARTITIONS];
+            self.partitions = Partition::all();
             for entry in std::mem::take(&mut self.flat) {
                 self.partitions[partition(entry.0)].push(entry);
             }
@@ -205,7 +168,7 @@ impl Table {
         self.limit = floor + (self.limit - floor) / 2;
         let boundary = partition(self.limit);
         for partition in &mut self.partitions[boundary + 1..] {
-            *partition = Partition::default();
+            partition.clear();
         }
         self.partitions[boundary].retain_up_to(self.limit);
         self.len = self.partitions.iter().map(Partition::len).sum();
@@ -218,8 +181,8 @@ impl Table {
             other.halve();
         }
         let dropped = self.seen - self.len as u64;
-        for (hash, place) in self.flat.iter().chain(self.partitions.iter().flat_map(Partition::chunks).flatten()) {
-            other.insert(*hash, *place);
+        for (hash, place) in self.flat.iter().copied().chain(self.partitions.iter().flat_map(Partition::entries)) {
+            other.insert(hash, place);
         }
         other.seen += dropped;
         self.clear();
@@ -231,9 +194,14 @@ impl Table {
         let settled = Settled { seen: self.seen, compared: self.len as u64 };
         self.reached = self.limit;
         let filter = &mut self.filter;
-        filter.settle(|| [self.flat.as_slice()], &mut on);
+        filter.settle(
+            self.flat.len(),
+            || self.flat.iter().map(|(hash, _)| *hash),
+            || self.flat.iter().copied(),
+            &mut on,
+        );
         for partition in std::mem::take(&mut self.partitions) {
-            filter.settle(|| partition.chunks(), &mut on);
+            filter.settle(partition.len(), || partition.hashes(), || partition.entries(), &mut on);
         }
         self.clear();
         settled
@@ -252,9 +220,8 @@ impl Table {
             let mut filter = Filter::default();
             let next = || partitions.lock().unwrap_or_else(PoisonError::into_inner).next();
             while let Some(partition) = next() {
-                filter.settle(|| partition.chunks(), &mut |first, later| {
-                    on.lock().unwrap_or_else(PoisonError::into_inner)(first, later)
-                });
+                let mut on = |first, later| on.lock().unwrap_or_else(PoisonError::into_inner)(first, later);
+                filter.settle(partition.len(), || partition.hashes(), || partition.entries(), &mut on);
             }
         };
         std::thread::scope(|scope| {
@@ -266,11 +233,6 @@ impl Table {
         self.clear();
         settled
     }
-}
-
-#[inline]
-fn partition(hash: u64) -> usize {
-    (hash >> 56) as usize
 }
 
 /// Finds what is equal in a run of entries, nearly all of which are alone.
@@ -285,20 +247,22 @@ struct Filter {
 }
 
 impl Filter {
-    /// Goes over the chunks, which come again with each call, and calls `on` as [`Table::settle`] does.
-    fn settle<'a, I: IntoIterator<Item = &'a [Entry]>>(
+    /// Goes over so many hashes, then over the entries that belong to them, both as often as they are asked for, and calls
+    /// `on` as [`Table::settle`] does. Of the hashes no more than the low bits matter.
+    fn settle<H: Iterator<Item = u64>, E: Iterator<Item = Entry>>(
         &mut self,
-        chunks: impl Fn() -> I,
+        len: usize,
+        hashes: impl Fn() -> H,
+        entries: impl Fn() -> E,
         on: &mut impl FnMut(u64, u64),
     ) {
-        let len: usize = chunks().into_iter().map(<[Entry]>::len).sum();
         if len < 2 {
             return;
         }
         let mask = self.reset((len * FILTER_RATIO).next_power_of_two().clamp(64, FILTER_MAX));
-        for (hash, _) in chunks().into_iter().flatten() {
-            if self.set(*hash, mask) {
-                self.twice.push(*hash);
+        for hash in hashes() {
+            if self.set(hash, mask) {
+                self.twice.push(hash);
             }
         }
         if self.twice.is_empty() {
@@ -308,10 +272,10 @@ impl Filter {
         for hash in std::mem::take(&mut self.twice) {
             self.set(hash, mask);
         }
-        for entry in chunks().into_iter().flatten() {
+        for entry in entries() {
             let bit = bit_of(entry.0, mask);
             if self.bits[bit / 64] >> (bit % 64) & 1 == 1 {
-                self.run.push(*entry);
+                self.run.push(entry);
             }
         }
         self.run.sort_unstable();

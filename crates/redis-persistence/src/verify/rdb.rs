@@ -100,7 +100,7 @@ impl RdbVerifier {
             stats: options
                 .stats
                 .map(|stats| Box::new(Collect::new(stats, options.now_ms, options.limits.packed_bytes))),
-            elements: Table::new(budget / 2),
+            elements: Table::wide(budget / 2),
             suspects: Suspects::new(options.max_findings),
             value: None,
             newer_reported: [false; 256],

@@ -46,7 +46,7 @@ impl RecordChecker {
             limits: limits.clone(),
             findings: Findings::new(0),
             scratch: Scratch::default(),
-            elements: Table::new(limits.duplicate_bytes / SHARE),
+            elements: Table::wide(limits.duplicate_bytes / SHARE),
             suspects: Suspects::new(0),
             templates: Registry::new(limits.templates),
             value: None,

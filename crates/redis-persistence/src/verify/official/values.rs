@@ -65,7 +65,7 @@ impl Values {
             // All are counted, and none is kept.
             findings: Findings::new(0),
             scratch: Scratch::default(),
-            table: Table::new(limits.duplicate_bytes / 2),
+            table: Table::wide(limits.duplicate_bytes / 2),
             templates: Registry::new(limits.templates),
             seen: Seen::new(limits.duplicate_bytes / 2),
             streams: Streams::new(tool, limits.duplicate_bytes / 2),
