@@ -4,11 +4,15 @@
 #[path = "support/three_ways.rs"]
 mod three_ways;
 
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::fs::{self, File as DiskFile};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write as _};
 use std::num::NonZero;
+use std::path::{Path, PathBuf};
 
+use redis_persistence::aof::dir::{Memory, Node, Tree};
+use redis_persistence::aof::official::{Files, Opened};
 use redis_persistence::reader::Reader;
-use redis_persistence::verify::{self, Code, Duplicates, Options, Report, Severity};
+use redis_persistence::verify::{self, Code, Duplicates, Options, Report, Severity, Verdict};
 use redis_persistence::{Limits, ReadError};
 use testkit::rdb::{Family, File, RdbWriter};
 use testkit::rng::Rng;
@@ -152,4 +156,157 @@ fn check(report: &Report, file: &[u8]) {
     let says_so = report.findings_by_code.contains_key(&Code::RdbDuplicatesUnchecked);
     assert!(errors || says_so, "ten keys occur twice: {:?}", report.findings);
     assert!(report.findings.iter().all(|f| f.failed_at <= report.size.max(file.len() as u64)));
+}
+
+/// What is done to a file.
+type Meddle = fn(&Path) -> io::Result<()>;
+
+/// A file on disk, to which something is done when half of it has been read.
+struct Meddled<'a> {
+    file: DiskFile,
+    path: &'a Path,
+    left: usize,
+    meddle: Option<Meddle>,
+}
+
+impl Read for Meddled<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0
+            && let Some(meddle) = self.meddle.take()
+        {
+            meddle(self.path)?;
+        }
+        let most = if self.meddle.is_some() { self.left.min(buffer.len()) } else { buffer.len() };
+        let n = self.file.read(&mut buffer[..most])?;
+        self.left = self.left.saturating_sub(n);
+        Ok(n)
+    }
+}
+
+impl Seek for Meddled<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Shrinks, grows, is filled with zeros, or makes way for another: what was read is judged.
+#[test]
+fn a_file_that_changes_on_disk_while_it_is_read() -> io::Result<()> {
+    let meddling: [(Meddle, Verdict, Option<Code>); 5] = [
+        (|path| DiskFile::options().write(true).open(path)?.set_len(3), Verdict::Damaged, Some(Code::RdbTruncated)),
+        (
+            |path| DiskFile::options().append(true).open(path)?.write_all(b"and more"),
+            Verdict::Sound,
+            Some(Code::RdbTrailingBytes),
+        ),
+        (
+            |path| {
+                let zeros = vec![0; usize::try_from(fs::metadata(path)?.len()).expect("small")];
+                let mut file = DiskFile::options().write(true).open(path)?;
+                file.write_all(&zeros)
+            },
+            Verdict::Damaged,
+            None,
+        ),
+        // What was opened stays what it was.
+        (
+            |path| {
+                let other = path.with_extension("other");
+                fs::write(&other, b"REDIS0011")?;
+                fs::rename(other, path)
+            },
+            Verdict::Sound,
+            None,
+        ),
+        (|path| fs::remove_file(path), Verdict::Sound, None),
+    ];
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("dump.rdb");
+    let bytes = sound();
+    for (number, (meddle, verdict, code)) in meddling.into_iter().enumerate() {
+        for options in threads() {
+            fs::write(&path, &bytes)?;
+            let file = DiskFile::open(&path)?;
+            let input = Meddled { file, path: &path, left: bytes.len() / 2, meddle: Some(meddle) };
+            let report = verify::file(input, &options)?;
+            assert_eq!(report.verdict, verdict, "{number}: {:?}", report.findings);
+            let named = |code: Code| report.findings.iter().any(|finding| finding.code == code);
+            assert!(code.is_none_or(named), "{number}: {:?}", report.findings);
+        }
+    }
+    Ok(())
+}
+
+/// A tree of files of which one cannot be read to its end.
+struct Unreadable {
+    tree: Memory,
+    path: PathBuf,
+    after: u64,
+}
+
+/// Gives out so many bytes, and then an error.
+struct Bad(Cursor<bytes::Bytes>, u64);
+
+impl Read for Bad {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.1.saturating_sub(self.0.position())).expect("small");
+        if left == 0 && !buffer.is_empty() {
+            return Err(io::Error::other("bad sector"));
+        }
+        let most = left.min(buffer.len());
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+impl Seek for Bad {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+impl Files for Unreadable {
+    type File = Bad;
+
+    fn open(&mut self, path: &Path) -> io::Result<Opened<Bad>> {
+        Ok(match self.tree.open(path)? {
+            Opened::File { file, size } => {
+                let after = if path == self.path { self.after } else { u64::MAX };
+                Opened::File { file: Bad(file, after), size }
+            }
+            Opened::Directory => Opened::Directory,
+        })
+    }
+}
+
+impl Tree for Unreadable {
+    fn stat(&mut self, path: &Path) -> io::Result<Option<Node>> {
+        self.tree.stat(path)
+    }
+
+    fn list(&mut self, folder: &Path) -> io::Result<Vec<(Vec<u8>, Node)>> {
+        self.tree.list(folder)
+    }
+}
+
+#[test]
+fn an_error_in_any_file_of_a_set_is_handed_on() {
+    for seed in 0..60 {
+        let mut rng = Rng::new(seed);
+        let set = testkit::planted::set::sound(&mut rng);
+        let mut tree = Memory::default();
+        for (name, bytes) in &set.files {
+            tree.add(Path::new("d").join(name), bytes.clone());
+        }
+        let manifest = Path::new("d").join(&set.manifest);
+        // Files of history are not read.
+        let read = set.files.iter().filter(|(_, bytes)| !bytes.is_empty()).collect::<Vec<_>>();
+        let (name, bytes) = rng.pick(&read);
+        let after = rng.below(bytes.len() as u64);
+        let mut tree = Unreadable { tree, path: Path::new("d").join(name), after };
+        let error = verify::aof_in(&mut tree, &manifest, &Options::default());
+        let error = error.expect_err("no verdict on what could not be read");
+        assert!(error.to_string().contains("bad sector"), "{name} after {after} bytes: {error}");
+        tree.path = PathBuf::new();
+        assert!(verify::aof_in(&mut tree, &manifest, &Options::default()).is_ok());
+    }
 }

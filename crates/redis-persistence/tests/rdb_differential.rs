@@ -43,7 +43,8 @@ enum Difference {
     Resizedb,
     /// Below version 5 the tool does not read a checksum, even if it is there.
     VersionDigit,
-    /// The tool reads the version up to the first byte that is no digit; servers do that, or refuse the file.
+    /// The tool reads the version up to the first byte that is no digit, and knows the version that this gives; servers do
+    /// that, or refuse the file.
     VersionBytes,
     /// Zeros are keys without name and value to the tool.
     ZeroHole,
@@ -60,7 +61,7 @@ enum Difference {
 }
 
 /// Whether the tool cannot see what this code says, and why.
-fn unseen_by_tool(finding: &Finding) -> Option<Difference> {
+fn unseen_by_tool(finding: &Finding, bytes: &[u8]) -> Option<Difference> {
     use Difference::*;
     Some(match finding.code {
         Code::RdbDuplicateKey => DuplicateKey,
@@ -78,10 +79,17 @@ fn unseen_by_tool(finding: &Finding) -> Option<Difference> {
         Code::RdbModuleAuxWhen => ModuleAuxWhen,
         Code::RdbResizedbImpossible => Resizedb,
         Code::RdbVersionDigitDamaged => VersionDigit,
-        Code::RdbBadVersion => VersionBytes,
+        Code::RdbBadVersion if (1..=NEWEST).contains(&version_to_tool(bytes)) => VersionBytes,
         Code::RdbZeroHole => ZeroHole,
         _ => return None,
     })
+}
+
+/// The version as C's `atoi` reads it; 0 if it begins with no digit.
+fn version_to_tool(bytes: &[u8]) -> u32 {
+    let field = bytes.get(5..9).unwrap_or_default().trim_ascii_start();
+    let field = field.strip_prefix(b"+").unwrap_or(field);
+    field.iter().take_while(|byte| byte.is_ascii_digit()).fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
 }
 
 /// What became of a case.
@@ -92,7 +100,7 @@ enum Outcome {
     Wrong(&'static str),
 }
 
-fn compare(ours: &Report, theirs: &CheckRun) -> Outcome {
+fn compare(bytes: &[u8], ours: &Report, theirs: &CheckRun) -> Outcome {
     let has = |code: Code| ours.findings_by_code.contains_key(&code);
     if theirs.timed_out || theirs.signal.is_some() {
         let difference = if theirs.timed_out { Difference::ToolHangs } else { Difference::ToolDies };
@@ -107,7 +115,7 @@ fn compare(ours: &Report, theirs: &CheckRun) -> Outcome {
         (Verdict::Damaged, true) => {
             let errors: Vec<_> = ours.findings.iter().filter(|f| f.severity == Severity::Error).collect();
             // One error that the tool ought to see is one too many, whatever stands beside it.
-            match errors.iter().map(|f| unseen_by_tool(f)).collect::<Option<Vec<_>>>() {
+            match errors.iter().map(|f| unseen_by_tool(f, bytes)).collect::<Option<Vec<_>>>() {
                 Some(reasons) => {
                     reasons.first().map_or(Outcome::Wrong("damaged without an error"), |d| Outcome::Differs(*d))
                 }
@@ -197,7 +205,7 @@ fn run(first: u64, count: usize, tool: &Installed, path: &Path, real: &[Encoded]
         let ours = verify::slice(&bytes, &Options::default());
         fs::write(path, &bytes).expect("write");
         let theirs = check_tool(tool, CheckTool::Rdb, &[path], LIMIT).expect("the tool starts");
-        match compare(&ours, &theirs) {
+        match compare(&bytes, &ours, &theirs) {
             Outcome::BothSound => table.both_sound += 1,
             Outcome::BothDamaged => table.both_damaged += 1,
             Outcome::Differs(difference) => *table.differences.entry(difference).or_default() += 1,

@@ -75,6 +75,30 @@ fn a_report_that_cannot_be_written_is_a_failure() -> TestResult {
     Ok(())
 }
 
+/// The other command, where its report has nowhere to go.
+#[test]
+fn aofcheck_and_what_it_prints_to() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("appendonly.aof");
+    std::fs::write(&path, b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n")?;
+    let command = |form: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aofcheck"));
+        command.arg(form).arg(&path).stderr(Stdio::piped());
+        command
+    };
+    for form in ["--color=never", "--json", "--timeline"] {
+        let (reader, writer) = io::pipe()?;
+        drop(reader);
+        let output = command(form).stdout(writer).output()?;
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()), "{form}");
+        let Ok(full) = File::options().write(true).open("/dev/full") else { continue };
+        let output = command(form).stdout(full).output()?;
+        assert_eq!(output.status.code(), Some(2), "{form}");
+        assert!(String::from_utf8(output.stderr)?.contains("could not be written"));
+    }
+    Ok(())
+}
+
 #[test]
 fn an_interrupt_ends_it_as_shells_expect() -> TestResult {
     let mut child = command(&["-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
