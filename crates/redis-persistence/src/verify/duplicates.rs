@@ -68,6 +68,8 @@ pub(crate) struct Table {
     len: usize,
     budget: usize,
     capacity: usize,
+    /// With more entries than this it is partitioned.
+    flat_most: usize,
     /// Hashes above it are not taken.
     limit: u64,
     /// Hashes up to it were compared by an earlier table.
@@ -95,6 +97,7 @@ impl Table {
             len: 0,
             budget,
             capacity: (budget / ENTRY_BYTES).max(1),
+            flat_most: FLAT,
             limit: u64::MAX,
             floor: None,
             reached: u64::MAX,
@@ -110,6 +113,11 @@ impl Table {
     /// A table for the hashes that an earlier one, which ended at `floor`, did not take.
     pub(crate) fn after(budget: usize, floor: u64) -> Self {
         Self { floor: Some(floor), ..Self::new(budget) }
+    }
+
+    /// A table whose content will be moved into another: it stays in one run.
+    pub(crate) fn to_be_moved(budget: usize) -> Self {
+        Self { flat_most: usize::MAX, ..Self::new(budget) }
     }
 
     /// The memory that it may use, in bytes.
@@ -137,7 +145,7 @@ impl Table {
             return;
         }
         self.len += 1;
-        if self.partitions.is_empty() && self.flat.len() < FLAT.min(self.capacity) {
+        if self.partitions.is_empty() && self.flat.len() < self.flat_most.min(self.capacity) {
             self.flat.push((hash, place));
         } else {
             self.insert_partitioned(hash, place);

@@ -3,7 +3,9 @@
 //! One thread walks over the frame. It does not look into records: where whole ones lie in a block, it finds their end by
 //! their lengths alone ([`Layouts`]) and leaves them to whichever thread is free, in batches. What is left for it (a record
 //! across two blocks, opcodes, all that is odd) goes through the parser, as it does on one thread. The same checks run in
-//! both, so the report is the same:
+//! both, so the report is the same. Most blocks begin with the rest of a record and go on with whole ones. Where those begin
+//! is guessed by whoever reads the block, who then checks them while they lie in its cache ([`Guess`]).
+//!
 //!
 //! - findings are put together in the order of the file;
 //! - keys are counted by type in any order, as sums have none. What has to know all that came before (the next database)
@@ -18,7 +20,7 @@ use std::sync::Arc;
 
 use super::drive::{Push, read_block};
 use super::options::Options;
-use super::rdb::{Batch, Found, RdbVerifier};
+use super::rdb::{Batch, Found, Guess, RdbVerifier, Surroundings};
 use crate::error::Error;
 use crate::feed::{Consumer, Feeder};
 use crate::rdb::{Event, Layouts, Payload};
@@ -91,7 +93,11 @@ struct Walker<'p, 'i, R> {
     /// More jobs than this do not wait.
     most_jobs: usize,
     hand: Hand,
-    layouts: Option<Layouts>,
+    layouts: Option<Arc<Layouts>>,
+    /// What was guessed of the block at hand.
+    guess: Option<Guess>,
+    /// Whether it was right.
+    guessed: bool,
     /// Up to here it is known that there is no batch.
     scanned: u64,
     order: Order,
@@ -127,6 +133,8 @@ impl<'p, 'i, R: Read> Walker<'p, 'i, R> {
             most_jobs: 4 * threads,
             hand: Hand::default(),
             layouts: None,
+            guess: None,
+            guessed: false,
             scanned: 0,
             order: Order { found: Found::new(options), waiting: BTreeMap::new(), next: 0, numbers: 0, under_way: 0 },
             head: Vec::new(),
@@ -139,8 +147,9 @@ impl<'p, 'i, R: Read> Walker<'p, 'i, R> {
     fn run(mut self) -> io::Result<(RdbVerifier, Found)> {
         let mut feeder = Feeder::new(self.verifier.limits().clone());
         let mut size = 0;
-        while let Some(block) = self.pool.next_block(&mut self.hand)? {
+        while let Some(mut block) = self.pool.next_block(&mut self.hand)? {
             size = block.start + block.len as u64;
+            (self.guess, self.guessed) = (block.guess.take(), false);
             if self.head.is_empty() {
                 self.head = block.data[..block.len.min(super::drive::HEAD)].to_vec();
             }
@@ -168,8 +177,25 @@ impl<'p, 'i, R: Read> Walker<'p, 'i, R> {
             Err(error) => self.failed = self.failed.take().or(Some(error)),
         }
         self.pool.move_keys(&mut self.verifier);
+        let around = self.verifier.surroundings(self.order.found.enough());
+        self.pool.guide(around.zip(self.layouts.clone()), self.guessed);
         self.collect(false);
         self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Takes over what was guessed to begin at `offset`, if it does, and answers its length.
+    fn take_over(&mut self, guess: Guess, offset: u64, around: &Surroundings) -> usize {
+        let extent = guess.extent;
+        if guess.start != offset || !guess.is_within(around) {
+            return 0;
+        }
+        let found = self.verifier.leave(extent, offset + extent.len as u64);
+        let number = self.order.next_number(found);
+        self.order.under_way -= 1;
+        self.order.waiting.insert(number, Part::Batch(Box::new(guess.batch)));
+        self.pool.take_names(guess.names);
+        self.guessed = true;
+        extent.len
     }
 
     /// Takes over the results that have come; with `wait` at least one.
@@ -220,7 +246,7 @@ impl<R: Read> Consumer for Front<'_, '_, '_, R> {
     fn event(&mut self, event: &Event<&[u8]>) {
         let walker = &mut *self.walker;
         match &event.payload {
-            Payload::Header(header) => walker.layouts = Some(Layouts::new(*header)),
+            Payload::Header(header) => walker.layouts = Some(Arc::new(Layouts::new(*header))),
             // Batches are counted for the database at hand.
             Payload::SelectDb { .. } => walker.settle_all(),
             _ => {}
@@ -235,18 +261,28 @@ impl<R: Read> Consumer for Front<'_, '_, '_, R> {
         let walker = &mut *self.walker;
         let enough = walker.order.found.enough();
         let (Some(block), Some(layouts), Some(around)) =
-            (self.block, &walker.layouts, walker.verifier.surroundings(enough))
+            (self.block, walker.layouts.clone(), walker.verifier.surroundings(enough))
         else {
             return 0;
         };
         let mut at = 0;
+        // What is not taken over is walked up to where the guess begins, in case that the walk comes out there.
+        if let Some(guess) = walker.guess.take_if(|guess| guess.start <= offset) {
+            at += walker.take_over(guess, offset, &around);
+        }
+        let window = match &walker.guess {
+            Some(guess) => {
+                &window[..usize::try_from(guess.start - offset).map_or(window.len(), |n| n.min(window.len()))]
+            }
+            None => window,
+        };
         while offset + at as u64 >= walker.scanned {
             let extent = layouts.records(&window[at..], walker.sizes.batch);
             if extent.len < walker.sizes.least {
                 walker.scanned = offset + (at + extent.len) as u64;
                 break;
             }
-            let begin = block.len - window.len() + at;
+            let begin = usize::try_from(offset - block.start).unwrap_or(block.len) + at;
             let start = offset + at as u64;
             at += extent.len;
             let found = walker.verifier.leave(extent, offset + at as u64);

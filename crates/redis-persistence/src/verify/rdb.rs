@@ -16,6 +16,7 @@ mod databases;
 mod extras;
 mod failure;
 mod function;
+mod guess;
 mod keys;
 mod names;
 mod plain;
@@ -26,6 +27,7 @@ mod trailing;
 
 pub(crate) use batch::{Batch, Found, Surroundings};
 pub(crate) use function::shebang;
+pub(crate) use guess::Guess;
 pub(crate) use strings::{is_oddly_stored, lzf_detail};
 
 use super::codes::Code;
@@ -267,11 +269,16 @@ impl RdbVerifier {
         }
     }
 
+    /// Whether values of that type may stand in a file of this family and version.
+    fn expects(&self, value_type: ValueType) -> bool {
+        value_type.belongs_to(self.family()) && value_type.min_version() <= self.version()
+    }
+
     /// Holds a value type against version and family; each is reported once.
     fn type_seen(&mut self, value_type: ValueType, at: u64) {
         let (family, version) = (self.family(), self.version());
-        let odd = !value_type.belongs_to(family) || value_type.min_version() > version;
-        if !odd || std::mem::replace(&mut self.newer_reported[usize::from(value_type.byte())], true) {
+        if self.expects(value_type) || std::mem::replace(&mut self.newer_reported[usize::from(value_type.byte())], true)
+        {
             return;
         }
         let least = value_type.min_version();

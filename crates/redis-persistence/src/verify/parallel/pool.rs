@@ -15,13 +15,21 @@ use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::crc64::Crc64;
+use crate::rdb::Layouts;
 use crate::verify::drive::read_block;
 use crate::verify::duplicates::Table;
 use crate::verify::options::Options;
-use crate::verify::rdb::{Batch, RdbVerifier, Surroundings};
+use crate::verify::rdb::{Batch, Guess, RdbVerifier, Surroundings};
 
 /// Blocks that the walk shall find ready.
 const AHEAD: usize = 2;
+
+/// After so many blocks in a row of which nothing was guessed right, it is tried at one of [`SELDOM`] only.
+const MISSES: u64 = 4;
+const SELDOM: u64 = 16;
+
+/// What is needed to guess.
+type Guide = (Surroundings, Arc<Layouts>);
 
 /// A part of the input, summed.
 #[derive(Debug)]
@@ -33,6 +41,8 @@ pub(super) struct Block {
     pub(super) start: u64,
     /// The checksum of everything before it.
     pub(super) before: Crc64,
+    /// Records that may lie in it, checked.
+    pub(super) guess: Option<Guess>,
 }
 
 /// Records to be checked.
@@ -48,7 +58,7 @@ pub(super) struct Job {
 }
 
 enum Task<'i, R> {
-    Read { input: &'i mut R, buffer: Vec<u8>, crc: Crc64 },
+    Read { input: &'i mut R, buffer: Vec<u8>, crc: Crc64, guide: Option<Guide> },
     Check(Job),
 }
 
@@ -66,6 +76,15 @@ struct State<'i, R> {
     input: Option<&'i mut R>,
     /// Read and not walked over, in order.
     blocks: VecDeque<Block>,
+    /// Blocks that were read and are still being looked into.
+    under_way: usize,
+    /// Where the next block begins that is to be walked over.
+    walked: u64,
+    guide: Option<Guide>,
+    /// Blocks since the last in which something was guessed right.
+    misses: u64,
+    /// Empty tables, to be used again.
+    tables: Vec<Table>,
     /// All buffers. Those that nothing else refers to are free.
     buffers: Vec<Arc<Vec<u8>>>,
     jobs: VecDeque<Job>,
@@ -83,6 +102,12 @@ pub(super) struct Hand {
     verifier: Option<RdbVerifier>,
 }
 
+impl Hand {
+    fn verifier(&mut self, options: &Options, around: Surroundings) -> &mut RdbVerifier {
+        self.verifier.get_or_insert_with(|| RdbVerifier::for_batches(options.clone(), around.header))
+    }
+}
+
 impl<'i, R: Read> Pool<'i, R> {
     /// With a first block that was read already, and so many buffers of its size besides.
     pub(super) fn new(input: &'i mut R, first: Vec<u8>, buffers: usize, options: &'i Options) -> Self {
@@ -93,7 +118,12 @@ impl<'i, R: Read> Pool<'i, R> {
         all.push(Arc::clone(&data));
         let state = State {
             input: Some(input),
-            blocks: VecDeque::from([Block { data, len: size, start: 0, before: Crc64::new() }]),
+            blocks: VecDeque::from([Block { data, len: size, start: 0, before: Crc64::new(), guess: None }]),
+            under_way: 0,
+            walked: 0,
+            guide: None,
+            misses: 0,
+            tables: Vec::new(),
             buffers: all,
             jobs: VecDeque::new(),
             results: Vec::new(),
@@ -143,7 +173,7 @@ impl<'i, R: Read> Pool<'i, R> {
 
     fn perform(&self, task: Task<'i, R>, hand: &mut Hand) {
         match task {
-            Task::Read { input, mut buffer, mut crc } => {
+            Task::Read { input, mut buffer, mut crc, guide } => {
                 let result = read_block(input, &mut buffer);
                 let before = crc;
                 let len = *result.as_ref().unwrap_or(&0);
@@ -153,9 +183,16 @@ impl<'i, R: Read> Pool<'i, R> {
                 state.ended = len < data.len();
                 state.buffers.push(Arc::clone(&data));
                 let start = state.read;
-                state.blocks.push_back(Block { data, len, start, before });
                 state.read += len as u64;
                 (state.crc, state.input, state.error) = (crc, Some(input), result.err());
+                state.under_way += 1;
+                let names = state.tables.pop();
+                drop(state);
+                let guess = guide.and_then(|guide| self.guess(&data[..len], start, guide, names, hand));
+                let mut state = self.lock();
+                state.under_way -= 1;
+                let place = state.blocks.partition_point(|block| block.start < start);
+                state.blocks.insert(place, Block { data, len, start, before, guess });
             }
             Task::Check(job) => {
                 let (number, batch) = (job.number, self.check(job, hand));
@@ -165,10 +202,34 @@ impl<'i, R: Read> Pool<'i, R> {
         self.changed.notify_all();
     }
 
+    fn guess(
+        &self,
+        block: &[u8],
+        offset: u64,
+        (around, layouts): Guide,
+        names: Option<Table>,
+        hand: &mut Hand,
+    ) -> Option<Guess> {
+        let names = names.unwrap_or_else(|| RdbVerifier::names_of_a_guess(self.options));
+        hand.verifier(self.options, around).guess(block, offset, around, &layouts, names)
+    }
+
+    /// Tells what the next records belong to, if they can be guessed, and whether that was done for the last block.
+    pub(super) fn guide(&self, guide: Option<Guide>, guessed: bool) {
+        let mut state = self.lock();
+        state.guide = guide;
+        state.misses = if guessed { 0 } else { state.misses + 1 };
+    }
+
+    /// Moves the names of keys that were guessed to those of all.
+    pub(super) fn take_names(&self, mut names: Table) {
+        names.move_into(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner));
+        self.lock().tables.push(names);
+    }
+
     fn check(&self, job: Job, hand: &mut Hand) -> Batch {
         let around = job.around;
-        let verifier =
-            hand.verifier.get_or_insert_with(|| RdbVerifier::for_batches(self.options.clone(), around.header));
+        let verifier = hand.verifier(self.options, around);
         let batch = verifier.batch(&job.data[job.range], job.offset, around);
         self.move_keys(verifier);
         batch
@@ -183,14 +244,19 @@ impl<'i, R: Read> Pool<'i, R> {
     pub(super) fn next_block(&self, hand: &mut Hand) -> io::Result<Option<Block>> {
         let mut state = self.lock();
         loop {
-            if let Some(block) = state.blocks.pop_front() {
+            if state.blocks.front().is_some_and(|block| block.start == state.walked)
+                && let Some(block) = state.blocks.pop_front()
+            {
+                state.walked += block.len as u64;
                 return Ok(Some(block));
             }
-            if let Some(error) = state.error.take() {
-                return Err(error);
-            }
-            if state.ended {
-                return Ok(None);
+            if state.under_way == 0 {
+                if let Some(error) = state.error.take() {
+                    return Err(error);
+                }
+                if state.ended {
+                    return Ok(None);
+                }
             }
             state = self.task_or_wait(state, hand)?;
         }
@@ -243,7 +309,7 @@ impl<'i, R: Read> Pool<'i, R> {
 
 impl<'i, R> State<'i, R> {
     fn next_task(&mut self) -> Option<Task<'i, R>> {
-        if self.blocks.len() < AHEAD
+        if self.blocks.len() + self.under_way < AHEAD
             && let Some(task) = self.read_task()
         {
             return Some(task);
@@ -257,7 +323,9 @@ impl<'i, R> State<'i, R> {
         }
         let free = self.buffers.iter().position(|buffer| Arc::strong_count(buffer) == 1)?;
         let buffer = Arc::try_unwrap(self.buffers.swap_remove(free)).ok()?;
-        Some(Task::Read { input: self.input.take()?, buffer, crc: self.crc })
+        let often = self.misses < MISSES || (self.read / buffer.len() as u64).is_multiple_of(SELDOM);
+        let guide = self.guide.clone().filter(|_| often);
+        Some(Task::Read { input: self.input.take()?, buffer, crc: self.crc, guide })
     }
 }
 

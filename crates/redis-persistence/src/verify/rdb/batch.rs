@@ -64,6 +64,20 @@ pub(crate) struct Surroundings {
     enough: TypeSet,
 }
 
+impl Surroundings {
+    /// Whether records here and there belong to the same.
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        (self.header, self.db, self.slot) == (other.header, other.db, other.slot)
+    }
+}
+
+impl Batch {
+    /// Its keys, and those of them that expire.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        self.tally.counted()
+    }
+}
+
 impl RdbVerifier {
     /// A verifier of batches.
     pub(crate) fn for_batches(options: Options, header: Header) -> Self {
@@ -73,15 +87,29 @@ impl RdbVerifier {
     /// Checks the batch `bytes`, which begins at `offset`. The names of its keys wait for
     /// [`move_keys`](Self::move_keys).
     pub(crate) fn batch(&mut self, bytes: &[u8], offset: u64, around: Surroundings) -> Batch {
+        self.begin_batch(around);
+        let failed = self.whole_records(bytes, offset, around.header);
+        self.end_batch(failed)
+    }
+
+    pub(super) fn begin_batch(&mut self, around: Surroundings) {
         self.databases = Databases::within(around.db, around.slot);
         self.facts = Collector::with_enough(around.enough);
-        let mut feeder = Feeder::at_record(self.options.limits.clone(), around.header, offset);
+    }
+
+    /// Checks records that end where `bytes` ends, and answers why that is not so.
+    pub(super) fn whole_records(&mut self, bytes: &[u8], offset: u64, header: Header) -> Option<Error> {
+        let mut feeder = Feeder::at_record(self.options.limits.clone(), header, offset);
         let mut inside = Inside(self);
-        let failed = match feeder.feed(bytes, &mut inside) {
+        match feeder.feed(bytes, &mut inside) {
             Ok(_) if feeder.is_between_records() => None,
             Ok(_) => feeder.finish(&mut inside).err(),
             Err(error) => Some(error),
-        };
+        }
+    }
+
+    /// What the batch was found to hold.
+    pub(super) fn end_batch(&mut self, failed: Option<Error>) -> Batch {
         Batch {
             found: self.take_found(),
             suspects: std::mem::replace(&mut self.suspects, Suspects::new(self.options.max_findings)),
@@ -125,6 +153,11 @@ impl RdbVerifier {
     /// The table for the names of all keys.
     pub(crate) fn table(options: &Options) -> Table {
         Table::new(options.limits.duplicate_bytes / 2)
+    }
+
+    /// A table for the names of keys that may be none.
+    pub(crate) fn names_of_a_guess(options: &Options) -> Table {
+        Table::to_be_moved(options.limits.duplicate_bytes / 2)
     }
 
     /// Takes back all that was found and all keys, at the end of the walk.

@@ -79,6 +79,11 @@ impl Tally {
         self.expired += strings.expired;
     }
 
+    /// The keys of the database at hand, and those of them that expire.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        (self.current.keys, self.current.expires)
+    }
+
     /// Adds keys of the database at hand that were counted apart.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.current.add(&other.current);

@@ -17,7 +17,7 @@ impl RdbVerifier {
     /// value's size; `None` leaves it to the events. The record begins at `start`.
     pub(super) fn collection(&mut self, key: &PlainKey<'_>, value: &[u8], start: u64) -> Option<usize> {
         use ValueType as T;
-        let value_type = T::from_byte(key.value_type, self.family())?;
+        let value_type = T::from_byte(key.value_type, self.family()).filter(|t| self.expects(*t))?;
         let (checker, size) = match value_type {
             T::Set | T::Hash | T::ZSet2 => {
                 let (elements, size) = self.elements(value_type, value, start + key.value_at as u64)?;
@@ -34,7 +34,6 @@ impl RdbVerifier {
             _ => return None,
         };
         self.keys.close_hole(&mut self.findings);
-        self.type_seen(value_type, start + key.key_at as u64 - 1);
         let expired = key.expire.zip(self.options.now_ms).is_some_and(|(ms, now)| ms < now);
         self.keys.tally.key(value_type, key.expire.is_some(), expired);
         self.databases.count(1, u64::from(key.expire.is_some()));
