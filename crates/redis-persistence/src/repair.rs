@@ -13,7 +13,8 @@
 //!                         <file>.<stamp>.old       the former content of a file that was rewritten
 //!                         <file>.<stamp>.aside     a file that left the set
 //!                         repair.<stamp>.undo      the record, from which `undo` restores the former state
-//! anywhere                <file>.<stamp>.<kind>.part   a file that was being written when the run was killed
+//! anywhere                <file>.<stamp>.<kind>.part   a file that was being written when the run was killed; the next run
+//!                                                     removes it
 //! ```
 //! The stamp is the time of the repair, `20260131T235959Z`.
 //!

@@ -71,9 +71,10 @@ fn killed_at_any_step_the_name_holds_the_old_or_the_new() {
                 break;
             }
             assert_eq!(child.signal(), Some(9));
-            // What a kill left is in nobody's way.
+            // What a kill left is in nobody's way, and does not stay.
             write(&path, Existing::Replace, &mut |_| {}).unwrap();
             assert_eq!(fs::read(&path).unwrap(), content());
+            assert_eq!(beside(&path), Vec::<PathBuf>::new());
         }
     }
 }
@@ -119,6 +120,20 @@ fn at_a_limit_of_the_system_nothing_is_left() {
         .unwrap();
     assert!(child.success(), "{child}");
     assert!(!path.exists() && beside(&path).is_empty());
+}
+
+#[test]
+fn what_another_run_is_writing_is_left_alone() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("out.rdb");
+    let fill = |out: &mut dyn Write| {
+        out.write_all(b"one of two")?;
+        write(&path, Existing::Keep, &mut |_| {}).map_err(io::Error::other)?;
+        out.write_all(b" at a time")
+    };
+    write_output(&path, Existing::Replace, None, &mut |_| {}, fill, |_| Ok(())).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"one of two at a time");
+    assert_eq!(beside(&path), Vec::<PathBuf>::new());
 }
 
 #[test]

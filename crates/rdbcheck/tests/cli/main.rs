@@ -12,6 +12,8 @@ mod packed;
 mod pipes;
 mod readme;
 mod salvage;
+#[cfg(unix)]
+mod salvage_killed;
 mod servers;
 mod stats;
 mod users;

@@ -50,6 +50,20 @@ pub(super) fn sweep(folders: &[&Path], files: &[&OsStr]) -> Result<(), ApplyErro
     Ok(())
 }
 
+/// Removes what earlier runs did not finish writing in the place of this file, unless one of them is still at work.
+pub(super) fn sweep_abandoned(target: &Path) -> Result<(), ApplyError> {
+    let folder = disk::folder_of(target);
+    for name in names_in(folder)? {
+        let is_ours =
+            split(&name).is_some_and(|(file, rest)| file == disk::name_of(target).as_bytes() && rest == "new.part");
+        let path = folder.join(&name);
+        if is_ours && fs::File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            fs::remove_file(&path).map_err(ApplyError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
 /// A stamp that no file in these folders has yet.
 pub(super) fn fresh_stamp(folders: &[&Path]) -> Result<String, ApplyError> {
     let mut taken = Vec::new();

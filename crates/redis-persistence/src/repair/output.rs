@@ -1,7 +1,7 @@
 //! A new file that has its name only once it is complete: written beside it, synced, judged, renamed.
 //!
 //! Killed at any moment, or out of space, it leaves nothing under the final name, and an old file there as it was. What a kill can
-//! leave is `<name>.<time>.new.part`.
+//! leave is `<name>.<time>.new.part`, which the next run for that name removes.
 
 use std::fs::File;
 #[cfg(unix)]
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{ApplyError, Hook};
 #[cfg(unix)]
-use super::{disk, save::Staged};
+use super::{disk, leftovers, save::Staged};
 
 /// So many seconds are tried for a name that is free while the file is written.
 #[cfg(unix)]
@@ -49,7 +49,8 @@ pub fn write_output(
         let source = io::ErrorKind::AlreadyExists.into();
         return Err(ApplyError::Io { doing: "create", path: target, source });
     }
-    // What a kill left a moment ago has the name of its second.
+    leftovers::sweep_abandoned(&target)?;
+    // Another run may be at work with the name of this second.
     let mut times = (0..MOST_LEFT_OVER).map(|n| disk::stamp(SystemTime::now() + Duration::from_secs(n)));
     let is_free = |stamp: &String| {
         let name = disk::with_suffix(disk::name_of(&target), &format!("{stamp}.new.part"));

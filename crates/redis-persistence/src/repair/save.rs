@@ -108,6 +108,8 @@ struct Part {
 impl Part {
     fn create(path: PathBuf) -> Result<Self, ApplyError> {
         let file = disk::create(&path)?;
+        // The lock tells a run that is at work from one that was killed. Where there are no locks, nothing is swept.
+        let _ = file.try_lock();
         Ok(Self { path, file, placed: false })
     }
 
