@@ -1,8 +1,12 @@
 //! The command `aofcheck`.
 
 mod fix;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod golden;
 mod input;
+#[cfg(unix)]
+mod killed;
 mod limits;
 #[cfg(feature = "packed")]
 mod packed;
