@@ -1,5 +1,6 @@
 //! Reads RDBs, from wherever they lie and however they are packed.
 
+use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,23 @@ pub fn rdb(path: &Path, options: &Options, how: How, hex: bool) -> io::Result<Ve
         content => once(path.to_owned(), content, options, hex)?,
     };
     Ok(vec![Checked { packing, ..checked }])
+}
+
+/// An RDB that was read at `path`, or in it, as a file: the input itself, or a copy of what is packed.
+///
+/// # Errors
+/// If it cannot be read or unpacked any more, or there is no room for the copy.
+pub fn as_file(path: &Path, member: &Path, how: How) -> io::Result<File> {
+    let stored = stored::open(path, how)?;
+    if !stored.is_tar {
+        return stored.laid_down();
+    }
+    let mut archive = stored.members()?;
+    let name = archive.snapshots()?.into_iter().find(|name| stored::member_path(path, name) == member);
+    match archive.open(&name.ok_or(io::ErrorKind::NotFound)?)? {
+        Opened::File { file, .. } => stored::lay_down(file),
+        Opened::Directory => Err(io::ErrorKind::IsADirectory.into()),
+    }
 }
 
 /// Verifies an RDB that can be read again.

@@ -25,8 +25,9 @@ pub fn key(name: &[u8]) -> String {
 
 /// The same of all keys that a loss report names.
 pub fn loss(loss: &mut Loss) {
-    for lost in &mut loss.damaged {
-        lost.name = key(&lost.name).into_bytes();
+    let damaged = loss.damaged.iter_mut().map(|key| &mut key.name);
+    for name in damaged.chain(loss.partial.iter_mut().map(|key| &mut key.name)) {
+        *name = key(name).into_bytes();
     }
 }
 

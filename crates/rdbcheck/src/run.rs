@@ -58,7 +58,18 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
         for entry in &entries {
             checked(TOOL, &args.common, entry, output);
         }
-        let salvage = |entry| salvage::run(TOOL, &args.salvage, &args.common, path, entry, output);
+        if args.salvage.salvage.is_some() && entries.len() > 1 {
+            say(
+                TOOL,
+                &format!("{}: it holds several RDB files; --salvage takes one: unpack that first", path.display()),
+            );
+            return entries
+                .into_iter()
+                .map(|entry| Entry { outcome: Err("not salvaged".to_owned()), ..entry })
+                .collect();
+        }
+        let how = (&args.common, &servers);
+        let salvage = |entry| salvage::run(TOOL, &args.salvage, how, path, entry, output);
         entries.into_iter().map(salvage).collect()
     })
 }

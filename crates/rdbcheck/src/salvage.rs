@@ -8,24 +8,27 @@
 //! OUT has its name only once it is complete, synced, and was verified.
 
 mod lines;
+mod out;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use redis_persistence::repair::rdb::salvage::{self, Loss, Plan};
 use redis_persistence::repair::rdb::syndrome::{self, Candidate};
 use redis_persistence::repair::{self, Existing};
-use redis_persistence::verify::{self, Checksum, Options, Report, Verdict};
+use redis_persistence::verify::{Checksum, Options, Report, Verdict};
 
 use crate::args::{Common, Salvage as Args};
 use crate::entry::Entry;
 use crate::exit::Exit;
 use crate::open::{reason, without_number};
-use crate::progress::{Meter, When};
+use crate::progress::Meter;
+use crate::read;
 use crate::redact;
 use crate::render::Output;
 use crate::run::say;
+use crate::servers::Servers;
 
 /// What a salvage did.
 #[derive(Debug)]
@@ -90,6 +93,16 @@ impl Salvaged {
     }
 }
 
+/// How it is to be written.
+struct How<'a> {
+    args: &'a Args,
+    options: Options,
+    salvage: salvage::Options,
+    /// Those that have to load it.
+    servers: &'a Servers,
+    common: &'a Common,
+}
+
 /// What OUT will hold.
 enum Content {
     /// The bytes as they are.
@@ -109,21 +122,16 @@ pub(crate) fn refuses(path: &Path, files: usize) -> Option<&'static str> {
     pipe.then_some("--salvage needs a file that can be read at any place: neither standard input nor a pipe can")
 }
 
-/// Salvages what a check has found damaged.
+/// Salvages what a check has found damaged: the one RDB at `path`, or in it.
 pub(crate) fn run(
     tool: &'static str,
     args: &Args,
-    common: &Common,
+    (common, servers): (&Common, &Servers),
     path: &Path,
     entry: Entry,
     output: &mut Output,
 ) -> Entry {
     let (Some(out), Ok(report)) = (&args.salvage, &entry.outcome) else { return entry };
-    if entry.packing.is_some() || entry.path != path {
-        let why = "--salvage reads nothing that is packed: unpack it first";
-        say(tool, &format!("{}: {why}", path.display()));
-        return Entry { outcome: Err(why.to_owned()), ..entry };
-    }
     let mut done = Salvaged {
         out: out.clone(),
         resp: args.resp,
@@ -134,16 +142,28 @@ pub(crate) fn run(
         written: None,
     };
     let options = Options { now_ms: Some(common.now_ms()), ..common.options() };
-    let finished = content(path, report, &options).and_then(|(content, mut file)| {
-        done.note(&content);
-        if let (true, Some(loss)) = (common.redact, &mut done.loss) {
-            redact::loss(loss);
-        }
-        output.lines(&lines::of(&done, common));
-        done.finish(&content, &mut file, args, &options, common.progress)
-    });
+    let salvage = salvage::Options {
+        limits: options.limits.clone(),
+        now_ms: options.now_ms,
+        partial: args.partial,
+        family: servers.family(),
+    };
+    let how = How { args, options, salvage, servers, common };
+    let finished =
+        read::as_file(path, &entry.path, common.how()).map_err(|error| reason(&error)).and_then(|mut file| {
+            let content = content(&mut file, report, &how)?;
+            done.note(&content);
+            if let (true, Some(loss)) = (common.redact, &mut done.loss) {
+                redact::loss(loss);
+            }
+            output.lines(&lines::of(&done, common));
+            done.finish(&content, &mut file, path, &how)
+        });
     if let Err(why) = finished {
         done.why = Some(without_number(why));
+    }
+    for left in out::left_over(out) {
+        say(tool, &format!("{}: left by a salvage that was killed; it can be removed", left.display()));
     }
     match &done.why {
         Some(why) => say(tool, &format!("{}: {why}", out.display())),
@@ -153,19 +173,17 @@ pub(crate) fn run(
 }
 
 /// Finds out what there is to be written.
-fn content(path: &Path, report: &Report, options: &Options) -> Result<(Content, File), String> {
+fn content(file: &mut File, report: &Report, how: &How<'_>) -> Result<Content, String> {
     let text = |error: io::Error| reason(&error);
-    let mut file = File::open(path).map_err(text)?;
     if report.verdict == Verdict::Sound && report.checksum == Some(Checksum::Ok) {
-        return Ok((Content::Same, file));
+        return Ok(Content::Same);
     }
-    let search = syndrome::search_in(&mut file, report, options).map_err(text)?;
+    let search = syndrome::search_in(file, report, &how.options).map_err(text)?;
     if let Some(mended) = search.mended() {
-        return Ok((Content::Mended(mended.clone()), file));
+        return Ok(Content::Mended(mended.clone()));
     }
-    let asked = salvage::Options { limits: options.limits.clone(), now_ms: options.now_ms };
-    let plan = salvage::plan(&mut file, &asked).map_err(text)?;
-    Ok((Content::Left(Box::new(plan)), file))
+    let plan = salvage::plan(file, &how.salvage).map_err(text)?;
+    Ok(Content::Left(Box::new(plan)))
 }
 
 impl Salvaged {
@@ -177,14 +195,9 @@ impl Salvaged {
         }
     }
 
-    fn finish(
-        &mut self,
-        content: &Content,
-        file: &mut File,
-        args: &Args,
-        options: &Options,
-        progress: When,
-    ) -> Result<(), String> {
+    fn finish(&mut self, content: &Content, file: &mut File, input: &Path, how: &How<'_>) -> Result<(), String> {
+        let args = how.args;
+        let like = File::open(input).map_err(|error| reason(&error))?;
         if self.loss.as_ref().is_some_and(|loss| loss.keys == 0 && loss.functions == 0) {
             self.status = Status::Nothing;
             return Err("nothing can be saved: no key was found".to_owned());
@@ -193,14 +206,13 @@ impl Salvaged {
             self.status = Status::Planned;
             return Ok(());
         }
-        if is_same_file(file, &self.out) {
+        if is_same_file(&like, &self.out) {
             return Err("OUT is the damaged file itself, which is never written to".to_owned());
         }
         if !args.force && self.out.symlink_metadata().is_ok() {
             return Err("the file exists; --force replaces it".to_owned());
         }
-        let mut meter = Meter::new(self.out.display().to_string(), None, progress);
-        let like = file.try_clone().map_err(|error| reason(&error))?;
+        let mut meter = Meter::new(self.out.display().to_string(), None, how.common.progress);
         let mut written = None;
         let existing = if args.force { Existing::Replace } else { Existing::Keep };
         let saved = repair::write_output(
@@ -209,59 +221,16 @@ impl Salvaged {
             Some(&like),
             &mut |_| (),
             |out| {
-                let mut out = Counted { out, bytes: 0, meter: &mut meter };
-                let keys = write(content, file, args.resp, options, &mut out)?;
+                let mut out = out::Counted { out, bytes: 0, meter: &mut meter };
+                let keys = out::write(content, file, how, &mut out)?;
                 written = Some((out.bytes, keys));
                 Ok(())
             },
-            |out| if args.resp { Ok(()) } else { judge(out, content, options) },
+            |out| if args.resp { Ok(()) } else { out::judge(out, content, how) },
         );
         saved.map_err(|error| error.to_string())?;
         (self.status, self.written) = (Status::Written, written);
         Ok(())
-    }
-}
-
-/// Writes what OUT is to hold; gives the number of keys.
-fn write(content: &Content, file: &mut File, resp: bool, options: &Options, out: &mut impl Write) -> io::Result<u64> {
-    let asked = salvage::Options { limits: options.limits.clone(), now_ms: options.now_ms };
-    match content {
-        Content::Left(plan) if resp => Ok(plan.write_commands(file, &asked, out)?.keys),
-        Content::Left(plan) => Ok(plan.write(file, out)?.keys),
-        Content::Same => write_whole(file, resp, &asked, options, out),
-        Content::Mended(candidate) => write_whole(&mut candidate.over(file)?, resp, &asked, options, out),
-    }
-}
-
-/// Writes a sound file.
-fn write_whole(
-    input: &mut (impl Read + Seek + Send),
-    resp: bool,
-    asked: &salvage::Options,
-    options: &Options,
-    out: &mut impl Write,
-) -> io::Result<u64> {
-    if resp {
-        return Ok(salvage::plan(input, asked)?.write_commands(input, asked, out)?.keys);
-    }
-    input.rewind()?;
-    io::copy(input, out)?;
-    input.rewind()?;
-    Ok(verify::reader(input, options)?.counts.keys)
-}
-
-/// Verifies what was written, before it gets its name.
-fn judge(out: &mut File, content: &Content, options: &Options) -> io::Result<()> {
-    let report = verify::file(out, options)?;
-    if report.verdict != Verdict::Sound {
-        let what = report.findings.iter().map(|finding| finding.code.as_str()).next().unwrap_or("unknown");
-        return Err(io::Error::other(format!("what was written is not sound ({what})")));
-    }
-    match content {
-        Content::Left(plan) if plan.loss.keys != report.counts.keys => {
-            Err(io::Error::other(format!("{} keys were written instead of {}", report.counts.keys, plan.loss.keys)))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -279,24 +248,4 @@ fn is_same_file(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_same_file(_: &File, _: &Path) -> bool {
     false
-}
-
-/// Counts what passes.
-struct Counted<'a, W> {
-    out: W,
-    bytes: u64,
-    meter: &'a mut Meter,
-}
-
-impl<W: Write> Write for Counted<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.out.write(bytes)?;
-        self.bytes += n as u64;
-        self.meter.reached(self.bytes);
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::str::FromStr;
 
+use redis_persistence::rdb::Family;
 use redis_persistence::target::{ConfNote, Loads, Settings, Target, UnknownTarget, judge};
 use redis_persistence::verify::Report;
 
@@ -101,6 +102,12 @@ impl Servers {
     #[must_use]
     pub fn judge(&self, report: &Report) -> Vec<Loads> {
         self.targets.iter().map(|target| judge(report, *target, &self.settings)).collect()
+    }
+
+    /// The family that a file has to be of, if one of them does not read both.
+    #[must_use]
+    pub fn family(&self) -> Option<Family> {
+        self.targets.iter().any(|target| !target.reads_valkey()).then_some(Family::Redis)
     }
 }
 

@@ -97,7 +97,7 @@ impl Stored {
     /// If it is no tar, is cut, or cannot be laid down.
     pub fn members(self) -> io::Result<Archive> {
         let (name, progress) = (self.name.clone(), self.progress);
-        let (file, start) = self.laid_down()?;
+        let (file, start) = self.laid_down_from()?;
         Archive::of_tar(file, start, name, progress)
     }
 
@@ -107,27 +107,45 @@ impl Stored {
     /// If it cannot be laid down.
     pub fn only_member(self, path: &Path) -> io::Result<Archive> {
         let (name, progress) = (self.name.clone(), self.progress);
-        let (file, start) = self.laid_down()?;
+        let (file, start) = self.laid_down_from()?;
         Archive::of_one(file, start, path, name, progress)
     }
 
-    /// A file that holds the content, and where that begins.
-    fn laid_down(self) -> io::Result<(File, u64)> {
-        let mut content = match self.content {
+    /// A file that holds the content, which the input itself may be.
+    ///
+    /// # Errors
+    /// If it cannot be laid down.
+    pub fn laid_down(self) -> io::Result<File> {
+        match self.content {
+            Content::Plain(input) if self.seekable => Ok(input.into_inner().into_file()),
+            content => lay_down(content),
+        }
+    }
+
+    /// The same, and where the content begins in it.
+    fn laid_down_from(self) -> io::Result<(File, u64)> {
+        match self.content {
             Content::Plain(mut input) if self.seekable => {
                 let start = input.stream_position()?;
-                return Ok((input.into_inner().into_file(), start));
+                Ok((input.into_inner().into_file(), start))
             }
-            content => content,
-        };
-        let folder = std::env::temp_dir();
-        let mut file = tempfile::tempfile_in(&folder).map_err(|error| no_room(&folder, &error))?;
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            match content.read(&mut buffer)? {
-                0 => return Ok((file, 0)),
-                n => io::Write::write_all(&mut file, &buffer[..n]).map_err(|error| no_room(&folder, &error))?,
-            }
+            content => Ok((lay_down(content)?, 0)),
+        }
+    }
+}
+
+/// Copies what is left to read to a temporary file without a name.
+///
+/// # Errors
+/// If it cannot be read, or there is no room.
+pub fn lay_down(mut content: impl Read) -> io::Result<File> {
+    let folder = std::env::temp_dir();
+    let mut file = tempfile::tempfile_in(&folder).map_err(|error| no_room(&folder, &error))?;
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match content.read(&mut buffer)? {
+            0 => return Ok(file),
+            n => io::Write::write_all(&mut file, &buffer[..n]).map_err(|error| no_room(&folder, &error))?,
         }
     }
 }

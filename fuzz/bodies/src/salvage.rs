@@ -21,8 +21,9 @@ use crate::rdb::tight;
 pub(crate) fn rdb(data: &[u8]) {
     let report = verify::slice(data, &Options::default());
     mended(data, &report);
-    for limits in [Limits::default(), tight()] {
-        let options = rdb_salvage::Options { limits: limits.clone(), now_ms: Some(1_700_000_000_000) };
+    for (limits, partial) in [(Limits::default(), false), (Limits::default(), true), (tight(), true)] {
+        let now_ms = Some(1_700_000_000_000);
+        let options = rdb_salvage::Options { limits: limits.clone(), now_ms, partial, family: None };
         let mut input = Cursor::new(data);
         let plan = plan(&mut input, &options).expect("memory can be read");
         let loss = &plan.loss;
@@ -30,6 +31,8 @@ pub(crate) fn rdb(data: &[u8]) {
         in_order(&loss.skipped, loss.size);
         assert!(loss.expired <= loss.expires && loss.expires <= loss.keys && loss.uncertain <= loss.keys, "{loss:?}");
         assert!(loss.damaged.len() as u64 <= loss.damaged_total);
+        assert!(loss.partial_total <= loss.keys && (partial || loss.partial_total == 0), "{loss:?}");
+        assert!(loss.partial.iter().all(|key| key.elements > 0 && key.range.end <= loss.size), "{loss:?}");
         assert!(loss.damaged.iter().all(|key| key.range.end <= loss.size), "{loss:?}");
 
         let mut out = Vec::new();

@@ -10,6 +10,9 @@ pub struct Salvage {
     /// Write what can be saved of a damaged RDB to OUT, and report what is lost
     #[arg(long, help_heading = "Salvage", value_name = "OUT")]
     pub salvage: Option<PathBuf>,
+    /// Also save the intact part of damaged collections: such keys are named, and are not what they were
+    #[arg(long, help_heading = "Salvage", requires = "salvage")]
+    pub partial: bool,
     /// Write RESTORE commands for a live server instead of an RDB
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
     pub resp: bool,

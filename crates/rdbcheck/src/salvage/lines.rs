@@ -1,6 +1,6 @@
 //! The loss report for people.
 
-use redis_persistence::repair::rdb::salvage::{Loss, LostKey};
+use redis_persistence::repair::rdb::salvage::{Loss, LostKey, PartialKey};
 
 use super::Salvaged;
 use crate::args::Common;
@@ -72,6 +72,14 @@ fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
         lines.extend(loss.damaged.iter().take(most).map(of_key));
         more(&mut lines, loss.damaged_total, most);
     }
+    if loss.partial_total > 0 {
+        lines.push(format!(
+            "  {} saved in part, with the elements that are left; they are not what they were:",
+            number(loss.partial_total, "key")
+        ));
+        lines.extend(loss.partial.iter().take(most).map(of_part));
+        more(&mut lines, loss.partial_total, most);
+    }
     for (count, what) in [
         (loss.repeated, "left out, which were found twice"),
         (loss.expiries_lost, "saved without the expiry, which is no time of ours"),
@@ -103,6 +111,13 @@ fn of_key(key: &LostKey) -> String {
     let name = escape::quoted(&key.name);
     let (kind, db) = (key.value_type.type_name(), key.db);
     format!("    {name} ({kind}, database {db}) at byte {}: {}", key.range.start, key.code)
+}
+
+fn of_part(key: &PartialKey) -> String {
+    let name = escape::quoted(&key.name);
+    let (kind, db) = (key.value_type.type_name(), key.db);
+    let of = key.declared.map_or_else(|| "an unknown number".to_owned(), commas);
+    format!("    {name} ({kind}, database {db}) at byte {}: {} of {of} elements", key.range.start, commas(key.elements))
 }
 
 fn more(lines: &mut Vec<String>, all: u64, shown: usize) {

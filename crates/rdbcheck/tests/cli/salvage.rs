@@ -1,5 +1,8 @@
 //! `--salvage`: what is written, what is refused, and what is said about it.
 
+#[cfg(unix)]
+mod killed;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -169,5 +172,87 @@ fn names_are_not_seen_under_redact() -> TestResult {
         names.push(damaged[0]["key"].as_str().map(str::to_owned).ok_or("no damaged key")?);
     }
     assert_ne!(names[0], names[1]);
+    Ok(())
+}
+
+#[test]
+fn parts_of_collections_are_saved_on_request_and_named() -> TestResult {
+    let harm = |bytes: &mut Vec<u8>| (30_000..100_000).step_by(9_000).for_each(|at| bytes[at..at + 8].fill(0xee));
+    let mut keys = Vec::new();
+    for more in [&["--json"][..], &["--json", "--partial"], &["--json", "--partial", "--redact"]] {
+        let case = Case::new(harm)?;
+        let ran = case.run(more)?;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_fits_the_schema(&case.out, &ran.out)?;
+        let document: Value = serde_json::from_str(&ran.out)?;
+        let loss = document["files"][0]["salvage"]["loss"].clone();
+        keys.push((loss["partial"].as_array().ok_or("a list")?.clone(), loss["keys"].as_u64().ok_or("a number")?));
+    }
+    let parts = keys[1].0.len();
+    assert!(keys[0].0.is_empty() && parts > 0 && keys[1].1 == keys[0].1 + parts as u64, "{keys:?}");
+    assert!(keys[1].0.iter().all(|key| key["elements"].as_u64() > Some(0)), "{keys:?}");
+    assert!(keys[2].0.len() == parts && keys[2].0[0]["key"] != keys[1].0[0]["key"]);
+    let ran = Case::new(harm)?.run(&["--partial"])?;
+    assert!(ran.out.contains(" saved in part, ") && ran.out.contains(" elements\n"), "{}", ran.out);
+    Ok(())
+}
+
+#[test]
+#[cfg(feature = "packed")]
+fn what_is_packed_is_laid_down_first() -> TestResult {
+    let case = Case::damaged()?;
+    assert_eq!(case.run(&[])?.code, Some(0));
+    let expected = fs::read(&case.out)?;
+    let damaged = fs::read(&case.dump)?;
+    let tar = |names: &[&str]| -> std::io::Result<Vec<u8>> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for name in names {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(damaged.len() as u64);
+            tar.append_data(&mut header, name, &damaged[..])?;
+        }
+        tar.into_inner()
+    };
+    let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 3);
+    for bytes in [zstd(&damaged)?, tar(&["data/dump.rdb"])?, zstd(&tar(&["data/dump.rdb"])?)?] {
+        fs::write(&case.dump, &bytes)?;
+        let ran = case.run(&["--force"])?;
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+        assert!(fs::read(&case.out)? == expected && fs::read(&case.dump)? == bytes);
+    }
+    fs::write(&case.dump, tar(&["a.rdb", "b.rdb"])?)?;
+    let ran = case.run(&["--force"])?;
+    assert!(ran.code == Some(2) && ran.err.contains("several RDB files"), "{ran:?}");
+    assert!(fs::read(&case.out)? == expected);
+    Ok(())
+}
+
+#[test]
+fn the_servers_asked_for_load_what_is_written() -> TestResult {
+    let case = Case::damaged()?;
+    let ran = case.run(&["--for", "redis-7.0,valkey-9.1"])?;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    fs::remove_file(&case.out)?;
+    // Listpacks are of 7.0.
+    let ran = case.run(&["--for", "redis-6.2"])?;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("redis-6.2 would not load it: "), "{}", ran.err);
+    assert!(!case.out.exists());
+    Ok(())
+}
+
+/// A limit on the size of files is as good as a full disk.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_leaves_nothing() -> TestResult {
+    let case = Case::damaged()?;
+    let script = "trap '' XFSZ; ulimit -f 40; exec \"$0\" --salvage \"$1\" \"$2\"";
+    let out = case.out.display().to_string();
+    let command = ["-c", script, env!("CARGO_BIN_EXE_rdbcheck"), &out, &case.dump];
+    let ran = crate::ran(std::process::Command::new("sh").args(command).output())?;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("cannot write to ") && ran.err.contains("File too large"), "{}", ran.err);
+    let left: Vec<_> = fs::read_dir(case._folder.path())?.flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["dump.rdb"]);
     Ok(())
 }

@@ -132,7 +132,8 @@ impl Target {
     }
 
     /// Whether it reads files with the signature `VALKEY`, and can be told to be relaxed about versions.
-    pub(super) fn reads_valkey(self) -> bool {
+    #[must_use]
+    pub fn reads_valkey(self) -> bool {
         self >= Self::Valkey90
     }
 

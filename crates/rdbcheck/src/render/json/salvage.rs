@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use redis_persistence::repair::rdb::salvage::{Anchor, Loss, LostKey};
+use redis_persistence::repair::rdb::salvage::{Anchor, Loss, LostKey, PartialKey};
 use redis_persistence::repair::rdb::syndrome::Candidate;
 use serde::Serialize;
 
@@ -47,6 +47,8 @@ struct LostView {
     skipped: Vec<RangeView>,
     damaged: Vec<DamagedView>,
     damaged_total: Number,
+    partial: Vec<PartialView>,
+    partial_total: Number,
     repeated: Number,
     expiries_lost: Number,
     functions: Number,
@@ -77,6 +79,18 @@ struct DamagedView {
     start: Number,
     end: Number,
     code: &'static str,
+}
+
+#[derive(Serialize)]
+struct PartialView {
+    db: Number,
+    key: String,
+    r#type: &'static str,
+    start: Number,
+    end: Number,
+    elements: Number,
+    declared: Option<Number>,
+    code: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -143,6 +157,8 @@ fn lost(loss: &Loss) -> LostView {
         skipped: loss.skipped.iter().map(RangeView::from).collect(),
         damaged: loss.damaged.iter().map(damaged).collect(),
         damaged_total: Number(loss.damaged_total),
+        partial: loss.partial.iter().map(part).collect(),
+        partial_total: Number(loss.partial_total),
         repeated: Number(loss.repeated),
         expiries_lost: Number(loss.expiries_lost),
         functions: Number(loss.functions),
@@ -159,6 +175,19 @@ fn damaged(key: &LostKey) -> DamagedView {
         start: Number(key.range.start),
         end: Number(key.range.end),
         code: key.code.as_str(),
+    }
+}
+
+fn part(key: &PartialKey) -> PartialView {
+    PartialView {
+        db: Number(key.db),
+        key: escape::plain(&key.name),
+        r#type: key.value_type.type_name(),
+        start: Number(key.range.start),
+        end: Number(key.range.end),
+        elements: Number(key.elements),
+        declared: key.declared.map(Number),
+        code: key.code.map(|code| code.as_str()),
     }
 }
 

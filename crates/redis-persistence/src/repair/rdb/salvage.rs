@@ -5,6 +5,7 @@
 //!               ├ names      what the names of this file look like
 //!               └ search     the way through damage that most evidence speaks for
 //!       -> collect ┬ sections   which database, how many keys were lost
+//!                  ├ partial    what is left of a damaged collection, if asked for
 //!                  └ twice      which of two keys of one name
 //!       -> Plan -> write, restore
 //! ```
@@ -14,7 +15,8 @@
 //! others: each tells something, and records that follow each other without a gap tell the product. The way with the most evidence is
 //! taken, and only what lies between its records is lost.
 //!
-//! Nothing is kept that is not sound by itself: no damaged value, no key without its bytes, no key twice. But bytes inside a raw
+//! Nothing is kept that is not sound by itself: no damaged value (but, [on request](Options::partial), the elements of a collection
+//! that are), no key without its bytes, no key twice. But bytes inside a raw
 //! string cannot be checked by anything. So what was salvaged is [unproven](Loss::content_proven), and the written file says so.
 //!
 //! What the names look like is learnt from the keys before the first damage. Where there are none, printable names are expected: of
@@ -28,6 +30,7 @@ mod draft;
 mod input;
 mod loss;
 mod names;
+mod partial;
 mod restore;
 mod search;
 mod sections;
@@ -39,7 +42,7 @@ mod write;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-pub use loss::{Anchor, DbLoss, Loss, LostKey};
+pub use loss::{Anchor, DbLoss, Loss, LostKey, PartialKey};
 pub use write::Written;
 
 use crate::limits::Limits;
@@ -48,6 +51,7 @@ use crate::verify::source::{Seekable, Source};
 use collect::{Collected, Part, Run};
 use decode::Decoder;
 use input::Input;
+use partial::Partial;
 use walk::{Item, look_ahead, walk};
 
 /// Signature and version.
@@ -60,6 +64,10 @@ pub struct Options {
     pub limits: Limits,
     /// The time to hold expiries against, in milliseconds since the epoch. Without it none counts as expired.
     pub now_ms: Option<i64>,
+    /// Whether the intact part of a damaged collection is saved as well.
+    pub partial: bool,
+    /// The servers to write for. Without it, or if something that is saved exists in the other family alone, it is that of the file.
+    pub family: Option<Family>,
 }
 
 /// What can be saved of a damaged RDB, and what is lost.
@@ -73,6 +81,7 @@ pub struct Plan {
     /// Parts of the runs that are left out: keys that were found twice.
     left_out: Vec<Range<u64>>,
     parts: Vec<Part>,
+    partials: Vec<Partial>,
     /// The database of each section.
     databases: Vec<u64>,
 }
@@ -123,25 +132,24 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
             let unit = decoder.among_kept(unit)?;
             found.unit(&unit, decoder)
         }
-        Item::Gap(range) => {
-            found.gap(range);
-            Ok(())
-        }
+        Item::Gap(range) => found.gap(range, decoder),
     })?;
     found.sections.disbelieve(&found.gaps);
     let groups = twice::same_hash(&mut found);
     found.sections.settle();
     let drops = twice::drop_repeated(&mut found, groups, &mut decoder)?;
+    let family = options.family.filter(|family| !found.foreign_to.contains(family)).unwrap_or(header.family);
     let stated = header_is_sound.then_some(header.version);
     let loss = Loss::new(&found, &drops, size, header_is_sound.then_some(header), options);
     Ok(Plan {
         loss,
-        family: header.family,
-        version: found.version(stated, header.family),
+        family,
+        version: found.version(stated, family),
         databases: found.sections.databases(),
         left_out: drops.iter().map(|unit| unit.kept_from()..unit.end).collect(),
         runs: found.runs,
         parts: found.parts,
+        partials: found.partials,
     })
 }
 

@@ -4,16 +4,18 @@ use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 
-use super::decode::Decoder;
+use super::decode::{Decoder, LONGEST_TEXT};
 use super::loss::is_expired;
+use super::partial::Partial;
 use super::sections::Sections;
 use super::unit::{Key, Unit, What};
 use super::{Anchor, LostKey, Options};
-use crate::rdb::{Family, opcode};
+use crate::rdb::{Family, ValueType, opcode};
+use crate::verify::Code;
 use crate::verify::duplicates::{Table, hash};
 
 /// Damaged keys that are listed one by one; all are counted.
-const MOST_LISTED: usize = 10_000;
+pub(super) const MOST_LISTED: usize = 10_000;
 
 /// Keys that follow each other without a gap, in one database: their bytes are copied as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +51,17 @@ pub(super) struct Collected {
     pub(super) anchors: Vec<Anchor>,
     pub(super) lost: Vec<LostKey>,
     pub(super) lost_total: u64,
+    /// Collections of which a part is kept, in the order of the file; and how many were found again whole, and left out.
+    pub(super) partials: Vec<Partial>,
+    pub(super) partials_dropped: Vec<usize>,
     pub(super) expiries_lost: u64,
     pub(super) functions_lost: u64,
     pub(super) saw_end: bool,
     /// The newest type or opcode that is kept decides the version.
     pub(super) version: u32,
     pub(super) writer: Option<Family>,
+    /// The families that do not know something that is kept.
+    pub(super) foreign_to: Vec<Family>,
     /// The text of each key, hashed, and where its unit begins.
     pub(super) hashes: Table,
     pub(super) expired: u64,
@@ -73,11 +80,14 @@ impl Collected {
             anchors: Vec::new(),
             lost: Vec::new(),
             lost_total: 0,
+            partials: Vec::new(),
+            partials_dropped: Vec::new(),
             expiries_lost: 0,
             functions_lost: 0,
             saw_end: false,
             version: 0,
             writer: None,
+            foreign_to: Vec::new(),
             hashes: Table::new(options.limits.duplicate_bytes),
             options: options.clone(),
             expired: 0,
@@ -87,9 +97,46 @@ impl Collected {
     }
 
     /// Takes bytes that are skipped.
-    pub(super) fn gap(&mut self, range: Range<u64>) {
+    pub(super) fn gap(&mut self, range: Range<u64>, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        if self.options.partial
+            && let Some((key, name, bits)) = decoder.head(range.start)?
+            && bits >= decoder.names.lead()
+        {
+            self.partial(key, name, range.clone(), None, decoder)?;
+        }
         self.sections.gap(&range);
         self.gaps.push(range);
+        Ok(())
+    }
+
+    /// Takes what is left of a damaged collection; answers whether anything is. `code`: what is wrong with it, if its extent is known.
+    fn partial(
+        &mut self,
+        key: Key,
+        name: Vec<u8>,
+        range: Range<u64>,
+        code: Option<Code>,
+        decoder: &mut Decoder<'_>,
+    ) -> io::Result<bool> {
+        let Some((full_name, value_at)) = decoder.name_and_value(&key, LONGEST_TEXT)?.filter(|_| !key.meta) else {
+            return Ok(false);
+        };
+        if value_at >= range.end {
+            return Ok(false);
+        }
+        let start = range.start;
+        let section = self.sections.current();
+        let mut partial = Partial { name, key, range, value_at, code, section, elements: 0, declared: None };
+        let Some(kept) = partial.kept(&mut decoder.input)? else { return Ok(false) };
+        (partial.elements, partial.declared) = (kept.elements, kept.declared);
+        self.sections.part(partial.expires());
+        self.expiries_lost += u64::from(key.expire_lost);
+        self.expired += u64::from(is_expired(&key, &self.options));
+        self.version = self.version.max(key.min_version(decoder.family())).max(kept.value_type.min_version());
+        self.keep_type(kept.value_type, false, decoder.family());
+        self.hashes.insert(hash(&full_name, 0), start);
+        self.partials.push(partial);
+        Ok(true)
     }
 
     /// Takes the next unit.
@@ -98,15 +145,20 @@ impl Collected {
         let kept = unit.kept_from()..unit.end;
         match &unit.what {
             What::Key(key) => self.key(unit, *key, decoder)?,
-            What::Broken { name, value_type, why, .. } => {
+            What::Broken { key, name, why } => {
                 self.sections.broken();
+                if self.options.partial
+                    && self.partial(*key, name.clone(), unit.start..unit.end, Some(*why), decoder)?
+                {
+                    return Ok(());
+                }
                 self.lost_total += 1;
                 if self.lost.len() < MOST_LISTED {
                     self.lost.push(LostKey {
                         db: 0,
                         section: self.sections.current(),
                         name: name.clone(),
-                        value_type: *value_type,
+                        value_type: key.value_type,
                         range: unit.start..unit.end,
                         code: *why,
                     });
@@ -132,6 +184,20 @@ impl Collected {
         Ok(())
     }
 
+    /// Which of the partial collections begins at a place.
+    pub(super) fn partial_at(&self, at: u64) -> Option<usize> {
+        self.partials.binary_search_by_key(&at, |partial| partial.range.start).ok()
+    }
+
+    /// Takes out those that were found to be there twice.
+    pub(super) fn drop_partials(&mut self) {
+        self.partials_dropped.sort_unstable();
+        for index in self.partials_dropped.iter().rev() {
+            let partial = self.partials.remove(*index);
+            self.sections.get_mut(partial.section).without(partial.expires());
+        }
+    }
+
     /// Keeps account of the evidence for what follows a gap.
     fn anchor(&mut self, unit: &Unit) {
         let after_gap = self.gaps.last().is_some_and(|gap| gap.end == unit.start);
@@ -149,13 +215,23 @@ impl Collected {
         let Key { expire, expire_lost, .. } = key;
         self.sections.key(unit.end - unit.start, expire.is_some() && !expire_lost);
         self.expiries_lost += u64::from(expire_lost);
-        self.expired += u64::from(is_expired(unit, &self.options));
+        self.expired += u64::from(is_expired(&key, &self.options));
         self.version = self.version.max(key.min_version(decoder.family()));
+        self.keep_type(key.value_type, key.meta, decoder.family());
         if let Some(name) = decoder.name_of(unit)? {
             self.hashes.insert(hash(&name, 0), unit.start);
         }
         self.copy(unit.kept_from()..unit.end);
         Ok(())
+    }
+
+    /// Takes note of which servers know a type; key metadata is of one family alone.
+    fn keep_type(&mut self, value_type: ValueType, meta: bool, of: Family) {
+        for family in [Family::Redis, Family::Valkey] {
+            if (!value_type.belongs_to(family) || meta && family != of) && !self.foreign_to.contains(&family) {
+                self.foreign_to.push(family);
+            }
+        }
     }
 
     /// Adds bytes to the run that ends where they begin, or begins a new one.

@@ -30,7 +30,7 @@ const VAIN_AT_LEAST: u64 = 1 << 20;
 const VAIN_PER_TRY: u64 = 256;
 
 /// Names that are longer, and the code of libraries that is longer, are not looked at as a whole.
-const LONGEST_TEXT: usize = 64 << 10;
+pub(super) const LONGEST_TEXT: usize = 64 << 10;
 const LONGEST_CODE: usize = 16 << 20;
 /// What is shown of the name of a key that is lost.
 const SHOWN_NAME: usize = 1024;
@@ -127,6 +127,34 @@ impl<'a> Decoder<'a> {
         Ok(unit)
     }
 
+    /// The key that begins at `at` up to its value, the first bytes of its name, and what speaks for it.
+    pub(super) fn head(&mut self, at: u64) -> io::Result<Option<(Key, Vec<u8>, i32)>> {
+        self.parser.resume_at(at);
+        let mut draft = Draft::new();
+        let size = self.input.size();
+        let mut least = 1;
+        loop {
+            let pos = self.parser.offset();
+            let bytes = self.input.bytes(pos, least)?;
+            let eof = bytes.len() as u64 >= size.saturating_sub(pos);
+            let event = match self.parser.step(bytes, eof) {
+                Ok(Step::Need(n)) if n <= LONGEST_TEXT && n as u64 <= size.saturating_sub(pos) => {
+                    least = n;
+                    continue;
+                }
+                Ok(Step::Event { event, .. }) => event.map(&mut |span| span.of(bytes)),
+                _ => return Ok(None),
+            };
+            least = 1;
+            if !draft.take(&event, &self.names, Start::Tried, size) || draft.what.is_some() {
+                return Ok(None);
+            }
+            if matches!(event.payload, Payload::Record(_)) {
+                return Ok(draft.head());
+            }
+        }
+    }
+
     fn events(&mut self, at: u64, start: Start, allowance: u64, events: &mut u64) -> io::Result<Option<Unit>> {
         let size = self.input.size();
         let most = if start == Start::Known { self.packed_bytes } else { self.packed_bytes.min(MOST_TRIED) };
@@ -196,9 +224,7 @@ impl<'a> Decoder<'a> {
         let mut name = self.name_of(&unit)?.unwrap_or_default();
         name.truncate(SHOWN_NAME);
         Ok(match unit.what {
-            What::Key(Key { value_type, .. }) => {
-                Unit { what: What::Broken { name, value_type, why: Code::TemplateUnknown }, ..unit }
-            }
+            What::Key(key) => Unit { what: What::Broken { key, name, why: Code::TemplateUnknown }, ..unit },
             _ => unit,
         })
     }
@@ -217,6 +243,11 @@ impl<'a> Decoder<'a> {
             self.names.learn(&name, unit.head);
         }
         Ok(())
+    }
+
+    /// Whether its name begins as that of another key does.
+    pub(super) fn has_known_prefix(&mut self, unit: &Unit) -> io::Result<bool> {
+        Ok(self.name_of(unit)?.is_some_and(|name| self.names.knows_prefix_of(&name)))
     }
 
     /// The name of a key, unless it is longer than any that is held whole.

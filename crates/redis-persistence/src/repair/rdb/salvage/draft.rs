@@ -169,16 +169,22 @@ impl Draft {
 
     pub(super) fn key(self, start_at: u64, end: u64, flaws: &Flaws, start: Start) -> Option<Unit> {
         let bits = self.weighed(flaws);
-        let Self { key, expire, expire_lost, meta, idle, freq, bits: head, .. } = self;
-        let (type_at, value_type, name) = key?;
+        let (key, name, head) = self.head()?;
         let what = match flaws.error {
-            None if !flaws.empty => What::Key(Key { type_at, value_type, expire, expire_lost, meta, idle, freq }),
+            None if !flaws.empty => What::Key(key),
             _ if start == Start::Tried => return None,
-            error => What::Broken { name, value_type, why: error.unwrap_or(crate::verify::Code::CollectionEmpty) },
+            error => What::Broken { key, name, why: error.unwrap_or(crate::verify::Code::CollectionEmpty) },
         };
         // Nothing that is not sound speaks for itself.
         let bits = if matches!(what, What::Broken { .. }) { bits.min(0) - 12 } else { bits };
         Some(Unit { start: start_at, end, bits, head, what })
+    }
+
+    /// The key up to its value, the first bytes of its name, and what speaks for it.
+    pub(super) fn head(self) -> Option<(Key, Vec<u8>, i32)> {
+        let Self { key, expire, expire_lost, meta, idle, freq, bits, .. } = self;
+        let (type_at, value_type, name) = key?;
+        Some((Key { type_at, value_type, expire, expire_lost, meta, idle, freq }, name, bits))
     }
 
     pub(super) fn opcode(self, start_at: u64, end: u64, flaws: &Flaws, start: Start) -> Option<Unit> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::Options;
-use super::collect::Collected;
-use super::unit::Unit;
+use super::collect::{Collected, MOST_LISTED};
+use super::partial::Partial;
+use super::unit::{Key, Unit, What};
 use crate::rdb::{Header, ValueType};
 use crate::verify::Code;
 
@@ -38,6 +39,10 @@ pub struct Loss {
     pub damaged: Vec<LostKey>,
     /// How many of those there are.
     pub damaged_total: u64,
+    /// Collections of which a part is saved, in the order of the file; the first 10,000 of them. They count among the saved keys.
+    pub partial: Vec<PartialKey>,
+    /// How many of those there are.
+    pub partial_total: u64,
     /// Keys that were found more than once in a database; the ones that are left out.
     pub repeated: u64,
     /// Saved keys whose expiry was no time of ours: they are saved without one.
@@ -87,6 +92,26 @@ pub struct LostKey {
     pub(super) section: usize,
 }
 
+/// A collection that is damaged, and of which a part is saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartialKey {
+    /// Its database.
+    pub db: u64,
+    /// The first 1024 bytes of its name.
+    pub name: Vec<u8>,
+    /// What it holds.
+    pub value_type: ValueType,
+    /// Its bytes in the damaged file; where its end was not found, up to the next record that was.
+    pub range: Range<u64>,
+    /// How many elements are saved: entries of a list, members of a set, fields of a hash.
+    pub elements: u64,
+    /// How many it says that it had, as far as that can be read. The damage may have struck that number too.
+    pub declared: Option<u64>,
+    /// What is wrong with it, unless it broke off the records behind it.
+    pub code: Option<Code>,
+}
+
 /// A stretch of records behind skipped bytes, up to the next ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anchor {
@@ -115,7 +140,8 @@ impl Loss {
         for key in &mut damaged {
             key.db = found.sections.get(key.section).db;
         }
-        let expired_drops = drops.iter().filter(|unit| is_expired(unit, options)).count() as u64;
+        let is_expired = |unit: &&Unit| matches!(&unit.what, What::Key(key) if is_expired(key, options));
+        let expired_drops = drops.iter().filter(is_expired).count() as u64;
         Self {
             size,
             content_proven: false,
@@ -128,7 +154,9 @@ impl Loss {
             skipped: found.gaps.clone(),
             damaged,
             damaged_total: found.lost_total,
-            repeated: drops.len() as u64,
+            partial: found.partials.iter().take(MOST_LISTED).map(|partial| partial_key(partial, found)).collect(),
+            partial_total: found.partials.len() as u64,
+            repeated: (drops.len() + found.partials_dropped.len()) as u64,
             expiries_lost: found.expiries_lost,
             functions: found.functions(),
             functions_lost: found.functions_lost,
@@ -137,7 +165,7 @@ impl Loss {
         }
     }
 
-    /// How many bytes are skipped.
+    /// How many bytes are skipped; those of keys of which a part is saved are among them.
     #[must_use]
     pub fn bytes_skipped(&self) -> u64 {
         self.skipped.iter().map(|range| range.end - range.start).sum()
@@ -150,9 +178,20 @@ impl Loss {
     }
 }
 
+fn partial_key(partial: &Partial, found: &Collected) -> PartialKey {
+    PartialKey {
+        db: found.sections.get(partial.section).db,
+        name: partial.name.clone(),
+        value_type: partial.key.value_type,
+        range: partial.range.clone(),
+        elements: partial.elements,
+        declared: partial.declared,
+        code: partial.code,
+    }
+}
+
 /// Whether a key has expired by the time that was given.
-pub(super) fn is_expired(unit: &Unit, options: &Options) -> bool {
-    let super::unit::What::Key(key) = &unit.what else { return false };
+pub(super) fn is_expired(key: &Key, options: &Options) -> bool {
     match (key.expire, options.now_ms) {
         (Some(ms), Some(now)) => !key.expire_lost && ms < now,
         _ => false,

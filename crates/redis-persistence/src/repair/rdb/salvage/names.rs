@@ -105,6 +105,11 @@ impl Names {
         }
     }
 
+    /// Whether other names begin as this one does, and not just any.
+    pub(super) fn knows_prefix_of(&self, name: &[u8]) -> bool {
+        self.prefixes.len() < MOST_PREFIXES && self.prefixes.contains(&prefix(name))
+    }
+
     /// How much likelier this is the name of a key than any bytes, in bits.
     pub(super) fn bits(&self, name: &[u8]) -> i32 {
         if name.is_empty() {
@@ -128,8 +133,7 @@ impl Names {
             (n, seen) if n > seen / 8 => 3,
             _ => 0,
         };
-        let known = self.prefixes.len() < MOST_PREFIXES && self.prefixes.contains(&prefix(name));
-        let prefix = if known { 6 } else { 0 };
+        let prefix = if self.knows_prefix_of(name) { 6 } else { 0 };
         bytes + length + prefix
     }
 }

@@ -9,14 +9,16 @@
 //! ABSTTL is of Redis 5. A server takes a payload whose version is not above its own.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 
 use super::decode::{Decoder, Start};
 use super::input::Input;
+use super::partial::Partial;
 use super::unit::{Key, Unit, What};
 use super::write::Written;
 use super::{Options, Plan, collect::PartKind};
 use crate::crc64::Crc64;
-use crate::rdb::{Header, ValueType};
+use crate::rdb::{Family, Header, NEWEST_REDIS, ValueType, Writer};
 use crate::verify::source::Seekable;
 
 /// No server takes a longer name, or longer code, than what it takes from a client.
@@ -58,6 +60,9 @@ impl Plan {
                     keys += u64::from(to.restore(&unit, &mut decoder)?);
                 }
             }
+            for partial in self.partials_of(*db) {
+                keys += u64::from(to.restore_part(partial, &mut decoder)?);
+            }
         }
         to.out.flush()?;
         Ok(Written { bytes: to.bytes, keys })
@@ -94,27 +99,39 @@ impl<W: Write> Commands<W> {
             return Ok(false);
         }
         let Some((name, value_at)) = decoder.name_and_value(key, LONGEST)? else { return Ok(false) };
-        let options = options(key);
-        self.write(format!("*{}\r\n", 4 + options.len()).as_bytes())?;
-        self.argument(b"RESTORE")?;
-        self.argument(&name)?;
-        let ttl = key.expire.filter(|_| !key.expire_lost).unwrap_or(0);
-        self.argument(ttl.to_string().as_bytes())?;
-        self.payload(key.value_type, value_at..unit.end, decoder)?;
-        options.iter().try_for_each(|option| self.argument(option.as_bytes()))?;
+        self.key(key, &name, |to| to.payload(key.value_type, value_at..unit.end, decoder))?;
         Ok(true)
     }
 
-    fn payload(
-        &mut self,
-        value_type: ValueType,
-        value: std::ops::Range<u64>,
-        decoder: &mut Decoder<'_>,
-    ) -> io::Result<()> {
-        let mut crc = Crc64::new();
-        self.write(format!("${}\r\n", 1 + (value.end - value.start) + 10).as_bytes())?;
-        crc.update(&[value_type.byte()]);
-        self.write(&[value_type.byte()])?;
+    /// Writes the command that restores what is left of a key; answers whether there is one.
+    fn restore_part(&mut self, partial: &Partial, decoder: &mut Decoder<'_>) -> io::Result<bool> {
+        let Some((name, _)) = decoder.name_and_value(&partial.key, LONGEST)? else { return Ok(false) };
+        let Some(kept) = partial.kept(&mut decoder.input)? else { return Ok(false) };
+        let mut writer = Writer::new(Vec::new(), Family::Redis, NEWEST_REDIS)?;
+        let before = usize::try_from(writer.written()).unwrap_or(0);
+        partial.write(&kept, &mut decoder.input, &mut writer)?;
+        let end = usize::try_from(writer.written()).unwrap_or(0);
+        let value = writer.finish()?;
+        self.key(&partial.key, &name, |to| {
+            let crc = to.payload_head(kept.value_type, (end - before) as u64)?;
+            to.payload_end(crc, &value[before..end])
+        })?;
+        Ok(true)
+    }
+
+    fn key(&mut self, key: &Key, name: &[u8], payload: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
+        let options = options(key);
+        self.write(format!("*{}\r\n", 4 + options.len()).as_bytes())?;
+        self.argument(b"RESTORE")?;
+        self.argument(name)?;
+        let ttl = key.expire.filter(|_| !key.expire_lost).unwrap_or(0);
+        self.argument(ttl.to_string().as_bytes())?;
+        payload(self)?;
+        options.iter().try_for_each(|option| self.argument(option.as_bytes()))
+    }
+
+    fn payload(&mut self, value_type: ValueType, value: Range<u64>, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        let mut crc = self.payload_head(value_type, value.end - value.start)?;
         let mut at = value.start;
         while at < value.end {
             let len = usize::try_from(value.end - at).unwrap_or(usize::MAX).min(BLOCK);
@@ -123,6 +140,22 @@ impl<W: Write> Commands<W> {
             self.write(bytes)?;
             at += len as u64;
         }
+        self.payload_end(crc, &[])
+    }
+
+    /// Begins a payload whose value has so many bytes.
+    fn payload_head(&mut self, value_type: ValueType, len: u64) -> io::Result<Crc64> {
+        let mut crc = Crc64::new();
+        self.write(format!("${}\r\n", 1 + len + 10).as_bytes())?;
+        crc.update(&[value_type.byte()]);
+        self.write(&[value_type.byte()])?;
+        Ok(crc)
+    }
+
+    /// Ends a payload with the last bytes of its value.
+    fn payload_end(&mut self, mut crc: Crc64, last: &[u8]) -> io::Result<()> {
+        crc.update(last);
+        self.write(last)?;
         let version = u16::try_from(self.version).unwrap_or(u16::MAX).to_le_bytes();
         crc.update(&version);
         self.write(&version)?;

@@ -10,6 +10,9 @@
 //! read where a way arrives, and where one could be opened; then its bits are added. Ways that meet at an offset merge: the better
 //! one is kept. So the work is linear in the bytes, but for units that are read in vain, whose share is bounded by the decoder.
 //!
+//! In a damaged hash whose fields may expire, a field that does not is a zero and two strings, as is a key that is a string. There, no
+//! way begins with such a one, unless its name begins as others do.
+//!
 //! A way that was opened is believed once enough evidence follows each other without a gap, and no other way that reaches further
 //! comes near its score. Up to there the search has decided, and the plain walk takes over.
 
@@ -18,6 +21,7 @@ use std::io;
 
 use super::decode::{Decoder, Start};
 use super::unit::{Unit, What};
+use crate::rdb::ValueType;
 
 /// What it costs to stop believing in a chain, and to begin a new one: the bits that chance makes up among the places that are tried.
 const LEAVE: i32 = 4;
@@ -76,6 +80,7 @@ pub(super) fn search(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::
         compact_at: MOST_NODES,
     };
     let size = decoder.input.size();
+    let among_fields = decoder.head(trouble)?.is_some_and(|(key, ..)| key.value_type == ValueType::HashMetadata);
     for at in from..size {
         let chain = ways.chains.remove(&at);
         if let Some(chain) = chain {
@@ -90,8 +95,10 @@ pub(super) fn search(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::
             None => None,
         };
         if let Some(unit) = unit {
+            let is_field = among_fields && unit.is_plain_string() && !decoder.has_known_prefix(&unit)?;
             let opens = unit.head >= decoder.names.lead()
                 && !matches!(unit.what, What::Broken { .. })
+                && !is_field
                 && !decoder.may_be_in_a_number(at)?;
             ways.add(unit, chain, opens);
         }

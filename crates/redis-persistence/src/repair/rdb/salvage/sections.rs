@@ -32,8 +32,10 @@ pub(super) struct Section {
     gap: u64,
     pub(super) keys: u64,
     pub(super) expires: u64,
-    /// Keys whose extent is known, and that are lost.
+    /// Keys whose extent is known, and that are lost but for parts.
     broken: u64,
+    /// Keys of which parts are kept.
+    parts: u64,
     /// What the keys take, in bytes.
     bytes: u64,
     /// Keys whose names occur elsewhere in what seems to be the same database: copies that damage may have made.
@@ -117,6 +119,14 @@ impl Sections {
 
     pub(super) fn broken(&mut self) {
         self.last().broken += 1;
+    }
+
+    /// A key of which a part is kept. It does not count where databases are told apart: only what is whole is sure to be a key.
+    pub(super) fn part(&mut self, expires: bool) {
+        let last = self.last();
+        last.keys += 1;
+        last.parts += 1;
+        last.expires += u64::from(expires);
     }
 
     /// A key of that section occurs in another one of what seems to be the same database.
@@ -229,9 +239,15 @@ fn settle_group(group: &mut [Section], next: Option<u64>) {
 }
 
 impl Section {
+    /// A key of it is left out after all.
+    pub(super) fn without(&mut self, expires: bool) {
+        self.keys = self.keys.saturating_sub(1);
+        self.expires = self.expires.saturating_sub(u64::from(expires));
+    }
+
     /// The keys that count: those that occur nowhere else.
     fn of_its_own(&self) -> u64 {
-        self.keys.saturating_sub(self.repeated) + self.broken
+        self.keys.saturating_sub(self.repeated + self.parts) + self.broken
     }
 }
 

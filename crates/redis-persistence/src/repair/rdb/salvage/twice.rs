@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::collect::{Collected, Run};
-use super::decode::{Decoder, Start};
+use super::decode::{Decoder, LONGEST_TEXT, Start};
 use super::unit::{Unit, What};
 
 /// Names found twice that are looked into. More of them are left for the check of the written file to find.
@@ -18,7 +18,8 @@ pub(super) fn drop_repeated(found: &mut Collected, groups: Groups, decoder: &mut
     let mut drops = Vec::new();
     for group in groups {
         let mut kept: Vec<(Unit, Vec<u8>, u64)> = Vec::new();
-        for at in group {
+        let (parts, whole): (Vec<u64>, Vec<u64>) = group.into_iter().partition(|at| found.partial_at(*at).is_some());
+        for at in whole {
             let Some(unit) = decoder.unit(at, Start::Known)? else { continue };
             let (Some(name), Some(run)) = (decoder.name_of(&unit)?, run_at(&found.runs, at)) else { continue };
             let db = found.sections.get(run.section).db;
@@ -30,28 +31,41 @@ pub(super) fn drop_repeated(found: &mut Collected, groups: Groups, decoder: &mut
             let worse = if trust(found, &unit) > trust(found, best) { std::mem::replace(best, unit) } else { unit };
             drops.push(worse);
         }
+        // A part is worth less than any whole one.
+        let mut held: Vec<(Vec<u8>, u64)> = kept.into_iter().map(|(_, name, db)| (name, db)).collect();
+        for at in parts {
+            let Some(index) = found.partial_at(at) else { continue };
+            let partial = &found.partials[index];
+            let db = found.sections.get(partial.section).db;
+            let Some((name, _)) = decoder.name_and_value(&partial.key, LONGEST_TEXT)? else { continue };
+            if held.contains(&(name.clone(), db)) {
+                found.partials_dropped.push(index);
+            }
+            held.push((name, db));
+        }
     }
+    found.drop_partials();
     drops.sort_by_key(|unit| unit.start);
     for unit in &drops {
         let Some(section) = run_at(&found.runs, unit.start).map(|run| run.section) else { continue };
-        let section = found.sections.get_mut(section);
-        section.keys = section.keys.saturating_sub(1);
         let expires = matches!(unit.what, What::Key(key) if key.expire.is_some() && !key.expire_lost);
-        section.expires = section.expires.saturating_sub(u64::from(expires));
+        found.sections.get_mut(section).without(expires);
     }
     Ok(drops)
 }
 
 /// Compares all names by their hashes. What occurs a second time is noted in its section: it counts for nothing there.
 pub(super) fn same_hash(found: &mut Collected) -> Groups {
-    let Collected { hashes, runs, sections, .. } = found;
+    let Collected { hashes, runs, sections, partials, .. } = found;
     let mut groups: Groups = Vec::new();
     let mut group: Vec<u64> = Vec::new();
     let mut close = |group: &mut Vec<u64>| {
         let mut seen: Vec<u64> = Vec::new();
         let mut any = false;
         for at in group.iter() {
-            let Some(section) = run_at(runs, *at).map(|run| run.section) else { continue };
+            let partial = partials.binary_search_by_key(at, |partial| partial.range.start).ok();
+            let partial = partial.map(|index| partials[index].section);
+            let Some(section) = partial.or_else(|| Some(run_at(runs, *at)?.section)) else { continue };
             let db = sections.named(section);
             if seen.contains(&db) {
                 sections.repeated(section);

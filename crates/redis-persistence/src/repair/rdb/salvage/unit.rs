@@ -23,9 +23,9 @@ pub(super) enum What {
     Key(Key),
     /// A key whose extent is known, and whose content is not sound.
     Broken {
+        key: Key,
         /// The first 1024 bytes of its name.
         name: Vec<u8>,
-        value_type: ValueType,
         why: Code,
     },
     SelectDb(u64),
@@ -87,6 +87,11 @@ impl Unit {
             What::Key(key) if key.expire_lost => key.type_at,
             _ => self.start,
         }
+    }
+
+    /// Whether it is a type, a name and a string, and no more.
+    pub(super) fn is_plain_string(&self) -> bool {
+        matches!(&self.what, What::Key(key) if key.value_type == ValueType::String && key.type_at == self.start)
     }
 
     pub(super) fn is_key(&self) -> bool {

@@ -4,7 +4,7 @@
 //! signature, version    the lowest version that all of it needs
 //! AUX                   about the writer; %salvaged
 //! MODULE_AUX, FUNCTION2, HASH_TEMPLATE
-//! for each database     SELECTDB, RESIZEDB with the true counts, the keys as they stand in the damaged file
+//! for each database     SELECTDB, RESIZEDB with the true counts, the keys as they stand in the damaged file, parts of others
 //! MODULE_AUX            those that stood behind the keys
 //! FF, checksum
 //! ```
@@ -15,6 +15,8 @@ use std::ops::Range;
 
 use super::Plan;
 use super::collect::PartKind;
+use super::input::Input;
+use super::partial::Partial;
 use crate::rdb::Writer;
 use crate::verify::source::{Seekable, Source};
 
@@ -52,6 +54,8 @@ impl Plan {
             for range in self.ranges_of(*db) {
                 from.copy(range, &mut writer)?;
             }
+            let mut input = Input::new(&mut from.source, self.loss.size);
+            self.partials_of(*db).try_for_each(|partial| partial.write_key(&mut input, &mut writer))?;
         }
         self.parts(PartKind::ModuleAuxAfter, &mut from, &mut writer)?;
         let end = if self.version >= 5 { 9 } else { 1 };
@@ -63,11 +67,12 @@ impl Plan {
     /// What the field says that marks the file.
     fn note(&self) -> String {
         format!(
-            "redis-persistence {}: {} of {} bytes skipped, {} damaged keys left out",
+            "redis-persistence {}: {} of {} bytes skipped, {} damaged keys left out, {} saved in part",
             env!("CARGO_PKG_VERSION"),
             self.loss.bytes_skipped(),
             self.loss.size,
-            self.loss.damaged_total + self.loss.repeated
+            self.loss.damaged_total + self.loss.repeated,
+            self.loss.partial_total
         )
     }
 
@@ -79,6 +84,11 @@ impl Plan {
     ) -> io::Result<()> {
         let parts = self.parts.iter().filter(|part| part.kind == kind);
         parts.map(|part| part.range.clone()).try_for_each(|range| from.copy(range, to))
+    }
+
+    /// The collections of a database of which a part is kept.
+    pub(super) fn partials_of(&self, db: u64) -> impl Iterator<Item = &Partial> + '_ {
+        self.partials.iter().filter(move |partial| self.databases.get(partial.section) == Some(&db))
     }
 
     /// The bytes of a database's keys, without what is left out of them.

@@ -1,0 +1,159 @@
+//! What is left of a damaged collection, as a key of its own.
+//!
+//! ```text
+//! head of the key | count | e e e e [damage] e e e e        plain: elements as they lie, count anew
+//! head of the key | blob: e e e e [damage] e e e end        packed: read from both ends, written as plain elements
+//! ```
+//! [`chain`] reads plain collections and lists of nodes, [`packed`] reads blobs. Each element is kept once, and a collection of
+//! which none is left is not kept. What lies beside the damage may be wrong all the same: nothing checks the bytes of a string.
+//!
+//! Of streams, arrays, modules, templates and strings nothing is kept in part.
+
+mod chain;
+mod packed;
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::ops::Range;
+
+use super::input::Input;
+use super::unit::Key;
+use crate::rdb::{ValueType, Writer};
+use crate::verify::Code;
+use chain::Chain;
+
+/// So much of a value is looked at, in bytes, and so much of a packed one, decoded.
+const MOST_HELD: usize = 64 << 20;
+const MOST_PACKED: usize = 4 << 20;
+
+/// A collection of which a part is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Partial {
+    /// The first 1024 bytes of its name.
+    pub(super) name: Vec<u8>,
+    pub(super) key: Key,
+    /// From its first attribute to the end of its value, or else to the next believed record.
+    pub(super) range: Range<u64>,
+    /// Where its value begins.
+    pub(super) value_at: u64,
+    /// What is wrong with it; if that is known, its value is known to end where the range does.
+    pub(super) code: Option<Code>,
+    pub(super) section: usize,
+    /// How many elements are kept, and how many there were.
+    pub(super) elements: u64,
+    pub(super) declared: Option<u64>,
+}
+
+/// What is kept of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Kept {
+    /// How many elements: entries of a list, members of a set, fields of a hash.
+    pub(super) elements: u64,
+    /// How many the value says that it has.
+    pub(super) declared: Option<u64>,
+    /// The type that it is written as.
+    pub(super) value_type: ValueType,
+    form: Form,
+}
+
+/// How it is written.
+#[derive(Debug, Clone, PartialEq)]
+enum Form {
+    /// Bytes of the value as they are: what stands before the count, the count, and the elements.
+    Bytes { before: Range<usize>, count: u64, ranges: Vec<Range<usize>> },
+    /// Rows of what was packed.
+    Rows(Vec<Row>),
+}
+
+/// An element: an entry, a member and its score, a field with its value and expiry.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Row {
+    text: Vec<u8>,
+    value: Vec<u8>,
+    score: f64,
+    expire: Option<i64>,
+}
+
+impl Partial {
+    /// The bytes of the value, as far as they are looked at.
+    fn held<'a>(&self, input: &'a mut Input<'_>) -> io::Result<&'a [u8]> {
+        let len = usize::try_from(self.range.end - self.value_at).unwrap_or(usize::MAX).min(MOST_HELD);
+        Ok(&input.bytes(self.value_at, len)?[..len])
+    }
+
+    /// What can be kept; `None` if that is nothing.
+    pub(super) fn kept(&self, input: &mut Input<'_>) -> io::Result<Option<Kept>> {
+        let whole = self.range.end - self.value_at <= MOST_HELD as u64;
+        let bytes = self.held(input)?;
+        let value_type = self.key.value_type;
+        let kept = match Chain::of(value_type, bytes) {
+            Some(chain) => chain.keep(value_type, self.code.is_some() && whole, whole),
+            None => packed::keep(value_type, bytes),
+        };
+        Ok(kept.filter(|kept| kept.elements > 0))
+    }
+
+    /// Whether its key expires.
+    pub(super) fn expires(&self) -> bool {
+        self.key.expire.is_some() && !self.key.expire_lost
+    }
+
+    /// Writes the key and what is kept of its value.
+    pub(super) fn write_key<W: Write>(&self, input: &mut Input<'_>, to: &mut Writer<W>) -> io::Result<()> {
+        let Some(kept) = self.kept(input)? else { return Ok(()) };
+        let from = if self.key.expire_lost { self.key.type_at } else { self.range.start };
+        let head = usize::try_from(self.value_at - from).unwrap_or(usize::MAX);
+        let (attributes, name) =
+            input.bytes(from, head)?[..head].split_at(usize::try_from(self.key.type_at - from).unwrap_or(0));
+        to.copy(attributes)?;
+        to.copy(&[kept.value_type.byte()])?;
+        to.copy(&name[1..])?;
+        self.write(&kept, input, to)
+    }
+
+    /// Writes the value.
+    pub(super) fn write<W: Write>(&self, kept: &Kept, input: &mut Input<'_>, to: &mut Writer<W>) -> io::Result<()> {
+        match &kept.form {
+            Form::Bytes { before, count, ranges } => {
+                let bytes = self.held(input)?;
+                to.copy(&bytes[before.clone()])?;
+                to.length(*count)?;
+                ranges.iter().try_for_each(|range| to.copy(&bytes[range.clone()]))
+            }
+            Form::Rows(rows) => write_rows(kept.value_type, rows, to),
+        }
+    }
+}
+
+/// Writes rows as a collection of plain elements.
+fn write_rows<W: Write>(value_type: ValueType, rows: &[Row], to: &mut Writer<W>) -> io::Result<()> {
+    let earliest = rows.iter().filter_map(|row| row.expire).min();
+    if let (ValueType::HashMetadata, Some(earliest)) = (value_type, earliest) {
+        to.copy(&earliest.to_le_bytes())?;
+    }
+    to.length(rows.len() as u64)?;
+    for row in rows {
+        if value_type == ValueType::HashMetadata {
+            let after = row.expire.zip(earliest).and_then(|(at, first)| u64::try_from(at - first).ok());
+            to.length(after.map_or(0, |after| after + 1))?;
+        }
+        to.string(&row.text)?;
+        match value_type {
+            ValueType::Hash | ValueType::HashMetadata => to.string(&row.value)?,
+            ValueType::ZSet2 => to.copy(&row.score.to_le_bytes())?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Tells which members of a collection were there before.
+#[derive(Debug, Default)]
+struct Once(HashSet<u64>);
+
+impl Once {
+    /// Whether this one is new. One in billions is taken for another.
+    fn is_new(&mut self, text: &[u8]) -> bool {
+        self.0.insert(crate::verify::duplicates::hash(text, 0))
+    }
+}
