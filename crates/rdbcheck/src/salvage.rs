@@ -162,9 +162,6 @@ pub(crate) fn run(
     if let Err(why) = finished {
         done.why = Some(without_number(why));
     }
-    for left in out::left_over(out) {
-        say(tool, &format!("{}: left by a salvage that was killed; it can be removed", left.display()));
-    }
     match &done.why {
         Some(why) => say(tool, &format!("{}: {why}", out.display())),
         None => drop(output.lines(&lines::ended(&done))),

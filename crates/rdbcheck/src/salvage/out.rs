@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
 
 use redis_persistence::repair::rdb::salvage;
 use redis_persistence::verify::{self, Verdict};
@@ -48,21 +47,6 @@ pub(super) fn judge(out: &mut File, content: &Content, how: &How<'_>) -> io::Res
         }
         _ => Ok(()),
     }
-}
-
-/// What killed runs left of this file, which no run takes up again.
-pub(super) fn left_over(out: &Path) -> Vec<PathBuf> {
-    let Some(name) = out.file_name() else { return Vec::new() };
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let lead = [name.as_encoded_bytes(), b"."].concat();
-    let is_left = |path: &PathBuf| {
-        let name = path.file_name().map_or(&[][..], |name| name.as_encoded_bytes());
-        name.starts_with(&lead) && name.ends_with(b".new.part")
-    };
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut left: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_left).collect();
-    left.sort();
-    left
 }
 
 /// Counts what passes.

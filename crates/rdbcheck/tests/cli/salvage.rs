@@ -1,8 +1,5 @@
 //! `--salvage`: what is written, what is refused, and what is said about it.
 
-#[cfg(unix)]
-mod killed;
-
 use std::fs;
 use std::path::PathBuf;
 
