@@ -11,6 +11,8 @@ use crate::verify::value::{ElementsChecker, ValueChecker};
 
 /// The container of a list's node that is packed.
 const PACKED_NODE: usize = 2;
+/// With so much memory for each element, in bytes, a table of all of them is never full.
+const AMPLE: usize = 128;
 
 impl RdbVerifier {
     /// Takes a collection, whose value is what `value` begins with, and all of its key but the name's hash. Answers the
@@ -85,7 +87,9 @@ impl RdbVerifier {
         let compare = self.options.duplicates != Duplicates::Off;
         let mut checker = ElementsChecker::new(value_type);
         self.elements.clear();
-        let mut few = if compare { Few::new(count, &mut self.scratch.seen) } else { None };
+        // Where memory is so short that the table could not hold them, the table has to say so, as it does for events.
+        let fits = count.saturating_mul(AMPLE) <= self.options.limits.duplicate_bytes;
+        let mut few = if compare && fits { Few::new(count, &mut self.scratch.seen) } else { None };
         for _ in 0..count {
             let (text, size) = plain_string(value.get(at..)?, longest)?;
             if !is_sound_form(&text) {
