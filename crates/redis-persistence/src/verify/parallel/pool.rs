@@ -188,6 +188,8 @@ impl<'i, R: Read> Pool<'i, R> {
                 state.under_way += 1;
                 let names = state.tables.pop();
                 drop(state);
+                // Whoever waits can read the next block meanwhile.
+                self.changed.notify_all();
                 let guess = guide.and_then(|guide| self.guess(&data[..len], start, guide, names, hand));
                 let mut state = self.lock();
                 state.under_way -= 1;
