@@ -52,6 +52,11 @@ impl Feeder {
         self.carry.is_empty() && self.parser.is_between_records()
     }
 
+    /// Where the RDB ends, once that is known.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.parser.is_done().then(|| self.parser.offset())
+    }
+
     /// Takes the next chunk, and answers how much of it belongs to the RDB: less than all behind the end of the records.
     pub(crate) fn feed(&mut self, chunk: &[u8], consumer: &mut impl Consumer) -> Result<usize> {
         let mut at = 0;

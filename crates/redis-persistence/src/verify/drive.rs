@@ -3,7 +3,7 @@
 use std::io::{self, Read, Seek};
 
 use super::options::Options;
-use super::parallel::{self, Sizes};
+use super::parallel::{self, Sizes, Walked, Whole};
 use super::rdb::RdbVerifier;
 use super::report::Report;
 use super::source::{Seekable, Source};
@@ -63,23 +63,19 @@ pub fn file(mut input: impl Read + Seek + Send, options: &Options) -> io::Result
 
 /// Verifies the RDB image that an append-only file begins with. The report covers the image alone; beside it stands the
 /// offset of the first byte after it, if its end was found.
-pub(super) fn image(input: &mut (impl Read + Seek), size: u64, options: &Options) -> io::Result<(Report, Option<u64>)> {
-    let mut push = Push::new(options);
-    let mut block = vec![0; BLOCK];
-    while push.failed.is_none() && !push.feeder.parser.is_done() {
-        let n = read_block(input, &mut block)?;
-        push.part(&block[..n]);
-        if n < block.len() {
-            break;
-        }
-    }
-    let end = push.feeder.parser.is_done().then(|| push.feeder.parser.offset());
+pub(super) fn image(
+    input: &mut (impl Read + Seek + Send),
+    size: u64,
+    options: &Options,
+) -> io::Result<(Report, Option<u64>)> {
+    let Walked { verifier, end } =
+        parallel::walk(input, options, options.threads(), Sizes::default(), Whole::Start(size))?;
     let mut source = Seekable { input, base: 0 };
-    Ok((push.end_of(size).finish(Some(&mut source as &mut dyn Source)), end))
+    Ok((verifier.finish(Some(&mut source as &mut dyn Source)), end))
 }
 
 fn walk(input: &mut (impl Read + Send), options: &Options) -> io::Result<RdbVerifier> {
-    parallel::walk(input, options, options.threads(), Sizes::default())
+    Ok(parallel::walk(input, options, options.threads(), Sizes::default(), Whole::Input)?.verifier)
 }
 
 /// Fills the block, as far as there is something, and answers how much that was.
@@ -173,13 +169,28 @@ impl Push {
         self.end().finish(None)
     }
 
-    pub(super) fn end(self) -> RdbVerifier {
-        let size = self.fed;
-        self.end_of(size)
+    /// Takes the next bytes of a file that begins with the RDB.
+    pub(super) fn start(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(BLOCK) {
+            self.part(part);
+        }
     }
 
-    /// Ends what is part of a file of that size.
-    fn end_of(mut self, size: u64) -> RdbVerifier {
+    /// Whether the RDB has ended, or cannot be read any further.
+    pub(super) fn is_over(&self) -> bool {
+        self.failed.is_some() || self.feeder.parser.is_done()
+    }
+
+    fn end(self) -> RdbVerifier {
+        self.walked(Whole::Input).verifier
+    }
+
+    /// Ends the walk.
+    pub(super) fn walked(mut self, whole: Whole) -> Walked {
+        let size = match whole {
+            Whole::Input => self.fed,
+            Whole::Start(size) => size,
+        };
         if self.failed.is_none() {
             let mut walk = Walk { verifier: &mut self.verifier, before: self.crc, part: &[], start: self.fed };
             self.failed = self.feeder.finish(&mut walk).err();
@@ -187,7 +198,7 @@ impl Push {
         if let Some(error) = &self.failed {
             self.verifier.failed(error, &self.head, size);
         }
-        self.verifier
+        Walked { end: self.feeder.end(), verifier: self.verifier }
     }
 }
 

@@ -6,7 +6,6 @@
 //! both, so the report is the same. Most blocks begin with the rest of a record and go on with whole ones. Where those begin
 //! is guessed by whoever reads the block, who then checks them while they lie in its cache ([`Guess`]).
 //!
-//!
 //! - findings are put together in the order of the file;
 //! - keys are counted by type in any order, as sums have none. What has to know all that came before (the next database)
 //!   waits for the batches that are under way;
@@ -41,21 +40,39 @@ pub(super) struct Sizes {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { block: 1 << 20, batch: 256 << 10, least: 4 << 10, blocks: 24 }
+        Self { block: 512 << 10, batch: 256 << 10, least: 4 << 10, blocks: 24 }
     }
 }
 
-/// Walks over an RDB on so many threads.
+/// What an RDB is the whole of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// The input: nothing may follow it.
+    Input,
+    /// The start of a file of so many bytes, which goes on with something else.
+    Start(u64),
+}
+
+/// What a walk came to.
+#[derive(Debug)]
+pub(super) struct Walked {
+    pub(super) verifier: RdbVerifier,
+    /// Where the RDB ends, if that was found.
+    pub(super) end: Option<u64>,
+}
+
+/// Walks over an RDB on so many threads. Behind the end of one that something follows, some blocks may be read in vain.
 pub(super) fn walk(
     input: &mut (impl Read + Send),
     options: &Options,
     threads: usize,
     sizes: Sizes,
-) -> io::Result<RdbVerifier> {
+    whole: Whole,
+) -> io::Result<Walked> {
     let mut first = vec![0; sizes.block];
     let len = read_block(input, &mut first)?;
     if len < first.len() || threads < 2 {
-        return rest_alone(input, options, &mut first, len);
+        return rest_alone(input, options, &mut first, len, whole);
     }
     let pool = Pool::new(input, first, (2 + 2 * threads).min(sizes.blocks), options);
     let walked = std::thread::scope(|scope| {
@@ -63,23 +80,32 @@ pub(super) fn walk(
         for _ in 1..threads {
             scope.spawn(|| pool.help());
         }
-        let walked = Walker::new(&pool, options, threads, sizes).run();
+        let walked = Walker::new(&pool, options, threads, sizes).run(whole);
         drop(closing);
         walked
     });
-    let (mut verifier, found) = walked?;
+    let (mut verifier, found, end) = walked?;
     verifier.gather(found, pool.into_table());
-    Ok(verifier)
+    Ok(Walked { verifier, end })
 }
 
 /// The same on this thread, after a block of which `len` bytes were read.
-fn rest_alone(input: &mut impl Read, options: &Options, block: &mut [u8], len: usize) -> io::Result<RdbVerifier> {
+fn rest_alone(
+    input: &mut impl Read,
+    options: &Options,
+    block: &mut [u8],
+    len: usize,
+    whole: Whole,
+) -> io::Result<Walked> {
     let mut push = Push::new(options);
     let mut len = len;
     loop {
-        push.feed(&block[..len]);
-        if len < block.len() {
-            return Ok(push.end());
+        match whole {
+            Whole::Input => push.feed(&block[..len]),
+            Whole::Start(_) => push.start(&block[..len]),
+        }
+        if len < block.len() || whole != Whole::Input && push.is_over() {
+            return Ok(push.walked(whole));
         }
         len = read_block(input, block)?;
     }
@@ -143,19 +169,23 @@ impl<'p, 'i, R: Read> Walker<'p, 'i, R> {
         }
     }
 
-    /// Walks to the end, and answers the verifier and what was found so far.
-    fn run(mut self) -> io::Result<(RdbVerifier, Found)> {
+    /// Walks to the end, and answers the verifier, what was found so far, and where the RDB ends.
+    fn run(mut self, whole: Whole) -> io::Result<(RdbVerifier, Found, Option<u64>)> {
         let mut feeder = Feeder::new(self.verifier.limits().clone());
         let mut size = 0;
-        while let Some(mut block) = self.pool.next_block(&mut self.hand)? {
+        while whole == Whole::Input || self.failed.is_none() && !feeder.parser.is_done() {
+            let Some(mut block) = self.pool.next_block(&mut self.hand)? else { break };
             size = block.start + block.len as u64;
             (self.guess, self.guessed) = (block.guess.take(), false);
             if self.head.is_empty() {
                 self.head = block.data[..block.len.min(super::drive::HEAD)].to_vec();
             }
             if self.failed.is_none() {
-                self.block(&mut feeder, &block)?;
+                self.block(&mut feeder, &block, whole)?;
             }
+        }
+        if let Whole::Start(of) = whole {
+            size = of;
         }
         if self.failed.is_none() {
             self.failed = feeder.finish(&mut Front { walker: &mut self, block: None }).err();
@@ -167,13 +197,14 @@ impl<'p, 'i, R: Read> Walker<'p, 'i, R> {
         if let Some(error) = &self.failed {
             self.verifier.failed(error, &self.head, size);
         }
-        Ok((self.verifier, self.order.found))
+        Ok((self.verifier, self.order.found, feeder.end()))
     }
 
-    fn block(&mut self, feeder: &mut Feeder, block: &Block) -> io::Result<()> {
+    fn block(&mut self, feeder: &mut Feeder, block: &Block, whole: Whole) -> io::Result<()> {
         let bytes = &block.data[..block.len];
         match feeder.feed(bytes, &mut Front { walker: self, block: Some(block) }) {
-            Ok(used) => self.verifier.trailing(&bytes[used..]),
+            Ok(used) if whole == Whole::Input => self.verifier.trailing(&bytes[used..]),
+            Ok(_) => {}
             Err(error) => self.failed = self.failed.take().or(Some(error)),
         }
         self.pool.move_keys(&mut self.verifier);

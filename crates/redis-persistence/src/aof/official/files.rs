@@ -7,7 +7,7 @@ use std::path::Path;
 /// Opens files by path, for reading.
 pub trait Files {
     /// An open file.
-    type File: Read + Seek;
+    type File: Read + Seek + Send;
 
     /// Opens a file.
     ///

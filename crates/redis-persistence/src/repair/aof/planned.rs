@@ -24,8 +24,8 @@ struct Planned<'p> {
 }
 
 /// An open file.
-trait Input: Read + Seek + fmt::Debug {}
-impl<F: Read + Seek + fmt::Debug> Input for F {}
+trait Input: Read + Seek + Send + fmt::Debug {}
+impl<F: Read + Seek + Send + fmt::Debug> Input for F {}
 
 impl Planned<'_> {
     fn step(&self, path: &Path) -> Option<&Step> {

@@ -13,7 +13,7 @@ const SMALL: Sizes = Sizes { block: 512, batch: 64, least: 16, blocks: 6 };
 
 fn report(bytes: &[u8], options: &Options, threads: usize, sizes: Sizes) -> Report {
     let mut input = Cursor::new(bytes);
-    let verifier = walk(&mut input, options, threads, sizes).expect("memory can be read");
+    let verifier = walk(&mut input, options, threads, sizes, Whole::Input).expect("memory can be read").verifier;
     verifier.finish(Some(&mut Seekable { input, base: 0 }))
 }
 
@@ -43,6 +43,37 @@ fn sound_files() {
         let report = same(&bytes, &Options::default(), SMALL);
         assert_eq!(report.verdict, Verdict::Sound);
     }
+}
+
+/// What follows an RDB that is the start of a file is not looked at.
+#[test]
+fn starts_of_files() -> io::Result<()> {
+    for seed in 0..60 {
+        let mut bytes = arbitrary(seed, 300).encode().bytes;
+        let end = bytes.len() as u64;
+        bytes.extend(testkit::resp::record(&["SET", "key", "value"]).repeat(seed as usize % 7 * 20));
+        let mut of_one = None;
+        for damaged in [false, true] {
+            if damaged {
+                let at = bytes.len().min(9 + seed as usize * 11);
+                bytes[at - 1] ^= 0x55;
+            }
+            for threads in [1, 2, 3] {
+                let mut input = Cursor::new(&bytes);
+                let whole = Whole::Start(bytes.len() as u64);
+                let walked = walk(&mut input, &Options::default(), threads, SMALL, whole)?;
+                if !damaged {
+                    assert_eq!(walked.end, Some(end));
+                }
+                let report = walked.verifier.finish(Some(&mut Seekable { input, base: 0 }));
+                assert!(damaged || report.verdict == Verdict::Sound);
+                let seen = format!("{:?} {report:#?}", walked.end);
+                assert_eq!(of_one.get_or_insert_with(|| seen.clone()), &seen, "seed {seed}, {threads} threads");
+            }
+            of_one = None;
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -125,7 +156,7 @@ impl Read for Failing {
 fn an_input_that_fails() {
     for threads in [1, 2, 4] {
         for len in [0, 300, 512, 5000] {
-            let error = walk(&mut Failing(len), &Options::default(), threads, SMALL).expect_err("it fails");
+            let error = walk(&mut Failing(len), &Options::default(), threads, SMALL, Whole::Input).expect_err("it fails");
             assert_eq!(error.to_string(), "gone");
         }
     }
