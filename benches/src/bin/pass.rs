@@ -2,13 +2,17 @@
 //! undercut; `pass make MEGABYTES` writes an RDB to standard output, of any size, half of small keys and half of hashes.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis_persistence::crc64::Crc64;
+use redis_persistence::verify::ReadAt as _;
 use testkit::rdb::{Listpack, RdbWriter};
 use testkit::rng::Rng;
+
+/// What a thread of the verifier reads at a time.
+const BLOCK: usize = 512 << 10;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,11 +34,11 @@ fn main() -> ExitCode {
 
 /// Blocks of the size that the verifier reads; each thread takes the next one.
 fn read(path: &str, threads: usize) -> io::Result<()> {
-    let file = Mutex::new(File::open(path)?);
+    let (file, next) = (File::open(path)?, AtomicU64::new(0));
     let one = || -> io::Result<u64> {
-        let (mut block, mut sum) = (vec![0; 1 << 20], 0);
+        let (mut block, mut sum) = (vec![0; BLOCK], 0);
         loop {
-            let n = file.lock().unwrap_or_else(PoisonError::into_inner).read(&mut block)?;
+            let n = file.read_at(&mut block, next.fetch_add(BLOCK as u64, Ordering::Relaxed))?;
             if n == 0 {
                 return Ok(sum);
             }

@@ -12,12 +12,12 @@ mod tar;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redis_persistence::aof::dir::{self, AofSet, Names, Node, Tree};
 use redis_persistence::aof::official::{Files, Opened};
+use redis_persistence::verify::ReadAt;
 
 use crate::progress::{Watched, When};
 
@@ -140,11 +140,17 @@ pub struct Member {
     at: u64,
 }
 
+impl ReadAt for Member {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.place.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let room = buffer.len().min(left);
+        self.file.read_at(&mut buffer[..room], self.place.start.saturating_add(offset))
+    }
+}
+
 impl Read for Member {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.place.size.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        let room = buffer.len().min(left);
-        let read = self.file.read_at(&mut buffer[..room], self.place.start.saturating_add(self.at))?;
+        let read = ReadAt::read_at(self, buffer, self.at)?;
         self.at += read as u64;
         Ok(read)
     }

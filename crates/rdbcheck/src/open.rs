@@ -8,7 +8,9 @@ use std::num::NonZeroU64;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use redis_persistence::verify::ReadAt;
 use rustix::fs::{Advice, OFlags, fadvise, fcntl_getfl, fcntl_setfl};
 
 /// Files from this size on are not left in the page cache: they would push out what a server on the host needs.
@@ -24,11 +26,13 @@ pub struct Input {
     pub seekable: bool,
     /// How many bytes are left of it, if that can be known.
     pub size: Option<u64>,
+    /// Where it stood when it was opened.
+    base: u64,
     at: u64,
     /// What was looked at before it was read, of an input that cannot seek.
     ahead: Vec<u8>,
     /// Up to where pages were dropped, where they are.
-    dropped: Option<u64>,
+    dropped: Option<AtomicU64>,
 }
 
 /// Opens an input to read.
@@ -86,14 +90,14 @@ impl Input {
             admit(kind, false)?;
         }
         if !kind.is_file() {
-            return Ok(Self { file, seekable: false, size: None, at: 0, ahead: Vec::new(), dropped: None });
+            return Ok(Self { file, seekable: false, size: None, base: 0, at: 0, ahead: Vec::new(), dropped: None });
         }
         let at = file.stream_position()?;
         // These are wishes: where the system does not grant them, nothing is lost.
         let _ = fadvise(&file, 0, None, Advice::Sequential);
         let _ = fadvise(&file, 0, None, Advice::NoReuse);
-        let (size, dropped) = (metadata.len().checked_sub(at), (metadata.len() >= LARGE).then_some(at));
-        Ok(Self { file, seekable: true, size, at, ahead: Vec::new(), dropped })
+        let (size, dropped) = (metadata.len().checked_sub(at), (metadata.len() >= LARGE).then(|| at.into()));
+        Ok(Self { file, seekable: true, size, base: at, at, ahead: Vec::new(), dropped })
     }
 
     /// The file itself, which stands anywhere.
@@ -117,11 +121,13 @@ impl Input {
         Ok(head)
     }
 
-    fn drop_behind(&mut self) {
-        let Some(from) = self.dropped else { return };
-        if let Some(len) = self.at.checked_sub(from).filter(|len| *len >= DROP).and_then(NonZeroU64::new) {
+    /// Drops what lies before `to`, once it is worth it.
+    fn drop_behind(&self, to: u64) {
+        let Some(dropped) = &self.dropped else { return };
+        let from = dropped.load(Ordering::Relaxed);
+        if let Some(len) = to.checked_sub(from).filter(|len| *len >= DROP).and_then(NonZeroU64::new) {
             let _ = fadvise(&self.file, from, Some(len), Advice::DontNeed);
-            self.dropped = Some(self.at);
+            dropped.fetch_max(to, Ordering::Relaxed);
         }
     }
 }
@@ -136,7 +142,18 @@ impl Read for Input {
         }
         let n = self.file.read(buf)?;
         self.at += n as u64;
-        self.drop_behind();
+        self.drop_behind(self.at);
+        Ok(n)
+    }
+}
+
+/// From where the input stood when it was opened; it must be one that can be read again.
+impl ReadAt for Input {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let at = self.base.saturating_add(offset);
+        let n = self.file.read_at(buffer, at)?;
+        // Others may still be reading a little before.
+        self.drop_behind(at.saturating_sub(DROP));
         Ok(n)
     }
 }
@@ -145,7 +162,7 @@ impl Seek for Input {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = self.file.seek(to)?;
         // Who seeks reads here and there: what was read once is dropped, no more.
-        if self.dropped.is_some_and(|from| at < from) {
+        if self.dropped.as_mut().is_some_and(|from| at < *from.get_mut()) {
             self.dropped = None;
         }
         self.at = at;

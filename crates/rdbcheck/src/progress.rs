@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Read, Seek, SeekFrom, Write as _};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use redis_persistence::verify::ReadAt;
 
 use crate::units;
 
@@ -138,13 +140,13 @@ fn rate_of(state: &ProgressState) -> u64 {
 pub struct Watched<R> {
     input: R,
     at: u64,
-    meter: Meter,
+    meter: Mutex<Meter>,
 }
 
 impl<R> Watched<R> {
     /// Watches an input of which `total` bytes are expected. `name` must be fit to print.
     pub fn new(input: R, name: String, total: Option<u64>, when: When) -> Self {
-        Self { input, at: 0, meter: Meter::new(name, total, when) }
+        Self { input, at: 0, meter: Mutex::new(Meter::new(name, total, when)) }
     }
 
     /// The input, to be read unwatched.
@@ -156,13 +158,25 @@ impl<R> Watched<R> {
     pub fn into_inner(self) -> R {
         self.input
     }
+
+    fn reached(&self, at: u64) {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner).reached(at);
+    }
 }
 
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.input.read(buf)?;
         self.at += n as u64;
-        self.meter.reached(self.at);
+        self.reached(self.at);
+        Ok(n)
+    }
+}
+
+impl<R: ReadAt> ReadAt for Watched<R> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let n = self.input.read_at(buffer, offset)?;
+        self.reached(offset.saturating_add(n as u64));
         Ok(n)
     }
 }

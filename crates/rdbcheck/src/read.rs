@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use redis_persistence::aof::official::{Files as _, Opened};
-use redis_persistence::verify::{self, Options, Report};
+use redis_persistence::verify::{self, Options, ReadAt, Report};
 
 use crate::ends::{Ends, Kept};
 use crate::hex::{self, Span};
@@ -62,9 +62,9 @@ pub fn as_file(path: &Path, member: &Path, how: How) -> io::Result<File> {
 }
 
 /// Verifies an RDB that can be read again.
-fn again(path: PathBuf, mut input: impl Read + Seek + Send, options: &Options, hex: bool) -> io::Result<Checked> {
+fn again(path: PathBuf, mut input: impl Read + Seek + ReadAt, options: &Options, hex: bool) -> io::Result<Checked> {
     let base = input.stream_position()?;
-    let report = verify::file(&mut input, options)?;
+    let report = verify::file_at(&input, options)?;
     let ends = Ends::of(&mut input, base)?;
     let hex = hex::of(&report, hex, |_, at, len| hex::read(&mut input, base.saturating_add(at), len))?;
     Ok(Checked { path, report, ends, hex, packing: None })

@@ -5,8 +5,9 @@
 //!                                      └ counts ---------┴-> Report
 //! ```
 //!
-//! [`slice()`], [`reader()`] and [`file()`] verify a whole RDB; [`Push`] verifies one that the caller feeds. All four give the
-//! same report, but that only a source that can be read again ([`slice()`], [`file()`]) confirms duplicates by their text.
+//! [`slice()`], [`reader()`], [`file()`] and [`file_at()`] verify a whole RDB; [`Push`] verifies one that the caller feeds. All
+//! give the same report, but that only a source that can be read again ([`slice()`], [`file()`], [`file_at()`]) confirms
+//! duplicates by their text.
 //!
 //! [`aof_path`] verifies append-only files: one, or a whole `appendonlydir`; [`aof_slice`] one in memory.
 
@@ -16,6 +17,7 @@ mod drive;
 pub(crate) mod duplicates;
 mod facts;
 mod finding;
+mod input;
 pub mod official;
 mod options;
 mod parallel;
@@ -31,12 +33,13 @@ mod value;
 pub(crate) use aof::Clamped;
 pub use aof::{aof_in, aof_path, aof_set, aof_slice};
 pub use codes::{Code, Severity};
-pub use drive::{Push, file, reader, slice};
+pub use drive::{Push, file, file_at, reader, slice};
 pub use facts::{
     AofLoadFacts, Class, CommandUse, Detail, Ending, HeaderFacts, Name, OpenTransaction, Place, RdbFacts, RecordFacts,
     Stop, Tallied, Trail,
 };
 pub use finding::Finding;
+pub use input::ReadAt;
 pub use options::{Duplicates, Options};
 pub(crate) use rdb::shebang;
 pub(crate) use record::{Flaws, RecordChecker};

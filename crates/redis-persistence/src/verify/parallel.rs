@@ -14,10 +14,11 @@
 mod pool;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
-use super::drive::{Push, read_block};
+use super::drive::Push;
+use super::input::Input;
 use super::options::Options;
 use super::rdb::{Batch, Found, Guess, RdbVerifier, Surroundings};
 use crate::error::Error;
@@ -62,15 +63,15 @@ pub(super) struct Walked {
 }
 
 /// Walks over an RDB on so many threads. Behind the end of one that something follows, some blocks may be read in vain.
-pub(super) fn walk(
-    input: &mut (impl Read + Send),
-    options: &Options,
+pub(super) fn walk<'i>(
+    mut input: Input<'i>,
+    options: &'i Options,
     threads: usize,
     sizes: Sizes,
     whole: Whole,
 ) -> io::Result<Walked> {
     let mut first = vec![0; sizes.block];
-    let len = read_block(input, &mut first)?;
+    let len = input.fill(&mut first, 0)?;
     if len < first.len() || threads < 2 {
         return rest_alone(input, options, &mut first, len, whole);
     }
@@ -91,7 +92,7 @@ pub(super) fn walk(
 
 /// The same on this thread, after a block of which `len` bytes were read.
 fn rest_alone(
-    input: &mut impl Read,
+    mut input: Input<'_>,
     options: &Options,
     block: &mut [u8],
     len: usize,
@@ -107,13 +108,13 @@ fn rest_alone(
         if len < block.len() || whole != Whole::Input && push.is_over() {
             return Ok(push.walked(whole));
         }
-        len = read_block(input, block)?;
+        len = input.fill(block, push.fed())?;
     }
 }
 
 /// The thread that walks.
-struct Walker<'p, 'i, R> {
-    pool: &'p Pool<'i, R>,
+struct Walker<'p, 'i> {
+    pool: &'p Pool<'i>,
     verifier: RdbVerifier,
     sizes: Sizes,
     /// More jobs than this do not wait.
@@ -150,8 +151,8 @@ enum Part {
     Batch(Box<Batch>),
 }
 
-impl<'p, 'i, R: Read> Walker<'p, 'i, R> {
-    fn new(pool: &'p Pool<'i, R>, options: &Options, threads: usize, sizes: Sizes) -> Self {
+impl<'p, 'i> Walker<'p, 'i> {
+    fn new(pool: &'p Pool<'i>, options: &Options, threads: usize, sizes: Sizes) -> Self {
         Self {
             pool,
             verifier: RdbVerifier::new(options.clone()),
@@ -267,13 +268,13 @@ impl<'p, 'i, R: Read> Walker<'p, 'i, R> {
 }
 
 /// What a feeder finds in a block.
-struct Front<'w, 'p, 'i, R> {
-    walker: &'w mut Walker<'p, 'i, R>,
+struct Front<'w, 'p, 'i> {
+    walker: &'w mut Walker<'p, 'i>,
     /// `None` at the end of the input, where no more bytes come.
     block: Option<&'w Block>,
 }
 
-impl<R: Read> Consumer for Front<'_, '_, '_, R> {
+impl Consumer for Front<'_, '_, '_> {
     fn event(&mut self, event: &Event<&[u8]>) {
         let walker = &mut *self.walker;
         match &event.payload {

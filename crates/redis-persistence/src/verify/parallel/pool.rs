@@ -5,19 +5,22 @@
 //!            any thread               one        any thread
 //! ```
 //!
+//! Every block is summed by itself, and the sums are put together in the order of the file. Where any place of the input can be
+//! read, several threads read at once.
+//!
 //! There is no thread for each stage, but a few that do what is most urgent: blocks first, so that the walk never waits,
 //! then jobs, then blocks ahead of need. The thread that walks does the same while it has to wait. Blocks are used again
 //! once nothing refers to them, and there are only so many: that bounds the memory, whatever the speed of the stages.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::crc64::Crc64;
 use crate::rdb::Layouts;
-use crate::verify::drive::read_block;
 use crate::verify::duplicates::Table;
+use crate::verify::input::{Input, Reading};
 use crate::verify::options::Options;
 use crate::verify::rdb::{Batch, Guess, RdbVerifier, Surroundings};
 
@@ -41,6 +44,8 @@ pub(super) struct Block {
     pub(super) start: u64,
     /// The checksum of everything before it.
     pub(super) before: Crc64,
+    /// Its own.
+    crc: Crc64,
     /// Records that may lie in it, checked.
     pub(super) guess: Option<Guess>,
 }
@@ -57,29 +62,35 @@ pub(super) struct Job {
     pub(super) around: Surroundings,
 }
 
-enum Task<'i, R> {
-    Read { input: &'i mut R, buffer: Vec<u8>, crc: Crc64, guide: Option<Guide> },
+enum Task<'i> {
+    Read { from: Reading<'i>, buffer: Vec<u8>, start: u64, guide: Option<Guide> },
     Check(Job),
 }
 
 /// What the threads share.
-pub(super) struct Pool<'i, R> {
-    state: Mutex<State<'i, R>>,
+pub(super) struct Pool<'i> {
+    state: Mutex<State<'i>>,
     changed: Condvar,
     /// The names of all keys.
     table: Mutex<Table>,
     options: &'i Options,
 }
 
-struct State<'i, R> {
-    /// Missing while somebody reads.
-    input: Option<&'i mut R>,
+struct State<'i> {
+    input: Input<'i>,
     /// Read and not walked over, in order.
     blocks: VecDeque<Block>,
-    /// Blocks that were read and are still being looked into.
+    /// Blocks that are being read or looked into.
     under_way: usize,
-    /// Where the next block begins that is to be walked over.
+    /// Where the next block begins that is to be read, and that is to be walked over.
+    read: u64,
     walked: u64,
+    /// The checksum of what was walked over.
+    crc: Crc64,
+    /// Where the input ends, once that is known.
+    end: Option<u64>,
+    /// The first place that could not be read.
+    error: Option<(u64, io::Error)>,
     guide: Option<Guide>,
     /// Blocks since the last in which something was guessed right.
     misses: u64,
@@ -89,10 +100,6 @@ struct State<'i, R> {
     buffers: Vec<Arc<Vec<u8>>>,
     jobs: VecDeque<Job>,
     results: Vec<(u64, Batch)>,
-    crc: Crc64,
-    read: u64,
-    ended: bool,
-    error: Option<io::Error>,
     closed: bool,
 }
 
@@ -108,29 +115,29 @@ impl Hand {
     }
 }
 
-impl<'i, R: Read> Pool<'i, R> {
+impl<'i> Pool<'i> {
     /// With a first block that was read already, and so many buffers of its size besides.
-    pub(super) fn new(input: &'i mut R, first: Vec<u8>, buffers: usize, options: &'i Options) -> Self {
+    pub(super) fn new(input: Input<'i>, first: Vec<u8>, buffers: usize, options: &'i Options) -> Self {
         let (size, mut crc) = (first.len(), Crc64::new());
         crc.update(&first);
         let data = Arc::new(first);
         let mut all: Vec<_> = (0..buffers).map(|_| Arc::new(vec![0; size])).collect();
         all.push(Arc::clone(&data));
         let state = State {
-            input: Some(input),
-            blocks: VecDeque::from([Block { data, len: size, start: 0, before: Crc64::new(), guess: None }]),
+            input,
+            blocks: VecDeque::from([Block { data, len: size, start: 0, before: Crc64::new(), crc, guess: None }]),
             under_way: 0,
+            read: size as u64,
             walked: 0,
+            crc: Crc64::new(),
+            end: None,
+            error: None,
             guide: None,
             misses: 0,
             tables: Vec::new(),
             buffers: all,
             jobs: VecDeque::new(),
             results: Vec::new(),
-            crc,
-            read: size as u64,
-            ended: false,
-            error: None,
             closed: false,
         };
         Self {
@@ -141,11 +148,11 @@ impl<'i, R: Read> Pool<'i, R> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<'i, R>> {
+    fn lock(&self) -> MutexGuard<'_, State<'i>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'g>(&self, state: MutexGuard<'g, State<'i, R>>) -> MutexGuard<'g, State<'i, R>> {
+    fn wait<'g>(&self, state: MutexGuard<'g, State<'i>>) -> MutexGuard<'g, State<'i>> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -167,34 +174,23 @@ impl<'i, R: Read> Pool<'i, R> {
     }
 
     /// Ends the help of all others when it is dropped, for whatever reason.
-    pub(super) fn closing(&self) -> Closing<'_, 'i, R> {
+    pub(super) fn closing(&self) -> Closing<'_, 'i> {
         Closing(self)
     }
 
-    fn perform(&self, task: Task<'i, R>, hand: &mut Hand) {
+    fn perform(&self, task: Task<'i>, hand: &mut Hand) {
         match task {
-            Task::Read { input, mut buffer, mut crc, guide } => {
-                let result = read_block(input, &mut buffer);
-                let before = crc;
+            Task::Read { mut from, mut buffer, start, guide } => {
+                let result = from.fill(&mut buffer, start);
                 let len = *result.as_ref().unwrap_or(&0);
-                crc.update(&buffer[..len]);
-                let data = Arc::new(buffer);
-                let mut state = self.lock();
-                state.ended = len < data.len();
-                state.buffers.push(Arc::clone(&data));
-                let start = state.read;
-                state.read += len as u64;
-                (state.crc, state.input, state.error) = (crc, Some(input), result.err());
-                state.under_way += 1;
-                let names = state.tables.pop();
-                drop(state);
-                // Whoever waits can read the next block meanwhile.
-                self.changed.notify_all();
+                let (data, names) = self.was_read(start, buffer, result, from);
+                let mut crc = Crc64::new();
+                crc.update(&data[..len]);
                 let guess = guide.and_then(|guide| self.guess(&data[..len], start, guide, names, hand));
                 let mut state = self.lock();
                 state.under_way -= 1;
                 let place = state.blocks.partition_point(|block| block.start < start);
-                state.blocks.insert(place, Block { data, len, start, before, guess });
+                state.blocks.insert(place, Block { data, len, start, before: Crc64::new(), crc, guess });
             }
             Task::Check(job) => {
                 let (number, batch) = (job.number, self.check(job, hand));
@@ -202,6 +198,34 @@ impl<'i, R: Read> Pool<'i, R> {
             }
         }
         self.changed.notify_all();
+    }
+
+    /// Takes note of what came of reading at `start`, and answers what was read and a table for names in it.
+    fn was_read(
+        &self,
+        start: u64,
+        buffer: Vec<u8>,
+        result: io::Result<usize>,
+        from: Reading<'i>,
+    ) -> (Arc<Vec<u8>>, Option<Table>) {
+        let data = Arc::new(buffer);
+        let mut state = self.lock();
+        match result {
+            Ok(len) if len < data.len() => {
+                let end = start + len as u64;
+                state.end = Some(state.end.map_or(end, |other| other.min(end)));
+            }
+            Ok(_) => {}
+            Err(error) if state.error.as_ref().is_none_or(|(at, _)| start < *at) => state.error = Some((start, error)),
+            Err(_) => {}
+        }
+        state.buffers.push(Arc::clone(&data));
+        state.input.give_back(from);
+        let names = state.tables.pop();
+        drop(state);
+        // Whoever waits can read the next block meanwhile.
+        self.changed.notify_all();
+        (data, names)
     }
 
     fn guess(
@@ -246,19 +270,21 @@ impl<'i, R: Read> Pool<'i, R> {
     pub(super) fn next_block(&self, hand: &mut Hand) -> io::Result<Option<Block>> {
         let mut state = self.lock();
         loop {
-            if state.blocks.front().is_some_and(|block| block.start == state.walked)
-                && let Some(block) = state.blocks.pop_front()
+            if state.end.is_some_and(|end| state.walked >= end) {
+                return Ok(None);
+            }
+            if state.blocks.front().is_some_and(|block| block.start == state.walked && block.len > 0)
+                && let Some(mut block) = state.blocks.pop_front()
             {
+                block.before = state.crc;
+                state.crc = state.crc.combine(block.crc, block.len as u64);
                 state.walked += block.len as u64;
                 return Ok(Some(block));
             }
-            if state.under_way == 0 {
-                if let Some(error) = state.error.take() {
-                    return Err(error);
-                }
-                if state.ended {
-                    return Ok(None);
-                }
+            if state.under_way == 0
+                && let Some((_, error)) = state.error.take()
+            {
+                return Err(error);
             }
             state = self.task_or_wait(state, hand)?;
         }
@@ -287,9 +313,9 @@ impl<'i, R: Read> Pool<'i, R> {
 
     fn task_or_wait<'g>(
         &'g self,
-        mut state: MutexGuard<'g, State<'i, R>>,
+        mut state: MutexGuard<'g, State<'i>>,
         hand: &mut Hand,
-    ) -> io::Result<MutexGuard<'g, State<'i, R>>> {
+    ) -> io::Result<MutexGuard<'g, State<'i>>> {
         if state.closed {
             return Err(io::Error::other("a thread of the verifier has ended"));
         }
@@ -309,8 +335,8 @@ impl<'i, R: Read> Pool<'i, R> {
     }
 }
 
-impl<'i, R> State<'i, R> {
-    fn next_task(&mut self) -> Option<Task<'i, R>> {
+impl<'i> State<'i> {
+    fn next_task(&mut self) -> Option<Task<'i>> {
         if self.blocks.len() + self.under_way < AHEAD
             && let Some(task) = self.read_task()
         {
@@ -319,22 +345,26 @@ impl<'i, R> State<'i, R> {
         self.jobs.pop_front().map(Task::Check).or_else(|| self.read_task())
     }
 
-    fn read_task(&mut self) -> Option<Task<'i, R>> {
-        if self.ended || self.error.is_some() || self.input.is_none() {
+    fn read_task(&mut self) -> Option<Task<'i>> {
+        if self.end.is_some() || self.error.is_some() {
             return None;
         }
         let free = self.buffers.iter().position(|buffer| Arc::strong_count(buffer) == 1)?;
+        let from = self.input.take()?;
         let buffer = Arc::try_unwrap(self.buffers.swap_remove(free)).ok()?;
-        let often = self.misses < MISSES || (self.read / buffer.len() as u64).is_multiple_of(SELDOM);
+        let start = self.read;
+        self.read += buffer.len() as u64;
+        self.under_way += 1;
+        let often = self.misses < MISSES || (start / buffer.len() as u64).is_multiple_of(SELDOM);
         let guide = self.guide.clone().filter(|_| often);
-        Some(Task::Read { input: self.input.take()?, buffer, crc: self.crc, guide })
+        Some(Task::Read { from, buffer, start, guide })
     }
 }
 
 /// See [`Pool::closing`].
-pub(super) struct Closing<'p, 'i, R: Read>(&'p Pool<'i, R>);
+pub(super) struct Closing<'p, 'i>(&'p Pool<'i>);
 
-impl<R: Read> Drop for Closing<'_, '_, R> {
+impl Drop for Closing<'_, '_> {
     fn drop(&mut self) {
         self.0.lock().closed = true;
         self.0.changed.notify_all();

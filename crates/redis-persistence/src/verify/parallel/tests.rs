@@ -1,10 +1,12 @@
 use super::*;
 use crate::limits::Limits;
 use crate::verify::codes::Code;
+use crate::verify::input::ReadAt;
 use crate::verify::options::Duplicates;
 use crate::verify::report::{Report, Verdict};
 use crate::verify::source::Seekable;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
 use testkit::rdb::{Family, File, KeyMeta, ModuleOp, RdbWriter, Value, key_meta_spec};
 use testkit::rng::Rng;
 
@@ -13,8 +15,15 @@ const SMALL: Sizes = Sizes { block: 512, batch: 64, least: 16, blocks: 6 };
 
 fn report(bytes: &[u8], options: &Options, threads: usize, sizes: Sizes) -> Report {
     let mut input = Cursor::new(bytes);
-    let verifier = walk(&mut input, options, threads, sizes, Whole::Input).expect("memory can be read").verifier;
+    let in_order = Input::InOrder(Some(&mut input));
+    let verifier = walk(in_order, options, threads, sizes, Whole::Input).expect("memory can be read").verifier;
     verifier.finish(Some(&mut Seekable { input, base: 0 }))
+}
+
+/// The report of threads that read at once.
+fn report_at(bytes: &[u8], options: &Options, threads: usize, sizes: Sizes) -> Report {
+    let walked = walk(Input::AtPlaces(&bytes), options, threads, sizes, Whole::Input).expect("memory can be read");
+    walked.verifier.finish(Some(&mut &*bytes))
 }
 
 /// The report, which is the same for every number of threads.
@@ -24,6 +33,8 @@ fn same(bytes: &[u8], options: &Options, sizes: Sizes) -> Report {
     for threads in [2, 3, 8] {
         let more = report(bytes, options, threads, sizes);
         assert_eq!(format!("{more:#?}"), format!("{alone:#?}"), "{threads} threads");
+        let at_once = report_at(bytes, options, threads, sizes);
+        assert_eq!(format!("{at_once:#?}"), format!("{alone:#?}"), "{threads} threads that read at once");
     }
     alone
 }
@@ -48,20 +59,20 @@ fn sound_files() {
 /// What follows an RDB that is the start of a file is not looked at.
 #[test]
 fn starts_of_files() -> io::Result<()> {
-    for seed in 0..60 {
-        let mut bytes = arbitrary(seed, 300).encode().bytes;
+    for seed in 0..60_usize {
+        let mut bytes = arbitrary(seed as u64, 300).encode().bytes;
         let end = bytes.len() as u64;
-        bytes.extend(testkit::resp::record(&["SET", "key", "value"]).repeat(seed as usize % 7 * 20));
+        bytes.extend(testkit::resp::record(&["SET", "key", "value"]).repeat(seed % 7 * 20));
         let mut of_one = None;
         for damaged in [false, true] {
             if damaged {
-                let at = bytes.len().min(9 + seed as usize * 11);
+                let at = bytes.len().min(9 + seed * 11);
                 bytes[at - 1] ^= 0x55;
             }
             for threads in [1, 2, 3] {
                 let mut input = Cursor::new(&bytes);
                 let whole = Whole::Start(bytes.len() as u64);
-                let walked = walk(&mut input, &Options::default(), threads, SMALL, whole)?;
+                let walked = walk(Input::InOrder(Some(&mut input)), &Options::default(), threads, SMALL, whole)?;
                 if !damaged {
                     assert_eq!(walked.end, Some(end));
                 }
@@ -152,12 +163,57 @@ impl Read for Failing {
     }
 }
 
+/// An input that fails from a place on.
+struct FailingAt(u64);
+
+impl ReadAt for FailingAt {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match usize::try_from(self.0.saturating_sub(offset)) {
+            Ok(0) | Err(_) => Err(io::Error::other("gone")),
+            Ok(left) => Ok(left.min(buffer.len())),
+        }
+    }
+}
+
+/// An input that is longer at every look: what stands behind its first end is not of it.
+struct Growing<'a> {
+    bytes: &'a [u8],
+    looks: AtomicU64,
+}
+
+impl ReadAt for Growing<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let len = self.looks.fetch_add(1, Ordering::Relaxed) * 700;
+        let len = self.bytes.len().min(usize::try_from(len).unwrap_or(usize::MAX));
+        ReadAt::read_at(&&self.bytes[..len], buffer, offset)
+    }
+}
+
+#[test]
+fn an_input_that_grows() {
+    let bytes = duplicates(2000);
+    for _ in 0..20 {
+        let growing = Growing { bytes: &bytes, looks: AtomicU64::new(2) };
+        let walked = walk(Input::AtPlaces(&growing), &Options::default(), 3, SMALL, Whole::Input);
+        let report = walked.expect("it can be read").verifier.finish(None);
+        let expected = report_of_start(&bytes, report.size);
+        assert_eq!((report.verdict, &report.counts), (expected.verdict, &expected.counts));
+    }
+}
+
+fn report_of_start(bytes: &[u8], size: u64) -> Report {
+    crate::verify::slice(&bytes[..usize::try_from(size).expect("of memory")], &Options::default())
+}
+
 #[test]
 fn an_input_that_fails() {
     for threads in [1, 2, 4] {
         for len in [0, 300, 512, 5000] {
-            let error = walk(&mut Failing(len), &Options::default(), threads, SMALL, Whole::Input).expect_err("it fails");
-            assert_eq!(error.to_string(), "gone");
+            let (mut failing, options) = (Failing(len), Options::default());
+            for input in [Input::AtPlaces(&FailingAt(len as u64)), Input::InOrder(Some(&mut failing))] {
+                let walked = walk(input, &options, threads, SMALL, Whole::Input);
+                assert_eq!(walked.expect_err("it fails").to_string(), "gone");
+            }
         }
     }
 }
