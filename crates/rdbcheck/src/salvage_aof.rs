@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use redis_persistence::repair::aof::salvage::{self, Salvage};
+use redis_persistence::repair::aof::salvage::{self, Salvage, SalvageOptions};
 use redis_persistence::repair::{ApplyError, Progress};
 use redis_persistence::verify::Verdict;
 
@@ -80,7 +80,7 @@ pub(crate) fn run(tool: &'static str, args: &AofCheck, path: &Path, entry: Entry
     if args.paths.len() != 1 {
         done.refuse("--salvage takes one PATH".to_owned());
     } else {
-        match salvage::salvage(set) {
+        match salvage::salvage(set, SalvageOptions { uncertain: args.salvage.uncertain.into() }) {
             Ok(plan) => {
                 let mut lines = vec![String::new(), format!("Salvage to {}:", plain(out))];
                 lines.extend(plan.describe().iter().map(|line| format!("  {}", escape::plain(line.as_bytes()))));

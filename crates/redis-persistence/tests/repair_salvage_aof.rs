@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, fs, thread};
 
 use redis_persistence::aof::dir::find_on_disk;
-use redis_persistence::repair::aof::salvage::{Salvage, salvage, write};
+use redis_persistence::repair::aof::salvage::{Salvage, SalvageOptions, salvage, write};
 use redis_persistence::verify::{Options, Verdict, aof_path};
 use tempfile::TempDir;
 use testkit::folder;
@@ -40,7 +40,7 @@ fn run(original: &[u8], damaged: &Damaged, load: bool) -> (Salvage, Tally) {
     let root = TempDir::new().unwrap();
     let path = root.path().join("appendonly.aof");
     fs::write(&path, &damaged.bytes).unwrap();
-    let plan = salvage(&find_on_disk(&path).unwrap()).unwrap();
+    let plan = salvage(&find_on_disk(&path).unwrap(), SalvageOptions::default()).unwrap();
     assert!(plan.reasons.is_empty(), "{:#?}", plan.describe());
     let out = root.path().join("out");
     let done = write(&plan, &out, false, &mut |_| {}).unwrap();
@@ -84,8 +84,8 @@ fn salvage_all(files: impl Fn(&mut Rng) -> (String, Vec<u8>) + Sync, cases: u64)
         let regions = damage::regions(&mut rng);
         let damaged = damage::damage(&original, &mut rng, regions);
         let (plan, tally) = run(&original, &damaged, true);
-        let wrong = tally.moved + tally.apart + tally.out_of_order > 0;
-        let notable = tally.share() < 0.998 || tally.moved_and_marked + tally.twice > 0;
+        let wrong = tally.moved + tally.moved_and_marked + tally.apart + tally.out_of_order > 0;
+        let notable = tally.share() < 0.998 || tally.twice > 0;
         if wrong || verbose && notable {
             println!("seed {seed}: {what} {:?}\n{tally:?} {:#?}", damaged.regions, plan.describe());
         }
@@ -110,8 +110,7 @@ fn salvage_all(files: impl Fn(&mut Rng) -> (String, Vec<u8>) + Sync, cases: u64)
     println!("{all:?}: {:.4} % kept", 100.0 * all.share());
     assert_eq!(wrong, [], "seeds with commands that were moved");
     assert!(all.share() >= 0.995, "{all:?}");
-    // Where nothing tells the databases apart a SELECT that is lost without a trace remains.
-    assert!(all.moved_and_marked * 200 <= all.untouched, "{all:?}");
+    assert!(all.hidden * 10_000 <= all.untouched, "{all:?}");
 }
 
 fn wanted(sample: u64) -> u64 {
@@ -197,7 +196,7 @@ fn what_is_written_of_the_crafted_inputs_loads() {
     for case in cases::cases() {
         let root = TempDir::new().unwrap();
         let Ok(set) = find_on_disk(&cases::folder().join(&case.id)) else { continue };
-        let plan = salvage(&set).unwrap();
+        let plan = salvage(&set, SalvageOptions::default()).unwrap();
         if let Some(reason) = plan.reasons.first() {
             if !is_hopeless(reason) {
                 failures.push(format!("{}: {reason}", case.id));
@@ -236,7 +235,7 @@ fn a_kill_leaves_nothing_half_written() {
         let root = Path::new(&root);
         let kill_at: usize = env::var("SALVAGE_KILL_AT").unwrap().parse().unwrap();
         let mut step = 0;
-        let plan = salvage(&find_on_disk(&root.join("in")).unwrap()).unwrap();
+        let plan = salvage(&find_on_disk(&root.join("in")).unwrap(), SalvageOptions::default()).unwrap();
         let done = write(&plan, &root.join("out"), false, &mut |_| {
             if step == kill_at {
                 rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
@@ -268,7 +267,7 @@ fn a_kill_leaves_nothing_half_written() {
         }
         // The next run removes what this one left.
         if !out.exists() {
-            let plan = salvage(&find_on_disk(&root.path().join("in")).unwrap()).unwrap();
+            let plan = salvage(&find_on_disk(&root.path().join("in")).unwrap(), SalvageOptions::default()).unwrap();
             write(&plan, &out, false, &mut |_| {}).unwrap();
         }
         assert!(sound());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use redis_persistence::Limits;
 use redis_persistence::aof::dir::find_on_disk;
-use redis_persistence::repair::aof::salvage::{self as aof_salvage, SalvagedFile, salvage, write};
+use redis_persistence::repair::aof::salvage::{self as aof_salvage, SalvageOptions, SalvagedFile, salvage, write};
 use redis_persistence::repair::rdb::salvage::{self as rdb_salvage, plan};
 use redis_persistence::repair::rdb::syndrome::{Candidate, Outcome, search};
 use redis_persistence::verify::{self, Checksum, Code, Options, Report, Verdict};
@@ -107,7 +107,7 @@ fn mended(data: &[u8], report: &Report) {
 pub(crate) fn aof(old: &BTreeMap<PathBuf, Vec<u8>>, root: &Path) {
     for (number, path) in ["s", "s/d/a.manifest", "s/a"].map(|path| root.join(path)).iter().enumerate() {
         let Ok(set) = find_on_disk(path) else { continue };
-        let plan = salvage(&set).expect("the files can be read");
+        let plan = salvage(&set, SalvageOptions::default()).expect("the files can be read");
         assert!(plan.describe().len() >= plan.files.len());
         plan.files.iter().for_each(accounted);
         if !plan.reasons.is_empty() {
@@ -120,7 +120,8 @@ pub(crate) fn aof(old: &BTreeMap<PathBuf, Vec<u8>>, root: &Path) {
             Some(_) => find_on_disk(&out),
             None => find_on_disk(&out.join("a")),
         };
-        let again = salvage(&again.expect("it was just written")).expect("the files can be read");
+        let again =
+            salvage(&again.expect("it was just written"), SalvageOptions::default()).expect("the files can be read");
         assert!(again.is_whole(), "{again:?} of {plan:?}");
         let commands = |salvage: &aof_salvage::Salvage| -> u64 {
             salvage.files.iter().map(|file| file.account.kept_commands).sum()

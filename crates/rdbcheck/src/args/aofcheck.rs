@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser};
+use clap::{ArgGroup, Args, Parser, ValueEnum};
 use redis_persistence::repair::ApplyOptions;
 use redis_persistence::repair::aof::FixOptions;
+use redis_persistence::repair::aof::salvage::Uncertain;
 
 use super::Common;
 use crate::units;
@@ -77,9 +78,31 @@ pub struct SalvageAof {
     /// Write all that can still be read to a new folder, whatever lies between, and report what is lost
     #[arg(long, value_name = "OUTDIR", conflicts_with_all = ["repair", "undo", "yes", "force_live"])]
     pub salvage: Option<PathBuf>,
+    /// What becomes of commands whose database cannot be told, because a SELECT may have been lost before them
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t, requires = "salvage")]
+    pub uncertain: UncertainArg,
     /// Set OUTDIR aside if it exists
     #[arg(long, requires = "salvage")]
     pub force: bool,
+}
+
+/// What becomes of commands whose database cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum UncertainArg {
+    /// They go to the quarantine: none is run in another database than its own.
+    #[default]
+    SetAside,
+    /// They are kept, in the likeliest database.
+    Keep,
+}
+
+impl From<UncertainArg> for Uncertain {
+    fn from(arg: UncertainArg) -> Self {
+        match arg {
+            UncertainArg::SetAside => Self::SetAside,
+            UncertainArg::Keep => Self::Keep,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -14,6 +14,9 @@ struct Command<'a> {
     db: usize,
     /// The number of the transaction that it is in.
     transaction: Option<usize>,
+    /// How many SELECTs came before, and how many MULTI and EXEC.
+    selects: usize,
+    brackets: usize,
 }
 
 /// A sound file.
@@ -36,7 +39,7 @@ fn number(bytes: &[u8], at: &mut usize, prefix: u8) -> usize {
 
 fn read(bytes: &[u8]) -> Stream<'_> {
     let mut stream = Stream { commands: Vec::new(), transactions: Vec::new() };
-    let (mut at, mut db, mut open) = (0, 0, false);
+    let (mut at, mut db, mut open, mut selects, mut brackets) = (0, 0, false, 0, 0);
     while at < bytes.len() {
         let start = at;
         if bytes[at] == b'#' {
@@ -54,19 +57,27 @@ fn read(bytes: &[u8]) -> Stream<'_> {
             at += length + 2;
         }
         match words[0] {
-            b"SELECT" => db = std::str::from_utf8(words[1]).unwrap().parse().unwrap(),
+            b"SELECT" => {
+                db = std::str::from_utf8(words[1]).unwrap().parse().unwrap();
+                selects += 1;
+            }
             b"MULTI" => {
+                brackets += 1;
                 assert!(!open, "a MULTI inside a transaction at byte {start}");
                 open = true;
                 stream.transactions.push(0);
             }
-            b"EXEC" => assert!(std::mem::replace(&mut open, false), "an EXEC without a MULTI at byte {start}"),
+            b"EXEC" => {
+                assert!(std::mem::replace(&mut open, false), "an EXEC without a MULTI at byte {start}");
+                brackets += 1;
+            }
             _ => {
                 if open {
                     *stream.transactions.last_mut().unwrap() += 1;
                 }
                 let transaction = open.then(|| stream.transactions.len() - 1);
-                stream.commands.push(Command { start, bytes: &bytes[start..at], db, transaction });
+                let bytes = &bytes[start..at];
+                stream.commands.push(Command { start, bytes, db, transaction, selects, brackets });
             }
         }
     }
@@ -110,6 +121,9 @@ pub struct Tally {
     pub apart: usize,
     /// Behind one that was behind it.
     pub out_of_order: usize,
+    /// In another database or out of a transaction, and no reading can tell: what was cut out left the ends of two records that
+    /// read as one.
+    pub hidden: usize,
     /// Commands of the original that are there twice.
     pub twice: usize,
     /// Commands that the original does not hold: bytes in their values were damaged.
@@ -124,6 +138,7 @@ impl Tally {
         self.moved += other.moved;
         self.apart += other.apart;
         self.out_of_order += other.out_of_order;
+        self.hidden += other.hidden;
         self.twice += other.twice;
         self.altered += other.altered;
     }
@@ -169,9 +184,11 @@ pub fn judge(original: &[u8], damaged: &Damaged, account: &Account, written: &[u
     let mut tally = Tally::default();
     let (mut seen, mut last) = (HashSet::new(), None);
     let mut groups: HashMap<usize, usize> = HashMap::new();
+    let mut joined: Option<&Command<'_>> = None;
     for command in &after.commands {
         let Some(number) = by_bytes.get(command.bytes) else {
             tally.altered += 1;
+            joined = Some(command);
             continue;
         };
         let was = &before.commands[*number];
@@ -185,7 +202,9 @@ pub fn judge(original: &[u8], damaged: &Damaged, account: &Account, written: &[u
         tally.out_of_order += usize::from(last.is_some_and(|last| last > *number));
         last = Some(*number);
         if was.db != command.db {
-            if is_marked(was) {
+            if joined.is_some_and(|joined| joined.selects == command.selects) {
+                tally.hidden += 1;
+            } else if is_marked(was) {
                 tally.moved_and_marked += 1;
             } else {
                 tally.moved += 1;
@@ -198,7 +217,11 @@ pub fn judge(original: &[u8], damaged: &Damaged, account: &Account, written: &[u
             }
             _ => false,
         };
-        tally.apart += usize::from(!same);
+        if !same && joined.is_some_and(|joined| joined.brackets == command.brackets) {
+            tally.hidden += 1;
+        } else {
+            tally.apart += usize::from(!same);
+        }
     }
     for (number, _) in before.commands.iter().enumerate().filter(|(_, command)| place(command).is_some()) {
         tally.untouched += 1;

@@ -1,5 +1,7 @@
 //! Append-only files as servers write them, made from a seed. Every command is unlike every other one, so that it can be found
-//! again in what was salvaged.
+//! again in what was salvaged. A DEL or a PEXPIREAT stands there only if the key exists, for servers write no other.
+
+use std::collections::HashSet;
 
 use testkit::resp::AofWriter;
 use testkit::rng::Rng;
@@ -43,6 +45,7 @@ pub fn pick<'a, T>(rng: &mut Rng, of: &'a [T]) -> &'a T {
 pub fn file(rng: &mut Rng, profile: &Profile, bytes: usize) -> Vec<u8> {
     let mut writer = AofWriter::new();
     let (mut db, mut serial, mut time) = (rng.below(profile.databases), 0_u64, 1_700_000_000);
+    let mut strings = vec![HashSet::new(); usize::try_from(profile.databases).unwrap()];
     writer.select(db);
     while writer.pos() < bytes {
         if profile.stamps && rng.below(20) == 0 {
@@ -60,7 +63,8 @@ pub fn file(rng: &mut Rng, profile: &Profile, bytes: usize) -> Vec<u8> {
         }
         for _ in 0..commands {
             serial += 1;
-            writer.record(&command(rng, profile, db, serial));
+            let strings = &mut strings[usize::try_from(db).unwrap()];
+            writer.record(&command(rng, profile, db, strings, serial));
         }
         if transaction {
             writer.exec();
@@ -69,21 +73,27 @@ pub fn file(rng: &mut Rng, profile: &Profile, bytes: usize) -> Vec<u8> {
     writer.take()
 }
 
-fn command(rng: &mut Rng, profile: &Profile, db: u64, serial: u64) -> Vec<Vec<u8>> {
-    let key = |rng: &mut Rng, what: &str| {
+/// A command on a database that holds these strings.
+fn command(rng: &mut Rng, profile: &Profile, db: u64, strings: &mut HashSet<u64>, serial: u64) -> Vec<Vec<u8>> {
+    let named = |what: &str, number: u64| {
         let owner = if profile.same_keys { 0 } else { db };
-        format!("{what}:{owner}:{}", rng.below(400)).into_bytes()
+        format!("{what}:{owner}:{number}").into_bytes()
     };
+    let key = |rng: &mut Rng, what: &str| named(what, rng.below(400));
     let unique = format!("<{serial}>").into_bytes();
     let word = |name: &str| name.as_bytes().to_vec();
+    let string = rng.below(400);
     match rng.below(12) {
         0 => vec![word("HSET"), key(rng, "hash"), unique, value(rng, profile)],
         1 => vec![word("RPUSH"), key(rng, "list"), unique, value(rng, profile), b"x".to_vec()],
         2 => vec![word("SADD"), key(rng, "set"), unique],
         3 => vec![word("ZADD"), key(rng, "zset"), serial.to_string().into_bytes(), unique],
         4 => vec![word("INCRBY"), key(rng, "count"), serial.to_string().into_bytes()],
-        5 => vec![word("DEL"), key(rng, "string"), unique],
-        6 => vec![word("PEXPIREAT"), key(rng, "string"), (4_000_000_000_000 + serial).to_string().into_bytes()],
+        5 if strings.remove(&string) => vec![word("DEL"), named("string", string), unique],
+        6 if strings.contains(&string) => {
+            let time = (4_000_000_000_000 + serial).to_string().into_bytes();
+            vec![word("PEXPIREAT"), named("string", string), time]
+        }
         7 => vec![
             word("XADD"),
             key(rng, "stream"),
@@ -91,7 +101,10 @@ fn command(rng: &mut Rng, profile: &Profile, db: u64, serial: u64) -> Vec<Vec<u8
             b"f".to_vec(),
             value(rng, profile),
         ],
-        _ => vec![word("SET"), key(rng, "string"), [unique, value(rng, profile)].concat()],
+        _ => {
+            strings.insert(string);
+            vec![word("SET"), named("string", string), [unique, value(rng, profile)].concat()]
+        }
     }
 }
 

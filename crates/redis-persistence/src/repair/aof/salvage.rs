@@ -4,7 +4,8 @@
 //! each file -> survey: gaps, transactions, databases -> assemble: whole transactions, each command in its database -> Account
 //! Salvage (plain data) -> describe() -> write(): a new folder with the files, a manifest, what was skipped, and this report
 //! ```
-//! Nothing that exists is changed. What is kept stays as it is, byte for byte, annotations too; only a SELECT is added where the
+//! Nothing that exists is changed. Commands whose database cannot be told are left out, unless [`Uncertain::Keep`] is asked for.
+//! What is kept stays as it is, byte for byte, annotations too; only a SELECT is added where the
 //! one that stood there is gone.
 //!
 //! ```text
@@ -19,6 +20,7 @@
 mod assemble;
 mod believe;
 mod databases;
+mod keys;
 mod pages;
 mod resync;
 mod scan;
@@ -42,6 +44,23 @@ use super::super::{Seen, manifest, walk};
 use crate::aof::Manifest;
 use crate::aof::dir::{AofSet, Part, Role, Shape};
 use crate::aof::manifest::{Entry, EntryKind};
+
+/// What to salvage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SalvageOptions {
+    /// What becomes of commands whose database cannot be told.
+    pub uncertain: Uncertain,
+}
+
+/// What becomes of commands whose database cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Uncertain {
+    /// They are left out, so that none lands in another database than its own.
+    #[default]
+    SetAside,
+    /// They are kept, in the likeliest database.
+    Keep,
+}
 
 /// Bytes that are kept, as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,13 +149,13 @@ pub struct Stretch {
 pub enum Certainty {
     /// The file selects no other.
     OnlyDatabase,
-    /// It was in force before the gap, and SELECTs are rare.
+    /// It was in force before the gap, which is short, and SELECTs are rare.
     AsBefore,
     /// Its keys are those of the stretch.
     ByKeys,
     /// The next SELECT leaves no other.
     BySelect,
-    /// Nothing.
+    /// Not enough.
     Unknown,
 }
 
@@ -237,14 +256,14 @@ pub struct Salvage {
 /// # Examples
 /// ```no_run
 /// use redis_persistence::aof::dir;
-/// use redis_persistence::repair::aof::salvage::salvage;
+/// use redis_persistence::repair::aof::salvage::{SalvageOptions, salvage};
 ///
 /// let set = dir::find_on_disk("appendonlydir".as_ref())?;
-/// let salvage = salvage(&set)?;
+/// let salvage = salvage(&set, SalvageOptions::default())?;
 /// println!("{}", salvage.describe().join("\n"));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn salvage(set: &AofSet) -> io::Result<Salvage> {
+pub fn salvage(set: &AofSet, options: SalvageOptions) -> io::Result<Salvage> {
     let mend = manifest::mend(set);
     let mut salvage = Salvage { reasons: mend.reasons, notes: mend.notes, ..Salvage::default() };
     salvage.notes.extend(mend.why.iter().map(|why| format!("the manifest: {why}")));
@@ -264,7 +283,7 @@ pub fn salvage(set: &AofSet) -> io::Result<Salvage> {
             salvage.notes.push(format!("{name} is listed twice; it is taken once"));
             continue;
         }
-        salvage.file(part)?;
+        salvage.file(part, options)?;
         written.extend(entry);
     }
     if salvage.files.is_empty() && salvage.reasons.is_empty() {
@@ -312,7 +331,7 @@ fn listed<'s>(set: &'s AofSet, content: Option<&[u8]>) -> (Vec<&'s Part>, Vec<Op
 }
 
 impl Salvage {
-    fn file(&mut self, part: &Part) -> io::Result<()> {
+    fn file(&mut self, part: &Part, options: SalvageOptions) -> io::Result<()> {
         let walk = walk::walk(&part.path, None)?;
         let name = part.name.escape_ascii();
         if let Some(what) = &walk.bad_image {
@@ -324,7 +343,8 @@ impl Salvage {
         if part.role == Role::Incr && walk.image_end > 0 {
             self.notes.push(format!("{name} holds an RDB image: servers abort if one of its keys exists already"));
         }
-        let account = if walk.bad_image.is_some() { Account::default() } else { account(&walk.seen, walk.image_end)? };
+        let account =
+            if walk.bad_image.is_some() { Account::default() } else { account(&walk.seen, walk.image_end, options)? };
         self.files.push(SalvagedFile { seen: walk.seen, name: part.name.clone(), image_end: walk.image_end, account });
         Ok(())
     }
@@ -387,8 +407,11 @@ impl SalvagedFile {
                 (Some(db), Certainty::BySelect) => {
                     format!("to database {db}, the only one that the next SELECT leaves")
                 }
-                (Some(db), _) => format!("to database {db}, as before: whether a SELECT was lost is uncertain"),
-                (None, _) => "set aside: a SELECT was lost, and which one is unknown".to_owned(),
+                (Some(db), Certainty::Unknown) => {
+                    format!("to database {db}, the likeliest, and none is certain: a SELECT may be lost")
+                }
+                (Some(db), _) => format!("to database {db}, as before: a SELECT is hardly lost"),
+                (None, _) => "set aside: a SELECT may be lost, and nothing tells their database".to_owned(),
             };
             lines.push(format!("  bytes {start} to {end}: {}, {text}", number(*commands, "command")));
         }
@@ -403,7 +426,7 @@ impl SalvagedFile {
 }
 
 /// Finds out what becomes of the records of a file.
-fn account(seen: &Seen, at: u64) -> io::Result<Account> {
+fn account(seen: &Seen, at: u64, options: SalvageOptions) -> io::Result<Account> {
     // Each reading has a file of its own: two that share one would move each other's place.
     let open = || -> io::Result<Source> { Ok(Source::new(File::open(&seen.path)?, seen.size)) };
     let mut survey = Survey::of(open()?, at, &[])?;
@@ -411,7 +434,8 @@ fn account(seen: &Seen, at: u64) -> io::Result<Account> {
     if !repeated.is_empty() {
         survey = Survey::of(open()?, at, &repeated)?;
     }
-    let mut assembler = Assembler::new(&survey, seen.size, Account::default());
+    let keys = std::mem::take(&mut survey.keys);
+    let mut assembler = Assembler::new(&survey, keys, seen.size, options.uncertain);
     let mut replay = Replay::new(open()?, at, &survey.gaps);
     while let Some(event) = replay.next()? {
         assembler.event(&event);

@@ -8,9 +8,10 @@
 
 use super::believe::{Kind, Lost};
 use super::databases::Databases;
+use super::keys::{Keys, Touch};
 use super::scan::{Event, Gap, Item};
 use super::survey::Survey;
-use super::{Account, SkipKind};
+use super::{Account, SkipKind, Uncertain};
 
 /// So many records may wait for the next MULTI or EXEC.
 const MOST_WAITING: usize = 1 << 14;
@@ -19,7 +20,7 @@ const TOO_LONG: u64 = 8;
 const TOO_LONG_AT_LEAST: u64 = 16 << 10;
 
 /// Records that belong together: one, or a transaction.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Unit {
     pub(super) start: u64,
     pub(super) end: u64,
@@ -30,8 +31,10 @@ pub(super) struct Unit {
     pub(super) is_select: bool,
     /// Whether it is an annotation.
     pub(super) is_annotation: bool,
-    /// The hash of a key.
-    pub(super) key: Option<u64>,
+    /// The key of its first command.
+    touch: Option<Touch>,
+    /// The keys of the others.
+    more: Vec<Touch>,
 }
 
 impl Unit {
@@ -44,7 +47,8 @@ impl Unit {
             selects,
             is_select: selects.is_some(),
             is_annotation: item.kind == Kind::Annotation,
-            key: item.key.filter(|_| matches!(item.kind, Kind::Data | Kind::Module(_))),
+            touch: item.touch,
+            more: Vec::new(),
         }
     }
 
@@ -54,7 +58,12 @@ impl Unit {
         if let Kind::Select(index) = item.kind {
             self.selects = Some(index);
         }
-        self.key = self.key.or(Self::of(item).key);
+        self.more.extend(item.touch);
+    }
+
+    /// The keys that its commands name.
+    pub(super) fn touches(&self) -> impl Iterator<Item = Touch> {
+        self.touch.iter().chain(&self.more).copied()
     }
 }
 
@@ -79,8 +88,8 @@ pub(super) struct Assembler<'s> {
 }
 
 impl<'s> Assembler<'s> {
-    pub(super) fn new(survey: &'s Survey, size: u64, account: Account) -> Self {
-        Self { survey, transaction: Transaction::None, databases: Databases::new(survey, size, account) }
+    pub(super) fn new(survey: &'s Survey, keys: Keys, size: u64, uncertain: Uncertain) -> Self {
+        Self { survey, transaction: Transaction::None, databases: Databases::new(survey, keys, size, uncertain) }
     }
 
     pub(super) fn event(&mut self, event: &Event) {
@@ -104,12 +113,12 @@ impl<'s> Assembler<'s> {
                 Transaction::None
             }
             (Transaction::None, _) => {
-                self.databases.unit(unit);
+                self.databases.unit(&unit);
                 Transaction::None
             }
             (Transaction::Open(mut open), Kind::Exec) => {
                 open.add(item);
-                self.databases.unit(open);
+                self.databases.unit(&open);
                 Transaction::None
             }
             (Transaction::Open(open) | Transaction::Torn(open), Kind::Multi) => {
@@ -182,7 +191,7 @@ impl<'s> Assembler<'s> {
     }
 
     fn release(&mut self, waiting: Vec<Unit>) {
-        waiting.into_iter().for_each(|unit| self.databases.unit(unit));
+        waiting.into_iter().for_each(|unit| self.databases.unit(&unit));
     }
 
     fn drop(&mut self, waiting: &[Unit]) {

@@ -45,11 +45,19 @@ pub(super) enum Lost {
 /// What a record is.
 pub(super) fn kind(record: &Record<'_>) -> Kind {
     match record {
-        Record::Annotation(annotation) if annotation.bytes().ends_with(b"\n") => Kind::Annotation,
-        // Servers would read the next record as a part of it.
-        Record::Annotation(_) => Kind::Broken(Lost::Data),
+        Record::Annotation(annotation) if is_line(annotation.bytes()) => Kind::Annotation,
+        // Where its end is damaged it takes in what follows, up to the next line end; servers would pass over that.
+        Record::Annotation(_) => Kind::Broken(Lost::Anything),
         Record::Command(command) => command_kind(command),
     }
+}
+
+/// Whether it is a line of text.
+fn is_line(bytes: &[u8]) -> bool {
+    bytes
+        .strip_suffix(b"\r\n")
+        .or(bytes.strip_suffix(b"\n"))
+        .is_some_and(|text| text.iter().all(|byte| matches!(byte, b' '..=b'~')))
 }
 
 fn command_kind(command: &Command<'_>) -> Kind {

@@ -1,31 +1,37 @@
 //! In which database each command belongs.
 //!
 //! A SELECT is written where the database changes, so behind a gap that may have held one the database is uncertain up to the
-//! next. What speaks for it:
+//! next. Each database is weighed, and one that the file does not name:
 //!
-//! * the database before the gap: the less often the file selects, the more;
-//! * the next SELECT: it selects another database than the one in force, so the one that it names is out of the question;
-//! * the keys: which databases know those of the stretch.
+//! * the database before the gap: the shorter the gap and the less often the file selects, the more likely;
+//! * the next SELECT: it selects another database than the one in force, but for the first one after a server's start, so the
+//!   one that it names is out of the question mostly;
+//! * the keys: see `keys`.
 //!
-//! Where the second or the third speaks against the database before the gap, and the keys name no other one, or where SELECTs
-//! are so frequent that one was lost most probably, the stretch is set aside: nothing is written to a database by chance.
+//! The first is taken if it is 256 times more likely than the second. Otherwise the stretch is set aside: nothing is
+//! written to a database by chance.
+
+use std::collections::HashMap;
 
 use super::assemble::Unit;
 use super::believe::Lost;
+use super::keys::{DATABASES, Effect, Keys, Touch};
 use super::scan::Gap;
-use super::survey::{Survey, bit};
-use super::{Account, Certainty, Keep, Skip, SkipKind, Stretch};
+use super::survey::Survey;
+use super::{Account, Certainty, Keep, Skip, SkipKind, Stretch, Uncertain};
 
 /// What a cut may have taken out at least.
 const PAGE: u64 = 4096;
-/// A SELECT was lost most probably if this many times the gap is longer than the distance from one to the next.
-const FREQUENT: u64 = 4;
-/// Databases that are told apart by keys.
-const MOST_DATABASES: usize = 64;
+/// So many bits more than for any other database are enough.
+const ENOUGH: f64 = 8.0;
+/// So many keys of a stretch are remembered.
+const MOST_KEYS: usize = 1 << 20;
+/// So many keys of a stretch are asked where they are known: what the file says of them is never quite right, and that adds up.
+const MOST_KNOWN: usize = 128;
 
 /// What comes behind a gap, up to the next SELECT.
 #[derive(Debug)]
-struct Uncertain {
+struct Open {
     units: Vec<(u64, u64)>,
     start: u64,
     end: u64,
@@ -34,8 +40,14 @@ struct Uncertain {
     gap: u64,
     /// Whether a SELECT was lost for certain.
     lost: bool,
-    /// How many of the keys each database knows.
-    votes: [u32; MOST_DATABASES],
+    /// Whether none was read before.
+    first: bool,
+    /// What the keys say of each database, in bits.
+    evidence: [f64; DATABASES],
+    /// Whether one of the first keys occurs elsewhere.
+    familiar: bool,
+    /// What became of each key last.
+    touched: HashMap<u64, Effect>,
 }
 
 /// Writes down what is kept and what goes, by database.
@@ -48,22 +60,27 @@ pub(super) struct Databases<'s> {
     db: u32,
     /// The database in force in what is kept.
     written: u32,
-    uncertain: Option<Box<Uncertain>>,
+    /// Whether a record was read, or there was a gap.
+    begun: bool,
+    open: Option<Box<Open>>,
+    keys: Keys,
+    uncertain: Uncertain,
 }
 
 impl<'s> Databases<'s> {
-    pub(super) fn new(survey: &'s Survey, size: u64, account: Account) -> Self {
-        Self { survey, size, account, db: 0, written: 0, uncertain: None }
+    pub(super) fn new(survey: &'s Survey, keys: Keys, size: u64, uncertain: Uncertain) -> Self {
+        let account = Account::default();
+        Self { survey, size, account, db: 0, written: 0, begun: false, open: None, keys, uncertain }
     }
 
     /// A unit that is kept if its database is known.
-    pub(super) fn unit(&mut self, unit: Unit) {
+    pub(super) fn unit(&mut self, unit: &Unit) {
         let mut kept = true;
         if unit.is_select {
             self.settle(unit.selects);
             self.keep(unit.start, unit.end, None, unit.commands);
-        } else if let Some(uncertain) = &mut self.uncertain {
-            uncertain.add(&unit, self.survey);
+        } else if let Some(open) = &mut self.open {
+            open.add(unit, &self.keys);
             if unit.selects.is_some() {
                 // What selects inside a transaction says nothing of the database before it.
                 kept = self.settle(None);
@@ -71,7 +88,9 @@ impl<'s> Databases<'s> {
         } else {
             let db = (!unit.is_annotation).then_some(self.db);
             self.keep(unit.start, unit.end, db, unit.commands);
+            unit.touches().for_each(|touch| self.keys.apply(touch, self.db));
         }
+        self.begun = true;
         if let Some(index) = unit.selects {
             self.db = index;
             if kept {
@@ -83,6 +102,7 @@ impl<'s> Databases<'s> {
     /// A unit that goes. It has selected its database all the same.
     pub(super) fn skip(&mut self, kind: SkipKind, unit: &Unit) {
         self.account.skip(Skip { start: unit.start, end: unit.end, kind, commands: unit.commands });
+        self.begun = true;
         if let Some(index) = unit.selects {
             self.settle(Some(index));
             self.db = index;
@@ -92,6 +112,7 @@ impl<'s> Databases<'s> {
     /// Bytes that cannot be read.
     pub(super) fn gap(&mut self, gap: &Gap) {
         self.account.skip(Skip { start: gap.start, end: gap.end, kind: SkipKind::Damage, commands: 0 });
+        let first = !std::mem::replace(&mut self.begun, true);
         match gap.lost {
             Lost::Data => {}
             Lost::Select(Some(index)) => {
@@ -100,14 +121,17 @@ impl<'s> Databases<'s> {
             }
             Lost::Select(None) | Lost::Anything => {
                 self.settle(None);
-                self.uncertain = Some(Box::new(Uncertain {
+                self.open = Some(Box::new(Open {
                     units: Vec::new(),
                     start: gap.end,
                     end: gap.end,
                     commands: 0,
                     gap: (gap.end - gap.start).max(PAGE),
                     lost: gap.lost != Lost::Anything,
-                    votes: [0; MOST_DATABASES],
+                    first,
+                    evidence: [0.0; DATABASES],
+                    familiar: false,
+                    touched: HashMap::new(),
                 }));
             }
         }
@@ -116,71 +140,90 @@ impl<'s> Databases<'s> {
     /// Decides on the stretch that is uncertain, and tells whether it is kept; `next` is the database that is selected behind
     /// it.
     fn settle(&mut self, next: Option<u32>) -> bool {
-        let Some(uncertain) = self.uncertain.take() else { return true };
-        let (db, certainty) = self.decide(&uncertain, next);
-        let Uncertain { start, end, commands, .. } = *uncertain;
-        if let Some(db) = db {
-            self.db = db;
+        let Some(open) = self.open.take() else { return true };
+        let (db, certainty) = self.decide(&open, next);
+        let Open { start, end, commands, units, touched, .. } = *open;
+        // If it is not certain it is still the likeliest one for what comes behind the next gap.
+        self.db = db;
+        for (key, effect) in touched {
+            self.keys.apply(Touch { key, effect }, db);
         }
-        for (start, end) in uncertain.units {
-            match db {
-                Some(db) => self.keep(start, end, Some(db), 0),
-                None => self.account.skip(Skip { start, end, kind: SkipKind::Database, commands: 0 }),
+        let kept = certainty != Certainty::Unknown || self.uncertain == Uncertain::Keep;
+        for (start, end) in units {
+            if kept {
+                self.keep(start, end, Some(db), 0);
+            } else {
+                self.account.skip(Skip { start, end, kind: SkipKind::Database, commands: 0 });
             }
         }
         if commands > 0 {
-            if db.is_some() {
+            if kept {
                 self.account.kept_commands += commands;
             } else {
                 self.account.skipped_commands += commands;
             }
             if certainty != Certainty::OnlyDatabase {
-                self.account.stretches.push(Stretch { start, end, commands, db, certainty });
+                self.account.stretches.push(Stretch { start, end, commands, db: kept.then_some(db), certainty });
             }
         }
-        db.is_some()
+        kept
     }
 
-    fn decide(&self, uncertain: &Uncertain, next: Option<u32>) -> (Option<u32>, Certainty) {
+    /// The likeliest database of a stretch, and what speaks for it.
+    fn decide(&self, open: &Open, next: Option<u32>) -> (u32, Certainty) {
+        let only = self.survey.databases.iter().all(|(db, _)| *db == self.db);
+        if only && (!open.lost || open.first) {
+            // That it selected another one just there, and nowhere else, takes much to be believed.
+            let bits = usize::try_from(self.db).ok().and_then(|db| open.evidence.get(db));
+            let strange = !open.familiar && bits.is_some_and(|bits| *bits < -ENOUGH);
+            return (self.db, if strange { Certainty::Unknown } else { Certainty::OnlyDatabase });
+        }
+        let (likeliest, margin) = self.likeliest(open, next, false);
+        let (best, known) = self.likeliest(open, next, true);
+        let certainty = if known < ENOUGH {
+            Certainty::Unknown
+        } else if margin < ENOUGH || likeliest != best {
+            Certainty::ByKeys
+        } else if next.is_some() {
+            Certainty::BySelect
+        } else {
+            Certainty::AsBefore
+        };
+        (best, certainty)
+    }
+
+    /// The likeliest database, and by how many bits it is more likely than any other one: by what selects alone, or by the keys
+    /// too.
+    fn likeliest(&self, open: &Open, next: Option<u32>, by_keys: bool) -> (u32, f64) {
         let survey = self.survey;
-        let votes = |db: u32| usize::try_from(db).ok().and_then(|db| uncertain.votes.get(db)).copied().unwrap_or(0);
-        let best = (0..64).filter(|db| *db != self.db && Some(*db) != next).max_by_key(|db| votes(*db));
-        let best = best.filter(|db| votes(*db) > 0);
-        let (own, other) = (votes(self.db), best.map_or(0, votes));
-        let contradicted = uncertain.lost || next == Some(self.db);
-        if survey.databases.iter().all(|db| *db == self.db) && !contradicted {
-            return (Some(self.db), Certainty::OnlyDatabase);
-        }
-        // Twice as many keys, and a few more: the same names in two databases come out nearly even.
-        let clearly = |more: u32, less: u32| more > 2 * less + 2;
-        match best {
-            Some(best) if contradicted && clearly(other, 0) && self.is_alone(uncertain, best) => {
-                return (Some(best), Certainty::ByKeys);
+        let times = number(survey.switches) + 1.0;
+        let redundant = (number(survey.redundant) + 0.02) / times;
+        let switched = if open.lost || open.first {
+            1.0
+        } else {
+            (number(open.gap) / number(survey.bytes_per_switch(self.size))).min(0.5)
+        };
+        let stay = match (open.first, open.lost) {
+            (true, _) => 0.5,
+            (false, true) => redundant,
+            (false, false) => 1.0 - switched,
+        };
+        let once = survey.databases.iter().filter(|(_, times)| *times == 1).count();
+        let unheard = switched * (number(once as u64) + 0.5) / times;
+        let others = survey.databases.iter().filter(|(db, _)| *db != self.db);
+        let all: f64 = others.clone().map(|(_, times)| number(*times)).sum();
+        let others = others.map(|(db, times)| (*db, switched * number(*times) / all));
+        let (mut best, mut second) = ((self.db, f64::NEG_INFINITY), unheard.log2());
+        for (db, likely) in std::iter::once((self.db, stay)).chain(others) {
+            let likely = if next == Some(db) { likely * redundant } else { likely };
+            let evidence = usize::try_from(db).ok().and_then(|db| open.evidence.get(db)).filter(|_| by_keys);
+            let bits = likely.log2() + evidence.copied().unwrap_or(0.0);
+            second = second.max(bits.min(best.1));
+            if bits > best.1 {
+                best = (db, bits);
             }
-            Some(best) if clearly(other, own) => return (Some(best), Certainty::ByKeys),
-            _ => {}
         }
-        if contradicted {
-            let mut others = survey.databases.iter().filter(|db| **db != self.db && Some(**db) != next);
-            return match (others.next(), others.next()) {
-                (Some(only), None) if !uncertain.lost || next.is_some() => (Some(*only), Certainty::BySelect),
-                _ => (None, Certainty::Unknown),
-            };
-        }
-        if clearly(own, other) {
-            return (Some(self.db), Certainty::ByKeys);
-        }
-        let frequent = survey.bytes_per_switch(self.size) < uncertain.gap.saturating_mul(FREQUENT);
-        if frequent { (None, Certainty::Unknown) } else { (Some(self.db), Certainty::AsBefore) }
-    }
-
-    /// Whether no third database knows as many of the keys.
-    fn is_alone(&self, uncertain: &Uncertain, best: u32) -> bool {
-        let best = usize::try_from(best).unwrap_or(MOST_DATABASES);
-        let most = uncertain.votes.get(best).copied().unwrap_or(0);
-        let own = usize::try_from(self.db).unwrap_or(MOST_DATABASES);
-        let others = uncertain.votes.iter().enumerate().filter(|(db, _)| *db != best && *db != own);
-        others.map(|(_, votes)| *votes).max().is_none_or(|third| most > 2 * third + 2)
+        (best.0, best.1 - second)
     }
 
     /// Keeps bytes; in `db`, if they depend on it.
@@ -203,17 +246,27 @@ impl<'s> Databases<'s> {
     }
 }
 
-impl Uncertain {
-    fn add(&mut self, unit: &Unit, survey: &Survey) {
+impl Open {
+    fn add(&mut self, unit: &Unit, keys: &Keys) {
         match self.units.last_mut() {
             Some(last) if last.1 == unit.start => last.1 = unit.end,
             _ => self.units.push((unit.start, unit.end)),
         }
         self.end = unit.end;
         self.commands += unit.commands;
-        let known = unit.key.and_then(|key| survey.keys.get(&key)).copied().unwrap_or(0);
-        for (db, votes) in (0..).zip(&mut self.votes) {
-            *votes = votes.saturating_add(u32::from(known & bit(db) != 0));
+        for touch in unit.touches() {
+            if self.touched.len() >= MOST_KEYS {
+                break;
+            }
+            let is_new = self.touched.insert(touch.key, touch.effect).is_none();
+            if is_new {
+                let by_name = self.touched.len() <= MOST_KNOWN;
+                self.familiar |= keys.add_evidence(touch, by_name, &mut self.evidence);
+            }
         }
     }
+}
+
+fn number(n: u64) -> f64 {
+    f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 
 use super::believe::{Kind, Lost, kind};
+use super::keys::Touch;
 use super::resync::Resync;
 use super::source::Source;
 use crate::ReadError;
@@ -23,17 +24,18 @@ pub(super) struct Item {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) kind: Kind,
-    /// The hash of the first argument, which is a key most of the time.
-    pub(super) key: Option<u64>,
+    /// The first argument, which is a key most of the time.
+    pub(super) touch: Option<Touch>,
 }
 
 impl Item {
     pub(super) fn of(record: &Record<'_>) -> Self {
-        let key = match record {
-            Record::Command(command) => command.arg(1).map(|arg| xxhash_rust::xxh3::xxh3_64(arg.head)),
-            Record::Annotation(_) => None,
+        let kind = kind(record);
+        let touch = match record {
+            Record::Command(command) if matches!(kind, Kind::Data | Kind::Module(_)) => Touch::of(command),
+            _ => None,
         };
-        Self { start: record.start(), end: record.end(), kind: kind(record), key }
+        Self { start: record.start(), end: record.end(), kind, touch }
     }
 }
 

@@ -1,31 +1,30 @@
 //! The first readings of a file: where its gaps are, and what the rest tells about databases and transactions.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 
 use super::believe::{Kind, Lost, Modules};
+use super::keys::{DATABASES, Keys};
 use super::scan::{Event, Gap, Item, Scanner};
 use super::source::Source;
 use crate::ReadError;
 use crate::aof::Reader;
-
-/// More keys than this are not told apart.
-const MOST_KEYS: usize = 1 << 20;
 
 /// What a file is like.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     pub(super) gaps: Vec<Gap>,
     pub(super) modules: Modules,
-    /// How many SELECTs there are, but for the first.
+    /// How many SELECTs there are.
     pub(super) switches: u64,
-    /// The databases that are selected, but for 0.
-    pub(super) databases: Vec<u32>,
+    /// How many of them select the database that is in force already, as a server does after its start.
+    pub(super) redundant: u64,
+    /// The databases that are selected, each with the number of times.
+    pub(super) databases: Vec<(u32, u64)>,
     /// The longest transaction, in bytes; 0 if there is none.
     pub(super) longest_transaction: u64,
-    /// In which databases a key occurs, by its hash; of the first 64.
-    pub(super) keys: HashMap<u64, u64>,
+    /// What is known of the keys.
+    pub(super) keys: Keys,
 }
 
 impl Survey {
@@ -40,6 +39,7 @@ impl Survey {
                     survey.gaps.push(gap);
                     if gap.lost != Lost::Data {
                         (certain, open) = (false, None);
+                        survey.keys.begin_segment();
                     }
                 }
                 Event::Item(item) => match item.kind {
@@ -49,28 +49,32 @@ impl Survey {
                         survey.longest_transaction = survey.longest_transaction.max(bytes).max(1);
                     }
                     Kind::Select(index) => {
-                        survey.selected(index);
+                        survey.selected(index, certain && index == db);
                         (db, certain) = (index, true);
                     }
                     Kind::Module(name) => survey.modules.add(name),
-                    Kind::Data if certain => survey.used(&item, db),
+                    Kind::Data if certain => {
+                        if let Some(touch) = item.touch {
+                            survey.keys.learn(touch, db);
+                        }
+                    }
                     _ => {}
                 },
             }
         }
+        survey.keys.weigh();
         Ok(survey)
     }
 
-    fn selected(&mut self, index: u32) {
+    fn selected(&mut self, index: u32, in_force: bool) {
         self.switches += 1;
-        if !self.databases.contains(&index) && self.databases.len() < 64 {
-            self.databases.push(index);
-        }
-    }
-
-    fn used(&mut self, item: &Item, db: u32) {
-        if let Some(key) = item.key.filter(|key| self.keys.len() < MOST_KEYS || self.keys.contains_key(key)) {
-            *self.keys.entry(key).or_default() |= bit(db);
+        // The first one of a file stands there whatever is in force.
+        self.redundant += u64::from(in_force && self.switches > 1);
+        self.keys.begin_segment();
+        if let Some((_, times)) = self.databases.iter_mut().find(|(db, _)| *db == index) {
+            *times += 1;
+        } else if self.databases.len() < DATABASES {
+            self.databases.push((index, 1));
         }
     }
 
@@ -78,11 +82,6 @@ impl Survey {
     pub(super) fn bytes_per_switch(&self, size: u64) -> u64 {
         size / self.switches.saturating_sub(1).max(1)
     }
-}
-
-/// The bit of a database.
-pub(super) fn bit(db: u32) -> u64 {
-    1_u64.checked_shl(db).unwrap_or(0)
 }
 
 /// Reads a file again whose gaps are known.
