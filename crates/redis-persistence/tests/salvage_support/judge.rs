@@ -113,6 +113,8 @@ pub fn command_at(bytes: &[u8], at: usize) -> (usize, usize) {
 pub struct Tally {
     pub untouched: usize,
     pub kept: usize,
+    /// Not kept, and the report says that their database is uncertain; they are in the quarantine.
+    pub set_aside: usize,
     /// In another database, and the report says that their database is uncertain.
     pub moved_and_marked: usize,
     /// In another database without a word.
@@ -134,6 +136,7 @@ impl Tally {
     pub fn add(&mut self, other: &Self) {
         self.untouched += other.untouched;
         self.kept += other.kept;
+        self.set_aside += other.set_aside;
         self.moved_and_marked += other.moved_and_marked;
         self.moved += other.moved;
         self.apart += other.apart;
@@ -144,9 +147,18 @@ impl Tally {
     }
 
     pub fn share(&self) -> f64 {
-        let count = |n: usize| f64::from(u32::try_from(n).unwrap());
-        count(self.kept) / count(self.untouched)
+        share(self.kept, self.untouched)
     }
+
+    /// What is kept, and what the report sets aside with its range.
+    pub fn share_told(&self) -> f64 {
+        share(self.kept + self.set_aside, self.untouched)
+    }
+}
+
+fn share(some: usize, of: usize) -> f64 {
+    let count = |n: usize| f64::from(u32::try_from(n).unwrap());
+    count(some) / count(of)
 }
 
 /// Tells for a byte of what was written where it stood in the damaged file.
@@ -223,9 +235,11 @@ pub fn judge(original: &[u8], damaged: &Damaged, account: &Account, written: &[u
             tally.apart += usize::from(!same);
         }
     }
-    for (number, _) in before.commands.iter().enumerate().filter(|(_, command)| place(command).is_some()) {
+    for (number, command) in before.commands.iter().enumerate().filter(|(_, command)| place(command).is_some()) {
+        let kept = seen.contains(&number);
         tally.untouched += 1;
-        tally.kept += usize::from(seen.contains(&number));
+        tally.kept += usize::from(kept);
+        tally.set_aside += usize::from(!kept && is_marked(command));
     }
     tally
 }

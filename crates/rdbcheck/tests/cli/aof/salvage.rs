@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use testkit::resp;
+
 use super::{Copy, files};
 use crate::TestResult;
 
@@ -65,6 +67,40 @@ fn a_dry_run_writes_nothing() -> TestResult {
     assert_eq!((run.code, run.err.as_str()), (Some(1), ""), "{run:?}");
     assert!(run.out.contains("with 23 commands kept"), "{run:?}");
     assert!(!copy.folder().join("out").exists());
+    Ok(())
+}
+
+/// Three databases with the same keys, and a SELECT that is lost: nothing tells where the command behind it belongs.
+#[test]
+fn commands_of_an_unknown_database_are_set_aside_or_kept() -> TestResult {
+    let copy = Copy::of("cases/s066-garbage-middle")?;
+    let mut bytes = Vec::new();
+    let mut lost = 0..0;
+    for number in 0..90 {
+        let at = bytes.len();
+        bytes.extend(resp::record(&["SELECT", &(number % 3).to_string()]));
+        if number == 45 {
+            lost = at..bytes.len();
+        }
+        bytes.extend(resp::record(&["SET", &format!("key:{}", number % 7), &number.to_string()]));
+    }
+    bytes[lost.clone()].fill(0xee);
+    fs::write(copy.file("appendonly.aof"), bytes)?;
+
+    let (entry, code) = copy.json(&["--salvage", "out", "set/appendonly.aof"])?;
+    let file = &entry["salvage_aof"]["files"][0];
+    assert_eq!((code, file["kept_commands"].as_u64(), file["skipped_commands"].as_u64()), (Some(0), Some(178), Some(1)));
+    assert_eq!(file["skipped"][1]["kind"].as_str(), Some("database"), "{file:#}");
+    let stretch = &file["uncertain"][0];
+    assert_eq!((stretch["certainty"].as_str(), stretch["db"].as_u64()), (Some("unknown"), None), "{file:#}");
+    assert_eq!(stretch["start"].as_u64(), Some(lost.end as u64));
+    let quarantine = fs::read(copy.folder().join("out/salvage.quarantine"))?;
+    assert!(quarantine.windows(6).any(|bytes| bytes == b"$2\r\n45"), "the command lies in the quarantine");
+
+    let run = copy.run(&["--salvage", "all", "--uncertain", "keep", "set/appendonly.aof"])?;
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{run:?}");
+    assert!(run.out.contains("with 179 commands kept"), "{run:?}");
+    assert!(run.out.contains("the likeliest, and none is certain: a SELECT may be lost"), "{run:?}");
     Ok(())
 }
 

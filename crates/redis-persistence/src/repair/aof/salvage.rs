@@ -21,6 +21,7 @@ mod assemble;
 mod believe;
 mod databases;
 mod keys;
+mod names;
 mod pages;
 mod resync;
 mod scan;

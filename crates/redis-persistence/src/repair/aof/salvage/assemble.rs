@@ -97,7 +97,7 @@ impl<'s> Assembler<'s> {
             Event::Gap(gap) => self.gap(gap),
             Event::Item(item) => match item.kind {
                 Kind::Module(name) if !self.survey.modules.believes(name) => {
-                    self.gap(&Gap { start: item.start, end: item.end, lost: Lost::Data });
+                    self.gap(&Gap::new(item.start, item.end, Lost::Data));
                 }
                 _ => self.item(item),
             },
@@ -122,7 +122,9 @@ impl<'s> Assembler<'s> {
                 Transaction::None
             }
             (Transaction::Open(open) | Transaction::Torn(open), Kind::Multi) => {
+                // Its EXEC is gone, and what else is with it? Two records that lost an end each read as one.
                 self.databases.skip(SkipKind::Transaction, &open);
+                self.databases.gap(&Gap::without_a_trace(item.start));
                 Transaction::Open(unit)
             }
             (Transaction::Open(mut open), _) => {

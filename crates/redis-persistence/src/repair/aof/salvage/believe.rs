@@ -52,12 +52,13 @@ pub(super) fn kind(record: &Record<'_>) -> Kind {
     }
 }
 
-/// Whether it is a line of text.
+/// Whether it is a line of text, and a timestamp if it begins as one: what lost its end goes on with the rest of another record.
 fn is_line(bytes: &[u8]) -> bool {
-    bytes
-        .strip_suffix(b"\r\n")
-        .or(bytes.strip_suffix(b"\n"))
-        .is_some_and(|text| text.iter().all(|byte| matches!(byte, b' '..=b'~')))
+    let Some(text) = bytes.strip_suffix(b"\r\n").or(bytes.strip_suffix(b"\n")) else { return false };
+    match text.strip_prefix(b"#TS:") {
+        Some(time) => time.iter().all(u8::is_ascii_digit),
+        None => text.iter().all(|byte| matches!(byte, b' '..=b'~')),
+    }
 }
 
 fn command_kind(command: &Command<'_>) -> Kind {
@@ -153,6 +154,20 @@ mod tests {
         let data = testkit::resp::record(args);
         let mut reader = Reader::new(&data[..], Grammar::Strict);
         reader.next_record().ok().flatten().map(|record| kind(&record))
+    }
+
+    #[test]
+    fn a_timestamp_is_a_number() {
+        for (line, believed) in [
+            (&b"#TS:1700000000\r\n"[..], true),
+            (b"#a note\r\n", true),
+            (b"#TS:17000rest of a value\r\n", false),
+            (b"#a n\xf6te\r\n", false),
+        ] {
+            let mut reader = Reader::new(line, Grammar::Strict);
+            let kind = reader.next_record().ok().flatten().map(|record| kind(&record));
+            assert_eq!(kind == Some(Kind::Annotation), believed, "{kind:?}");
+        }
     }
 
     #[test]

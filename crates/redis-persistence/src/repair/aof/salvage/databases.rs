@@ -3,7 +3,7 @@
 //! A SELECT is written where the database changes, so behind a gap that may have held one the database is uncertain up to the
 //! next. Each database is weighed, and one that the file does not name:
 //!
-//! * the database before the gap: the shorter the gap and the less often the file selects, the more likely;
+//! * the database before the gap: the fewer bytes may be missing and the less often the file selects, the more likely;
 //! * the next SELECT: it selects another database than the one in force, but for the first one after a server's start, so the
 //!   one that it names is out of the question mostly;
 //! * the keys: see `keys`.
@@ -11,19 +11,19 @@
 //! The first is taken if it is 256 times more likely than the second. Otherwise the stretch is set aside: nothing is
 //! written to a database by chance.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::assemble::Unit;
 use super::believe::Lost;
-use super::keys::{DATABASES, Effect, Keys, Touch};
+use super::keys::{Effect, Evidence, Keys, Touch};
 use super::scan::Gap;
 use super::survey::Survey;
 use super::{Account, Certainty, Keep, Skip, SkipKind, Stretch, Uncertain};
 
-/// What a cut may have taken out at least.
-const PAGE: u64 = 4096;
 /// So many bits more than for any other database are enough.
 const ENOUGH: f64 = 8.0;
+/// That a database that the file does not name has the same keys as one that it names: one in 64.
+const COPY: f64 = 6.0;
 /// So many keys of a stretch are remembered.
 const MOST_KEYS: usize = 1 << 20;
 /// So many keys of a stretch are asked where they are known: what the file says of them is never quite right, and that adds up.
@@ -36,18 +36,20 @@ struct Open {
     start: u64,
     end: u64,
     commands: u64,
-    /// How many bytes the gap has, or a page.
-    gap: u64,
+    /// How many bytes may be missing.
+    room: u64,
     /// Whether a SELECT was lost for certain.
     lost: bool,
     /// Whether none was read before.
     first: bool,
-    /// What the keys say of each database, in bits.
-    evidence: [f64; DATABASES],
+    /// What the keys say of each database.
+    evidence: Evidence,
     /// Whether one of the first keys occurs elsewhere.
     familiar: bool,
     /// What became of each key last.
     touched: HashMap<u64, Effect>,
+    /// The first parts of their names.
+    families: HashSet<u64>,
 }
 
 /// Writes down what is kept and what goes, by database.
@@ -126,12 +128,13 @@ impl<'s> Databases<'s> {
                     start: gap.end,
                     end: gap.end,
                     commands: 0,
-                    gap: (gap.end - gap.start).max(PAGE),
+                    room: gap.room,
                     lost: gap.lost != Lost::Anything,
                     first,
-                    evidence: [0.0; DATABASES],
+                    evidence: Evidence::default(),
                     familiar: false,
                     touched: HashMap::new(),
+                    families: HashSet::new(),
                 }));
             }
         }
@@ -146,7 +149,7 @@ impl<'s> Databases<'s> {
         // If it is not certain it is still the likeliest one for what comes behind the next gap.
         self.db = db;
         for (key, effect) in touched {
-            self.keys.apply(Touch { key, effect }, db);
+            self.keys.apply(Touch { key, effect, family: 0 }, db);
         }
         let kept = certainty != Certainty::Unknown || self.uncertain == Uncertain::Keep;
         for (start, end) in units {
@@ -174,8 +177,8 @@ impl<'s> Databases<'s> {
         let only = self.survey.databases.iter().all(|(db, _)| *db == self.db);
         if only && (!open.lost || open.first) {
             // That it selected another one just there, and nowhere else, takes much to be believed.
-            let bits = usize::try_from(self.db).ok().and_then(|db| open.evidence.get(db));
-            let strange = !open.familiar && bits.is_some_and(|bits| *bits < -ENOUGH);
+            let (names, lives) = open.evidence.of(self.db);
+            let strange = !open.familiar && names + lives < -ENOUGH;
             return (self.db, if strange { Certainty::Unknown } else { Certainty::OnlyDatabase });
         }
         let (likeliest, margin) = self.likeliest(open, next, false);
@@ -201,7 +204,7 @@ impl<'s> Databases<'s> {
         let switched = if open.lost || open.first {
             1.0
         } else {
-            (number(open.gap) / number(survey.bytes_per_switch(self.size))).min(0.5)
+            (number(open.room) / number(survey.bytes_per_switch(self.size))).min(0.5)
         };
         let stay = match (open.first, open.lost) {
             (true, _) => 0.5,
@@ -213,16 +216,20 @@ impl<'s> Databases<'s> {
         let others = survey.databases.iter().filter(|(db, _)| *db != self.db);
         let all: f64 = others.clone().map(|(_, times)| number(*times)).sum();
         let others = others.map(|(db, times)| (*db, switched * number(*times) / all));
-        let (mut best, mut second) = ((self.db, f64::NEG_INFINITY), unheard.log2());
+        let mut best = (self.db, f64::NEG_INFINITY);
+        let (mut second, mut names) = (f64::NEG_INFINITY, 0.0_f64);
         for (db, likely) in std::iter::once((self.db, stay)).chain(others) {
             let likely = if next == Some(db) { likely * redundant } else { likely };
-            let evidence = usize::try_from(db).ok().and_then(|db| open.evidence.get(db)).filter(|_| by_keys);
-            let bits = likely.log2() + evidence.copied().unwrap_or(0.0);
+            let evidence = if by_keys { open.evidence.of(db) } else { (0.0, 0.0) };
+            let bits = likely.log2() + evidence.0 + evidence.1;
+            names = names.max(evidence.0);
             second = second.max(bits.min(best.1));
             if bits > best.1 {
                 best = (db, bits);
             }
         }
+        // One that the file does not name may have the same names.
+        second = second.max(unheard.log2() + (names - COPY).max(0.0));
         (best.0, best.1 - second)
     }
 
@@ -260,8 +267,13 @@ impl Open {
             }
             let is_new = self.touched.insert(touch.key, touch.effect).is_none();
             if is_new {
-                let by_name = self.touched.len() <= MOST_KNOWN;
-                self.familiar |= keys.add_evidence(touch, by_name, &mut self.evidence);
+                keys.add_life(touch, &mut self.evidence);
+                if self.touched.len() <= MOST_KNOWN {
+                    self.familiar |= keys.add_name(touch.key, &mut self.evidence);
+                }
+            }
+            if touch.family != 0 && self.families.len() < MOST_KNOWN && self.families.insert(touch.family) {
+                self.familiar |= keys.add_family(touch.family, &mut self.evidence);
             }
         }
     }

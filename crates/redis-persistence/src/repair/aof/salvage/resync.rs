@@ -11,7 +11,7 @@
 use std::io;
 
 use super::believe::{Kind, Lost, lost};
-use super::scan::Gap;
+use super::scan::{Gap, PAGE};
 use super::source::Source;
 use crate::resp;
 
@@ -23,6 +23,10 @@ const LONG_RUN: u32 = 12;
 const MOST_ARGUMENTS: u32 = 1 << 16;
 /// The longest head of an argument that is mended: `$`, 10 digits, CR LF.
 const LONGEST_HEAD: usize = 13;
+/// So many bytes that are not text may be damage alone; more may be a value.
+const MOST_STRANGE: usize = 4;
+/// Bytes that may be missing where it seems that none are: a page, once in 16 times.
+const DOUBT: u64 = PAGE / 16;
 /// Shorter gaps are looked at to tell what they were.
 const SHORT: u64 = 4 << 10;
 
@@ -62,10 +66,10 @@ impl<'s> Resync<'s> {
         {
             // What was found before it, if anything, is text in a value.
             let lost = if in_place { self.lost(&torn) } else { Lost::Anything };
-            return Ok(Gap { start, end: mended, lost });
+            return Ok(Gap::new(start, mended, lost));
         }
-        let lost = if end - start <= SHORT { self.what_it_was(start, end, &torn)? } else { Lost::Anything };
-        Ok(Gap { start, end, lost })
+        let gap = Gap::new(start, end, Lost::Anything);
+        if end - start <= SHORT { self.what_it_was(gap, &torn) } else { Ok(gap) }
     }
 
     /// Whether the record at `start`, which reads well and ends at `end` where nothing can be read, is itself the damaged one.
@@ -256,10 +260,11 @@ impl<'s> Resync<'s> {
 
     /// What may have been in a short gap, told by what is left of it: the beginning of a record, damage in place, and the
     /// arguments behind it.
-    fn what_it_was(&mut self, start: u64, end: u64, torn: &Torn) -> io::Result<Lost> {
+    fn what_it_was(&mut self, gap: Gap, torn: &Torn) -> io::Result<Gap> {
+        let Gap { start, end, .. } = gap;
         if torn.argc == Some(torn.arguments) && torn.at == end {
             // It can be read, and is none that a server knows.
-            return Ok(self.lost(torn));
+            return Ok(Gap { lost: self.lost(torn), ..gap });
         }
         let (mut suffix, mut first) = (0, end);
         let mut at = torn.at;
@@ -272,12 +277,20 @@ impl<'s> Resync<'s> {
         }
         let head = self.source.bytes(torn.at, 24)?;
         let is_head = if torn.argc.is_some() { resp::bulk(head).is_ok() } else { resp::multibulk(head).is_ok() };
-        let readable = |byte: &u8| (b' '..=b'~').contains(byte) || matches!(byte, b'\r' | b'\n');
-        let random = !is_head && !head[..head.len().min(6)].iter().all(readable);
+        let bad = if is_head { self.payload_end(torn.at)?.filter(|at| *at < end) } else { Some(torn.at) };
+        let Some(bad) = bad.filter(|_| torn.argc.is_none() || torn.arguments > 0) else { return Ok(gap) };
+        let strange = self.strange(bad, bad + 6)?;
+        if strange == 0 {
+            // Bytes that were cut out leave text; random ones do not.
+            return Ok(gap);
+        }
         match torn.argc {
-            // Bytes that were cut out leave a head that reads well; random ones do not.
-            Some(argc) if random && torn.arguments > 0 && torn.arguments + suffix < argc => Ok(self.lost(torn)),
-            None if random && first - start <= 8 && suffix > 0 => {
+            Some(argc) if !is_head && torn.arguments + suffix < argc && self.strange(bad, first)? <= MOST_STRANGE => {
+                Ok(Gap { lost: self.lost(torn), ..gap })
+            }
+            // A cut may also have gone into a value of such bytes.
+            Some(_) => Ok(Gap { room: first.max(bad) - bad + DOUBT, ..gap }),
+            None if !is_head && first - start <= 8 && suffix > 0 => {
                 let mut whole = Torn { argc: Some(suffix), ..Torn::default() };
                 let mut at = first;
                 while whole.words.len() < 2 {
@@ -285,10 +298,24 @@ impl<'s> Resync<'s> {
                     self.word(&mut whole.words, payload, after)?;
                     at = after;
                 }
-                Ok(self.lost(&whole))
+                Ok(Gap { lost: self.lost(&whole), ..gap })
             }
-            _ => Ok(Lost::Anything),
+            None => Ok(gap),
         }
+    }
+
+    /// Where the payload of the argument at `at` ends, by its length.
+    fn payload_end(&mut self, at: u64) -> io::Result<Option<u64>> {
+        let head = self.source.bytes(at, LONGEST_HEAD)?;
+        Ok(resp::bulk(head).ok().and_then(|(rest, length)| (at + (head.len() - rest.len()) as u64).checked_add(length)))
+    }
+
+    /// How many bytes there are none of text.
+    fn strange(&mut self, from: u64, to: u64) -> io::Result<usize> {
+        let length = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+        let bytes = self.source.bytes(from, length)?;
+        let text = |byte: &&u8| (b' '..=b'~').contains(*byte) || matches!(byte, b'\r' | b'\n');
+        Ok(bytes[..length.min(bytes.len())].iter().filter(|byte| !text(byte)).count())
     }
 
     fn find_byte(&mut self, at: u64, to: u64) -> io::Result<Option<u64>> {

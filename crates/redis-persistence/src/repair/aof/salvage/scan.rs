@@ -46,6 +46,22 @@ pub(super) struct Gap {
     pub(super) end: u64,
     /// What may have been lost with them.
     pub(super) lost: Lost,
+    /// How many bytes of records may have been lost.
+    pub(super) room: u64,
+}
+
+/// What a cut takes out at most, most probably.
+pub(super) const PAGE: u64 = 4096;
+
+impl Gap {
+    pub(super) fn new(start: u64, end: u64, lost: Lost) -> Self {
+        Self { start, end, lost, room: (end - start).max(PAGE) }
+    }
+
+    /// Records are missing before `at`, and what is left of those before and behind them reads well.
+    pub(super) fn without_a_trace(at: u64) -> Self {
+        Self::new(at, at, Lost::Anything)
+    }
 }
 
 /// What comes next in a file.
@@ -140,7 +156,7 @@ impl<'e> Scanner<'e> {
         let gap = if self.gaps < MOST_GAPS && !self.source.is_exhausted() {
             Resync::new(&mut self.source, self.excluded).gap(from)?
         } else {
-            Gap { start: from, end: self.source.size(), lost: Lost::Anything }
+            Gap::new(from, self.source.size(), Lost::Anything)
         };
         self.gaps += 1;
         self.at = gap.end;

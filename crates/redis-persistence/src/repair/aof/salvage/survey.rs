@@ -1,5 +1,6 @@
 //! The first readings of a file: where its gaps are, and what the rest tells about databases and transactions.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
@@ -32,36 +33,40 @@ impl Survey {
     pub(super) fn of(source: Source, at: u64, excluded: &[(u64, u64)]) -> io::Result<Self> {
         let mut survey = Self::default();
         let mut scanner = Scanner::new(source, at, excluded);
-        let (mut db, mut certain, mut open) = (0, true, None);
+        let (mut db, mut certain) = (0, true);
+        let mut transactions = Transactions::default();
         while let Some(event) = scanner.next()? {
             match event {
                 Event::Gap(gap) => {
                     survey.gaps.push(gap);
                     if gap.lost != Lost::Data {
-                        (certain, open) = (false, None);
+                        certain = false;
+                        transactions.gap();
                         survey.keys.begin_segment();
                     }
                 }
-                Event::Item(item) => match item.kind {
-                    Kind::Multi => open = Some(item.start),
-                    Kind::Exec => {
-                        let bytes = open.take().map_or(0, |start| item.end - start);
-                        survey.longest_transaction = survey.longest_transaction.max(bytes).max(1);
-                    }
-                    Kind::Select(index) => {
-                        survey.selected(index, certain && index == db);
-                        (db, certain) = (index, true);
-                    }
-                    Kind::Module(name) => survey.modules.add(name),
-                    Kind::Data if certain => {
-                        if let Some(touch) = item.touch {
-                            survey.keys.learn(touch, db);
+                Event::Item(item) => {
+                    match item.kind {
+                        // Whatever made its EXEC vanish may have taken more.
+                        Kind::Multi => certain &= transactions.open.is_none(),
+                        Kind::Exec => certain &= transactions.open.is_some(),
+                        Kind::Select(index) => {
+                            survey.selected(index, certain && index == db);
+                            (db, certain) = (index, true);
                         }
+                        Kind::Module(name) => survey.modules.add(name),
+                        Kind::Data if certain => {
+                            if let Some(touch) = item.touch {
+                                survey.keys.learn(touch, db);
+                            }
+                        }
+                        _ => {}
                     }
-                    _ => {}
-                },
+                    survey.gaps.extend(transactions.item(&item));
+                }
             }
         }
+        survey.longest_transaction = transactions.longest;
         survey.keys.weigh();
         Ok(survey)
     }
@@ -81,6 +86,56 @@ impl Survey {
     /// The bytes from one SELECT to the next.
     pub(super) fn bytes_per_switch(&self, size: u64) -> u64 {
         size / self.switches.saturating_sub(1).max(1)
+    }
+}
+
+/// So far before an EXEC its MULTI is looked for at least.
+const NEAR: u64 = 4 << 10;
+/// So many records are remembered behind the last transaction.
+const MOST_BEHIND: usize = 1 << 12;
+
+/// Follows the transactions of a file.
+#[derive(Debug, Default)]
+struct Transactions {
+    /// Where the open one begins.
+    open: Option<u64>,
+    /// Whether one may be open, for bytes are missing.
+    unknown: bool,
+    /// The longest one, in bytes.
+    longest: u64,
+    /// Where the last records begin that follow the last transaction.
+    behind: VecDeque<u64>,
+}
+
+impl Transactions {
+    fn gap(&mut self) {
+        (self.open, self.unknown) = (None, true);
+        self.behind.clear();
+    }
+
+    /// The gap without a trace that an EXEC without a MULTI betrays: the MULTI is the beginning or the end of some record before
+    /// it, and its commands are no longer to be told from those before.
+    fn item(&mut self, item: &Item) -> Option<Gap> {
+        match item.kind {
+            Kind::Multi => (self.open, self.unknown) = (Some(item.start), false),
+            Kind::Exec => {
+                let bytes = self.open.map_or(0, |start| item.end - start);
+                self.longest = self.longest.max(bytes).max(1);
+                let stray = self.open.take().is_none() && !std::mem::take(&mut self.unknown);
+                let from = item.start.saturating_sub(self.longest.max(NEAR));
+                let at = self.behind.iter().find(|at| **at >= from).copied();
+                self.behind.clear();
+                return at.filter(|_| stray).map(Gap::without_a_trace);
+            }
+            _ if self.open.is_some() || self.unknown => {}
+            _ => {
+                if self.behind.len() >= MOST_BEHIND {
+                    self.behind.pop_front();
+                }
+                self.behind.push_back(item.start);
+            }
+        }
+        None
     }
 }
 
