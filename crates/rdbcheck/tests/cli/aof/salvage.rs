@@ -89,7 +89,10 @@ fn commands_of_an_unknown_database_are_set_aside_or_kept() -> TestResult {
 
     let (entry, code) = copy.json(&["--salvage", "out", "set/appendonly.aof"])?;
     let file = &entry["salvage_aof"]["files"][0];
-    assert_eq!((code, file["kept_commands"].as_u64(), file["skipped_commands"].as_u64()), (Some(0), Some(178), Some(1)));
+    assert_eq!(
+        (code, file["kept_commands"].as_u64(), file["skipped_commands"].as_u64()),
+        (Some(0), Some(178), Some(1))
+    );
     assert_eq!(file["skipped"][1]["kind"].as_str(), Some("database"), "{file:#}");
     let stretch = &file["uncertain"][0];
     assert_eq!((stretch["certainty"].as_str(), stretch["db"].as_u64()), (Some("unknown"), None), "{file:#}");
