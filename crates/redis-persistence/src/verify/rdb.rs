@@ -296,38 +296,39 @@ impl RdbVerifier {
         }
     }
 
+    /// The value at hand, and what its checker works with.
+    #[inline]
+    fn value_in_context(&mut self) -> (&mut Option<(ValueChecker, u64)>, Context<'_>) {
+        let context = Context {
+            findings: &mut self.findings,
+            scratch: &mut self.scratch,
+            elements: &mut self.elements,
+            suspects: &mut self.suspects,
+            templates: &mut self.templates,
+            duplicates: self.options.duplicates != Duplicates::Off,
+            limits: &self.options.limits,
+        };
+        (&mut self.value, context)
+    }
+
+    #[inline]
     fn inside_value(&mut self, event: &Event<&[u8]>) {
         if self.options.quick {
             return;
         }
-        if let Some((checker, _)) = &mut self.value {
-            let mut cx = Context {
-                findings: &mut self.findings,
-                scratch: &mut self.scratch,
-                elements: &mut self.elements,
-                suspects: &mut self.suspects,
-                templates: &mut self.templates,
-                duplicates: self.options.duplicates != Duplicates::Off,
-                limits: &self.options.limits,
-            };
+        let (value, mut cx) = self.value_in_context();
+        if let Some((checker, _)) = value {
             checker.event(event, &mut cx);
         }
     }
 
     fn end_of_record(&mut self) {
-        if let Some((checker, start)) = self.value.take() {
-            let mut cx = Context {
-                findings: &mut self.findings,
-                scratch: &mut self.scratch,
-                elements: &mut self.elements,
-                suspects: &mut self.suspects,
-                templates: &mut self.templates,
-                duplicates: self.options.duplicates != Duplicates::Off,
-                limits: &self.options.limits,
-            };
-            if !self.options.quick {
-                checker.end(start, &mut cx);
-            }
+        let quick = self.options.quick;
+        let (value, mut cx) = self.value_in_context();
+        if let Some((checker, start)) = value.take()
+            && !quick
+        {
+            checker.end(start, &mut cx);
         }
         self.findings.subject.clear();
     }

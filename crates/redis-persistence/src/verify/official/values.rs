@@ -171,24 +171,31 @@ impl Values {
         self.has_field_expiry = first.is_some_and(|entry| entry.is_ok_and(|entry| entry.value.as_int() > Some(0)));
     }
 
+    /// The checker, and what it works with.
+    fn in_context<'s>(
+        &'s mut self,
+        suspects: &'s mut Suspects,
+        duplicates: bool,
+    ) -> (&'s mut Option<ValueChecker>, Context<'s>) {
+        let context = Context {
+            findings: &mut self.findings,
+            scratch: &mut self.scratch,
+            elements: &mut self.table,
+            suspects,
+            templates: &mut self.templates,
+            duplicates,
+            limits: &self.limits,
+        };
+        (&mut self.checker, context)
+    }
+
     /// Hands an event to the checker, and says what the tools see of what it finds.
     fn check(&mut self, event: &Event<&[u8]>, within: &Within<'_>) -> Result<(), Failure> {
-        let Some(checker) = &mut self.checker else { return Ok(()) };
         // What is no packed value is compared above.
-        let duplicates = matches!(checker, ValueChecker::Packed(_));
+        let duplicates = matches!(self.checker, Some(ValueChecker::Packed(_)));
         let mut suspects = Suspects::new(0);
-        checker.event(
-            event,
-            &mut Context {
-                findings: &mut self.findings,
-                scratch: &mut self.scratch,
-                elements: &mut self.table,
-                suspects: &mut suspects,
-                templates: &mut self.templates,
-                duplicates,
-                limits: &self.limits,
-            },
-        );
+        let (Some(checker), mut cx) = self.in_context(&mut suspects, duplicates) else { return Ok(()) };
+        checker.event(event, &mut cx);
         self.said(within.end, &within.text.start)
     }
 
@@ -211,20 +218,10 @@ impl Values {
 
     /// The value ends at `end`. Answers whether fields of it expire.
     pub(super) fn end(&mut self, end: u64) -> Result<bool, Failure> {
-        if let Some(checker) = self.checker.take() {
-            let mut suspects = Suspects::new(0);
-            checker.end(
-                end,
-                &mut Context {
-                    findings: &mut self.findings,
-                    scratch: &mut self.scratch,
-                    elements: &mut self.table,
-                    suspects: &mut suspects,
-                    templates: &mut self.templates,
-                    duplicates: false,
-                    limits: &self.limits,
-                },
-            );
+        let mut suspects = Suspects::new(0);
+        let (checker, mut cx) = self.in_context(&mut suspects, false);
+        if let Some(checker) = checker.take() {
+            checker.end(end, &mut cx);
             self.said(end, b"")?;
         }
         Ok(self.has_field_expiry)

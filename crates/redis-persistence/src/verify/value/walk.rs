@@ -21,47 +21,33 @@ pub(super) trait Packed<'a>: Copy {
     fn reread(self, at: usize) -> Option<PackedEntry<'a>>;
 }
 
-impl<'a> Packed<'a> for Listpack<'a> {
-    const ENCODING: Encoding = Encoding::Listpack;
-    type Entries = listpack::Iter<'a>;
+macro_rules! packed {
+    ($list:ident, $module:ident) => {
+        impl<'a> Packed<'a> for $list<'a> {
+            const ENCODING: Encoding = Encoding::$list;
+            type Entries = $module::Iter<'a>;
 
-    fn open(bytes: &'a [u8]) -> Result<Self, PackedError> {
-        Self::new(bytes)
-    }
+            fn open(bytes: &'a [u8]) -> Result<Self, PackedError> {
+                Self::new(bytes)
+            }
 
-    fn entries(self) -> Self::Entries {
-        self.iter()
-    }
+            fn entries(self) -> Self::Entries {
+                self.iter()
+            }
 
-    fn stated_len(self) -> Option<u16> {
-        Self::stated_len(&self)
-    }
+            fn stated_len(self) -> Option<u16> {
+                Self::stated_len(&self)
+            }
 
-    fn reread(self, at: usize) -> Option<PackedEntry<'a>> {
-        self.entry_at(at)
-    }
+            fn reread(self, at: usize) -> Option<PackedEntry<'a>> {
+                self.entry_at(at)
+            }
+        }
+    };
 }
 
-impl<'a> Packed<'a> for Ziplist<'a> {
-    const ENCODING: Encoding = Encoding::Ziplist;
-    type Entries = ziplist::Iter<'a>;
-
-    fn open(bytes: &'a [u8]) -> Result<Self, PackedError> {
-        Self::new(bytes)
-    }
-
-    fn entries(self) -> Self::Entries {
-        self.iter()
-    }
-
-    fn stated_len(self) -> Option<u16> {
-        Self::stated_len(&self)
-    }
-
-    fn reread(self, at: usize) -> Option<PackedEntry<'a>> {
-        self.entry_at(at)
-    }
-}
+packed!(Listpack, listpack);
+packed!(Ziplist, ziplist);
 
 /// The walk. `width` elements of the encoding make one element of the value.
 pub(super) struct Walk<'w, 'a, P: Packed<'a>> {
