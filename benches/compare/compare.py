@@ -95,10 +95,11 @@ def race_rdb(options, rdb):
 
 
 def race_aof(options, manifest):
-    check = os.path.join(options.target, "aofcheck")
+    check, passes = (os.path.join(options.target, name) for name in ("aofcheck", "pass"))
     contenders = theirs(options.servers, "redis-check-aof", manifest)
     contenders["ours"] = [check, manifest]
     contenders["one"] = [check, "--threads", "1", manifest]
+    contenders["read"] = [passes, "read", max(files_beside(manifest), key=os.path.getsize), str(os.cpu_count())]
     return race(contenders, options.runs)
 
 
@@ -125,6 +126,7 @@ RDB = {
     "times 7.0": lambda name, size, r: times(r.get("7.0"), r.get("ours")),
     "duplicates off": lambda name, size, r: times(r.get("7.0"), r.get("off")),
     "times 8.6": lambda name, size, r: times(r.get("8.6"), r.get("ours")),
+    "times the rdb crate": lambda name, size, r: times(r.get("rdb crate"), r.get("ours")),
     "of a read": lambda name, size, r: once(r.get("ours"), r.get("read")),
     "of a read, duplicates off": lambda name, size, r: once(r.get("off"), r.get("read")),
     "of one thread": lambda name, size, r: once(r.get("ours"), r.get("one")),
@@ -138,6 +140,7 @@ AOF = {
     "aofcheck, s": RDB["rdbcheck, s"],
     "times 7.0": RDB["times 7.0"],
     "times 8.6": RDB["times 8.6"],
+    "of a read": RDB["of a read"],
     "of one thread": RDB["of one thread"],
     "MiB": RDB["MiB"],
 }
@@ -149,9 +152,9 @@ def table(columns, rows):
         print("| " + " | ".join(cell(*row) for cell in columns.values()) + " |")
 
 
-def size_of(path):
+def files_beside(path):
     folder = os.path.dirname(path)
-    return sum(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder))
+    return [os.path.join(folder, name) for name in os.listdir(folder)]
 
 
 def processor():
@@ -172,7 +175,7 @@ def main():
         if options.only != "aof":
             rdb_rows.append((name, os.path.getsize(rdb), race_rdb(options, rdb)))
         if options.only != "rdb":
-            aof_rows.append((name, size_of(manifest), race_aof(options, manifest)))
+            aof_rows.append((name, sum(map(os.path.getsize, files_beside(manifest))), race_aof(options, manifest)))
     print(f"{processor()}, {os.cpu_count()} processors; medians of {options.runs} runs; wall time (CPU time in brackets)")
     for columns, rows in ((RDB, rdb_rows), (AOF, aof_rows)):
         if rows:
