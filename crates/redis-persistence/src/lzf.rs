@@ -59,6 +59,11 @@ pub fn validate(input: &[u8], declared: u64) -> Result<(), LzfError> {
     walker.finish()
 }
 
+/// Whether both inputs decode to exactly so many bytes, which is known in less time than for one after the other.
+pub(crate) fn are_sound(inputs: [(&[u8], u64); 2]) -> bool {
+    glance::are_sound(inputs)
+}
+
 /// Decodes `input` and appends exactly `declared` bytes to `out`.
 ///
 /// Memory is reserved only once `declared` is known to be possible (at most [`MAX_RATIO`] times the input), and no more
@@ -116,6 +121,24 @@ mod tests {
         fails(b"\x00a\xE0", 10, 2, Kind::CutToken);
         fails(b"\x00a\xE0\x00", 10, 2, Kind::CutToken);
         fails(b"\x00a\x20\x00", 5, 4, Kind::ShortOutput { produced: 4 });
+    }
+
+    #[test]
+    fn two_are_sound_if_each_is() {
+        let inputs: [(&[u8], u64); 6] = [
+            (b"\x00a", 1),
+            (b"\x00a\xE0\x00\x00", 10),
+            (b"\x02abc", 3),
+            (b"\x00a\x20", 4),
+            (b"", 1),
+            (b"\x00a\x20\x01", 4),
+        ];
+        for one in inputs {
+            for other in inputs {
+                let each = [one, other].iter().all(|(input, declared)| validate(input, *declared).is_ok());
+                assert_eq!(are_sound([one, other]), each, "{one:?} {other:?}");
+            }
+        }
     }
 
     #[test]

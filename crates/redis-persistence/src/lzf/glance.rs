@@ -6,22 +6,57 @@
 
 /// Whether `input` decodes to exactly `declared` bytes.
 pub(super) fn is_sound(input: &[u8], declared: u64) -> bool {
-    let (mut at, mut produced, mut too_far) = (0, 0, false);
-    // Three bytes hold any token but the content of a literal run.
-    while let Some(&[ctrl, second, third]) = input.get(at..).and_then(|rest| rest.first_chunk()) {
+    Glance::default().over_rest(input, declared)
+}
+
+/// Whether both inputs decode to exactly so many bytes.
+///
+/// Where a token begins is known only once the one before it is read, and to wait for that takes most of the time. So two
+/// inputs are read in turns.
+pub(super) fn are_sound(inputs: [(&[u8], u64); 2]) -> bool {
+    let mut glances = [Glance::default(); 2];
+    while let (Some(&one), Some(&other)) = (glances[0].token(inputs[0].0), glances[1].token(inputs[1].0)) {
+        for (glance, bytes) in glances.iter_mut().zip([one, other]) {
+            glance.over(bytes);
+        }
+    }
+    glances.into_iter().zip(inputs).all(|(glance, (input, declared))| glance.over_rest(input, declared))
+}
+
+/// What is known of the tokens so far.
+#[derive(Debug, Default, Clone, Copy)]
+struct Glance {
+    at: usize,
+    produced: usize,
+    too_far: bool,
+}
+
+impl Glance {
+    /// The bytes of the next token: three hold any but the content of a literal run.
+    #[inline]
+    fn token<'a>(&self, input: &'a [u8]) -> Option<&'a [u8; 3]> {
+        input.get(self.at..).and_then(|rest| rest.first_chunk())
+    }
+
+    #[inline]
+    fn over(&mut self, [ctrl, second, third]: [u8; 3]) {
         let (size, len, reach) = token(ctrl, second, third);
-        too_far |= reach > produced;
-        at += size;
-        produced += len;
+        self.too_far |= reach > self.produced;
+        self.at += size;
+        self.produced += len;
     }
-    while let Some(&ctrl) = input.get(at) {
-        let byte = |offset| input.get(at + offset).copied().unwrap_or_default();
-        let (size, len, reach) = token(ctrl, byte(1), byte(2));
-        too_far |= reach > produced;
-        at += size;
-        produced += len;
+
+    #[inline]
+    fn over_rest(mut self, input: &[u8], declared: u64) -> bool {
+        while let Some(&bytes) = self.token(input) {
+            self.over(bytes);
+        }
+        while let Some(&ctrl) = input.get(self.at) {
+            let byte = |offset| input.get(self.at + offset).copied().unwrap_or_default();
+            self.over([ctrl, byte(1), byte(2)]);
+        }
+        !self.too_far && self.at == input.len() && self.produced as u64 == declared && declared > 0
     }
-    !too_far && at == input.len() && produced as u64 == declared && declared > 0
 }
 
 /// How many bytes the token takes and gives, and how far it reaches back.

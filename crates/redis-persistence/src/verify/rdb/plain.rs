@@ -27,7 +27,7 @@ impl RdbVerifier {
         let (db, longest) = (self.databases.db, self.options.limits.inline_bytes);
         let (slot, now) = (self.databases.slot(), self.options.now_ms.unwrap_or(i64::MIN));
         let compare = self.options.duplicates != Duplicates::Off;
-        let (mut at, mut strings) = (0, Strings::default());
+        let (mut at, mut strings, mut proven) = (0, Strings::default(), Proven::default());
         while let Some(key) = PlainKey::read(&window[at..], longest) {
             let rest = &window[at + key.value_at..];
             if !is_sound_key(&key, slot) {
@@ -35,7 +35,7 @@ impl RdbVerifier {
             }
             let start = offset + at as u64;
             let size = if key.value_type == STRING {
-                sound_string(&key, rest, longest)
+                sound_string(&key, rest, longest, at, &mut proven)
             } else {
                 self.collection(&key, rest, start)
             };
@@ -78,13 +78,44 @@ fn is_sound_key(key: &PlainKey<'_>, slot: Option<u64>) -> bool {
         && slot.is_none_or(|slot| slot == slot::of_key(key.key))
 }
 
-/// The size of a string value about which there is nothing to report.
+/// The size of a string value about which there is nothing to report, of a key at `at` in the window.
 #[inline]
-fn sound_string(key: &PlainKey<'_>, value: &[u8], longest: usize) -> Option<usize> {
+fn sound_string(key: &PlainKey<'_>, value: &[u8], longest: usize, at: usize, proven: &mut Proven) -> Option<usize> {
     let (body, size) = plain_string(value, longest)?;
     // A key and a value of no bytes may be part of a hole.
     let part_of_hole = size == 1 && key.value_at == 2;
-    (!part_of_hole && is_sound_form(&body) && is_sound_lzf(&body)).then_some(size)
+    let sound =
+        !part_of_hole && is_sound_form(&body) && proven.holds(&body, &value[size..], at + key.value_at + size, longest);
+    sound.then_some(size)
+}
+
+/// Up to where in the window compressed strings were proven.
+#[derive(Debug, Default)]
+struct Proven(usize);
+
+impl Proven {
+    /// Whether a string that ends at `end` is proven, or can be: if it is compressed and so is the next key's, both at once.
+    #[inline]
+    fn holds(&mut self, body: &Body<&[u8]>, behind: &[u8], end: usize, longest: usize) -> bool {
+        if let Body::Lzf { data, decoded } = *body
+            && end > self.0
+            && let Some((other, size)) = next_compressed(behind, longest)
+            && lzf::are_sound([(data, decoded), other])
+        {
+            self.0 = end + size;
+        }
+        end <= self.0 || is_sound_lzf(body)
+    }
+}
+
+/// The value of the key that `window` begins with, if that is a compressed string, and where it ends.
+#[inline]
+fn next_compressed(window: &[u8], longest: usize) -> Option<((&[u8], u64), usize)> {
+    let key = PlainKey::read(window, longest).filter(|key| key.value_type == STRING)?;
+    match plain_string(&window[key.value_at..], longest)? {
+        (Body::Lzf { data, decoded }, size) => Some(((data, decoded), key.value_at + size)),
+        _ => None,
+    }
 }
 
 /// Whether a server would have written the string in this form.
