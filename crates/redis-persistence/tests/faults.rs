@@ -8,11 +8,12 @@ use std::fs::{self, File as DiskFile};
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write as _};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use redis_persistence::aof::dir::{Memory, Node, Tree};
 use redis_persistence::aof::official::{Files, Opened};
 use redis_persistence::reader::Reader;
-use redis_persistence::verify::{self, Code, Duplicates, Options, Report, Severity, Verdict};
+use redis_persistence::verify::{self, Code, Duplicates, Options, ReadAt, Report, Severity, Verdict};
 use redis_persistence::{Limits, ReadError};
 use testkit::rdb::{Family, File, RdbWriter};
 use testkit::rng::Rng;
@@ -189,6 +190,17 @@ impl Seek for Meddled<'_> {
     }
 }
 
+/// The same for threads that read at once.
+struct AtOnce<'a>(Mutex<Meddled<'a>>);
+
+impl ReadAt for AtOnce<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(buffer)
+    }
+}
+
 /// Shrinks, grows, is filled with zeros, or makes way for another: what was read is judged.
 #[test]
 fn a_file_that_changes_on_disk_while_it_is_read() -> io::Result<()> {
@@ -225,13 +237,19 @@ fn a_file_that_changes_on_disk_while_it_is_read() -> io::Result<()> {
     let bytes = sound();
     for (number, (meddle, verdict, code)) in meddling.into_iter().enumerate() {
         for options in threads() {
-            fs::write(&path, &bytes)?;
-            let file = DiskFile::open(&path)?;
-            let input = Meddled { file, path: &path, left: bytes.len() / 2, meddle: Some(meddle) };
-            let report = verify::file(input, &options)?;
-            assert_eq!(report.verdict, verdict, "{number}: {:?}", report.findings);
-            let named = |code: Code| report.findings.iter().any(|finding| finding.code == code);
-            assert!(code.is_none_or(named), "{number}: {:?}", report.findings);
+            for at_once in [false, true] {
+                fs::write(&path, &bytes)?;
+                let file = DiskFile::open(&path)?;
+                let input = Meddled { file, path: &path, left: bytes.len() / 2, meddle: Some(meddle) };
+                let report = if at_once {
+                    verify::file_at(&AtOnce(Mutex::new(input)), &options)?
+                } else {
+                    verify::file(input, &options)?
+                };
+                assert_eq!(report.verdict, verdict, "{number}: {:?}", report.findings);
+                let named = |code: Code| report.findings.iter().any(|finding| finding.code == code);
+                assert!(code.is_none_or(named), "{number}: {:?}", report.findings);
+            }
         }
     }
     Ok(())

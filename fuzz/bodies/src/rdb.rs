@@ -103,6 +103,8 @@ fn verified(data: &[u8]) {
         check(&report, data);
         let seekable = verify::file(Cursor::new(data), &options).expect("memory can be read");
         assert_eq!(seekable, report, "what can seek is as good as a slice");
+        let at_once = verify::file_at(&data, &options).expect("memory can be read");
+        assert_eq!(at_once, report, "several threads read the same");
 
         let full = verify::slice(data, &Options { duplicates: Duplicates::Full, ..options.clone() });
         check(&full, data);
