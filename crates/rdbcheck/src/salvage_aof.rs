@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use redis_persistence::repair::aof::salvage::{self, Salvage, SalvageOptions};
+use redis_persistence::repair::aof::salvage::{self, Image, Salvage, SalvageOptions};
 use redis_persistence::repair::{ApplyError, Progress};
 use redis_persistence::verify::Verdict;
 
@@ -13,6 +13,7 @@ use crate::escape;
 use crate::exit::Exit;
 use crate::open::{reason, without_number};
 use crate::progress::Meter;
+use crate::redact;
 use crate::render::Output;
 use crate::run::say;
 
@@ -81,7 +82,7 @@ pub(crate) fn run(tool: &'static str, args: &AofCheck, path: &Path, entry: Entry
         done.refuse("--salvage takes one PATH".to_owned());
     } else {
         match salvage::salvage(set, SalvageOptions { uncertain: args.salvage.uncertain.into() }) {
-            Ok(plan) => {
+            Ok(mut plan) => {
                 let mut lines = vec![String::new(), format!("Salvage to {}:", plain(out))];
                 lines.extend(plan.describe().iter().map(|line| format!("  {}", escape::plain(line.as_bytes()))));
                 output.lines(&lines);
@@ -89,6 +90,9 @@ pub(crate) fn run(tool: &'static str, args: &AofCheck, path: &Path, entry: Entry
                     done.refuse(why.clone());
                 } else if !args.repair.dry_run {
                     done.write(&plan, args);
+                }
+                if args.common.redact {
+                    redact(&mut plan);
                 }
                 done.plan = Some(plan);
             }
@@ -135,6 +139,15 @@ impl SalvagedAof {
                 self.refuse(format!("{what}; --force sets it aside"));
             }
             Err(error) => self.refuse(without_number(error.to_string())),
+        }
+    }
+}
+
+/// Hides the names of keys.
+fn redact(plan: &mut Salvage) {
+    for file in &mut plan.files {
+        if let Image::Salvaged(of) = &mut file.image {
+            redact::loss(&mut of.loss);
         }
     }
 }

@@ -203,9 +203,16 @@ fn one_bad_byte_costs_one_command() {
 
 /// The inputs that nothing can be salvaged of, by the reason.
 fn is_hopeless(reason: &str) -> bool {
-    ["the RDB image in ", "the manifest", "more than one base", "the numbers of", "is listed, and no file", "not there"]
-        .iter()
-        .any(|known| reason.contains(known))
+    [
+        "it cannot be judged",
+        "the manifest",
+        "more than one base",
+        "the numbers of",
+        "is listed, and no file",
+        "not there",
+    ]
+    .iter()
+    .any(|known| reason.contains(known))
 }
 
 /// The crafted inputs: what is written is sound and loads, whatever was wrong.

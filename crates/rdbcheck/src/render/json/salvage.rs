@@ -25,7 +25,7 @@ pub(super) struct SalvageView<'a> {
 }
 
 #[derive(Serialize)]
-struct MendedView {
+pub(super) struct MendedView {
     offset: Number,
     old: String,
     new: String,
@@ -34,7 +34,7 @@ struct MendedView {
 }
 
 #[derive(Serialize)]
-struct LostView {
+pub(super) struct LostView {
     header_is_sound: bool,
     end_was_found: bool,
     keys: Number,
@@ -122,7 +122,7 @@ pub(super) fn of(salvaged: &Salvaged) -> SalvageView<'_> {
     }
 }
 
-fn mended(candidate: &Candidate) -> MendedView {
+pub(super) fn mended(candidate: &Candidate) -> MendedView {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     MendedView {
         offset: Number(candidate.offset),
@@ -133,7 +133,7 @@ fn mended(candidate: &Candidate) -> MendedView {
     }
 }
 
-fn lost(loss: &Loss) -> LostView {
+pub(super) fn lost(loss: &Loss) -> LostView {
     let databases = loss.databases.iter().map(|(db, of)| {
         let view = DatabaseView {
             stated: of.stated.map(Number),

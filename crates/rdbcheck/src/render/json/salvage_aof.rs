@@ -1,9 +1,10 @@
 //! A salvage of append-only files in the document: what is kept of each file, what is not, and why.
 
-use redis_persistence::repair::aof::salvage::{SalvagedFile, Skip, Stretch};
+use redis_persistence::repair::aof::salvage::{Image, SalvagedFile, Skip, Stretch};
 use serde::Serialize;
 
 use super::Number;
+use super::salvage::{LostView, MendedView, lost, mended};
 use crate::salvage_aof::SalvagedAof;
 
 #[derive(Serialize)]
@@ -22,6 +23,7 @@ struct SalvagedFileView {
     name: String,
     size: Number,
     image_end: Number,
+    image: Option<ImageView>,
     kept_bytes: Number,
     kept_commands: Number,
     skipped_bytes: Number,
@@ -30,6 +32,12 @@ struct SalvagedFileView {
     selects_added: Number,
     skipped: Vec<SkipView>,
     uncertain: Vec<StretchView>,
+}
+
+#[derive(Serialize)]
+struct ImageView {
+    mended: Option<MendedView>,
+    loss: Option<LostView>,
 }
 
 #[derive(Serialize)]
@@ -68,6 +76,7 @@ fn file(file: &SalvagedFile) -> SalvagedFileView {
         name: file.name.escape_ascii().to_string(),
         size: Number(file.seen.size),
         image_end: Number(file.image_end),
+        image: image(&file.image),
         kept_bytes: Number(account.kept_bytes()),
         kept_commands: Number(account.kept_commands),
         skipped_bytes: Number(account.skipped_bytes()),
@@ -76,6 +85,14 @@ fn file(file: &SalvagedFile) -> SalvagedFileView {
         selects_added: Number(account.kept.iter().filter(|keep| keep.select.is_some()).count() as u64),
         skipped: account.skipped.iter().map(skip).collect(),
         uncertain: account.stretches.iter().map(stretch).collect(),
+    }
+}
+
+fn image(image: &Image) -> Option<ImageView> {
+    match image {
+        Image::Kept => None,
+        Image::Mended(change) => Some(ImageView { mended: Some(mended(change)), loss: None }),
+        Image::Salvaged(plan) => Some(ImageView { mended: None, loss: Some(lost(&plan.loss)) }),
     }
 }
 

@@ -4,7 +4,8 @@
 //! each file -> survey: gaps, transactions, databases -> assemble: whole transactions, each command in its database -> Account
 //! Salvage (plain data) -> describe() -> write(): a new folder with the files, a manifest, what was skipped, and this report
 //! ```
-//! Nothing that exists is changed. Commands whose database cannot be told are left out, unless [`Uncertain::Keep`] is asked for.
+//! Nothing that exists is changed. An RDB image that is damaged is mended by its checksum, or made anew of what is left of it.
+//! Commands whose database cannot be told are left out, unless [`Uncertain::Keep`] is asked for.
 //! What is kept stays as it is, byte for byte, annotations too; only a SELECT is added where the
 //! one that stood there is gone.
 //!
@@ -20,6 +21,7 @@
 mod assemble;
 mod believe;
 mod databases;
+mod image;
 mod keys;
 mod names;
 mod pages;
@@ -35,6 +37,7 @@ use std::fs::File;
 use std::io;
 
 use assemble::Assembler;
+pub use image::Image;
 use source::Source;
 use survey::{Replay, Survey};
 #[cfg(unix)]
@@ -224,20 +227,22 @@ impl Account {
 }
 
 /// One file, and what becomes of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SalvagedFile {
     /// The file as it was read.
     pub seen: Seen,
     /// Its name in the set.
     pub name: Vec<u8>,
-    /// The end of the RDB image at its start, which is kept whole; 0 if there is none.
+    /// The end of the RDB image at its start; 0 if there is none.
     pub image_end: u64,
+    /// What becomes of the image.
+    pub image: Image,
     /// What becomes of its records.
     pub account: Account,
 }
 
 /// What would be salvaged of a file or a set.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Salvage {
     /// The files, in the order in which they are loaded.
     pub files: Vec<SalvagedFile>,
@@ -334,26 +339,32 @@ fn listed<'s>(set: &'s AofSet, content: Option<&[u8]>) -> (Vec<&'s Part>, Vec<Op
 impl Salvage {
     fn file(&mut self, part: &Part, options: SalvageOptions) -> io::Result<()> {
         let walk = walk::walk(&part.path, None)?;
-        let name = part.name.escape_ascii();
-        if let Some(what) = &walk.bad_image {
-            self.reasons.push(format!(
-                "the RDB image in {name} is damaged ({what}): first salvage it by itself with rdbcheck, for the records behind \
-                 build on it"
-            ));
+        let name = part.name.escape_ascii().to_string();
+        let (mut image, mut image_end) = (Image::Kept, walk.image_end);
+        if let Some(what) = image::damage(&walk, part)? {
+            let found;
+            (found, image_end) = Image::of(&walk)?;
+            match found {
+                Ok(found) => {
+                    self.notes.push(format!("the RDB image in {name} is damaged: {what}"));
+                    self.note_image(&name, &found);
+                    image = found;
+                }
+                Err(why) => self.reasons.push(format!("the RDB image in {name} is damaged ({what}), and {why}")),
+            }
         }
-        if part.role == Role::Incr && walk.image_end > 0 {
+        if part.role == Role::Incr && image_end > 0 {
             self.notes.push(format!("{name} holds an RDB image: servers abort if one of its keys exists already"));
         }
-        let account =
-            if walk.bad_image.is_some() { Account::default() } else { account(&walk.seen, walk.image_end, options)? };
-        self.files.push(SalvagedFile { seen: walk.seen, name: part.name.clone(), image_end: walk.image_end, account });
+        let account = account(&walk.seen, image_end, options)?;
+        self.files.push(SalvagedFile { seen: walk.seen, name: part.name.clone(), image_end, image, account });
         Ok(())
     }
 
     /// Whether nothing is lost.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.files.iter().all(|file| file.account.skipped.is_empty())
+        self.files.iter().all(|file| file.image == Image::Kept && file.account.skipped.is_empty())
     }
 
     /// The plan, and the report of what is lost, line by line.
@@ -383,6 +394,7 @@ impl SalvagedFile {
             number(self.account.kept_bytes(), "byte"),
             number(*kept_commands, "command")
         ));
+        self.image.describe(lines);
         if skipped.is_empty() {
             return;
         }

@@ -211,12 +211,13 @@ impl Keys {
         self.age = self.age.wrapping_add(1);
     }
 
-    /// What the first command on a key in a stretch says of each database; tells whether any knows the key.
+    /// What the first command on a key in a stretch says of each database.
     pub(super) fn add_life(&self, touch: Touch, evidence: &mut Evidence) {
         if !touch.effect.needs() || touch.key & self.mask != 0 {
             return;
         }
         let (present, deleted) = self.lives.get(&touch.key).map_or((0, 0), |life| life.states(self.age));
+        let (present, deleted) = (present & self.databases, deleted & self.databases);
         for ((db, bits), evidence) in (0..).zip(&self.bits).zip(&mut evidence.lives) {
             if present & bit(db) != 0 {
                 *evidence += bits.1;
@@ -247,4 +248,25 @@ impl Life {
 /// The bit of a database; none beyond those that are told apart.
 pub(super) fn bit(db: u32) -> u32 {
     1_u32.checked_shl(db).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_part_of_a_name_is_what_others_share() {
+        for (name, part) in [
+            (&b"user:17"[..], Some(&b"user:"[..])),
+            (b"app:user:17", Some(b"app:user:")),
+            (b"a-b:17", Some(b"a-b:")),
+            (b"page.17", Some(b"page.")),
+            (b"k17", Some(b"k")),
+            (b"17", None),
+            (b"name", None),
+            (b"", None),
+        ] {
+            assert_eq!(family(name), part, "{}", name.escape_ascii());
+        }
+    }
 }

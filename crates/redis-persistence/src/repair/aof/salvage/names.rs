@@ -58,6 +58,9 @@ impl Contrast {
             all.own.add(one.own);
             all.foreign.add(one.foreign);
         }
+        if all.own.of == 0 {
+            return [(0.0, 0.0); DATABASES];
+        }
         of.map(|one| {
             let own = one.own.among(all.own);
             // Where no other database is known, half as many are expected there.
@@ -161,5 +164,51 @@ impl Names {
             *evidence += if by & bit(db) != 0 { known } else { unknown };
         }
         by != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two databases in turns, with eight names each.
+    fn learnt(name: impl Fn(u32, u64) -> u64) -> Names {
+        let mut names = Names::new(16, 1 << 10);
+        for turn in 0..40 {
+            names.begin_segment();
+            (1..=8).for_each(|n| names.learn(name(turn % 2, n), turn % 2));
+        }
+        names.weigh(0b11);
+        names
+    }
+
+    fn says(names: &Names, name: u64) -> (f64, f64) {
+        let mut evidence = [0.0; DATABASES];
+        names.add_evidence(name, 0b11, &mut evidence);
+        (evidence[0], evidence[1])
+    }
+
+    #[test]
+    fn a_name_tells_the_database_that_has_it() {
+        let names = learnt(|db, n| u64::from(db) << 8 | n);
+        let (first, second) = says(&names, 1);
+        assert!(first > 3.0 && second < -3.0, "{first} {second}");
+        let (first, second) = says(&names, 99);
+        assert!(first < -3.0 && second < -3.0, "{first} {second}");
+    }
+
+    #[test]
+    fn names_that_all_have_tell_nothing() {
+        let names = learnt(|_, n| n);
+        let (first, second) = says(&names, 1);
+        assert!(first.abs() < 0.01 && second.abs() < 0.01, "{first} {second}");
+    }
+
+    #[test]
+    fn of_many_names_some_are_remembered() {
+        let mut names = Names::new(16, 64);
+        (0..10_000_u64).for_each(|name| names.learn(name.wrapping_mul(0x9E37_79B9_7F4A_7C15), 0));
+        assert!(names.names.len() <= 64, "{}", names.names.len());
+        assert!(names.mask > 0);
     }
 }

@@ -18,7 +18,7 @@ use crate::resp;
 /// So many records make a place believable.
 const RUN: u32 = 3;
 /// So many where a byte has to be another one first.
-const LONG_RUN: u32 = 12;
+pub(super) const LONG_RUN: u32 = 12;
 /// Arguments that are followed one after another.
 const MOST_ARGUMENTS: u32 = 1 << 16;
 /// The longest head of an argument that is mended: `$`, 10 digits, CR LF.
@@ -210,7 +210,7 @@ impl<'s> Resync<'s> {
     }
 
     /// Whether records begin there.
-    fn begins(&mut self, at: u64) -> io::Result<bool> {
+    pub(super) fn begins(&mut self, at: u64) -> io::Result<bool> {
         let head = self.source.bytes(at, 24)?;
         let possible = match head {
             [b'*', digit, ..] => digit.is_ascii_digit(),
@@ -245,14 +245,24 @@ impl<'s> Resync<'s> {
         Ok(end)
     }
 
-    /// The first place of these three bytes that begins before `to`.
-    fn find(&mut self, mut at: u64, to: u64, bytes: &[u8; 3]) -> io::Result<Option<u64>> {
-        while at < to {
+    /// Whether so many records follow one another from there on, or lead to the end.
+    pub(super) fn runs(&mut self, at: u64, records: u32) -> io::Result<bool> {
+        Ok(self.source.run(at, records)?.has(records))
+    }
+
+    /// The byte at a place.
+    pub(super) fn byte(&mut self, at: u64) -> io::Result<Option<u8>> {
+        Ok(self.source.bytes(at, 1)?.first().copied())
+    }
+
+    /// The first place of these bytes that begins before `to`.
+    pub(super) fn find(&mut self, mut at: u64, to: u64, bytes: &[u8]) -> io::Result<Option<u64>> {
+        while at < to && !self.source.is_exhausted() {
             let window = self.source.bytes(at, 4096)?;
             match memchr::memmem::find(window, bytes) {
                 Some(found) if at + (found as u64) < to => return Ok(Some(at + found as u64)),
                 Some(_) => return Ok(None),
-                None => at += window.len().saturating_sub(2).max(1) as u64,
+                None => at += window.len().saturating_sub(bytes.len() - 1).max(1) as u64,
             }
         }
         Ok(None)

@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
-use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{Salvage, SalvagedFile};
+use super::{Image, Salvage, SalvagedFile};
 use crate::aof::dir::os_name;
 use crate::repair::disk::{self, Locks};
 use crate::repair::{ApplyError, Hook, Progress, leftovers};
@@ -179,6 +179,18 @@ struct Out<'o, 'h> {
     hook: &'o mut Hook<'h>,
 }
 
+impl Write for Out<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        self.done += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 impl Out<'_, '_> {
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), ApplyError> {
         self.file.write_all(bytes).map_err(ApplyError::io("write to", self.path))?;
@@ -205,7 +217,12 @@ impl Out<'_, '_> {
     fn records(&mut self, file: &SalvagedFile, source: &File) -> Result<(), ApplyError> {
         let path = &file.seen.path;
         let total = file.image_end + file.account.kept_bytes();
-        self.range(path, source, 0, file.image_end, total)?;
+        match &file.image {
+            Image::Kept => self.range(path, source, 0, file.image_end, total)?,
+            image => {
+                image.write(source, file.image_end, self).map_err(ApplyError::io("write the image to", self.path))?
+            }
+        }
         for keep in &file.account.kept {
             if let Some(db) = keep.select {
                 let db = db.to_string();
@@ -222,10 +239,12 @@ impl Out<'_, '_> {
         for file in &salvage.files {
             let path = &file.seen.path;
             let (source, _) = disk::open(&disk::resolve(path)?)?;
-            for skip in &file.account.skipped {
-                let (name, length) = (file.name.escape_ascii(), skip.end - skip.start);
-                self.bytes(format!("skipped {name} {} {length} {}\n", skip.start, skip.kind.as_str()).as_bytes())?;
-                self.range(path, &source, skip.start, skip.end, total)?;
+            let of_image = file.image.skipped().iter().map(|range| (range.start, range.end, "image"));
+            let skipped = file.account.skipped.iter().map(|skip| (skip.start, skip.end, skip.kind.as_str()));
+            for (start, end, kind) in of_image.chain(skipped) {
+                let (name, length) = (file.name.escape_ascii(), end - start);
+                self.bytes(format!("skipped {name} {start} {length} {kind}\n").as_bytes())?;
+                self.range(path, &source, start, end, total)?;
                 self.bytes(b"\n")?;
             }
         }
