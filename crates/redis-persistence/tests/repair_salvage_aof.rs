@@ -138,6 +138,19 @@ fn what_was_not_touched_is_kept() {
     salvage_all(made, wanted(12));
 }
 
+/// Values that look like records are no damage.
+#[test]
+fn a_sound_file_is_kept_whole() {
+    in_parallel(12, |seed| {
+        let mut rng = Rng::new(seed as u64);
+        let profile = stream::Profile::of(&mut rng);
+        let bytes = stream::file(&mut rng, &profile, 300_000);
+        let (plan, tally) = run(&bytes, &Damaged::none(&bytes), Uncertain::SetAside, false);
+        assert!(plan.is_whole() && plan.files[0].account.stretches.is_empty(), "{profile:?} {:#?}", plan.describe());
+        assert_eq!(tally.kept, tally.untouched, "{profile:?}");
+    });
+}
+
 /// What real servers made of the same kind of commands.
 #[test]
 fn files_of_real_servers_are_salvaged() {

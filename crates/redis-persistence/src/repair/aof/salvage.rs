@@ -22,6 +22,7 @@ mod assemble;
 mod believe;
 mod databases;
 mod image;
+mod joined;
 mod keys;
 mod names;
 mod pages;

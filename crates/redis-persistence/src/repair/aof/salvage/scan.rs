@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 
 use super::believe::{Kind, Lost, kind};
+use super::joined::is_joined;
 use super::keys::Touch;
 use super::resync::Resync;
 use super::source::Source;
@@ -26,16 +27,20 @@ pub(super) struct Item {
     pub(super) kind: Kind,
     /// The first argument, which is a key most of the time.
     pub(super) touch: Option<Touch>,
+    /// Whether it reads as the beginning of one record and the end of another one.
+    pub(super) joined: bool,
 }
 
 impl Item {
     pub(super) fn of(record: &Record<'_>) -> Self {
         let kind = kind(record);
-        let touch = match record {
-            Record::Command(command) if matches!(kind, Kind::Data | Kind::Module(_)) => Touch::of(command),
-            _ => None,
+        let (touch, joined) = match record {
+            Record::Command(command) if matches!(kind, Kind::Data | Kind::Module(_)) => {
+                (Touch::of(command), is_joined(command))
+            }
+            _ => (None, false),
         };
-        Self { start: record.start(), end: record.end(), kind, touch }
+        Self { start: record.start(), end: record.end(), kind, touch, joined }
     }
 }
 

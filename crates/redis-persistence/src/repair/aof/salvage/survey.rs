@@ -63,6 +63,12 @@ impl Survey {
                         _ => {}
                     }
                     survey.gaps.extend(transactions.item(&item));
+                    if item.joined {
+                        survey.gaps.push(Gap::without_a_trace(item.end));
+                        certain = false;
+                        transactions.gap();
+                        survey.keys.begin_segment();
+                    }
                 }
             }
         }
