@@ -63,7 +63,7 @@ pub fn file(mut input: impl Read + Seek + Send, options: &Options) -> io::Result
 }
 
 /// Verifies an RDB in something that several threads can read at once, from its first byte to its end. It does what
-/// [`file`] does, and is faster where most of the time goes into reading.
+/// [`file()`] does, and is faster where most of the time goes into reading.
 ///
 /// # Errors
 /// If the input fails. Damage is no error, but findings.
