@@ -17,7 +17,7 @@ use crate::ReadError;
 use crate::aof::{Command, Reader, Record};
 
 /// A file with more gaps is not one of records any more.
-const MOST_GAPS: usize = 1 << 16;
+pub(super) const MOST_GAPS: usize = 1 << 16;
 
 /// One record of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,20 +27,16 @@ pub(super) struct Item {
     pub(super) kind: Kind,
     /// The first argument, which is a key most of the time.
     pub(super) touch: Option<Touch>,
-    /// Whether it reads as the beginning of one record and the end of another one.
-    pub(super) joined: bool,
 }
 
 impl Item {
     pub(super) fn of(record: &Record<'_>) -> Self {
         let kind = kind(record);
-        let (touch, joined) = match record {
-            Record::Command(command) if matches!(kind, Kind::Data | Kind::Module(_)) => {
-                (Touch::of(command), is_joined(command))
-            }
-            _ => (None, false),
+        let touch = match record {
+            Record::Command(command) if matches!(kind, Kind::Data | Kind::Module(_)) => Touch::of(command),
+            _ => None,
         };
-        Self { start: record.start(), end: record.end(), kind, touch, joined }
+        Self { start: record.start(), end: record.end(), kind, touch }
     }
 }
 
@@ -123,11 +119,19 @@ impl<'e> Scanner<'e> {
             Err(ReadError::Io(error)) => return Err(error),
             Err(ReadError::Parse(_)) => None,
             Ok(Some(record)) => {
-                let swallowed = match &record {
-                    Record::Command(command) => swallowed(command),
-                    Record::Annotation(_) => false,
+                let (swallowed, joined) = match &record {
+                    Record::Command(command) => (swallowed(command), is_joined(command)),
+                    Record::Annotation(_) => (false, false),
                 };
                 let item = Item::of(&record);
+                if joined && !swallowed && item.kind == Kind::Data && self.gaps < MOST_GAPS {
+                    self.gaps += 1;
+                    self.reader = Some(reader);
+                    self.at = item.end;
+                    self.release();
+                    self.ready.push_back(Event::Gap(Gap::new(item.start, item.end, Lost::Anything)));
+                    return Ok(());
+                }
                 Some(item).filter(|item| !swallowed && !matches!(item.kind, Kind::Broken(_)))
             }
         };

@@ -6,7 +6,7 @@ use std::io;
 
 use super::believe::{Kind, Lost, Modules};
 use super::keys::{DATABASES, Keys};
-use super::scan::{Event, Gap, Item, Scanner};
+use super::scan::{Event, Gap, Item, MOST_GAPS, Scanner};
 use super::source::Source;
 use crate::ReadError;
 use crate::aof::Reader;
@@ -62,12 +62,9 @@ impl Survey {
                         }
                         _ => {}
                     }
-                    survey.gaps.extend(transactions.item(&item));
-                    if item.joined {
-                        survey.gaps.push(Gap::without_a_trace(item.end));
-                        certain = false;
-                        transactions.gap();
-                        survey.keys.begin_segment();
+                    let stray = transactions.item(&item);
+                    if survey.gaps.len() < MOST_GAPS {
+                        survey.gaps.extend(stray);
                     }
                 }
             }
