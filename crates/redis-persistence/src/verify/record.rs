@@ -59,9 +59,14 @@ impl RecordChecker {
     pub(crate) fn begin(&mut self) {
         (self.value, self.long, self.flaws) = (None, None, Flaws::default());
         self.suspects.take();
-        if self.findings.counts().next().is_some() {
+        if !self.findings.is_empty() {
             self.findings = Findings::new(0);
         }
+    }
+
+    /// Whether something was found by now that no server would load.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.flaws.error.is_some() || !self.findings.is_empty() && self.findings.any(Severity::Error)
     }
 
     /// Looks at an event of the record.
@@ -158,7 +163,7 @@ impl RecordChecker {
         if let Some(twice) = self.suspects.take().0.first() {
             self.flaws.error.get_or_insert(twice.what);
         }
-        if self.findings.counts().next().is_some() {
+        if !self.findings.is_empty() {
             for (code, count) in self.findings.counts() {
                 match code.severity() {
                     Severity::Error => drop(self.flaws.error.get_or_insert(code)),

@@ -4,11 +4,11 @@ use std::io;
 use std::mem;
 
 use super::draft::Draft;
-use super::input::Input;
+use super::input::{BLOCK, Input};
 use super::names::Names;
 use super::unit::{Key, Unit, What};
 use crate::limits::Limits;
-use crate::rdb::{Body, Family, Header, Parser, Payload, Record, Role, Step, ValueType, opcode, string_at};
+use crate::rdb::{Body, Event, Family, Header, Parser, Payload, Record, Role, Step, ValueType, opcode, string_at};
 use crate::verify::{Code, RecordChecker, shebang};
 
 /// How much is known of a place.
@@ -16,6 +16,8 @@ use crate::verify::{Code, RecordChecker, shebang};
 pub(super) enum Start {
     /// The unit before ends there.
     Known,
+    /// A unit ends there that was tried, or follows such ones.
+    Reached,
     /// It is one of many that are tried.
     Tried,
 }
@@ -24,10 +26,11 @@ pub(super) enum Start {
 pub(super) const LEAST_NAME_BITS: i32 = -8;
 /// What is held of a packed value whose place is merely tried, in bytes.
 const MOST_TRIED: usize = 16 << 20;
-/// How many events may be read in vain, for each byte of the file that is tried and for each single try.
-const VAIN_PER_BYTE: u64 = 8;
-const VAIN_AT_LEAST: u64 = 1 << 20;
-const VAIN_PER_TRY: u64 = 256;
+/// The work that may be done in vain is counted in steps: one for each event, and for so many bytes of it.
+const BYTES_PER_STEP: u64 = 16;
+/// So many steps may be done in any case, for each byte of the file, and once more for each that a search passes.
+const VAIN_AT_LEAST: u64 = 4 << 20;
+const VAIN_PER_BYTE: u64 = 4;
 
 /// Names that are longer, and the code of libraries that is longer, are not looked at as a whole.
 pub(super) const LONGEST_TEXT: usize = 64 << 10;
@@ -48,14 +51,19 @@ pub(super) struct Decoder<'a> {
     packed_bytes: usize,
     /// The newest version that anything needs which was certainly read.
     version: u32,
-    /// Events that were read for nothing, and bytes that were tried.
-    vain: u64,
-    tried: u64,
+    /// Whether a RESIZEDB was read, as there is one behind every SELECTDB then.
+    resizes: bool,
+    /// The steps that may still be done in vain.
+    left: u64,
+    /// Up to here, a unit was found where one was looked for.
+    covered: u64,
 }
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(input: Input<'a>, header: Header, limits: &Limits) -> Self {
         Self {
+            left: VAIN_AT_LEAST + VAIN_PER_BYTE * input.size(),
+            covered: 0,
             input,
             names: Names::new(),
             parser: Parser::at_record(limits.clone(), header, 0),
@@ -64,8 +72,7 @@ impl<'a> Decoder<'a> {
             header,
             packed_bytes: limits.packed_bytes,
             version: header.version,
-            vain: 0,
-            tried: 0,
+            resizes: false,
         }
     }
 
@@ -73,11 +80,17 @@ impl<'a> Decoder<'a> {
         self.header.family
     }
 
+    /// A search passes another byte.
+    pub(super) fn pass(&mut self) {
+        self.left += VAIN_PER_BYTE;
+    }
+
     /// Whether it is worth trying to read a unit at a place: nearly none is.
     pub(super) fn is_worth_a_try(&mut self, at: u64) -> io::Result<bool> {
-        self.tried += 1;
         let bytes = self.input.bytes(at, 16)?;
         let Some((&first, rest)) = bytes.split_first() else { return Ok(false) };
+        let may_be_named =
+            |start: &[u8], len: usize| self.names.bits_of(&start[..start.len().min(len)], len) >= LEAST_NAME_BITS;
         if first >= opcode::HASH_TEMPLATE {
             return Ok(first != opcode::HASH_TEMPLATE);
         }
@@ -85,9 +98,9 @@ impl<'a> Decoder<'a> {
             (None | Some(ValueType::Module), _) => false,
             // A key without a name, or one in a form that no name has.
             (_, [0 | 0x82..=0xbf | 0xc4..=0xff, ..]) => false,
-            (_, [len @ 1..=0x3f, name @ ..]) => {
-                let name = &name[..name.len().min(usize::from(*len))];
-                self.names.bits(name) >= LEAST_NAME_BITS
+            (_, [len @ 1..=0x3f, name @ ..]) => may_be_named(name, usize::from(*len)),
+            (_, [high @ 0x40..=0x7f, low, name @ ..]) => {
+                may_be_named(name, usize::from(high & 0x3f) << 8 | usize::from(*low))
             }
             _ => true,
         })
@@ -109,21 +122,25 @@ impl<'a> Decoder<'a> {
                 && (back(1) == Some(0xc0) || back(2) == Some(0xc1) || back(4) == Some(0xc2)))
     }
 
-    /// Reads the unit that begins at `at`. `None` if there is none.
+    /// Reads the unit that begins at `at`. `None` if there is none, or if too much was read in vain to find that out.
+    ///
+    /// What was read counts as vain unless it led to a unit that reaches further than all before it.
     pub(super) fn unit(&mut self, at: u64, start: Start) -> io::Result<Option<Unit>> {
         self.parser.resume_at(at);
         self.checker.begin();
-        let mut allowance = u64::MAX;
-        if start == Start::Tried {
-            let most = VAIN_AT_LEAST + VAIN_PER_BYTE * self.tried;
-            allowance = most.saturating_sub(self.vain).max(VAIN_PER_TRY);
+        if start == Start::Known {
+            let mut any = u64::MAX;
+            return self.events(at, start, &mut any);
         }
-        let mut events = 0;
-        let read = self.input.read;
-        let unit = self.events(at, start, allowance, &mut events)?;
-        if unit.is_none() {
-            self.vain += events + (self.input.read - read) / 16;
+        let (mut left, read) = (self.left, self.input.read);
+        let unit = self.events(at, start, &mut left)?;
+        let steps = self.left - left + (self.input.read - read) / BYTES_PER_STEP;
+        let mut worth = 0;
+        if let Some(unit) = &unit {
+            worth = VAIN_PER_BYTE * unit.end.saturating_sub(self.covered.max(at));
+            self.covered = self.covered.max(unit.end);
         }
+        self.left = self.left.saturating_sub(steps.saturating_sub(worth));
         Ok(unit)
     }
 
@@ -132,55 +149,32 @@ impl<'a> Decoder<'a> {
         self.parser.resume_at(at);
         let mut draft = Draft::new();
         let size = self.input.size();
-        let mut least = 1;
-        loop {
-            let pos = self.parser.offset();
-            let bytes = self.input.bytes(pos, least)?;
-            let eof = bytes.len() as u64 >= size.saturating_sub(pos);
-            let event = match self.parser.step(bytes, eof) {
-                Ok(Step::Need(n)) if n <= LONGEST_TEXT && n as u64 <= size.saturating_sub(pos) => {
-                    least = n;
-                    continue;
-                }
-                Ok(Step::Event { event, .. }) => event.map(&mut |span| span.of(bytes)),
-                _ => return Ok(None),
-            };
-            least = 1;
+        while let Some(event) = next(&mut self.parser, &mut self.input, LONGEST_TEXT)? {
             if !draft.take(&event, &self.names, Start::Tried, size) || draft.what.is_some() {
-                return Ok(None);
+                break;
             }
             if matches!(event.payload, Payload::Record(_)) {
                 return Ok(draft.head());
             }
         }
+        Ok(None)
     }
 
-    fn events(&mut self, at: u64, start: Start, allowance: u64, events: &mut u64) -> io::Result<Option<Unit>> {
+    /// Reads events up to the end of the unit, for at most so many steps.
+    fn events(&mut self, at: u64, start: Start, left: &mut u64) -> io::Result<Option<Unit>> {
         let size = self.input.size();
         let most = if start == Start::Known { self.packed_bytes } else { self.packed_bytes.min(MOST_TRIED) };
         let mut draft = Draft::new();
-        let mut least = 1;
         loop {
             let pos = self.parser.offset();
-            let bytes = self.input.bytes(pos, least)?;
-            let eof = bytes.len() as u64 >= size.saturating_sub(pos);
-            let event = match self.parser.step(bytes, eof) {
-                Err(_) => return Ok(None),
-                Ok(Step::Need(n)) => {
-                    // A blob that does not fit into the file is none.
-                    if n as u64 > size.saturating_sub(pos) || n > most.saturating_add(64) {
-                        return Ok(None);
-                    }
-                    least = n;
-                    continue;
-                }
-                Ok(Step::Event { event, .. }) => event.map(&mut |span| span.of(bytes)),
-            };
-            least = 1;
-            *events += 1;
-            if *events > allowance {
+            // Reading at another place of the file costs as much as a block of it.
+            if *left == 0 || *left < BLOCK as u64 / BYTES_PER_STEP && !self.input.holds(pos) {
                 return Ok(None);
             }
+            let most =
+                usize::try_from(left.saturating_mul(BYTES_PER_STEP)).unwrap_or(most).min(most.saturating_add(64));
+            let Some(event) = next(&mut self.parser, &mut self.input, most)? else { return Ok(None) };
+            *left = left.saturating_sub(1 + (event.end - pos) / BYTES_PER_STEP);
             self.checker.event(&event);
             if !draft.take(&event, &self.names, start, size) || !draft.fits(&event, &self.header, self.version) {
                 return Ok(None);
@@ -204,7 +198,12 @@ impl<'a> Decoder<'a> {
             }
             if draft.what.is_some() && !draft.pending && self.parser.is_between_records() {
                 let flaws = self.checker.end();
-                return Ok(draft.opcode(at, self.parser.offset(), &flaws, start));
+                let end = self.parser.offset();
+                let bare = self.resizes && matches!(draft.what, Some(What::SelectDb(_))) && !self.is_resize_at(end)?;
+                return Ok(draft.opcode(at, end, &flaws, (start, bare)));
+            }
+            if start == Start::Tried && self.checker.is_damaged() {
+                return Ok(None);
             }
         }
     }
@@ -234,8 +233,13 @@ impl<'a> Decoder<'a> {
         mem::swap(&mut self.checker, &mut self.kept.1);
     }
 
-    /// Takes note of how keys are named, and of which types there are.
+    fn is_resize_at(&mut self, at: u64) -> io::Result<bool> {
+        Ok(self.input.bytes(at, 1)?.first() == Some(&opcode::RESIZEDB))
+    }
+
+    /// Takes note of how keys are named, and of which types and opcodes there are.
     pub(super) fn learn(&mut self, unit: &Unit) -> io::Result<()> {
+        self.resizes |= matches!(unit.what, What::ResizeDb { .. });
         if let What::Key(key) = &unit.what {
             self.version = self.version.max(key.min_version(self.header.family));
         }
@@ -286,6 +290,23 @@ impl<'a> Decoder<'a> {
             }
         }
     }
+}
+
+/// The next event, if there is one, and if no more than `most` bytes are wanted for it and the file has them.
+fn next<'e>(parser: &mut Parser, input: &'e mut Input<'_>, most: usize) -> io::Result<Option<Event<&'e [u8]>>> {
+    let pos = parser.offset();
+    let left = input.size().saturating_sub(pos);
+    let mut least = 1;
+    let event = loop {
+        let bytes = input.bytes(pos, least)?;
+        match parser.step(bytes, bytes.len() as u64 >= left) {
+            Ok(Step::Need(n)) if n <= most && n as u64 <= left => least = n,
+            Ok(Step::Event { event, .. }) => break event,
+            _ => return Ok(None),
+        }
+    };
+    let bytes = input.bytes(pos, least)?;
+    Ok(Some(event.map(&mut |span| span.of(bytes))))
 }
 
 /// Whether a long string was announced whose bytes tell nothing.

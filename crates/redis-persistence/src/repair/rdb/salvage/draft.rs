@@ -12,6 +12,8 @@ const MOST_FROM_ELEMENTS: i32 = 32;
 const MOST_BITS: i32 = 1 << 24;
 /// What something takes away that a server would not have written.
 const ODD: i32 = -5;
+/// What each thing takes away that is wrong with an opcode: more than any of its numbers give.
+const DOUBT: i32 = -30;
 /// What it takes away that something is newer than the file.
 const NEWER: i32 = -12;
 /// The version that came with hash templates.
@@ -187,12 +189,15 @@ impl Draft {
         Some((Key { type_at, value_type, expire, expire_lost, meta, idle, freq }, name, bits))
     }
 
-    pub(super) fn opcode(self, start_at: u64, end: u64, flaws: &Flaws, start: Start) -> Option<Unit> {
+    /// `bare`: nothing follows it that does so elsewhere in the file.
+    pub(super) fn opcode(self, at: u64, end: u64, flaws: &Flaws, (start, bare): (Start, bool)) -> Option<Unit> {
         if flaws.error.is_some() && start == Start::Tried {
             return None;
         }
-        let bits = self.weighed(flaws) + if flaws.error.is_some() { -30 } else { 0 };
-        Some(Unit { start: start_at, end, bits, head: bits, what: self.what? })
+        // The numbers of an opcode are short: all that speaks for them is that they stand in the shortest form.
+        let doubts = [flaws.error.is_some(), flaws.odd > 0, bare].into_iter().filter(|doubt| *doubt).count();
+        let bits = self.weighed(flaws) + i32::try_from(doubts).unwrap_or(0) * DOUBT;
+        Some(Unit { start: at, end, bits, head: bits, what: self.what? })
     }
 
     /// The end of the records: whether it is one depends on what follows.

@@ -5,7 +5,7 @@ use std::io;
 use crate::verify::source::Source;
 
 /// What is read at a time.
-const BLOCK: usize = 1 << 20;
+pub(super) const BLOCK: usize = 1 << 20;
 /// What of it lies before the place that was asked for, so that a short way back costs no reading.
 const BEHIND: usize = 64 << 10;
 
@@ -34,6 +34,11 @@ impl<'a> Input<'a> {
     /// The size of the file.
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Whether the byte at `at` is at hand without reading.
+    pub(super) fn holds(&self, at: u64) -> bool {
+        (self.start..self.start + self.buffer.len() as u64).contains(&at)
     }
 
     /// The bytes from `at` on: at least `least`, unless the file ends before.

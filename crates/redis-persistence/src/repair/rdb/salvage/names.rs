@@ -112,6 +112,11 @@ impl Names {
 
     /// How much likelier this is the name of a key than any bytes, in bits.
     pub(super) fn bits(&self, name: &[u8]) -> i32 {
+        self.bits_of(name, name.len())
+    }
+
+    /// The same of a name of that length, of which only the start is at hand.
+    pub(super) fn bits_of(&self, name: &[u8], len: usize) -> i32 {
         if name.is_empty() {
             // Two of them are a hole of zeros, and one is rare.
             return -24;
@@ -124,7 +129,7 @@ impl Names {
             *(if weight > 0 { &mut usual } else { &mut unlikely }) += weight;
         }
         let bytes = (usual / 4).min(MOST_FROM_BYTES) + (unlikely / 4).max(least);
-        let class = length_class(name.len());
+        let class = length_class(len);
         let of_length = i32::try_from(self.lengths[class]).unwrap_or(i32::MAX);
         let seen = i32::try_from(self.seen).unwrap_or(i32::MAX);
         let length = match (of_length, seen) {

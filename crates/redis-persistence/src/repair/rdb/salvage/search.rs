@@ -8,7 +8,7 @@
 //! Every offset is tried once, from the left to the right. Two scores are carried along: that of the best way on which the bytes
 //! before an offset are skipped, and, for each offset at which some unit ends, that of the best way that ends with it. A unit is
 //! read where a way arrives, and where one could be opened; then its bits are added. Ways that meet at an offset merge: the better
-//! one is kept. So the work is linear in the bytes, but for units that are read in vain, whose share is bounded by the decoder.
+//! one is kept. So the work is linear in the bytes: the decoder bounds what is read in vain, and more than once.
 //!
 //! In a damaged hash whose fields may expire, a field that does not is a zero and two strings, as is a key that is a string. There, no
 //! way begins with such a one, unless its name begins as others do.
@@ -82,6 +82,7 @@ pub(super) fn search(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::
     let size = decoder.input.size();
     let among_fields = decoder.head(trouble)?.is_some_and(|(key, ..)| key.value_type == ValueType::HashMetadata);
     for at in from..size {
+        decoder.pass();
         let chain = ways.chains.remove(&at);
         if let Some(chain) = chain {
             if ways.is_locked(&chain, at > trouble) {
@@ -90,7 +91,7 @@ pub(super) fn search(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::
             ways.leave(chain);
         }
         let unit = match chain {
-            Some(_) => decoder.unit(at, Start::Known)?,
+            Some(_) => decoder.unit(at, Start::Reached)?,
             None if decoder.is_worth_a_try(at)? => decoder.unit(at, Start::Tried)?,
             None => None,
         };
