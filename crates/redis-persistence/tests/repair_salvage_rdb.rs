@@ -89,11 +89,15 @@ impl Case {
         let mut rng = Rng::new(n as u64);
         let regions = rng.size(1..=5);
         let harmed = harm(&source.bytes, kind, regions, &mut rng);
+        Self::with(source, format!("case {n}: {}, {kind:?}", source.name), harmed)
+    }
+
+    fn with(source: &'static Source, name: String, harmed: Harmed) -> Self {
         let mut input = Cursor::new(&harmed.bytes);
         let plan = plan(&mut input, &Options::default()).expect("memory can be read");
         let mut out = Vec::new();
         plan.write(&mut input, &mut out).expect("memory can be written");
-        let name = format!("case {n}: {}, {kind:?} at {:?}", source.name, harmed.was);
+        let name = format!("{name} at {:?}", harmed.was);
         Self { name, sound: &source.bytes, harmed, loss: plan.loss, out }
     }
 
@@ -237,12 +241,18 @@ fn names_that_tell_nothing_are_no_obstacle() {
     static BINARY: OnceLock<Source> = OnceLock::new();
     let source = BINARY.get_or_init(|| binary(8, 5000));
     let mut all = Share::default();
-    // But for a file whose very start is damaged: what its names look like has to be learnt from some of them.
-    for (n, kind) in HARMS[..5].iter().enumerate() {
-        let case = Case::of(source, 1000 + n, *kind);
-        let (shares, _) = case.compare();
+    let anywhere = HARMS[..5].iter().enumerate().map(|(n, kind)| Case::of(source, 1000 + n, *kind));
+    // Then nothing is known of the names, until some have been found.
+    let at_the_start = [0, 0xff, 0x20].map(|byte| {
+        let (mut bytes, page) = (source.bytes.clone(), 0..4096);
+        bytes[page.clone()].fill(byte);
+        Case::with(source, format!("first page {byte:#x}"), Harmed { bytes, was: vec![page.clone()], now: vec![page] })
+    });
+    for case in anywhere.chain(at_the_start) {
+        let (shares, made_up) = case.compare();
         shares.into_values().for_each(|share| all.add(share));
         println!("{} up to here, {}", all, case.name);
+        assert!(made_up.is_empty(), "{} made up in {}: {:?}", made_up.len(), case.name, case.loss.databases);
     }
     assert!(all.percent() >= 99.0, "{all}");
 }

@@ -19,8 +19,8 @@
 //! that are), no key without its bytes, no key twice. But bytes inside a raw
 //! string cannot be checked by anything. So what was salvaged is [unproven](Loss::content_proven), and the written file says so.
 //!
-//! What the names look like is learnt from the keys before the first damage. Where there are none, printable names are expected: of
-//! a file whose start is damaged and whose names are any bytes, nothing is found.
+//! What the names look like is learnt from the keys before the first damage. Where there are none, printable names are expected, and
+//! any names once none of those was found in the whole file: then only a long row of keys is believed, and the first ones may be lost.
 //!
 //! Memory is bounded as for a verification: the largest packed value, the tables for duplicates, and a few bytes for each gap.
 

@@ -51,8 +51,6 @@ pub(super) struct Decoder<'a> {
     packed_bytes: usize,
     /// The newest version that anything needs which was certainly read.
     version: u32,
-    /// Whether a RESIZEDB was read, as there is one behind every SELECTDB then.
-    resizes: bool,
     /// The steps that may still be done in vain.
     left: u64,
     /// Up to here, a unit was found where one was looked for.
@@ -72,7 +70,6 @@ impl<'a> Decoder<'a> {
             header,
             packed_bytes: limits.packed_bytes,
             version: header.version,
-            resizes: false,
         }
     }
 
@@ -199,7 +196,7 @@ impl<'a> Decoder<'a> {
             if draft.what.is_some() && !draft.pending && self.parser.is_between_records() {
                 let flaws = self.checker.end();
                 let end = self.parser.offset();
-                let bare = self.resizes && matches!(draft.what, Some(What::SelectDb(_))) && !self.is_resize_at(end)?;
+                let bare = matches!(draft.what, Some(What::SelectDb(_))) && self.lacks_resize(end)?;
                 return Ok(draft.opcode(at, end, &flaws, (start, bare)));
             }
             if start == Start::Tried && self.checker.is_damaged() {
@@ -233,13 +230,14 @@ impl<'a> Decoder<'a> {
         mem::swap(&mut self.checker, &mut self.kept.1);
     }
 
-    fn is_resize_at(&mut self, at: u64) -> io::Result<bool> {
-        Ok(self.input.bytes(at, 1)?.first() == Some(&opcode::RESIZEDB))
+    /// Whether there is no RESIZEDB where the servers of the file's version write one.
+    fn lacks_resize(&mut self, at: u64) -> io::Result<bool> {
+        let is_written = self.header.version >= opcode::min_version(opcode::RESIZEDB, self.header.family);
+        Ok(is_written && self.input.bytes(at, 1)?.first() != Some(&opcode::RESIZEDB))
     }
 
-    /// Takes note of how keys are named, and of which types and opcodes there are.
+    /// Takes note of how keys are named, and of which types there are.
     pub(super) fn learn(&mut self, unit: &Unit) -> io::Result<()> {
-        self.resizes |= matches!(unit.what, What::ResizeDb { .. });
         if let What::Key(key) = &unit.what {
             self.version = self.version.max(key.min_version(self.header.family));
         }

@@ -13,7 +13,7 @@ const MOST_BITS: i32 = 1 << 24;
 /// What something takes away that a server would not have written.
 const ODD: i32 = -5;
 /// What each thing takes away that is wrong with an opcode: more than any of its numbers give.
-const DOUBT: i32 = -30;
+const DOUBT: i32 = -20;
 /// What it takes away that something is newer than the file.
 const NEWER: i32 = -12;
 /// The version that came with hash templates.
@@ -189,7 +189,7 @@ impl Draft {
         Some((Key { type_at, value_type, expire, expire_lost, meta, idle, freq }, name, bits))
     }
 
-    /// `bare`: nothing follows it that does so elsewhere in the file.
+    /// `bare`: nothing follows it that servers write behind it.
     pub(super) fn opcode(self, at: u64, end: u64, flaws: &Flaws, (start, bare): (Start, bool)) -> Option<Unit> {
         if flaws.error.is_some() && start == Start::Tried {
             return None;

@@ -29,6 +29,7 @@ pub(super) struct Names {
     bytes_seen: u32,
     lengths: [u32; LENGTHS],
     seen: u32,
+    expect_any: bool,
     prefixes: HashSet<[u8; PREFIX]>,
     /// What each byte tells, in quarters of a bit.
     weights: [i32; 256],
@@ -48,6 +49,7 @@ impl Names {
             bytes_seen: 0,
             lengths: [0; LENGTHS],
             seen: 0,
+            expect_any: false,
             prefixes: HashSet::new(),
             weights: [0; 256],
             weighed_at: 0,
@@ -77,12 +79,29 @@ impl Names {
         }
     }
 
+    /// Whether none was seen.
+    pub(super) fn know_nothing(&self) -> bool {
+        self.seen == 0
+    }
+
+    /// Forgets that printable names are the likelier ones: a whole file was searched for such in vain.
+    pub(super) fn expect_any(&mut self) {
+        self.weights = [0; 256];
+        self.heads = 0;
+        self.expect_any = true;
+    }
+
+    /// Whether any names are expected, for nothing else is known.
+    pub(super) fn are_any(&self) -> bool {
+        self.expect_any && self.know_nothing()
+    }
+
     /// How many bits must speak for the head of a unit with which a chain begins.
     pub(super) fn lead(&self) -> i32 {
         (self.heads / 32).clamp(LEAST_LEAD, MOST_LEAD)
     }
 
-    /// Before anything was learnt, printable names are the likelier ones. What share of the bytes is printable is learnt first,
+    /// As long as nothing was learnt, printable names are the likelier ones. What share of the bytes is printable is learnt first,
     /// and which of them are usual more slowly: from few names, one must not conclude that the bytes in them are the only ones.
     fn weigh(&mut self) {
         self.weighed_at = self.seen;

@@ -26,8 +26,10 @@ use crate::rdb::ValueType;
 /// What it costs to stop believing in a chain, and to begin a new one: the bits that chance makes up among the places that are tried.
 const LEAVE: i32 = 4;
 const OPEN: i32 = 60;
-/// Evidence without a gap after which a chain is believed, and by how much it must surpass all others.
+/// Evidence without a gap after which a chain is believed, the same where nothing is known of names, and by how much it must surpass
+/// all others.
 const LOCKED: i32 = 120;
+const LOCKED_BLINDLY: i32 = 400;
 const AHEAD: i32 = 40;
 /// Ways that are so far behind the best one are given up.
 const HOPELESS: i32 = 400;
@@ -67,6 +69,7 @@ struct Ways {
     chains: BTreeMap<u64, Way>,
     /// The best one that skips the byte at hand.
     skipping: Way,
+    locked: i32,
     compact_at: usize,
 }
 
@@ -77,6 +80,7 @@ pub(super) fn search(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::
         nodes: Vec::new(),
         chains: BTreeMap::from([(from, start)]),
         skipping: Way { score: -LEAVE, has_gap: true, ..start },
+        locked: if decoder.names.are_any() { LOCKED_BLINDLY } else { LOCKED },
         compact_at: MOST_NODES,
     };
     let size = decoder.input.size();
@@ -111,7 +115,7 @@ pub(super) fn search(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::
 impl Ways {
     fn is_locked(&self, chain: &Way, past_trouble: bool) -> bool {
         (chain.has_gap || past_trouble)
-            && chain.since >= LOCKED
+            && chain.since >= self.locked
             && self.chains.values().all(|other| other.score + AHEAD <= chain.score)
     }
 

@@ -17,6 +17,8 @@ const STRONG: i32 = 16;
 const MOST_AHEAD: usize = 4096;
 const MOST_BYTES_AHEAD: u64 = 64 << 20;
 const DOUBTED_AHEAD: usize = 8;
+/// It ends where more speaks against a unit than names of any bytes do before they are known.
+const LEAST_AHEAD: i32 = -16;
 
 /// What the walk hands out, in the order of the file.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<()> {
             break;
         }
         match decoder.unit(next, Start::Known)? {
-            Some(unit) if !matches!(unit.what, What::Broken { .. }) => {
+            Some(unit) if unit.head >= LEAST_AHEAD && !matches!(unit.what, What::Broken { .. }) => {
                 next = unit.end;
                 doubted.push_back(unit);
             }
@@ -80,7 +82,11 @@ pub(super) fn walk(
                 let from = doubted.front().map_or(at, |unit| unit.start);
                 let trouble = other.map_or(at, |unit| unit.end);
                 doubted.clear();
-                let path = search(decoder, from, trouble)?;
+                let mut path = search(decoder, from, trouble)?;
+                if path.units.is_empty() && decoder.names.know_nothing() {
+                    decoder.names.expect_any();
+                    path = search(decoder, from, trouble)?;
+                }
                 let mut behind = from;
                 for unit in path.units {
                     if unit.start > behind {
