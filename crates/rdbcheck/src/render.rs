@@ -17,6 +17,7 @@ use crate::entry::Entry;
 use json::UndoView;
 use page::Page;
 use redis_persistence::repair::Undone;
+pub(crate) use text::reason;
 
 /// Where reports go: text as it comes, the other forms at the end as one document.
 #[derive(Debug)]

@@ -28,6 +28,7 @@ mod check;
 mod commands;
 mod process;
 mod resp;
+mod values;
 mod verdict;
 
 use std::env;

@@ -16,6 +16,7 @@ use crate::entry::{Entry, count};
 use crate::escape::{self, columns};
 use crate::units::number;
 pub(super) use contents::{contents, origin, remarks};
+pub(crate) use servers::reason;
 
 /// How the report is to look.
 #[derive(Debug, Clone, Copy)]

@@ -8,6 +8,7 @@ use redis_persistence::verify::{self, Verdict};
 
 use super::{Content, How};
 use crate::progress::Meter;
+use crate::{redact, render};
 
 /// Writes what OUT is to hold; gives the number of keys.
 pub(super) fn write(content: &Content, file: &mut File, how: &How<'_>, out: &mut impl Write) -> io::Result<u64> {
@@ -37,8 +38,11 @@ pub(super) fn judge(out: &mut File, content: &Content, how: &How<'_>) -> io::Res
         let what = report.findings.iter().map(|finding| finding.code.as_str()).next().unwrap_or("unknown");
         return Err(io::Error::other(format!("what was written is not sound ({what})")));
     }
-    if let Some(answer) = how.servers.judge(&report).iter().find(|answer| !answer.loads) {
-        let because: Vec<&str> = answer.because.iter().map(|why| why.message.as_str()).collect();
+    if let Some(answer) = how.servers.judge(&report).iter_mut().find(|answer| !answer.loads) {
+        if how.common.redact {
+            redact::loads(answer);
+        }
+        let because: Vec<String> = answer.because.iter().map(render::reason).collect();
         return Err(io::Error::other(format!("{} would not load it: {}", answer.target, because.join("; "))));
     }
     match content {

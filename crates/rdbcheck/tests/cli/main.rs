@@ -12,6 +12,7 @@ mod packed;
 mod pipes;
 mod readme;
 mod salvage;
+mod salvage_for;
 #[cfg(unix)]
 mod salvage_killed;
 mod servers;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -62,11 +62,11 @@ impl Case {
     }
 }
 
-/// Waits until so much is written under the temporary name, or that is gone again.
-fn wait_for(case: &Case, bytes: u64) -> std::io::Result<()> {
+/// Waits until so much is written under the temporary name, or that is gone again, or the run has ended.
+fn wait_for(case: &Case, run: &mut Child, bytes: u64) -> std::io::Result<()> {
     let start = Instant::now();
     let mut seen = false;
-    while start.elapsed() < Duration::from_secs(30) {
+    while start.elapsed() < Duration::from_secs(30) && run.try_wait()?.is_none() {
         match case.beside()?.first() {
             Some((_, len)) if *len >= bytes => break,
             Some(_) => seen = true,
@@ -91,7 +91,7 @@ fn killed_at_any_moment_out_is_whole_or_as_it_was() -> TestResult {
         }
         let mut run = case.salvage().spawn()?;
         // The last ones while it is complete: synced, verified, perhaps renamed already.
-        wait_for(&case, whole.len() as u64 * n.min(KILLS - 5) / (KILLS - 5))?;
+        wait_for(&case, &mut run, whole.len() as u64 * n.min(KILLS - 5) / (KILLS - 5))?;
         std::thread::sleep(Duration::from_millis(10 * n.saturating_sub(KILLS - 5)));
         run.kill()?;
         run.wait()?;

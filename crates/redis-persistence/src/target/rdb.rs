@@ -19,7 +19,8 @@ pub(super) fn judge(facts: &RdbFacts, target: Target, settings: &Settings) -> Lo
         return case.close();
     };
     if !case.header(header) {
-        // The server looks no further, and what lies behind means something else to it.
+        // The server looks no further. What it would not know there says what the version is needed for.
+        case.records(header.family);
         return case.close();
     }
     case.records(header.family);
@@ -27,6 +28,13 @@ pub(super) fn judge(facts: &RdbFacts, target: Target, settings: &Settings) -> Lo
     case.databases();
     case.findings();
     case.close()
+}
+
+/// Which server is the first that can do what this one cannot: of its own product, or else of the other.
+fn first_with(target: Target, can: impl Fn(Target) -> bool) -> String {
+    let able = || Target::ALL.iter().filter(|target| can(**target));
+    let first = able().find(|other| other.product() == target.product()).or_else(|| able().next());
+    first.map(|first| format!("; {first} is the first that does")).unwrap_or_default()
 }
 
 struct Case<'a> {
@@ -104,13 +112,17 @@ impl Case<'_> {
         for (value_type, tallied) in &self.facts.types {
             if !target.knows_type(*value_type, family) {
                 let number = value_type.byte();
-                self.refuses(Reason::Type, tallied, format!("{target} does not know type {number} ({value_type})"));
+                let first = first_with(target, |target| target.knows_type(*value_type, family));
+                let message = format!("{target} does not know type {number} ({value_type}){first}");
+                self.refuses(Reason::Type, tallied, message);
             }
         }
         for (byte, tallied) in &self.facts.opcodes {
             if !target.knows_opcode(*byte, family) {
                 let name = opcode::name(*byte, family).unwrap_or("?");
-                self.refuses(Reason::Opcode, tallied, format!("{target} does not know opcode {byte} ({name})"));
+                let first = first_with(target, |target| target.knows_opcode(*byte, family));
+                let message = format!("{target} does not know opcode {byte} ({name}){first}");
+                self.refuses(Reason::Opcode, tallied, message);
             }
         }
     }

@@ -28,20 +28,20 @@ pub(super) fn servers(page: &mut Page, answers: &[Loads]) {
         let basis = format!("{:<17}{}", answer.by_default.as_str(), answer.target.basis().as_str());
         page.paragraph(0, &format!("{:<14}{word:<9}", answer.target.name()), ansi, &basis);
         for why in &answer.because {
-            reason(page, "", why);
+            page.plain(4, &reason(why));
         }
         for cut in &answer.cuts {
             page.plain(4, &cut_off(cut));
         }
         for why in &answer.skips {
-            reason(page, "but: ", why);
+            page.plain(4, &format!("but: {}", reason(why)));
         }
     }
 }
 
-/// `redis-7.0 does not know type 26 (stream): 3 times: "a", "b", "c"`.
-fn reason(page: &mut Page, lead: &str, why: &Why) {
-    let mut line = format!("{lead}{}", escape::plain(why.message.as_bytes()));
+/// `redis-7.0 does not know type 26 (stream); redis-8.6 is the first that does: 3 times: "a", "b", "c"`.
+pub(crate) fn reason(why: &Why) -> String {
+    let mut line = escape::plain(why.message.as_bytes());
     let names: Vec<_> = why.first.iter().map(named).collect();
     let more = if why.count > names.len() as u64 && !names.is_empty() { ", ..." } else { "" };
     match (why.count, names.is_empty()) {
@@ -50,7 +50,7 @@ fn reason(page: &mut Page, lead: &str, why: &Why) {
         (1, false) => line.push_str(&format!(": {}", names.join(", "))),
         (n, false) => line.push_str(&format!(": {}: {}{more}", crate::units::number(n, "time"), names.join(", "))),
     }
-    page.plain(4, &line);
+    line
 }
 
 fn cut_off(cut: &Cut) -> String {

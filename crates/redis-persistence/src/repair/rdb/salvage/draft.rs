@@ -37,6 +37,9 @@ pub(super) struct Draft {
     pub(super) what: Option<What>,
 }
 
+/// What it tells of a name that it is compressed, and comes out as long as it says.
+const OF_COMPRESSED: i32 = 16;
+const LEAST_OF_COMPRESSED: i32 = -20;
 /// What a valid type or opcode tells: one byte in eight or so is one.
 const OF_OPCODE: i32 = 3;
 
@@ -142,7 +145,8 @@ impl Draft {
             Body::Long { .. } => -12,
             // Numbers are everywhere.
             Body::Int(_) => 2,
-            _ => names.bits(&name),
+            Body::Lzf { .. } => names.bits(&name).max(LEAST_OF_COMPRESSED) + OF_COMPRESSED,
+            Body::Raw(_) => names.bits(&name),
         };
         if start == Start::Tried && of_name < LEAST_NAME_BITS {
             return false;
@@ -197,7 +201,10 @@ impl Draft {
         // The numbers of an opcode are short: all that speaks for them is that they stand in the shortest form.
         let doubts = [flaws.error.is_some(), flaws.odd > 0, bare].into_iter().filter(|doubt| *doubt).count();
         let bits = self.weighed(flaws) + i32::try_from(doubts).unwrap_or(0) * DOUBT;
-        Some(Unit { start: at, end, bits, head: bits, what: self.what? })
+        let what = self.what?;
+        // A few small numbers are everywhere: nothing begins with these.
+        let head = if matches!(what, What::ResizeDb { .. } | What::Slot) { 0 } else { bits };
+        Some(Unit { start: at, end, bits, head, what })
     }
 
     /// The end of the records: whether it is one depends on what follows.

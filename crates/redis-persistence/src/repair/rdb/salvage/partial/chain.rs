@@ -5,10 +5,13 @@
 //!        ------------>            <-------
 //!        forward                  every place from which elements lead exactly to the end
 //! ```
-//! Elements have no marks. From the front they are read up to the first that makes no sense, or does not end before the next
-//! record; of those, none behind one that is far longer than the others. Behind, a place is believed if elements in the forms that servers write lead from it to the end without a gap, and if
-//! what lies between is as long as the elements that are missing then: the count says how many those are. Of such places, the one is
-//! taken by which most is kept. Nodes of a list each prove themselves besides.
+//! Elements have no marks. From the front they are read up to the first that makes no sense, or does not end before the next record.
+//! Behind, a place is believed if elements in the forms that servers write lead from it to the end without a gap, and if what lies
+//! between is as long as the elements that are missing then: the count says how many those are. Of such places, the last one is
+//! taken by which most is kept. Where there is none, what follows a far longer element is left out.
+//!
+//! Nodes of a list each prove themselves besides. Plain elements do not: some behind the damage may be read out of step, with bytes of
+//! texts taken for lengths, until one ends where a true one begins.
 
 use std::ops::Range;
 
@@ -90,13 +93,16 @@ impl<'a> Chain<'a> {
         }
         let (stated, first) = number(self.bytes, before)?;
         let (mut elements, stopped_at) = self.forward(first, stated, !framed);
-        if !framed && (elements.len() as u64) < stated && stopped_at < self.bytes.len() {
-            match self.behind(&elements, first, stated).filter(|_| whole) {
+        if !framed && (elements.len() as u64) < stated {
+            // Where elements lead to the end all the same, one with a damaged length may have taken others with it.
+            let to_the_end = stopped_at == self.bytes.len();
+            let more = |(kept, rest): &(usize, Vec<Range<usize>>)| !to_the_end || kept + rest.len() > elements.len();
+            match self.behind(&elements, first, stated).filter(|found| whole && more(found)) {
                 Some((kept, rest)) => {
                     elements.truncate(kept);
                     elements.extend(rest);
                 }
-                None if self.is_of_nodes() => {}
+                None if to_the_end || self.is_of_nodes() => {}
                 None => {
                     believable(&mut elements);
                     let sure = self.in_phase(&elements);
@@ -164,8 +170,9 @@ impl<'a> Chain<'a> {
             let end = before.checked_sub(1).map_or(first, |last| elements[last].end);
             let kept = before as u64 + u64::from(*behind);
             let kept_bytes = (end - first + size - at) as u64;
-            let likely = stated > kept && is_likely((at - end) as u64, stated - kept, kept_bytes / kept);
-            if likely && best.is_none_or(|(most, ..)| kept > most) {
+            let lost = stated.saturating_sub(kept);
+            let likely = lost > 0 && is_likely((at - end) as u64, lost, kept_bytes / kept);
+            if likely && best.is_none_or(|(most, ..)| kept >= most) {
                 best = Some((kept, before, at));
             }
         }
