@@ -9,6 +9,7 @@
 
 mod lines;
 mod out;
+mod status;
 
 use std::fs::{self, File};
 use std::io;
@@ -18,6 +19,8 @@ use redis_persistence::repair::rdb::salvage::{self, Loss, Plan};
 use redis_persistence::repair::rdb::syndrome::{self, Candidate};
 use redis_persistence::repair::{self, Existing};
 use redis_persistence::verify::{Checksum, Options, Report, Verdict};
+
+pub use status::Status;
 
 use crate::args::{Common, Salvage as Args};
 use crate::entry::Entry;
@@ -49,32 +52,6 @@ pub struct Salvaged {
     pub written: Option<(u64, u64)>,
 }
 
-/// How a salvage ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It was only planned.
-    Planned,
-    /// The new file is there, and sound.
-    Written,
-    /// It could not be written, or must not be.
-    Refused,
-    /// There is nothing to be saved.
-    Nothing,
-}
-
-impl Status {
-    /// The name that reports use.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Written => "written",
-            Self::Refused => "refused",
-            Self::Nothing => "nothing",
-        }
-    }
-}
-
 impl Salvaged {
     /// Whether what was written is proven to be the original content.
     #[must_use]
@@ -85,11 +62,7 @@ impl Salvaged {
     /// What it means for the exit code; `None` if it means nothing.
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
-        match self.status {
-            Status::Planned => None,
-            Status::Written => Some(Exit::Sound),
-            Status::Refused | Status::Nothing => Some(Exit::Damaged),
-        }
+        self.status.exit()
     }
 }
 

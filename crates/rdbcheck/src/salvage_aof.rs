@@ -16,6 +16,7 @@ use crate::progress::Meter;
 use crate::redact;
 use crate::render::Output;
 use crate::run::say;
+use crate::salvage::Status;
 
 /// What a salvage of append-only files did.
 #[derive(Debug)]
@@ -32,41 +33,11 @@ pub struct SalvagedAof {
     pub aside: Option<PathBuf>,
 }
 
-/// How a salvage ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It was only planned.
-    Planned,
-    /// The new folder is there, and was found sound.
-    Written,
-    /// The new folder is there, and something is wrong with it still.
-    Unsound,
-    /// It could not be written, or must not be.
-    Refused,
-}
-
-impl Status {
-    /// The name that reports use.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Written => "written",
-            Self::Unsound => "unsound",
-            Self::Refused => "refused",
-        }
-    }
-}
-
 impl SalvagedAof {
     /// What it means for the exit code; `None` if it means nothing.
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
-        match self.status {
-            Status::Planned => None,
-            Status::Written => Some(Exit::Sound),
-            Status::Unsound | Status::Refused => Some(Exit::Damaged),
-        }
+        self.status.exit()
     }
 
     fn refuse(&mut self, why: String) {

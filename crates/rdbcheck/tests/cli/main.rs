@@ -4,6 +4,8 @@ mod aof;
 mod bad_input;
 mod broken;
 mod counts;
+#[cfg(unix)]
+mod disk;
 mod forms;
 mod golden;
 mod options;

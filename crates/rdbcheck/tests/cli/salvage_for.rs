@@ -14,8 +14,9 @@ use crate::{Ran, TestResult, run};
 /// Every so manieth key is compared.
 const SAMPLE: usize = 5;
 
-/// The key that is damaged, which is a list of several nodes.
-const DAMAGED: &[u8] = b"list:nodes";
+/// The key that is damaged, as its name is stored; and how many may be lost with it, for the order of keys is another each time.
+const DAMAGED: &[u8] = b"\x06list:1";
+const MOST_LOST: u64 = 3;
 
 /// A server with keys of every type it has, and a damaged dump of them.
 struct Source {
@@ -35,7 +36,7 @@ impl Source {
         let mut bytes = fs::read(folder.path().join("dump.rdb"))?;
         // From the type of a key on, so that no value is damaged without being lost.
         let at = bytes.windows(DAMAGED.len()).position(|name| name == DAMAGED).ok_or("the key is not there")?;
-        bytes[at - 2..at + 60].fill(0xee);
+        bytes[at - 1..at + DAMAGED.len()].fill(0xee);
         fs::write(folder.path().join("damaged.rdb"), bytes)?;
         Ok(Some(Self { folder, server, keys }))
     }
@@ -72,7 +73,7 @@ impl Source {
             }
         }
         assert_eq!(loss["keys"].as_u64(), Some(keys), "{target}");
-        assert_eq!(keys, self.keys - 1, "{target}");
+        assert!((self.keys - MOST_LOST..self.keys).contains(&keys), "{target}: {keys} of {}", self.keys);
         println!("{target}: {keys} of {} keys, {compared} compared", self.keys);
         Ok(())
     }

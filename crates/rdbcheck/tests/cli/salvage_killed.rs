@@ -10,6 +10,7 @@ use testkit::rdb::{Checksum, Family, File, Key, Value};
 use testkit::rng::Rng;
 
 use crate::TestResult;
+use crate::disk::on_disk;
 
 /// So often a run is killed, each time when more is written than the last time.
 const KILLS: u64 = 20;
@@ -117,43 +118,28 @@ fn is_part(path: &Path) -> bool {
     name.starts_with("out.rdb.") && name.ends_with(".new.part")
 }
 
-/// Runs a shell script with the name of the command as `$0`; gives what it printed.
-fn script(case: &Case, shell: &[&str], text: &str) -> Result<(bool, String), std::io::Error> {
-    let (first, more) = shell.split_first().unwrap_or((&"sh", &[]));
-    let run = Command::new(first)
-        .args(more)
-        .args(["-c", text, env!("CARGO_BIN_EXE_rdbcheck")])
-        .current_dir(case.folder.path())
-        .output()?;
-    let text = [run.stdout, run.stderr].concat();
-    Ok((run.status.success(), String::from_utf8_lossy(&text).into_owned()))
-}
-
 #[test]
 fn at_a_limit_on_the_size_of_files_nothing_is_left() -> TestResult {
     let case = Case::new()?;
     let text = "trap '' XFSZ; ulimit -f 1000; \"$0\" --salvage out.rdb --quiet dump.rdb; echo code $?";
-    let (_, said) = script(&case, &["sh"], text)?;
+    let run = Command::new("sh")
+        .args(["-c", text, env!("CARGO_BIN_EXE_rdbcheck")])
+        .current_dir(case.folder.path())
+        .output()?;
+    let said = String::from_utf8([run.stdout, run.stderr].concat())?;
     assert!(said.contains("cannot write to ") && said.contains("File too large") && said.contains("code 1"), "{said}");
     assert!(!case.path("out.rdb").exists() && case.beside()?.is_empty(), "{said}");
     Ok(())
 }
 
-/// A file system of 2 MB, in a name space of its own. That takes rights which not everyone has.
 #[test]
 fn on_a_full_disk_nothing_is_left() -> TestResult {
     let case = Case::new()?;
-    fs::create_dir(case.path("small"))?;
-    let mount = "mount -t tmpfs -o size=2m none small";
-    if !script(&case, &["unshare", "-m", "sh"], mount).is_ok_and(|(mounted, _)| mounted) {
-        println!("not run: no file system can be mounted here");
+    let script = "printf old >disk/out.rdb; \"$1\" --salvage disk/out.rdb --force --quiet dump.rdb; echo code $?; \
+                  ls -A disk; cat disk/out.rdb";
+    let Some(said) = on_disk(case.folder.path(), "size=2m", script, &[env!("CARGO_BIN_EXE_rdbcheck")])? else {
         return Ok(());
-    }
-    let text = format!(
-        "{mount} && printf old >small/out.rdb && \"$0\" --salvage small/out.rdb --force --quiet dump.rdb; echo code $?; \
-         ls -A small; cat small/out.rdb"
-    );
-    let (_, said) = script(&case, &["unshare", "-m", "sh"], &text)?;
+    };
     assert!(said.contains("No space left on device"), "{said}");
     assert!(said.contains("code 1\nout.rdb\nold"), "{said}");
     Ok(())

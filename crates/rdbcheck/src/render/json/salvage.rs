@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use redis_persistence::rdb::ValueType;
 use redis_persistence::repair::rdb::salvage::{Anchor, Loss, LostKey, PartialKey};
 use redis_persistence::repair::rdb::syndrome::Candidate;
 use serde::Serialize;
@@ -72,22 +73,25 @@ struct RangeView {
 }
 
 #[derive(Serialize)]
-struct DamagedView {
+struct KeyView {
     db: Number,
     key: String,
     r#type: &'static str,
-    start: Number,
-    end: Number,
+    #[serde(flatten)]
+    range: RangeView,
+}
+
+#[derive(Serialize)]
+struct DamagedView {
+    #[serde(flatten)]
+    key: KeyView,
     code: &'static str,
 }
 
 #[derive(Serialize)]
 struct PartialView {
-    db: Number,
-    key: String,
-    r#type: &'static str,
-    start: Number,
-    end: Number,
+    #[serde(flatten)]
+    key: KeyView,
     elements: Number,
     declared: Option<Number>,
     code: Option<&'static str>,
@@ -167,27 +171,20 @@ pub(super) fn lost(loss: &Loss) -> LostView {
     }
 }
 
-fn damaged(key: &LostKey) -> DamagedView {
-    DamagedView {
-        db: Number(key.db),
-        key: escape::plain(&key.name),
-        r#type: key.value_type.type_name(),
-        start: Number(key.range.start),
-        end: Number(key.range.end),
-        code: key.code.as_str(),
-    }
+fn key(db: u64, name: &[u8], value_type: ValueType, range: &Range<u64>) -> KeyView {
+    KeyView { db: Number(db), key: escape::plain(name), r#type: value_type.type_name(), range: RangeView::from(range) }
 }
 
-fn part(key: &PartialKey) -> PartialView {
+fn damaged(lost: &LostKey) -> DamagedView {
+    DamagedView { key: key(lost.db, &lost.name, lost.value_type, &lost.range), code: lost.code.as_str() }
+}
+
+fn part(part: &PartialKey) -> PartialView {
     PartialView {
-        db: Number(key.db),
-        key: escape::plain(&key.name),
-        r#type: key.value_type.type_name(),
-        start: Number(key.range.start),
-        end: Number(key.range.end),
-        elements: Number(key.elements),
-        declared: key.declared.map(Number),
-        code: key.code.map(|code| code.as_str()),
+        key: key(part.db, &part.name, part.value_type, &part.range),
+        elements: Number(part.elements),
+        declared: part.declared.map(Number),
+        code: part.code.map(|code| code.as_str()),
     }
 }
 

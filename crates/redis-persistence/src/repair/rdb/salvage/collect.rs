@@ -17,9 +17,6 @@ use crate::verify::duplicates::{Table, hash};
 /// Damaged keys that are listed one by one; all are counted.
 pub(super) const MOST_LISTED: usize = 10_000;
 
-/// Behind firm ground, no more has to speak for the head of a collection of which a part is left.
-const MOST_ASKED: i32 = 12;
-
 /// Keys that follow each other without a gap, in one database: their bytes are copied as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Run {
@@ -103,7 +100,7 @@ impl Collected {
     pub(super) fn gap(&mut self, range: Range<u64>, decoder: &mut Decoder<'_>) -> io::Result<()> {
         if self.options.partial
             && let Some((key, name, bits)) = decoder.head(range.start)?
-            && bits >= decoder.names.lead().min(MOST_ASKED)
+            && bits >= decoder.names.lead()
         {
             self.partial(key, name, range.clone(), None, decoder)?;
         }

@@ -40,7 +40,7 @@ pub(super) struct Names {
 
 /// What a head must have for a chain to begin with it: half of what is usual in this file, within these bounds.
 const LEAST_LEAD: i32 = 3;
-const MOST_LEAD: i32 = 18;
+const MOST_LEAD: i32 = 12;
 
 impl Names {
     pub(super) fn new() -> Self {

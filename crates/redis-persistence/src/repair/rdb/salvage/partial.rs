@@ -5,7 +5,8 @@
 //! head of the key | blob: e e e e [damage] e e e end        packed: read from both ends, written as plain elements
 //! ```
 //! [`chain`] reads plain collections and lists of nodes, [`packed`] reads blobs. Each element is kept once, and a collection of
-//! which none is left is not kept. What lies beside the damage may be wrong all the same: nothing checks the bytes of a string.
+//! which none is left is not kept. Damaged bytes that read as an element are kept as one all the same, for nothing checks the bytes
+//! of a string; and behind them, a few may be pieces of others.
 //!
 //! Of streams, arrays, modules, templates and strings nothing is kept in part.
 
