@@ -17,9 +17,11 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::OnceLock;
 
 use harm::{HARMS, Harm, Harmed, harm};
+use redis_persistence::rdb::Family;
 use redis_persistence::repair::rdb::salvage::{Loss, Options, plan};
 use redis_persistence::verify::{self, Code, Verdict};
 use sources::{Source, binary, sources};
+use testkit::rdb::RdbWriter;
 use testkit::rng::Rng;
 use testkit::server::{LoadVerdict, Product, Server, load_verdict, require};
 use truth::{Held, by_name, keys};
@@ -255,6 +257,24 @@ fn names_that_tell_nothing_are_no_obstacle() {
         assert!(made_up.is_empty(), "{} made up in {}: {:?}", made_up.len(), case.name, case.loss.databases);
     }
     assert!(all.percent() >= 99.0, "{all}");
+}
+
+/// No other family has templates, so a file that keeps one stays in its own, whatever was asked for.
+#[test]
+fn a_template_is_not_written_for_another_family() {
+    let mut w = RdbWriter::redis(15);
+    w.hash_template(0, &[b"field"]).select_db(0);
+    for n in 0..20 {
+        w.string_key(format!("key:{n}").as_bytes(), b"value");
+    }
+    let bytes = w.raw(b"\xEE\xEE").finish();
+    let options = Options { family: Some(Family::Valkey), ..Options::default() };
+    let plan = plan(&mut Cursor::new(&bytes), &options).expect("memory");
+    let mut saved = Vec::new();
+    plan.write(&mut Cursor::new(&bytes), &mut saved).expect("memory");
+    let report = verify::slice(&saved, &verify::Options::default());
+    assert_eq!((report.verdict, report.counts.keys), (Verdict::Sound, 20), "{:?}", report.findings);
+    assert!(saved.starts_with(b"REDIS"));
 }
 
 /// Sends what was written to a server, as one would with `redis-cli --pipe`, and counts the refusals.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use redis_persistence::Limits;
 use redis_persistence::aof::dir::find_on_disk;
+use redis_persistence::rdb::Family;
 use redis_persistence::repair::aof::salvage::{self as aof_salvage, SalvageOptions, SalvagedFile, salvage, write};
 use redis_persistence::repair::rdb::salvage::{self as rdb_salvage, plan};
 use redis_persistence::repair::rdb::syndrome::{Candidate, Outcome, search};
@@ -21,9 +22,12 @@ use crate::rdb::tight;
 pub(crate) fn rdb(data: &[u8]) {
     let report = verify::slice(data, &Options::default());
     mended(data, &report);
-    for (limits, partial) in [(Limits::default(), false), (Limits::default(), true), (tight(), true)] {
+    let mut families = [None, Some(Family::Redis), Some(Family::Valkey)];
+    families.rotate_left(usize::from(seed_of(data).to_le_bytes()[2] % 3));
+    let limits = [(Limits::default(), false), (Limits::default(), true), (tight(), true)];
+    for ((limits, partial), family) in limits.into_iter().zip(families) {
         let now_ms = Some(1_700_000_000_000);
-        let options = rdb_salvage::Options { limits: limits.clone(), now_ms, partial, family: None };
+        let options = rdb_salvage::Options { limits: limits.clone(), now_ms, partial, family };
         let mut input = Cursor::new(data);
         let plan = plan(&mut input, &options).expect("memory can be read");
         let loss = &plan.loss;
@@ -41,6 +45,10 @@ pub(crate) fn rdb(data: &[u8]) {
         let rules = Options { limits: limits.clone(), ..Options::default() };
         let saved = verify::slice(&out, &rules);
         assert_eq!(saved.counts.keys, loss.keys, "{loss:?}");
+        // The file's own family is never refused, and what is in it decides about the other.
+        if let (Some(own), Some(wrote)) = (family_of(&report), family_of(&saved)) {
+            assert!(wrote == family.unwrap_or(own) || wrote == own, "{wrote:?} of {own:?}, asked for {family:?}");
+        }
         // Under tight limits not all is looked into.
         if limits == Limits::default() {
             assert_eq!(saved.verdict, Verdict::Sound, "{:?}\n{loss:?}", saved.findings);
@@ -56,6 +64,11 @@ pub(crate) fn rdb(data: &[u8]) {
         let report = verify::aof_slice(&commands, &Options::default()).expect("memory can be read");
         assert_eq!(report.verdict, Verdict::Sound, "{:?}", report.findings);
     }
+}
+
+fn family_of(report: &Report) -> Option<Family> {
+    let header = report.rdb.as_ref()?.header.as_ref()?;
+    Some(header.family)
 }
 
 /// Ranges of a file of that size follow each other.

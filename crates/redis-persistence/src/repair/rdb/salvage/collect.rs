@@ -173,7 +173,10 @@ impl Collected {
                 }
             }
             What::Function => self.function(kept, decoder)?,
-            What::Template => self.part(kept, PartKind::Template, opcode::HASH_TEMPLATE, decoder.family()),
+            What::Template => {
+                self.part(kept, PartKind::Template, opcode::HASH_TEMPLATE, decoder.family());
+                self.keep_from(Family::Valkey);
+            }
             What::ModuleAux { after_keys } => {
                 let kind = if *after_keys { PartKind::ModuleAuxAfter } else { PartKind::ModuleAux };
                 self.part(kept, kind, opcode::MODULE_AUX, decoder.family());
@@ -228,9 +231,16 @@ impl Collected {
     /// Takes note of which servers know a type; key metadata is of one family alone.
     fn keep_type(&mut self, value_type: ValueType, meta: bool, of: Family) {
         for family in [Family::Redis, Family::Valkey] {
-            if (!value_type.belongs_to(family) || meta && family != of) && !self.foreign_to.contains(&family) {
-                self.foreign_to.push(family);
+            if !value_type.belongs_to(family) || meta && family != of {
+                self.keep_from(family);
             }
+        }
+    }
+
+    /// Takes note that something which is kept does not exist in a family.
+    fn keep_from(&mut self, family: Family) {
+        if !self.foreign_to.contains(&family) {
+            self.foreign_to.push(family);
         }
     }
 
