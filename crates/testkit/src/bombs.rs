@@ -6,6 +6,10 @@
 //! assert!((bomb.write)().len() < 100);
 //! ```
 
+mod aof;
+
+pub use aof::{Folder, aof};
+
 use crate::rdb::string::compressed;
 use crate::rdb::{LenForm, Listpack, RdbWriter, StreamId, module_id};
 

@@ -15,6 +15,7 @@ pub(crate) mod names;
 mod set;
 mod tree;
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -27,8 +28,9 @@ use crate::aof::Manifest;
 use crate::aof::manifest::{Entry, EntryKind, looks_like_manifest};
 use crate::aof::official::{Disk, Opened};
 
-/// A manifest is read whole; no set has one anywhere near this size.
-pub(crate) const MAX_MANIFEST: u64 = 16 << 20;
+/// A manifest is read whole, and each of its lines takes some hundred bytes of memory. Servers write a line for each rewrite that
+/// failed since the last that did not: this is room for more than ten thousand.
+pub(crate) const MAX_MANIFEST: u64 = 1 << 20;
 /// As much of a file as tells whether it is a manifest.
 const PROBE: u64 = 4096;
 /// How many folders below a server's directory are looked into.
@@ -179,9 +181,10 @@ impl<'t, T: Tree> Set<'t, T> {
         let file = self.read_manifest(&path)?;
         let root = self.found.root.clone();
         let beside = self.listing(&root);
+        let nodes: HashMap<&[u8], Node> = beside.iter().map(|(name, node)| (&name[..], *node)).collect();
         let manifest = &file.manifest;
         for entry in manifest.base().into_iter().chain(manifest.incrs()).chain(manifest.history()) {
-            let part = self.part(entry, &beside)?;
+            let part = self.part(entry, &nodes)?;
             self.found.parts.push(part);
         }
         self.found.parts.push(Part {
@@ -203,7 +206,7 @@ impl<'t, T: Tree> Set<'t, T> {
         Ok(self.found)
     }
 
-    fn part(&mut self, entry: &Entry, beside: &[(Vec<u8>, Node)]) -> io::Result<Part> {
+    fn part(&mut self, entry: &Entry, beside: &HashMap<&[u8], Node>) -> io::Result<Part> {
         let role = match entry.kind {
             EntryKind::Base => Role::Base,
             EntryKind::Incr => Role::Incr,
@@ -211,10 +214,10 @@ impl<'t, T: Tree> Set<'t, T> {
         };
         let path = join(&self.found.root, &entry.name);
         // The folder may be one that can be entered but not listed.
-        let node = match node_in(beside, &entry.name) {
+        let node = match beside.get(&entry.name[..]) {
             None if matches!(&entry.name[..], b"" | b"." | b"..") => Some(Node::Directory),
             None => self.tree.stat(&path)?,
-            known => known,
+            known => known.copied(),
         };
         Ok(Part { role, name: entry.name.clone(), path, node, entry: Some(entry.clone()) })
     }
@@ -240,13 +243,15 @@ impl<'t, T: Tree> Set<'t, T> {
     /// Looks at what lies beside and above the parts, and says what the next start would do.
     fn surroundings(&mut self, beside: &[(Vec<u8>, Node)]) {
         let root = self.found.root.clone();
+        let listed: HashSet<Vec<u8>> = self.found.parts.iter().map(|part| part.name.clone()).collect();
         for (name, node) in beside {
-            let listed = self.found.parts.iter().any(|part| part.name == *name);
             match (classify(name), node) {
                 (Name::Temporary, Node::File(size)) => {
                     self.found.temporaries.push(Temporary { path: join(&root, name), size: *size });
                 }
-                (Name::Base(prefix, _) | Name::Incr(prefix, _), node) if !listed && prefix == self.found.prefix => {
+                (Name::Base(prefix, _) | Name::Incr(prefix, _), node)
+                    if !listed.contains(name) && prefix == self.found.prefix =>
+                {
                     let (name, path) = (name.clone(), join(&root, name));
                     self.found.parts.push(Part { role: Role::Orphan, name, path, node: Some(*node), entry: None });
                 }

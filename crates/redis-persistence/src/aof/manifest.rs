@@ -24,6 +24,8 @@ use crate::resp;
 
 /// A line has room for this many bytes, its LF among them.
 const MAX_LINE: usize = 1024;
+/// How many errors are kept.
+const MOST_ERRORS: usize = 1 << 14;
 
 /// The words of a line of a configuration file, or `None` if its quotes are wrong.
 pub(crate) fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
@@ -104,7 +106,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a manifest by the rules of Redis 8, and names every line that a server would refuse.
+    /// Reads a manifest by the rules of Redis 8, and names the lines that a server would refuse, the first 16,384 of them.
     #[must_use]
     pub fn parse(data: &[u8]) -> (Self, Vec<ManifestError>) {
         Self::parse_as(data, Dialect::Redis)
@@ -172,6 +174,7 @@ struct Parser {
     /// Lines so far, counted as the servers count: each piece of up to 1024 bytes is one.
     line: u64,
     max_incr: i64,
+    has_base: bool,
 }
 
 impl Parser {
@@ -192,7 +195,7 @@ impl Parser {
                 None => ManifestErrorKind::LineTooLong,
             };
             let column = memchr::memchr(0, chunk).unwrap_or(chunk.len());
-            self.errors.push(ManifestError::new(kind, self.line, at..end, column, &[]));
+            self.refuse(ManifestError::new(kind, self.line, at..end, column, &[]));
             return end - at;
         }
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
@@ -201,13 +204,19 @@ impl Parser {
         let text = &chunk[leading..chunk.len() - trailing];
         let range = at..at + chunk.len();
         if text.is_empty() {
-            self.errors.push(ManifestError::new(ManifestErrorKind::BlankLine, self.line, range, 0, text));
+            self.refuse(ManifestError::new(ManifestErrorKind::BlankLine, self.line, range, 0, text));
             return chunk.len();
         }
         if let Err((kind, column)) = self.entry(text, range.clone()) {
-            self.errors.push(ManifestError::new(kind, self.line, range, leading + column, text));
+            self.refuse(ManifestError::new(kind, self.line, range, leading + column, text));
         }
         chunk.len()
+    }
+
+    fn refuse(&mut self, error: ManifestError) {
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(error);
+        }
     }
 
     /// Takes the entry of a line; an error comes with its place in `text`.
@@ -243,7 +252,7 @@ impl Parser {
         let kind = match letter {
             _ if seq == 0 => return Err((Kind::NoSeq, 0)),
             (0, _) => return Err((Kind::NoType, 0)),
-            (b'b', at) if self.manifest.base().is_some() => return Err((Kind::SecondBase, at)),
+            (b'b', at) if self.has_base => return Err((Kind::SecondBase, at)),
             (b'b', _) => EntryKind::Base,
             (b'h', _) => EntryKind::History,
             (b'i', _) if seq <= self.max_incr => return Err((Kind::SeqNotRising, 0)),
@@ -253,6 +262,7 @@ impl Parser {
         if kind == EntryKind::Incr {
             self.max_incr = seq;
         }
+        self.has_base |= kind == EntryKind::Base;
         self.manifest.entries.push(Entry { name, seq, kind, start_offset, end_offset, line: self.line, range });
         Ok(())
     }

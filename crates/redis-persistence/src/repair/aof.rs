@@ -13,12 +13,14 @@ mod preen;
 pub mod salvage;
 pub(super) mod tail;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use preen::preen;
 
+use super::plan::first_lines;
 use super::walk::{Stop, Walk, walk};
 use super::{Cut, Plan, Seen, SetAside, Step, manifest, tally};
 use crate::aof::Manifest;
@@ -71,6 +73,8 @@ pub fn plan(set: &AofSet, options: &FixOptions) -> io::Result<Plan> {
         why: Vec::new(),
     };
     planner.run()?;
+    first_lines(&mut planner.plan.reasons);
+    first_lines(&mut planner.plan.notes);
     Ok(planner.plan)
 }
 
@@ -155,10 +159,11 @@ impl<'s> Planner<'s> {
         let parts: Vec<&Part> = match &self.content {
             Some(content) => {
                 let (manifest, _) = Manifest::parse(content);
+                let by_name = self.set.parts_by_name();
                 let mut parts = Vec::new();
                 for entry in manifest.base().into_iter().chain(manifest.incrs()) {
-                    match self.set.parts.iter().find(|part| part.name == entry.name) {
-                        Some(part) => parts.push(part),
+                    match by_name.get(&entry.name[..]) {
+                        Some(part) => parts.push(*part),
                         None => self.missing(&entry.name),
                     }
                 }
@@ -167,22 +172,25 @@ impl<'s> Planner<'s> {
             None => self.set.parts.iter().filter(|part| part.role.is_loaded()).collect(),
         };
         let mut loaded: Vec<Loaded<'s>> = Vec::new();
+        let mut paths = HashSet::new();
+        let mut later = false;
         for part in parts {
             if part.size().is_none() {
                 self.missing(&part.name);
                 continue;
             }
-            if loaded.iter().any(|file| file.part.path == part.path) {
+            if !paths.insert(&part.path) {
                 self.listed_twice(part, &loaded);
                 continue;
             }
             let walk = walk(&part.path, self.options.timestamp)?;
             self.plan.read.push(walk.seen.clone());
-            if !loaded.iter().any(|file| file.walk.later.is_some()) {
+            if !later {
                 self.plan.reasons.extend_from_slice(&walk.reasons);
                 self.plan.notes.extend_from_slice(&walk.notes);
                 self.judge_image(part, &walk);
             }
+            later |= walk.later.is_some();
             loaded.push(Loaded { part, walk });
         }
         Ok(loaded)
@@ -318,11 +326,11 @@ impl<'s> Planner<'s> {
 
     fn leave_out(&mut self, files: &[Loaded<'_>]) {
         let Some(manifest) = &self.set.manifest else { return };
-        let names: Vec<&[u8]> = files.iter().map(|file| &file.part.name[..]).collect();
+        let names: HashSet<&[u8]> = files.iter().map(|file| &file.part.name[..]).collect();
         let bytes = self.content.as_deref().unwrap_or(&manifest.bytes);
         self.content = Some(manifest::without_files(bytes, &names));
-        let say = |name: &&[u8]| format!("{} leaves the manifest: all of it was written later", name.escape_ascii());
-        self.why.extend(names.iter().map(say));
+        let say = |name: &[u8]| format!("{} leaves the manifest: all of it was written later", name.escape_ascii());
+        self.why.extend(files.iter().map(|file| say(&file.part.name)));
     }
 }
 

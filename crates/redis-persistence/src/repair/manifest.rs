@@ -1,5 +1,6 @@
 //! Mends a manifest: by small changes where they are enough, else from the files that lie in the folder.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::{Rewrite, Seen};
@@ -10,6 +11,8 @@ use crate::aof::manifest::{Entry, EntryKind, ManifestErrorKind};
 
 /// A comment of more bytes than this is read on as a line of its own.
 const MAX_COMMENT: usize = 1024;
+/// How many lines that go are named.
+const MOST_SAID: usize = 100;
 
 /// A manifest as it should be.
 #[derive(Debug, Default)]
@@ -64,9 +67,9 @@ pub(super) fn mend(set: &AofSet) -> Mend {
         }
         return rebuild(set, "the manifest lists no file");
     }
-    let live =
-        |name: &[u8]| manifest.entries.iter().any(|entry| entry.kind != EntryKind::History && entry.name == name);
-    let stale: Vec<&Entry> = manifest.history().filter(|entry| live(&entry.name)).collect();
+    let live: HashSet<&[u8]> =
+        manifest.base().into_iter().chain(manifest.incrs()).map(|entry| &entry.name[..]).collect();
+    let stale: Vec<&Entry> = manifest.history().filter(|entry| live.contains(&entry.name[..])).collect();
     if stale.is_empty() {
         return Mend::default();
     }
@@ -93,27 +96,36 @@ fn without<'r>(bytes: &[u8], lines: impl Iterator<Item = &'r Range<usize>>) -> V
 }
 
 /// A manifest without the lines of these files.
-pub(super) fn without_files(bytes: &[u8], names: &[&[u8]]) -> Vec<u8> {
+pub(super) fn without_files(bytes: &[u8], names: &HashSet<&[u8]>) -> Vec<u8> {
     let (manifest, _) = Manifest::parse(bytes);
-    let gone = |entry: &&Entry| entry.kind == EntryKind::Incr && names.contains(&&entry.name[..]);
+    let gone = |entry: &&Entry| entry.kind == EntryKind::Incr && names.contains(&entry.name[..]);
     without(bytes, manifest.entries.iter().filter(gone).map(|entry| &entry.range))
 }
 
 /// Drops what has no meaning and stops servers, and adds the last line end.
 fn tidied(bytes: &[u8]) -> (Vec<u8>, Vec<String>) {
-    let (mut kept, mut why): (Vec<u8>, Vec<String>) = (Vec::new(), Vec::new());
-    let mut lines: Vec<&[u8]> = Vec::new();
+    let (mut kept, mut why, mut more): (Vec<u8>, Vec<String>, u64) = (Vec::new(), Vec::new(), 0);
+    let mut goes = |number: u64, because: &str| {
+        if why.len() < MOST_SAID {
+            why.push(format!("line {number} goes: {because}"));
+        } else {
+            more += 1;
+        }
+    };
+    let mut lines: HashSet<&[u8]> = HashSet::new();
     for (line, number) in bytes.split_inclusive(|byte| *byte == b'\n').zip(1_u64..) {
         if line.trim_ascii().is_empty() {
-            why.push(format!("line {number} goes: it is blank"));
+            goes(number, "it is blank");
         } else if line.starts_with(b"#") && line.len() > MAX_COMMENT {
-            why.push(format!("line {number} goes: a comment that is too long, so that its rest is read as a file"));
-        } else if !line.starts_with(b"#") && lines.contains(&line) {
-            why.push(format!("line {number} goes: it is there twice"));
+            goes(number, "a comment that is too long, so that its rest is read as a file");
+        } else if !line.starts_with(b"#") && !lines.insert(line) {
+            goes(number, "it is there twice");
         } else {
-            lines.push(line);
             kept.extend_from_slice(line);
         }
+    }
+    if more > 0 {
+        why.push(format!("{more} more lines go"));
     }
     if !kept.is_empty() && !kept.ends_with(b"\n") {
         why.push("the last line gets its line end".to_owned());
@@ -130,15 +142,13 @@ struct Found<'s> {
 
 /// Makes a manifest from the files that are there.
 fn rebuild(set: &AofSet, because: &str) -> Mend {
-    let dead = |name: &[u8]| {
-        let entries = set.manifest.iter().flat_map(|file| file.manifest.history());
-        entries.filter(|entry| entry.name == name).count() > 0
-    };
+    let history = set.manifest.iter().flat_map(|file| file.manifest.history());
+    let dead: HashSet<&[u8]> = history.map(|entry| &entry.name[..]).collect();
     let (mut bases, mut incrs): (Vec<Found<'_>>, Vec<Found<'_>>) = (Vec::new(), Vec::new());
     for part in set.parts.iter().filter(|part| matches!(part.node, Some(Node::File(_)))) {
         let seq = |seq: u64| i64::try_from(seq).ok().filter(|seq| *seq > 0);
         match classify(&part.name) {
-            _ if part.role == Role::History || dead(&part.name) => {}
+            _ if part.role == Role::History || dead.contains(&part.name[..]) => {}
             Name::Base(_, number) => bases.extend(seq(number).map(|seq| Found { part, seq })),
             Name::Incr(_, number) => incrs.extend(seq(number).map(|seq| Found { part, seq })),
             _ => {}
@@ -165,10 +175,10 @@ fn rebuild(set: &AofSet, because: &str) -> Mend {
     if gap {
         mend.reasons.push("the numbers of the incremental files have a gap, or one is there twice".to_owned());
     }
+    let found: HashSet<&[u8]> = bases.iter().chain(&incrs).map(|found| &found.part.name[..]).collect();
     let readable = set.manifest.iter().flat_map(|file| &file.manifest.entries);
     for entry in readable.filter(|entry| entry.kind != EntryKind::History) {
-        let is_found = bases.iter().chain(&incrs).any(|found| found.part.name == entry.name);
-        if !is_found {
+        if !found.contains(&entry.name[..]) {
             mend.reasons.push(format!("the manifest lists {}, which is not there", entry.name.escape_ascii()));
         }
     }

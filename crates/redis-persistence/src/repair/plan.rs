@@ -360,6 +360,18 @@ fn since(loss: &Loss, modified: SystemTime, time: &dyn Fn(i64) -> String) -> Str
     }
 }
 
+/// How many lines of one kind are said.
+const MOST_LINES: usize = 1000;
+
+/// Leaves the first so many of the lines that something has for each of its files, and says how many more there were.
+pub(super) fn first_lines(lines: &mut Vec<String>) {
+    let more = lines.len().saturating_sub(MOST_LINES);
+    if more > 0 {
+        lines.truncate(MOST_LINES);
+        lines.push(format!("and {more} more of this kind"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

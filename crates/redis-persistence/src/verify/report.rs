@@ -172,7 +172,7 @@ pub struct Counts {
     pub expired: u64,
     /// Function libraries.
     pub functions: u64,
-    /// By database. Beyond 65,536 databases only the totals are kept.
+    /// By database. Beyond 16,384 databases only the totals are kept.
     pub databases: BTreeMap<u64, DbCounts>,
     /// Keys by type, as the TYPE command names them.
     pub types: BTreeMap<String, u64>,

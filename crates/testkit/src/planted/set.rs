@@ -14,7 +14,7 @@ use crate::rng::Rng;
 
 /// The longest line of a manifest, and the largest manifest.
 const LONGEST_LINE: usize = 1024;
-const LARGEST: usize = 16 << 20;
+const LARGEST: usize = 1 << 20;
 
 /// A way in which a set can be wrong.
 #[derive(Debug, Clone)]

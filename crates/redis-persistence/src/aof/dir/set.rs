@@ -1,5 +1,6 @@
 //! A set as it was found: its files and their roles, what lies about, and what the next start would do.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::Node;
@@ -45,6 +46,11 @@ impl AofSet {
             notes: Vec::new(),
         }
     }
+
+    /// The parts by their names: of those with one name the first.
+    pub(crate) fn parts_by_name(&self) -> HashMap<&[u8], &Part> {
+        self.parts.iter().rev().map(|part| (&part.name[..], part)).collect()
+    }
 }
 
 /// The shape of a set.
@@ -64,7 +70,7 @@ pub struct ManifestFile {
     pub path: PathBuf,
     /// Its size.
     pub size: u64,
-    /// Its bytes, at most 16 MiB of them.
+    /// Its bytes, at most 1 MiB of them.
     pub bytes: Vec<u8>,
     /// The lines that a server would take.
     pub manifest: Manifest,

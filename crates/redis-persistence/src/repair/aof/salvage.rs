@@ -33,6 +33,7 @@ mod survey;
 #[cfg(unix)]
 mod write;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -44,7 +45,7 @@ use survey::{Replay, Survey};
 #[cfg(unix)]
 pub use write::{EXISTS, Salvaged, write};
 
-use super::super::plan::number;
+use super::super::plan::{first_lines, number};
 use super::super::{Seen, manifest, walk};
 use crate::aof::Manifest;
 use crate::aof::dir::{AofSet, Part, Role, Shape};
@@ -275,7 +276,7 @@ pub fn salvage(set: &AofSet, options: SalvageOptions) -> io::Result<Salvage> {
     let mut salvage = Salvage { reasons: mend.reasons, notes: mend.notes, ..Salvage::default() };
     salvage.notes.extend(mend.why.iter().map(|why| format!("the manifest: {why}")));
     let (parts, entries) = listed(set, mend.content.as_deref());
-    let mut written = Vec::new();
+    let (mut written, mut taken) = (Vec::new(), HashSet::new());
     for (part, entry) in parts.into_iter().zip(entries) {
         let name = part.name.escape_ascii().to_string();
         if part.size().is_none() {
@@ -286,7 +287,7 @@ pub fn salvage(set: &AofSet, options: SalvageOptions) -> io::Result<Salvage> {
             }
             continue;
         }
-        if salvage.files.iter().any(|file| file.name == part.name) {
+        if !taken.insert(&part.name) {
             salvage.notes.push(format!("{name} is listed twice; it is taken once"));
             continue;
         }
@@ -306,6 +307,8 @@ pub fn salvage(set: &AofSet, options: SalvageOptions) -> io::Result<Salvage> {
             .map_or(name, |found| found.as_encoded_bytes().to_vec());
         salvage.manifest = Some((name, Manifest { entries: written }.to_bytes()));
     }
+    first_lines(&mut salvage.reasons);
+    first_lines(&mut salvage.notes);
     Ok(salvage)
 }
 
@@ -328,9 +331,10 @@ fn listed<'s>(set: &'s AofSet, content: Option<&[u8]>) -> (Vec<&'s Part>, Vec<Op
         let entries = parts.iter().map(|part| (set.shape == Shape::MultiPart).then(|| moved(part))).collect();
         return (parts, entries);
     };
+    let by_name = set.parts_by_name();
     let entries = manifest.base().into_iter().chain(manifest.incrs());
     let found = entries.filter_map(|entry| {
-        let part = set.parts.iter().find(|part| part.name == entry.name)?;
+        let part = *by_name.get(&entry.name[..])?;
         let kind = if entry.kind == EntryKind::Base { EntryKind::Base } else { EntryKind::Incr };
         Some((part, Some(Entry { start_offset: None, end_offset: None, kind, ..entry.clone() })))
     });

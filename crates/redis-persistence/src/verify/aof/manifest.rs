@@ -1,6 +1,6 @@
 //! The manifest, and what lies around the files of a set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::log::Log;
 use crate::aof::Manifest;
@@ -45,7 +45,7 @@ fn lines(file: &ManifestFile, log: &mut Log) {
         );
     }
     if file.size > file.bytes.len() as u64 {
-        log.note(Code::ManifestTooLarge, || format!("{} bytes are no manifest; the first 16 MiB were read", file.size));
+        log.note(Code::ManifestTooLarge, || format!("{} bytes are no manifest; the first MiB was read", file.size));
     }
     // Reading from memory cannot fail.
     if !file.bytes.is_empty() && !has_file_line(&file.bytes[..], false).unwrap_or(true) && !comments_only(&file.bytes) {
@@ -154,9 +154,9 @@ fn entries(set: &AofSet, file: &ManifestFile, log: &mut Log) {
         }
         number(entry, log);
     }
+    let history = set.parts.iter().filter(|part| part.role == Role::History && part.node.is_some());
+    let there: HashSet<&[u8]> = history.map(|part| &part.name[..]).collect();
     for entry in file.manifest.history() {
-        let there =
-            set.parts.iter().any(|part| part.role == Role::History && part.name == entry.name && part.node.is_some());
         if live.contains_key(&entry.name[..]) {
             about(log, Code::ManifestHistoryNamesLive, entry, || {
                 format!(
@@ -165,7 +165,10 @@ fn entries(set: &AofSet, file: &ManifestFile, log: &mut Log) {
                     shown(&entry.name)
                 )
             });
-        } else if there && classify(&entry.name).prefix().is_none() && entry.name != set.prefix {
+        } else if there.contains(&entry.name[..])
+            && classify(&entry.name).prefix().is_none()
+            && entry.name != set.prefix
+        {
             about(log, Code::ManifestHistoryForeignFile, entry, || {
                 format!("the next start deletes {}, which is not named like a part of the set", shown(&entry.name))
             });

@@ -6,7 +6,7 @@ use crate::rdb::{ModuleId, ValueType};
 use crate::verify::report::{Counts, DbCounts};
 
 /// Databases, and module types in each, that are counted apart.
-const MOST_DATABASES: usize = 1 << 16;
+const MOST_DATABASES: usize = 1 << 14;
 const MOST_MODULES: usize = 1 << 10;
 
 /// The keys of one database.
