@@ -297,7 +297,11 @@ impl<'a> Chain<'a> {
                 let (name, end) = text(at)?;
                 let rest = &bytes[end..element.end];
                 let is_sound = match layout {
-                    Layout::Field | Layout::ExpiringField | Layout::TimedField => text(end).is_some(),
+                    Layout::Field | Layout::ExpiringField => text(end).is_some(),
+                    Layout::TimedField => {
+                        let never = -1;
+                        text(end).is_some() && rest.last_chunk().is_some_and(|ms| i64::from_le_bytes(*ms) >= never)
+                    }
                     Layout::Score => rest.first_chunk().is_some_and(|score| !f64::from_le_bytes(*score).is_nan()),
                     Layout::TextScore => is_score(rest),
                     _ => true,
