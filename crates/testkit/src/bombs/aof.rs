@@ -16,6 +16,8 @@ pub struct Folder {
     pub blob: u64,
     /// Whether tables of its many names are needed: to find duplicates, or to tell databases apart.
     pub names: bool,
+    /// How many places of its image are damaged, of each of which a salvage remembers something.
+    pub gaps: u64,
 }
 
 /// Every one of them.
@@ -25,7 +27,7 @@ pub fn aof() -> Vec<Folder> {
 }
 
 const fn small(name: &'static str, write: fn() -> Vec<(String, Bytes)>) -> Folder {
-    Folder { name, write, blob: 0, names: false }
+    Folder { name, write, blob: 0, names: false, gaps: 0 }
 }
 
 fn alone(bytes: Bytes) -> Vec<(String, Bytes)> {
@@ -166,11 +168,14 @@ fn images() -> Vec<Folder> {
                 w.select_db(i).string_key(b"k", b"v");
             }))
         }),
-        image("image: 10^6 damaged values", || {
-            before_records(many(|w, i| {
-                w.key(16, &name(i % 9)).str(b"no listpack");
-            }))
-        }),
+        Folder {
+            gaps: MILLION,
+            ..image("image: 10^6 damaged values", || {
+                before_records(many(|w, i| {
+                    w.key(16, &name(i % 9)).str(b"no listpack");
+                }))
+            })
+        },
         image("image: string of 80 MB", || before_records(key_of(0, |w| w.len(80 << 20).raw(&vec![b'x'; 80 << 20])))),
         Folder {
             names: true,
