@@ -100,6 +100,8 @@ fn salvage(damaged: &[u8], partial: bool) -> Saved {
 
 /// How far behind damage elements may be out of step, in bytes.
 const OUT_OF_STEP: usize = 2048;
+/// What a score takes, behind its member.
+const SCORE: usize = 8;
 /// How many such elements each damage may leave in a collection; as many numbers of a set may be damaged and in order all the same.
 const MOST: usize = 4;
 
@@ -125,17 +127,18 @@ fn loaded(bytes: &[u8]) -> Option<Held> {
     Some(all)
 }
 
-/// Whether an element, or what it holds behind a `=`, stands in what was written over the file, or so many bytes behind that.
+/// Whether an element, or what it holds behind a `=`, stands in what was written over the file, or so many bytes behind that; or
+/// right before, where its score does. Of a hole of zeros come empty ones.
 fn comes_from_damage(element: &[u8], harmed: &Harmed, behind: usize) -> bool {
     let mut parts = element.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
     let stands_there = |text: &[u8]| {
         let near = |now: &Range<usize>| {
             let end = (now.end + behind + text.len()).min(harmed.bytes.len());
-            &harmed.bytes[now.start.saturating_sub(text.len())..end]
+            &harmed.bytes[now.start.saturating_sub(text.len() + SCORE)..end]
         };
         !text.is_empty() && harmed.now.iter().any(|now| memchr::memmem::find(near(now), text).is_some())
     };
-    element.is_empty() || parts.any(stands_there)
+    element.is_empty() || element.starts_with(b" = ") || parts.any(stands_there)
 }
 
 /// Whether elements of such a value stand in the file as they are.
