@@ -44,7 +44,10 @@ pub(crate) fn rdb(data: &[u8]) {
         assert_eq!((written.bytes, written.keys), (out.len() as u64, loss.keys));
         let rules = Options { limits: limits.clone(), ..Options::default() };
         let saved = verify::slice(&out, &rules);
-        assert_eq!(saved.counts.keys, loss.keys, "{loss:?}");
+        // Where few names can be compared, two empty keys of one database may be left: a hole.
+        if limits == Limits::default() || !saved.findings_by_code.contains_key(&Code::RdbZeroHole) {
+            assert_eq!(saved.counts.keys, loss.keys, "{loss:?}");
+        }
         // The file's own family is never refused, and what is in it decides about the other.
         if let (Some(own), Some(wrote)) = (family_of(&report), family_of(&saved)) {
             assert!(wrote == family.unwrap_or(own) || wrote == own, "{wrote:?} of {own:?}, asked for {family:?}");
@@ -54,7 +57,7 @@ pub(crate) fn rdb(data: &[u8]) {
             assert_eq!(saved.verdict, Verdict::Sound, "{:?}\n{loss:?}", saved.findings);
             assert!(saved.findings_by_code.contains_key(&Code::RdbContentUnproven), "{:?}", saved.findings);
             let again = rdb_salvage::plan(&mut Cursor::new(&out), &options).expect("memory can be read").loss;
-            assert!(again.keys <= loss.keys, "{again:?} of {loss:?}");
+            assert!(again.keys == loss.keys && again.skipped.is_empty(), "{again:?} of {loss:?}");
         }
 
         let mut commands = Vec::new();

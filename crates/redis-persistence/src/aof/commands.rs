@@ -18,6 +18,8 @@
 
 use std::sync::OnceLock;
 
+use crate::rdb::Family;
+
 const TABLE: &str = include_str!("commands.tsv");
 
 /// Major and minor version.
@@ -68,6 +70,16 @@ pub enum Fit {
 }
 
 impl CommandSpec {
+    /// Whether the newest server of a family knows it so; of any family, if none is given.
+    pub(crate) fn is_current(&self, family: Option<Family>) -> bool {
+        let newest = |versions: Option<Versions>| versions.is_some_and(|versions| versions.last.is_none());
+        match family {
+            Some(Family::Redis) => newest(self.redis),
+            Some(Family::Valkey) => newest(self.valkey),
+            None => newest(self.redis) || newest(self.valkey),
+        }
+    }
+
     /// How so many arguments fit, the name among them.
     #[must_use]
     pub fn fit(&self, args: u64) -> Fit {

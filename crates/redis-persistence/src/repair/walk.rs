@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Seen;
 use super::aof::tail::{self, Tail};
 use crate::aof::{Annotation, Grammar, LineEnd, Parser, Reader, Record, StreamState, Transaction, TransactionEvent};
-use crate::rdb::Payload;
+use crate::rdb::{Family, Payload};
 use crate::verify::{self, Options, Verdict};
 use crate::{Error, ErrorKind, ReadError, reader};
 
@@ -20,6 +20,8 @@ pub(super) struct Walk {
     pub image_end: u64,
     /// What is wrong with the image; nothing behind it was read then.
     pub bad_image: Option<String>,
+    /// Whose newest server loads it, by its image.
+    pub family: Option<Family>,
     /// When the image was made.
     pub image_time: Option<i64>,
     /// Where servers stop.
@@ -58,6 +60,7 @@ pub(super) fn walk(path: &Path, until: Option<i64>) -> io::Result<Walk> {
         seen,
         image_end: 0,
         bad_image: None,
+        family: None,
         image_time: None,
         stop: None,
         later: None,
@@ -101,6 +104,7 @@ impl Walk {
         self.image_end = events.offset();
         self.file.rewind()?;
         let report = verify::reader((&self.file).take(self.image_end), &Options::default())?;
+        self.family = report.format.as_ref().map(|format| format.product.unwrap_or(format.family));
         if report.verdict != Verdict::Sound {
             let finding = report.findings.first().map_or("it cannot be judged", |finding| finding.code.as_str());
             self.bad_image = Some(finding.to_owned());

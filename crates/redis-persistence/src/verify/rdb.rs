@@ -18,6 +18,7 @@ mod failure;
 mod function;
 mod guess;
 mod keys;
+mod metadata;
 mod names;
 mod plain;
 mod slot;
@@ -28,6 +29,7 @@ mod trailing;
 pub(crate) use batch::{Batch, Found, Surroundings};
 pub(crate) use function::shebang;
 pub(crate) use guess::Guess;
+pub(crate) use metadata::Metadata;
 pub(crate) use strings::{is_oddly_stored, lzf_detail};
 
 use super::codes::Code;
@@ -126,7 +128,7 @@ impl RdbVerifier {
         }
         match &event.payload {
             Payload::Record(record) => {
-                self.extras.key_follows(record, &mut self.findings);
+                self.extras.meta.key_follows(record, &mut self.findings);
                 self.record(event, record);
             }
             Payload::Str { role, string } => self.string(event, *role, string),
@@ -175,7 +177,7 @@ impl RdbVerifier {
             }
             Payload::KeyMeta { classes } => {
                 self.opcode_seen(opcode::KEY_META, event.start);
-                self.extras.key_meta(*classes, event.start, event.end, &mut self.findings);
+                self.extras.meta.begin(*classes, event, &mut self.findings);
             }
             Payload::KeyMetaClass { spec } => self.extras.key_meta_class(*spec, event.start, &mut self.findings),
             Payload::SlotRange { first, last } => {
@@ -187,7 +189,7 @@ impl RdbVerifier {
             }
             _ => {}
         }
-        self.extras.after(event);
+        self.extras.meta.after(event);
         if !matches!(event.payload, Payload::Record(_)) {
             self.inside_value(event);
         }

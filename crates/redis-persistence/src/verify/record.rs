@@ -2,7 +2,7 @@
 
 use super::codes::{Code, Severity};
 use super::duplicates::Table;
-use super::rdb::is_oddly_stored;
+use super::rdb::{Metadata, is_oddly_stored};
 use super::sink::Findings;
 use super::suspects::Suspects;
 use super::value::template::Registry;
@@ -34,6 +34,7 @@ pub(crate) struct RecordChecker {
     elements: Table,
     suspects: Suspects,
     templates: Registry,
+    meta: Metadata,
     value: Option<(ValueChecker, u64)>,
     /// A long compressed string whose pieces are passing.
     long: Option<lzf::Walker>,
@@ -49,6 +50,7 @@ impl RecordChecker {
             elements: Table::wide(limits.duplicate_bytes / SHARE),
             suspects: Suspects::new(0),
             templates: Registry::new(limits.templates),
+            meta: Metadata::default(),
             value: None,
             long: None,
             flaws: Flaws::default(),
@@ -58,6 +60,7 @@ impl RecordChecker {
     /// Forgets the record before, which may have been left in the middle.
     pub(crate) fn begin(&mut self) {
         (self.value, self.long, self.flaws) = (None, None, Flaws::default());
+        self.meta = Metadata::default();
         self.suspects.take();
         if !self.findings.is_empty() {
             self.findings = Findings::new(0);
@@ -72,7 +75,11 @@ impl RecordChecker {
     /// Looks at an event of the record.
     pub(crate) fn event(&mut self, event: &Event<&[u8]>) {
         match &event.payload {
-            Payload::Record(record) => self.record(event, record),
+            Payload::Record(record) => {
+                self.meta.key_follows(record, &mut self.findings);
+                self.record(event, record);
+            }
+            Payload::KeyMeta { classes } => self.meta.begin(*classes, event, &mut self.findings),
             Payload::Str { string, .. } => self.string(string),
             Payload::Aux { name, value } => {
                 self.string(name);
@@ -80,6 +87,8 @@ impl RecordChecker {
             }
             Payload::Piece { bytes, last, .. } => self.piece(bytes, *last),
             Payload::Template { id, fields } => {
+                // A place is read more than once; which of two templates of one number counts is for the salvage to say.
+                self.templates.forget(*id);
                 self.templates.begin(*id, *fields, event.start, &mut self.findings);
             }
             _ => {}
@@ -89,6 +98,7 @@ impl RecordChecker {
         {
             self.templates.field(string, &mut self.scratch, &mut self.findings);
         }
+        self.meta.after(event);
         self.flaws.odd += u32::from(event.quirk.is_some());
         if !matches!(event.payload, Payload::Record(_)) {
             self.with_value(|checker, cx| checker.event(event, cx));

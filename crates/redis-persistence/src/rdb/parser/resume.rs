@@ -11,6 +11,11 @@ impl Parser {
         self.attributes = Attributes::default();
     }
 
+    /// Whether a template of that number was read.
+    pub(crate) fn knows_template(&self, id: u64) -> bool {
+        self.templates.contains_key(&id)
+    }
+
     /// How many bytes of a long string are still to come.
     pub(crate) fn long_left(&self) -> Option<u64> {
         self.long.map(|long| long.left)

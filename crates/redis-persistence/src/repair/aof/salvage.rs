@@ -21,6 +21,7 @@
 mod assemble;
 mod believe;
 mod databases;
+mod describe;
 mod image;
 mod joined;
 mod keys;
@@ -45,11 +46,12 @@ use survey::{Replay, Survey};
 #[cfg(unix)]
 pub use write::{EXISTS, Salvaged, write};
 
-use super::super::plan::{first_lines, number};
+use super::super::plan::first_lines;
 use super::super::{Seen, manifest, walk};
 use crate::aof::Manifest;
 use crate::aof::dir::{AofSet, Part, Role, Shape};
 use crate::aof::manifest::{Entry, EntryKind};
+use crate::rdb::Family;
 
 /// What to salvage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -254,6 +256,8 @@ pub struct Salvage {
     pub reasons: Vec<String>,
     /// What else one should know.
     pub notes: Vec<String>,
+    /// Whose newest server is to load it, by its first image; none if there is none.
+    pub family: Option<Family>,
 }
 
 /// Finds out what can be salvaged of a file or a set. Nothing is written.
@@ -361,7 +365,10 @@ impl Salvage {
         if part.role == Role::Incr && image_end > 0 {
             self.notes.push(format!("{name} holds an RDB image: servers abort if one of its keys exists already"));
         }
-        let account = account(&walk.seen, image_end, options)?;
+        if self.files.iter().all(|file| file.image_end == 0) {
+            self.family = image.family(&walk, image_end)?;
+        }
+        let account = account(&walk.seen, image_end, options, self.family)?;
         self.files.push(SalvagedFile { seen: walk.seen, name: part.name.clone(), image_end, image, account });
         Ok(())
     }
@@ -371,80 +378,10 @@ impl Salvage {
     pub fn is_whole(&self) -> bool {
         self.files.iter().all(|file| file.image == Image::Kept && file.account.skipped.is_empty())
     }
-
-    /// The plan, and the report of what is lost, line by line.
-    #[must_use]
-    pub fn describe(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for file in &self.files {
-            file.describe(&mut lines);
-        }
-        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
-        lines.extend(self.reasons.iter().map(|reason| format!("not possible: {reason}")));
-        lines
-    }
-}
-
-/// So many ranges of a kind are described.
-const SHOWN: usize = 20;
-
-impl SalvagedFile {
-    fn describe(&self, lines: &mut Vec<String>) {
-        let Account { kept, skipped, stretches, kept_commands, skipped_commands } = &self.account;
-        let name = self.name.escape_ascii();
-        let image =
-            if self.image_end > 0 { format!("the RDB image of {} bytes, ", self.image_end) } else { String::new() };
-        lines.push(format!(
-            "{name}: {image}{} with {} kept",
-            number(self.account.kept_bytes(), "byte"),
-            number(*kept_commands, "command")
-        ));
-        self.image.describe(lines);
-        if skipped.is_empty() {
-            return;
-        }
-        lines.push(format!(
-            "  skipped: {} in {}, with {} that can be read and about {} that cannot",
-            number(self.account.skipped_bytes(), "byte"),
-            number(skipped.len() as u64, "range"),
-            number(*skipped_commands, "command"),
-            self.account.unreadable_commands_estimated(),
-        ));
-        for skip in skipped.iter().take(SHOWN) {
-            let Skip { start, end, kind, commands } = skip;
-            let commands = if *commands > 0 { format!(", {}", number(*commands, "command")) } else { String::new() };
-            lines.push(format!("    bytes {start} to {end} ({}): {kind}{commands}", end - start));
-        }
-        if skipped.len() > SHOWN {
-            lines.push(format!("    and {} more", skipped.len() - SHOWN));
-        }
-        for stretch in stretches.iter().take(SHOWN) {
-            let Stretch { start, end, commands, .. } = stretch;
-            let text = match (stretch.db, stretch.certainty) {
-                (Some(db), Certainty::ByKeys) => format!("to database {db}, which knows their keys"),
-                (Some(db), Certainty::BySelect) => {
-                    format!("to database {db}, the only one that the next SELECT leaves")
-                }
-                (Some(db), Certainty::Unknown) => {
-                    format!("to database {db}, the likeliest, and none is certain: a SELECT may be lost")
-                }
-                (Some(db), _) => format!("to database {db}, as before: a SELECT is hardly lost"),
-                (None, _) => "set aside: a SELECT may be lost, and nothing tells their database".to_owned(),
-            };
-            lines.push(format!("  bytes {start} to {end}: {}, {text}", number(*commands, "command")));
-        }
-        if stretches.len() > SHOWN {
-            lines.push(format!("  and {} more stretches of an uncertain database", stretches.len() - SHOWN));
-        }
-        let added = kept.iter().filter(|keep| keep.select.is_some()).count();
-        if added > 0 {
-            lines.push(format!("  added: {added} SELECT in the place of ones that are lost or set aside"));
-        }
-    }
 }
 
 /// Finds out what becomes of the records of a file.
-fn account(seen: &Seen, at: u64, options: SalvageOptions) -> io::Result<Account> {
+fn account(seen: &Seen, at: u64, options: SalvageOptions, family: Option<Family>) -> io::Result<Account> {
     // Each reading has a file of its own: two that share one would move each other's place.
     let open = || -> io::Result<Source> { Ok(Source::new(File::open(&seen.path)?, seen.size)) };
     let mut survey = Survey::of(open()?, at, &[])?;
@@ -453,7 +390,7 @@ fn account(seen: &Seen, at: u64, options: SalvageOptions) -> io::Result<Account>
         survey = Survey::of(open()?, at, &repeated)?;
     }
     let keys = std::mem::take(&mut survey.keys);
-    let mut assembler = Assembler::new(&survey, keys, seen.size, options.uncertain);
+    let mut assembler = Assembler::new(&survey, keys, seen.size, options.uncertain, family);
     let mut replay = Replay::new(open()?, at, &survey.gaps);
     while let Some(event) = replay.next()? {
         assembler.event(&event);

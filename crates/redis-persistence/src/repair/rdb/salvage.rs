@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bytes -> walk ┬ decode     units: a key with its attributes, or an opcode, checked by itself (draft weighs them)
+//!               ├ whole      whether it is damaged at all
 //!               ├ names      what the names of this file look like
 //!               └ search     the way through damage that most evidence speaks for
 //!       -> collect ┬ sections   which database, how many keys were lost
@@ -37,6 +38,7 @@ mod sections;
 mod twice;
 mod unit;
 mod walk;
+mod whole;
 mod write;
 
 use std::io::{self, Read, Seek, SeekFrom};
@@ -53,6 +55,7 @@ use decode::Decoder;
 use input::Input;
 use partial::Partial;
 use walk::{Item, look_ahead, walk};
+use whole::is_whole;
 
 /// Signature and version.
 const HEADER: u64 = 9;
@@ -76,6 +79,8 @@ pub struct Plan {
     /// The loss report.
     pub loss: Loss,
     family: Family,
+    /// Whose server wrote the file, if it says so.
+    writer: Option<Family>,
     version: u32,
     runs: Vec<Run>,
     /// Parts of the runs that are left out: keys that were found twice.
@@ -126,8 +131,11 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
     if !header_is_sound && size > 0 {
         found.gaps.push(0..HEADER.min(size));
     }
-    look_ahead(&mut decoder, HEADER.min(size))?;
-    walk(&mut decoder, HEADER.min(size), |item, decoder| match item {
+    let whole = header_is_sound && is_whole(&mut decoder, HEADER)?;
+    if !whole {
+        look_ahead(&mut decoder, HEADER.min(size))?;
+    }
+    walk(&mut decoder, HEADER.min(size), whole, |item, decoder| match item {
         Item::Unit(unit) => {
             let unit = decoder.among_kept(unit)?;
             found.unit(&unit, decoder)
@@ -144,6 +152,7 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
     Ok(Plan {
         loss,
         family,
+        writer: found.writer,
         version: found.version(stated, family),
         databases: found.sections.databases(),
         left_out: drops.iter().map(|unit| unit.kept_from()..unit.end).collect(),
@@ -151,6 +160,13 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
         parts: found.parts,
         partials: found.partials,
     })
+}
+
+impl Plan {
+    /// Whose servers the written file is for.
+    pub(crate) fn product(&self) -> Family {
+        self.writer.unwrap_or(self.family)
+    }
 }
 
 /// What the file begins with, and whether that is a sound header. One that is damaged is replaced by what it most likely was.

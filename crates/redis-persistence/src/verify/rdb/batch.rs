@@ -120,7 +120,7 @@ impl RdbVerifier {
 
     /// What the next records belong to, if they can be left to a batch; of the types in `enough` no names are wanted.
     pub(crate) fn surroundings(&self, enough: TypeSet) -> Option<Surroundings> {
-        let header = self.header.filter(|_| !self.options.quick && !self.extras.has_meta())?;
+        let header = self.header.filter(|_| !self.options.quick && !self.extras.meta.is_pending())?;
         Some(Surroundings { header, db: self.databases.db, slot: self.databases.slot(), enough })
     }
 

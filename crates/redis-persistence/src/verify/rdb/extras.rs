@@ -3,10 +3,11 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::function::shebang;
+use super::metadata::Metadata;
 use super::slot::SLOTS;
 use crate::error::Reading;
 use crate::lzf;
-use crate::rdb::{Body, Event, ModuleId, Payload, RdbString, Record, Role};
+use crate::rdb::{Body, ModuleId, RdbString, Role};
 use crate::verify::codes::Code;
 use crate::verify::facts::{Collector, Name};
 use crate::verify::sink::{Findings, Place};
@@ -15,8 +16,6 @@ use crate::verify::sink::{Findings, Place};
 const MOST_NAMES: usize = 1 << 14;
 /// The first line of a library is looked for in so many bytes.
 const LONGEST_FIRST_LINE: usize = 4096;
-/// Classes of metadata that a key can have.
-const MOST_CLASSES: u64 = 7;
 
 #[derive(Debug, Default)]
 pub(super) struct Extras {
@@ -29,9 +28,7 @@ pub(super) struct Extras {
     pre_ga: bool,
     /// Where the record of the library at hand begins.
     function_at: u64,
-    /// Behind the metadata of the next key.
-    meta_end: Option<u64>,
-    in_meta: bool,
+    pub(super) meta: Metadata,
 }
 
 #[derive(Debug)]
@@ -165,53 +162,11 @@ impl Extras {
         }
     }
 
-    pub(super) fn key_meta(&mut self, classes: u64, at: u64, end: u64, findings: &mut Findings) {
-        if classes > MOST_CLASSES {
-            findings.add(Code::RdbKeyMetaInvalid, Place::at(at).reading(Reading::KeyMeta), || {
-                format!("{classes} classes of key metadata; servers know {MOST_CLASSES} at most")
-            });
-        }
-        (self.meta_end, self.in_meta) = (Some(end), classes > 0);
-    }
-
     pub(super) fn key_meta_class(&mut self, spec: u32, at: u64, findings: &mut Findings) {
         let may_be_ignored = spec & 1 == 1;
         if !may_be_ignored && self.classes.len() < MOST_NAMES && self.classes.insert(spec >> 8) {
             findings.add(Code::RdbKeyMetaNeeded, Place::at(at).reading(Reading::KeyMeta), || {
                 "key metadata of a class that a server must know to load the file".to_owned()
-            });
-        }
-    }
-
-    /// Follows the items of key metadata, to know where they end.
-    pub(super) fn after(&mut self, event: &Event<&[u8]>) {
-        if self.in_meta {
-            match event.payload {
-                Payload::Item(_)
-                | Payload::Str { .. }
-                | Payload::Piece { .. }
-                | Payload::KeyMetaClass { .. }
-                | Payload::KeyMeta { .. } => {
-                    self.meta_end = Some(event.end);
-                }
-                _ => self.in_meta = false,
-            }
-        }
-    }
-
-    /// Whether there is metadata of the next key.
-    #[inline]
-    pub(super) fn has_meta(&self) -> bool {
-        self.meta_end.is_some()
-    }
-
-    /// Metadata must be followed by the key's type byte itself.
-    pub(super) fn key_follows(&mut self, record: &Record<&[u8]>, findings: &mut Findings) {
-        self.in_meta = false;
-        let Some(end) = self.meta_end.take() else { return };
-        if record.type_at != end {
-            findings.add(Code::RdbKeyMetaInvalid, Place::new(end, record.type_at).reading(Reading::KeyMeta), || {
-                "something stands between a key and its metadata: Redis refuses the file".to_owned()
             });
         }
     }

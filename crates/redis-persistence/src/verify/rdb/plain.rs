@@ -21,7 +21,7 @@ impl RdbVerifier {
     /// Takes the keys that `window` begins with, as long as nothing about them is odd, and answers how many bytes they have.
     /// `offset` is where the window begins.
     pub(crate) fn plain_keys(&mut self, window: &[u8], offset: u64) -> usize {
-        if self.header.is_none() || self.options.quick || self.stats.is_some() || self.extras.has_meta() {
+        if self.header.is_none() || self.options.quick || self.stats.is_some() || self.extras.meta.is_pending() {
             return 0;
         }
         let (db, longest) = (self.databases.db, self.options.limits.inline_bytes);

@@ -12,6 +12,7 @@ use super::keys::{Keys, Touch};
 use super::scan::{Event, Gap, Item};
 use super::survey::Survey;
 use super::{Account, SkipKind, Uncertain};
+use crate::rdb::Family;
 
 /// So many records may wait for the next MULTI or EXEC.
 const MOST_WAITING: usize = 1 << 14;
@@ -83,25 +84,32 @@ enum Transaction {
 #[derive(Debug)]
 pub(super) struct Assembler<'s> {
     survey: &'s Survey,
+    /// Whose newest server is to load the file; none if nothing tells.
+    family: Option<Family>,
     transaction: Transaction,
     databases: Databases<'s>,
 }
 
 impl<'s> Assembler<'s> {
-    pub(super) fn new(survey: &'s Survey, keys: Keys, size: u64, uncertain: Uncertain) -> Self {
-        Self { survey, transaction: Transaction::None, databases: Databases::new(survey, keys, size, uncertain) }
+    pub(super) fn new(survey: &'s Survey, keys: Keys, size: u64, uncertain: Uncertain, family: Option<Family>) -> Self {
+        let databases = Databases::new(survey, keys, size, uncertain);
+        Self { survey, family, transaction: Transaction::None, databases }
     }
 
     pub(super) fn event(&mut self, event: &Event) {
         match event {
             Event::Gap(gap) => self.gap(gap),
             Event::Item(item) => match item.kind {
-                Kind::Module(name) if !self.survey.modules.believes(name) => {
-                    self.gap(&Gap::new(item.start, item.end, Lost::Data));
-                }
+                Kind::Module(name) if !self.survey.modules.believes(name) => self.lost(item),
+                Kind::DataOf(family) if self.family.is_some_and(|own| own != family) => self.lost(item),
                 _ => self.item(item),
             },
         }
+    }
+
+    /// A command on data that is not kept.
+    fn lost(&mut self, item: &Item) {
+        self.gap(&Gap::new(item.start, item.end, Lost::Data));
     }
 
     fn item(&mut self, item: &Item) {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::aof::commands::{Fit, is_container, named};
+use crate::aof::commands::{CommandSpec, Fit, is_container, named};
 use crate::aof::{Command, Record};
+use crate::rdb::Family;
 
 /// Names of at most so many bytes are looked up; no server has a longer one.
 const LONGEST: usize = 64;
@@ -23,6 +24,8 @@ pub(super) enum Kind {
     Select(u32),
     /// Another command that is believed.
     Data,
+    /// The same, which the newest servers of one family alone know: kept if the file is none of the other.
+    DataOf(Family),
     /// A command with a dot in its name, as modules name theirs: believed where it is not the only one.
     Module(u64),
     /// A line that begins with `#`.
@@ -72,7 +75,6 @@ fn command_kind(command: &Command<'_>) -> Kind {
     upper[..name.len()].copy_from_slice(name);
     upper[..name.len()].make_ascii_uppercase();
     let key = &upper[..name.len()];
-    let fits = |key: &[u8]| named(key).iter().any(|row| row.fit(command.argc()) == Fit::Fits);
     match key {
         b"MULTI" if command.argc() == 1 => return Kind::Multi,
         b"EXEC" if command.argc() == 1 => return Kind::Exec,
@@ -86,12 +88,13 @@ fn command_kind(command: &Command<'_>) -> Kind {
         b"DISCARD" | b"WATCH" | b"SHUTDOWN" => return Kind::Broken(Lost::Data),
         _ => {}
     }
-    if !fits(key) {
-        if name.contains(&b'.') && named(key).is_empty() {
+    let rows = named(key);
+    let Some(kind) = data(rows, command.argc()) else {
+        if rows.is_empty() && name.contains(&b'.') && name.iter().all(u8::is_ascii_graphic) {
             return Kind::Module(xxh3_64(key));
         }
         return Kind::Broken(lost(command.argc(), name, argument));
-    }
+    };
     if is_container(key) {
         let end = name.len() + 1 + argument.len();
         if argument.len() > LONGEST {
@@ -100,11 +103,21 @@ fn command_kind(command: &Command<'_>) -> Kind {
         upper[name.len()] = b'|';
         upper[name.len() + 1..end].copy_from_slice(argument);
         upper[name.len() + 1..end].make_ascii_uppercase();
-        if !fits(&upper[..end]) {
-            return Kind::Broken(Lost::Data);
-        }
+        return data(named(&upper[..end]), command.argc()).unwrap_or(Kind::Broken(Lost::Data));
     }
-    Kind::Data
+    kind
+}
+
+/// What a command is of which the table has these rows: by the newest servers, as a verification has it. One that only old servers
+/// take is none that a server writes.
+fn data(rows: &[CommandSpec], argc: u64) -> Option<Kind> {
+    let of = |family| rows.iter().any(|row| row.is_current(Some(family)) && row.fit(argc) == Fit::Fits);
+    match (of(Family::Redis), of(Family::Valkey)) {
+        (true, true) => Some(Kind::Data),
+        (true, false) => Some(Kind::DataOf(Family::Redis)),
+        (false, true) => Some(Kind::DataOf(Family::Valkey)),
+        (false, false) => None,
+    }
 }
 
 /// A database number as servers write it.
@@ -184,6 +197,11 @@ mod tests {
             (&["SELECT", "x"], Kind::Broken(Lost::Select(None))),
             (&["SEL?CT", "7"], Kind::Broken(Lost::Select(Some(7)))),
             (&["JSON.SET", "k", "$", "1"], Kind::Module(xxh3_64(b"JSON.SET"))),
+            (&["JSON.\0ET", "k", "$", "1"], Kind::Broken(Lost::Data)),
+            (&["HOST:", "k"], Kind::Broken(Lost::Data)),
+            (&["PFDEBUG", "GETREG", "k", "1"], Kind::Broken(Lost::Data)),
+            (&["DELIFEQ", "k", "v"], Kind::DataOf(Family::Valkey)),
+            (&["HIMPORT", "SET", "k", "t", "v"], Kind::DataOf(Family::Redis)),
         ] {
             assert_eq!(of(args), Some(expected), "{args:?}");
         }

@@ -10,10 +10,12 @@
 use std::fs::File;
 use std::io::{self, Write};
 
+use super::Salvage;
+use super::describe::SHOWN;
 use super::resync::{LONG_RUN, Resync};
 use super::source::Source;
-use super::{SHOWN, Salvage};
 use crate::aof::dir::Part;
+use crate::rdb::Family;
 use crate::repair::plan::number;
 use crate::repair::rdb::{salvage, syndrome};
 use crate::repair::walk::Walk;
@@ -66,6 +68,20 @@ impl Image {
         }
         let plan = salvage::plan(&mut input, &salvage::Options::default())?;
         Ok((Ok(Self::Salvaged(Box::new(plan))), end))
+    }
+
+    /// Whose newest server loads it, as a verification will have it.
+    pub(super) fn family(&self, walk: &Walk, end: u64) -> io::Result<Option<Family>> {
+        Ok(match self {
+            Self::Kept => walk.family,
+            Self::Mended(candidate) => {
+                let mended = candidate.over(Clamped::new(File::open(&walk.seen.path)?, end))?;
+                verify::reader(mended, &Options::default())?
+                    .format
+                    .map(|format| format.product.unwrap_or(format.family))
+            }
+            Self::Salvaged(plan) => Some(plan.product()),
+        })
     }
 
     /// Writes an image that is not kept as it is; `file` is the damaged one.

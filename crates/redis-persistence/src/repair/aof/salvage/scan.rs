@@ -33,7 +33,9 @@ impl Item {
     pub(super) fn of(record: &Record<'_>) -> Self {
         let kind = kind(record);
         let touch = match record {
-            Record::Command(command) if matches!(kind, Kind::Data | Kind::Module(_)) => Touch::of(command),
+            Record::Command(command) if matches!(kind, Kind::Data | Kind::DataOf(_) | Kind::Module(_)) => {
+                Touch::of(command)
+            }
             _ => None,
         };
         Self { start: record.start(), end: record.end(), kind, touch }
@@ -124,7 +126,7 @@ impl<'e> Scanner<'e> {
                     Record::Annotation(_) => (false, false),
                 };
                 let item = Item::of(&record);
-                if joined && !swallowed && item.kind == Kind::Data && self.gaps < MOST_GAPS {
+                if joined && !swallowed && matches!(item.kind, Kind::Data | Kind::DataOf(_)) && self.gaps < MOST_GAPS {
                     self.gaps += 1;
                     self.reader = Some(reader);
                     self.at = item.end;

@@ -55,7 +55,7 @@ impl Survey {
                             (db, certain) = (index, true);
                         }
                         Kind::Module(name) => survey.modules.add(name),
-                        Kind::Data if certain => {
+                        Kind::Data | Kind::DataOf(_) if certain => {
                             if let Some(touch) = item.touch {
                                 survey.keys.learn(touch, db);
                             }
@@ -69,6 +69,8 @@ impl Survey {
                 }
             }
         }
+        // An EXEC may betray one that lies before another, in which data alone was lost.
+        survey.gaps.sort_by_key(|gap| gap.start);
         survey.longest_transaction = transactions.longest;
         survey.keys.weigh();
         Ok(survey)

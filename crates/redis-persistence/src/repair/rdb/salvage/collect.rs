@@ -173,7 +173,7 @@ impl Collected {
                 }
             }
             What::Function => self.function(kept, decoder)?,
-            What::Template => {
+            What::Template(_) => {
                 self.part(kept, PartKind::Template, opcode::HASH_TEMPLATE, decoder.family());
                 self.keep_from(Family::Valkey);
             }
@@ -181,6 +181,8 @@ impl Collected {
                 let kind = if *after_keys { PartKind::ModuleAuxAfter } else { PartKind::ModuleAux };
                 self.part(kept, kind, opcode::MODULE_AUX, decoder.family());
             }
+            // Its extent is known: no record is lost with it.
+            What::Unsound => self.gaps.push(unit.start..unit.end),
             What::Slot | What::SlotImport => {}
             What::End => self.saw_end = true,
         }

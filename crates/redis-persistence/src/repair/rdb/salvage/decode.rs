@@ -205,24 +205,33 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// A unit as it is among those that are kept. A hash may refer to a template that was read, and then not believed in.
+    /// A unit as it is among those that are kept. A hash may refer to a template that was read, and then not believed in, or not
+    /// the first one of its number.
     pub(super) fn among_kept(&mut self, unit: Unit) -> io::Result<Unit> {
-        let refers = |key: &Key| matches!(key.value_type, ValueType::HashTmplLpRef | ValueType::HashTmplArrayRef);
-        if !matches!(&unit.what, What::Template) && !matches!(&unit.what, What::Key(key) if refers(key)) {
-            return Ok(unit);
-        }
-        self.swap_kept();
-        let again = self.unit(unit.start, Start::Known);
-        self.swap_kept();
-        if let Some(again) = again? {
+        let again = match &unit.what {
+            What::Template(id) if self.kept.0.knows_template(*id) => None,
+            What::Template(_) => self.kept_unit(unit.start)?,
+            What::Key(key) if key.refers_to_template() => self.kept_unit(unit.start)?,
+            _ => return Ok(unit),
+        };
+        if let Some(again) = again.filter(|again| again.end == unit.end) {
             return Ok(again);
         }
         let mut name = self.name_of(&unit)?.unwrap_or_default();
         name.truncate(SHOWN_NAME);
-        Ok(match unit.what {
-            What::Key(key) => Unit { what: What::Broken { key, name, why: Code::TemplateUnknown }, ..unit },
-            _ => unit,
-        })
+        let what = match unit.what {
+            What::Key(key) => What::Broken { key, name, why: Code::TemplateUnknown },
+            _ => What::Unsound,
+        };
+        Ok(Unit { what, ..unit })
+    }
+
+    /// The unit that begins at `at`, with the templates that are kept.
+    pub(super) fn kept_unit(&mut self, at: u64) -> io::Result<Option<Unit>> {
+        self.swap_kept();
+        let unit = self.unit(at, Start::Known);
+        self.swap_kept();
+        unit
     }
 
     fn swap_kept(&mut self) {
@@ -265,6 +274,10 @@ impl<'a> Decoder<'a> {
 
     /// The name of a function library whose record begins at `at`, if servers can be expected to load it.
     pub(super) fn library(&mut self, at: u64) -> io::Result<Option<Vec<u8>>> {
+        // What release candidates wrote is refused.
+        if self.input.bytes(at, 1)?.first() != Some(&opcode::FUNCTION2) {
+            return Ok(None);
+        }
         let Some(code) = self.text_at(at + 1, LONGEST_CODE)? else { return Ok(None) };
         let is_text =
             std::str::from_utf8(&code).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()));

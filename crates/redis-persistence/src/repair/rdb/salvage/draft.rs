@@ -93,7 +93,7 @@ impl Draft {
             }
             Payload::Function { .. } => self.what = Some(What::Function),
             Payload::Template { .. } if start == Start::Tried => return false,
-            Payload::Template { .. } => self.what = Some(What::Template),
+            Payload::Template { id, .. } => self.what = Some(What::Template(*id)),
             // Servers refuse any other.
             Payload::ModuleAux { when_opcode, .. } if *when_opcode != 2 => return false,
             Payload::ModuleAux { when, .. } => {
@@ -201,7 +201,12 @@ impl Draft {
         // The numbers of an opcode are short: all that speaks for them is that they stand in the shortest form.
         let doubts = [flaws.error.is_some(), flaws.odd > 0, bare].into_iter().filter(|doubt| *doubt).count();
         let bits = self.weighed(flaws) + i32::try_from(doubts).unwrap_or(0) * DOUBT;
-        let what = self.what?;
+        let what = match self.what? {
+            // Its own check comes when it is kept, and counts what is lost.
+            What::Function => What::Function,
+            _ if flaws.error.is_some() => What::Unsound,
+            what => what,
+        };
         // A few small numbers are everywhere: nothing begins with these.
         let head = if matches!(what, What::ResizeDb { .. } | What::Slot) { 0 } else { bits };
         Some(Unit { start: at, end, bits, head, what })

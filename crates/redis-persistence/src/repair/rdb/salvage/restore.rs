@@ -45,9 +45,16 @@ impl Plan {
         let mut decoder = Decoder::new(Input::new(&mut source, size), header, &options.limits);
         let mut to = Commands { out: io::BufWriter::with_capacity(BLOCK, out), bytes: 0, version: self.version };
         let mut keys = 0;
-        for part in self.parts.iter().filter(|part| part.kind == PartKind::Function) {
-            if let Some(code) = decoder.text_at(part.range.start + 1, LONGEST)? {
-                to.command(&[b"FUNCTION", b"LOAD", b"REPLACE", &code])?;
+        for part in &self.parts {
+            match part.kind {
+                // A hash that refers to it ends where it says.
+                PartKind::Template => _ = decoder.unit(part.range.start, Start::Known)?,
+                PartKind::Function => {
+                    if let Some(code) = decoder.text_at(part.range.start + 1, LONGEST)? {
+                        to.command(&[b"FUNCTION", b"LOAD", b"REPLACE", &code])?;
+                    }
+                }
+                _ => {}
             }
         }
         for (db, _) in self.loss.databases.iter().filter(|(_, tally)| tally.keys > 0) {
@@ -95,7 +102,7 @@ impl<W: Write> Commands<W> {
     /// Writes the command that restores a key; answers whether there is one.
     fn restore(&mut self, unit: &Unit, decoder: &mut Decoder<'_>) -> io::Result<bool> {
         let What::Key(key) = &unit.what else { return Ok(false) };
-        if matches!(key.value_type, ValueType::HashTmplLpRef | ValueType::HashTmplArrayRef) {
+        if key.refers_to_template() {
             return Ok(false);
         }
         let Some((name, value_at)) = decoder.name_and_value(key, LONGEST)? else { return Ok(false) };

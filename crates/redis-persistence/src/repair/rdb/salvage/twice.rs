@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::collect::{Collected, Run};
-use super::decode::{Decoder, LONGEST_TEXT, Start};
+use super::decode::{Decoder, LONGEST_TEXT};
 use super::unit::{Unit, What};
 
 /// Names found twice that are looked into. More of them are left for the check of the written file to find.
@@ -20,7 +20,7 @@ pub(super) fn drop_repeated(found: &mut Collected, groups: Groups, decoder: &mut
         let mut kept: Vec<(Unit, Vec<u8>, u64)> = Vec::new();
         let (parts, whole): (Vec<u64>, Vec<u64>) = group.into_iter().partition(|at| found.partial_at(*at).is_some());
         for at in whole {
-            let Some(unit) = decoder.unit(at, Start::Known)? else { continue };
+            let Some(unit) = decoder.kept_unit(at)? else { continue };
             let (Some(name), Some(run)) = (decoder.name_of(&unit)?, run_at(&found.runs, at)) else { continue };
             let db = found.sections.get(run.section).db;
             let rival = kept.iter_mut().find(|(_, known, of)| *known == name && *of == db);

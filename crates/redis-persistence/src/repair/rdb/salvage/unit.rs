@@ -42,12 +42,15 @@ pub(super) enum What {
         family: Option<Family>,
     },
     Function,
-    Template,
+    /// The fields of hashes, and their number.
+    Template(u64),
     ModuleAux {
         after_keys: bool,
     },
     /// Slots being imported: of no use in another file.
     SlotImport,
+    /// Something that is no key, and that a verification would not let pass.
+    Unsound,
     /// The end of the records, with its checksum.
     End,
 }
@@ -71,6 +74,11 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Whether it cannot be read without a template of the file.
+    pub(super) fn refers_to_template(&self) -> bool {
+        matches!(self.value_type, ValueType::HashTmplLpRef | ValueType::HashTmplArrayRef)
+    }
+
     /// The first version that has all of it.
     pub(super) fn min_version(&self, family: Family) -> u32 {
         let meta = if self.meta { opcode::min_version(opcode::KEY_META, family) } else { 0 };

@@ -53,10 +53,11 @@ pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Walks from `at`, which is behind the header, to the end of the file.
+/// Walks from `at`, which is behind the header, to the end of the file. If it is whole, nothing is doubted.
 pub(super) fn walk(
     decoder: &mut Decoder<'_>,
     at: u64,
+    whole: bool,
     mut on: impl FnMut(Item, &mut Decoder<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
     let size = decoder.input.size();
@@ -65,11 +66,11 @@ pub(super) fn walk(
     let mut doubted: VecDeque<Unit> = VecDeque::new();
     while at < size {
         match decoder.unit(at, Start::Known)? {
-            Some(unit) if unit.bits >= 0 && !matches!(unit.what, What::Broken { .. }) => {
+            Some(unit) if whole || unit.bits >= 0 && !matches!(unit.what, What::Broken { .. }) => {
                 at = unit.end;
                 let ends = matches!(unit.what, What::End);
                 doubted.push_back(unit);
-                let proven = if ends { doubted.len() } else { proven(&doubted) };
+                let proven = if ends || whole { doubted.len() } else { proven(&doubted) };
                 for unit in doubted.drain(..proven) {
                     decoder.learn(&unit)?;
                     on(Item::Unit(unit), decoder)?;

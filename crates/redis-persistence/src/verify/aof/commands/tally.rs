@@ -165,16 +165,8 @@ fn wrong(known: &[CommandSpec], name: &[u8], args: u64, family: Option<Family>) 
     if name.is_empty() || name.contains(&0) {
         return None;
     }
-    let newest = |spec: &&CommandSpec| {
-        let of = |versions: Option<crate::aof::commands::Versions>| versions.is_some_and(|v| v.last.is_none());
-        match family {
-            Some(Family::Redis) => of(spec.redis),
-            Some(Family::Valkey) => of(spec.valkey),
-            None => of(spec.redis) || of(spec.valkey),
-        }
-    };
     let mut fits: Option<Fit> = None;
-    for fit in known.iter().filter(newest).map(|spec| spec.fit(args)) {
+    for fit in known.iter().filter(|spec| spec.is_current(family)).map(|spec| spec.fit(args)) {
         fits = Some(if fits.is_none() || fit == Fit::Fits { fit } else { fits.unwrap_or(fit) });
     }
     match fits {

@@ -55,6 +55,11 @@ impl Registry {
         }
     }
 
+    /// Forgets a template, so that its record can be read again.
+    pub(crate) fn forget(&mut self, id: u64) {
+        self.known.remove(&id);
+    }
+
     /// The next name of the record that began last.
     pub(crate) fn field(&mut self, string: &RdbString<&[u8]>, scratch: &mut Scratch, findings: &mut Findings) {
         let place = Place::span(string.start, string.end).element(self.order.count()).reading(Reading::Template);

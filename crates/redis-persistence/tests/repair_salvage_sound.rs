@@ -1,0 +1,227 @@
+//! What a salvage writes is sound: whatever a verification holds against a whole file, and not against one record of it, is left out.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Cursor;
+
+use redis_persistence::aof::dir::find_on_disk;
+use redis_persistence::rdb::Payload;
+use redis_persistence::reader::Reader;
+use redis_persistence::repair::aof::salvage::{SalvageOptions, SalvagedFile, salvage, write};
+use redis_persistence::repair::rdb::salvage::{Loss, Options, Plan, plan};
+use redis_persistence::verify::{self, Code, Verdict};
+use testkit::rdb::{KeyMeta, ModuleOp, RdbWriter, StrForm, Value, key_meta_spec};
+use testkit::resp::AofWriter;
+
+fn planned(file: &[u8]) -> Plan {
+    plan(&mut Cursor::new(file), &Options::default()).unwrap()
+}
+
+/// Salvages a file; what is written is sound, has as many keys as was told, and is all found by a second salvage.
+fn salvaged(file: &[u8]) -> (Loss, Vec<u8>) {
+    let plan = planned(file);
+    let mut out = Vec::new();
+    plan.write(&mut Cursor::new(file), &mut out).unwrap();
+    let report = verify::slice(&out, &verify::Options::default());
+    assert_eq!(report.verdict, Verdict::Sound, "{:?}\n{:?}", report.findings, plan.loss);
+    assert_eq!(report.counts.keys, plan.loss.keys, "{:?}", plan.loss);
+    let again = planned(&out).loss;
+    assert_eq!((again.keys, again.skipped.len()), (plan.loss.keys, 0), "{again:?}");
+    (plan.loss, out)
+}
+
+const KEYS: u64 = 20;
+
+/// The names of the keys in a file.
+fn names(file: &[u8]) -> BTreeSet<String> {
+    let mut reader = Reader::new(file);
+    let mut names = BTreeSet::new();
+    while let Some(event) = reader.next().unwrap() {
+        if let Payload::Record(record) = &event.payload {
+            names.insert(record.key.decode().unwrap().escape_ascii().to_string());
+        }
+    }
+    names
+}
+
+/// Adds keys, and an end with no checksum.
+fn with_keys(w: &mut RdbWriter) -> Vec<u8> {
+    w.select_db(0).resize_db(KEYS, 0);
+    for n in 0..KEYS {
+        w.string_key(format!("key:{n}").as_bytes(), b"value");
+    }
+    w.finish_with(0)
+}
+
+fn template_hash(w: &mut RdbWriter, name: &[u8], value: &Value) {
+    w.key(value.type_byte(), name);
+    value.encode(w);
+}
+
+/// Compressed bytes of a known length that reach back before their start.
+const DAMAGED: [u8; 7] = [0xC3, 4, 30, 0xFF, 0xFF, 0xFF, 0xFF];
+
+#[test]
+fn a_damaged_template_goes_with_the_hashes_that_refer_to_it() {
+    let mut w = RdbWriter::redis(15);
+    w.raw(&[0xF2]).len(7).len(1).raw(&DAMAGED);
+    let damaged = w.pos();
+    w.hash_template(8, &[b"field"]).select_db(0);
+    template_hash(&mut w, b"of:damaged", &Value::HashTmplArrayRef { id: 7, values: vec![b"1".to_vec()] });
+    template_hash(&mut w, b"of:sound", &Value::HashTmplArrayRef { id: 8, values: vec![b"2".to_vec()] });
+    let (loss, out) = salvaged(&with_keys(&mut w));
+    assert_eq!(loss.keys, KEYS + 1, "{loss:?}");
+    assert_eq!(loss.skipped.first().map(|range| (range.start, range.end)), Some((9, damaged as u64)));
+    let lost: Vec<_> = loss.damaged.iter().map(|key| (&key.name[..], key.code)).collect();
+    assert_eq!(lost, [(&b"of:damaged"[..], Code::TemplateUnknown)]);
+    let kept = names(&out);
+    assert!(kept.contains("of:sound") && !kept.contains("of:damaged"), "{kept:?}");
+}
+
+/// Servers refuse two templates of one number. The first one is kept, and hashes that do not fit it are lost.
+#[test]
+fn a_second_template_of_a_number_goes_with_its_hashes() {
+    let mut w = RdbWriter::redis(15);
+    w.hash_template(7, &[b"a", b"b"]);
+    let second = w.pos() as u64;
+    w.hash_template(7, &[b"a"]);
+    let behind = w.pos() as u64;
+    w.select_db(0);
+    template_hash(&mut w, b"of:second", &Value::HashTmplArrayRef { id: 7, values: vec![b"1".to_vec()] });
+    let (loss, out) = salvaged(&with_keys(&mut w));
+    let skipped = loss.skipped.first().map(|range| (range.start, range.end));
+    assert_eq!((loss.keys, loss.damaged_total, skipped), (KEYS, 1, Some((second, behind))), "{loss:?}");
+    assert!(!names(&out).contains("of:second"));
+}
+
+#[test]
+fn a_hash_of_a_template_has_no_command_and_those_behind_it_have() {
+    let mut w = RdbWriter::redis(15);
+    w.hash_template(7, &[b"a", b"b"]).select_db(0);
+    template_hash(&mut w, b"of:two", &Value::HashTmplArrayRef { id: 7, values: vec![b"1".to_vec(), b"2".to_vec()] });
+    let file = with_keys(&mut w);
+    let plan = planned(&file);
+    let mut commands = Vec::new();
+    let written = plan.write_commands(&mut Cursor::new(&file), &Options::default(), &mut commands).unwrap();
+    assert_eq!((plan.loss.keys, written.keys), (KEYS + 1, KEYS));
+}
+
+#[test]
+fn opcodes_that_no_server_takes_are_left_out() {
+    let aux: fn(&mut RdbWriter) = |w| _ = w.raw(&[0xFA]).str(b"redis-ver").raw(&DAMAGED);
+    let library: fn(&mut RdbWriter) = |w| _ = w.function_pre_ga(b"#!lua name=a\n", b"LUA", None, b"return 1");
+    for (name, add) in [("a field whose value is damaged", aux), ("a library of a release candidate", library)] {
+        let mut w = RdbWriter::redis(11);
+        add(&mut w);
+        let (loss, out) = salvaged(&with_keys(&mut w));
+        assert_eq!((loss.keys, loss.functions), (KEYS, 0), "{name}: {loss:?}");
+        assert_eq!(out.windows(7).filter(|window| *window == DAMAGED).count(), 0, "{name}");
+    }
+}
+
+/// Metadata must be followed by the key itself.
+#[test]
+fn a_key_that_does_not_follow_its_metadata_is_lost() {
+    let meta = [KeyMeta { spec: key_meta_spec("test", 1, 1), ops: vec![ModuleOp::Uint(3)] }];
+    for (name, between) in [("", None), ("an expiry", Some(1_900_000_000_000))] {
+        let mut w = RdbWriter::redis(14);
+        w.select_db(0).key_meta(&meta);
+        if let Some(ms) = between {
+            w.expire_ms(ms);
+        }
+        w.string_key(b"with:meta", b"value");
+        let (loss, out) = salvaged(&with_keys(&mut w));
+        let lost = u64::from(between.is_some());
+        assert_eq!((loss.keys, loss.damaged_total), (KEYS + 1 - lost, lost), "{name}: {loss:?}");
+        assert_eq!(names(&out).contains("with:meta"), between.is_none(), "{name}");
+    }
+}
+
+/// Names that look like those of no other key are doubted where something is damaged, and nowhere else.
+#[test]
+fn nothing_is_doubted_in_a_file_whose_checksum_fits() {
+    let mut w = RdbWriter::redis(11);
+    w.select_db(0);
+    for n in 0..KEYS {
+        w.string_key(format!("key:{n}").as_bytes(), b"value");
+    }
+    let odd: [&[u8]; 3] = [b"", b"\x00\x01", b"\xff\x80\x00\x9c\x03"];
+    for name in odd {
+        w.key(0, name).str_as(StrForm::Raw, b"");
+    }
+    let sound = w.finish();
+    let loss = planned(&sound).loss;
+    assert_eq!((loss.keys, loss.skipped.len()), (KEYS + 3, 0), "{loss:?}");
+    let mut damaged = sound;
+    damaged[9 + 2 + 4] ^= 0x20;
+    assert!(planned(&damaged).loss.keys < KEYS + 3);
+}
+
+/// Salvages one append-only file; what is written is sound, and a second salvage keeps all of it.
+fn salvaged_aof(file: &[u8]) -> SalvagedFile {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("appendonly.aof");
+    fs::write(&path, file).unwrap();
+    let of = |path| salvage(&find_on_disk(path).unwrap(), SalvageOptions::default()).unwrap();
+    let mut plan = of(&path);
+    let out = root.path().join("out");
+    let report = write(&plan, &out, false, &mut |_| ()).unwrap().report;
+    assert_eq!(report.verdict, Verdict::Sound, "{:?}\n{plan:?}", report.findings);
+    assert!(of(&out.join("appendonly.aof")).is_whole());
+    plan.files.remove(0)
+}
+
+fn sets(w: &mut AofWriter, from: u64) {
+    for n in from..from + KEYS {
+        w.record(&["SET", &format!("key:{n}"), "value"]);
+    }
+}
+
+#[test]
+fn commands_that_the_newest_servers_refuse_are_left_out() {
+    let mut w = AofWriter::new();
+    w.select(0);
+    sets(&mut w, 0);
+    // 6.2 answers this to a browser, and no later server knows it.
+    w.record(&["HOST:", "localhost"]);
+    sets(&mut w, KEYS);
+    let file = salvaged_aof(&w.take());
+    assert_eq!((file.account.kept_commands, file.account.skipped.len()), (2 * KEYS + 1, 1), "{file:?}");
+}
+
+/// A command of Valkey alone belongs to a file of Valkey, and to one that does not say whose it is.
+#[test]
+fn the_image_tells_which_commands_there_are() {
+    let image = |valkey: bool| {
+        let mut w = if valkey { RdbWriter::valkey(80) } else { RdbWriter::redis(12) };
+        w.select_db(0).resize_db(1, 0).string_key(b"k", b"v").finish()
+    };
+    for (image, kept) in [(Vec::new(), true), (image(true), true), (image(false), false)] {
+        let mut w = AofWriter::new();
+        w.raw(&image).select(0);
+        sets(&mut w, 0);
+        w.record(&["DELIFEQ", "key:1", "value"]);
+        sets(&mut w, KEYS);
+        let file = salvaged_aof(&w.take());
+        assert_eq!(file.account.kept_commands, 2 * KEYS + 1 + u64::from(kept), "{file:?}");
+    }
+}
+
+/// The EXEC betrays that records are missing somewhere before it, which may be before the command that is damaged.
+#[test]
+fn an_exec_without_a_multi_behind_a_damaged_command() {
+    let mut w = AofWriter::new();
+    w.select(0);
+    sets(&mut w, 0);
+    let damaged = w.pos() + b"*3\r\n$3\r\nSET\r\n$6\r\nkey:20\r\n".len();
+    sets(&mut w, KEYS);
+    w.exec();
+    sets(&mut w, 2 * KEYS);
+    let mut file = w.take();
+    file[damaged] = 0xDF;
+    let file = salvaged_aof(&file);
+    let skipped: Vec<_> = file.account.skipped.iter().map(|skip| skip.kind.as_str()).collect();
+    assert!(skipped.contains(&"damage") && skipped.len() <= 3, "{file:?}");
+}
