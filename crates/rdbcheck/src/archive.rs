@@ -183,6 +183,10 @@ impl Files for Archive {
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
+
+    fn at_places(file: &Self::File) -> Option<&dyn ReadAt> {
+        Some(file)
+    }
 }
 
 impl Tree for Archive {

@@ -106,6 +106,12 @@ impl Input {
         self.file
     }
 
+    /// Whether any place of it can be read.
+    #[must_use]
+    pub fn is_seekable(&self) -> bool {
+        self.seekable
+    }
+
     /// The next bytes, at most `most` of them, which stay to be read.
     ///
     /// # Errors

@@ -149,6 +149,11 @@ impl<R> Watched<R> {
         Self { input, at: 0, meter: Mutex::new(Meter::new(name, total, when)) }
     }
 
+    /// The input.
+    pub fn get(&self) -> &R {
+        &self.input
+    }
+
     /// The input, to be read unwatched.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.input

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use redis_persistence::aof::dir::{Node, Tree};
 use redis_persistence::aof::official::{Disk, Files, Opened};
+use redis_persistence::verify::ReadAt;
 
 use crate::escape;
 use crate::open::{self, Input};
@@ -29,6 +30,10 @@ impl Files for WatchedDisk {
         let size = input.size.unwrap_or(0);
         let name = escape::plain(path.as_os_str().as_encoded_bytes());
         Ok(Opened::File { file: Watched::new(input, name, Some(size), self.progress), size })
+    }
+
+    fn at_places(file: &Self::File) -> Option<&dyn ReadAt> {
+        file.get().is_seekable().then_some(file)
     }
 }
 

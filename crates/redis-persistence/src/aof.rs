@@ -16,6 +16,7 @@
 //!
 //! [`Parser`] looks at slices and does no input or output; [`Reader`] drives it from [`std::io::Read`] in bounded memory.
 
+mod ahead;
 pub mod commands;
 mod counts;
 pub mod dir;
@@ -26,7 +27,9 @@ mod reader;
 mod record;
 mod run;
 mod state;
+mod window;
 
+pub(crate) use ahead::{Ahead, Sizes};
 pub use counts::CommandCounts;
 pub use manifest::Manifest;
 pub use parser::{Grammar, Parser, Step};

@@ -70,6 +70,7 @@ pub mod limits;
 pub mod lzf;
 pub mod push;
 pub mod rdb;
+mod read_at;
 pub mod reader;
 pub mod repair;
 mod resp;

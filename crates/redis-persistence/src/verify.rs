@@ -30,6 +30,7 @@ pub mod stats;
 mod suspects;
 mod value;
 
+pub use crate::read_at::ReadAt;
 pub(crate) use aof::Clamped;
 pub use aof::{aof_in, aof_path, aof_set, aof_slice};
 pub use codes::{Code, Severity};
@@ -39,7 +40,6 @@ pub use facts::{
     Stop, Tallied, Trail,
 };
 pub use finding::Finding;
-pub use input::ReadAt;
 pub use options::{Duplicates, Options};
 pub(crate) use rdb::shebang;
 pub(crate) use record::{Flaws, RecordChecker};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
+use crate::aof::window::Window;
 use crate::aof::{Grammar, Kinds, Parser, Record, Run, Step};
 use crate::{Limits, ReadError};
 
@@ -10,6 +11,12 @@ const BUFFER: usize = 256 << 10;
 
 /// From this many bytes on a payload is passed over by moving in the file and not by reading it.
 const WORTH_A_SEEK: u64 = BUFFER as u64;
+
+/// Gets more bytes into the window, and answers whether there are none.
+type Refill<R> = fn(&mut R, &mut Window) -> io::Result<bool>;
+
+/// Moves on in the input by at most so many bytes, and answers by how many.
+type PassOver<R> = fn(&mut R, u64) -> io::Result<u64>;
 
 /// The records of an append-only file, one after another, from an input.
 ///
@@ -29,13 +36,13 @@ const WORTH_A_SEEK: u64 = BUFFER as u64;
 pub struct Reader<R> {
     input: R,
     parser: Parser,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
+    window: Window,
     /// The length of the record that was lent last, which is let go of at the next call.
     lent: usize,
     eof: bool,
-    pass_over: Option<fn(&mut R, u64) -> io::Result<u64>>,
+    refill: Refill<R>,
+    /// How payloads are passed over, from how many bytes on.
+    pass_over: Option<(u64, PassOver<R>)>,
 }
 
 impl<R> fmt::Debug for Reader<R> {
@@ -54,14 +61,25 @@ impl<R: Read> Reader<R> {
     /// Reads an input that stands where `parser` stands.
     #[must_use]
     pub fn with_parser(input: R, parser: Parser) -> Self {
-        let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { input, parser, buffer, start: 0, end: 0, lent: 0, eof: false, pass_over: None }
+        Self::with_window(input, parser, Window::new(BUFFER), |input, window| Ok(window.read_behind(input)? == 0))
     }
 
     /// Sets how many bytes of a command's arguments are at hand.
     #[must_use]
     pub fn with_limits(mut self, limits: &Limits) -> Self {
         self.parser = self.parser.with_limits(limits);
+        self
+    }
+}
+
+impl<R> Reader<R> {
+    pub(crate) fn with_window(input: R, parser: Parser, window: Window, refill: Refill<R>) -> Self {
+        Self { input, parser, window, lent: 0, eof: false, refill, pass_over: None }
+    }
+
+    /// Payloads of so many bytes are passed over in this way.
+    pub(crate) fn passing_over(mut self, least: u64, pass_over: PassOver<R>) -> Self {
+        self.pass_over = Some((least, pass_over));
         self
     }
 
@@ -81,81 +99,66 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// Those of the input, and those of [`Parser::step`].
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, ReadError> {
-        self.start += std::mem::take(&mut self.lent);
+        self.window.pass(std::mem::take(&mut self.lent));
         loop {
-            match self.parser.step(&self.buffer[self.start..self.end], self.eof)? {
+            match self.parser.step(self.window.bytes(), self.eof)? {
                 Step::Record { consumed } => {
                     self.lent = consumed;
                     break;
                 }
                 Step::End => return Ok(None),
                 Step::Need { consumed, .. } => {
-                    self.start += consumed;
-                    self.fill()?;
+                    self.window.pass(consumed);
+                    self.eof = (self.refill)(&mut self.input, &mut self.window)?;
                 }
                 Step::Skip { consumed, bytes } => {
-                    self.start += consumed;
+                    self.window.pass(consumed);
                     match self.pass_over {
-                        Some(pass_over) if bytes >= WORTH_A_SEEK => {
+                        Some((least, pass_over)) if bytes >= least => {
                             // The step took all there was, so the input stands where the parser stands.
                             let passed = pass_over(&mut self.input, bytes)?;
+                            self.window.sought();
                             self.parser.skipped(passed);
                         }
                         _ => {}
                     }
-                    self.fill()?;
+                    self.eof = (self.refill)(&mut self.input, &mut self.window)?;
                 }
             }
         }
-        Ok(self.parser.record(&self.buffer[self.start..self.start + self.lent]))
+        Ok(self.parser.record(&self.window.bytes()[..self.lent]))
     }
 
     /// Passes over commands of the kinds that need no more than to be counted, as far as they lie in the buffer.
-    pub(crate) fn take_run(&mut self, kinds: &mut Kinds) -> Option<Run> {
-        self.start += std::mem::take(&mut self.lent);
+    pub(crate) fn take_run(&mut self, kinds: &Kinds) -> Option<Run> {
+        self.window.pass(std::mem::take(&mut self.lent));
         if !self.parser.is_at_boundary() {
             return None;
         }
-        let run = kinds.take(&self.buffer[self.start..self.end], self.parser.looked_at());
+        let run = match self.window.run_here() {
+            Ok(run) => run,
+            Err(bytes) => kinds.take(&self.window.bytes()[..bytes], self.parser.looked_at()),
+        };
         if run.commands == 0 {
             return None;
         }
         self.parser.pass(&run);
-        self.start += run.bytes;
+        self.window.pass(run.bytes);
         Some(run)
-    }
-
-    /// Moves what is left to the front and reads once behind it.
-    fn fill(&mut self) -> io::Result<()> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        loop {
-            match self.input.read(&mut self.buffer[self.end..]) {
-                Ok(read) => {
-                    self.eof = read == 0;
-                    self.end += read;
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 
 impl<R: Read + Seek> Reader<R> {
     /// Passes over long payloads by seeking instead of reading them.
     #[must_use]
-    pub fn seeking(mut self) -> Self {
-        self.pass_over = Some(|input, bytes| {
+    pub fn seeking(self) -> Self {
+        self.passing_over(WORTH_A_SEEK, |input, bytes| {
             // Never beyond the end: how much of a cut payload is there must still come out right.
             let here = input.stream_position()?;
             let end = input.seek(SeekFrom::End(0))?;
             let passed = bytes.min(end.saturating_sub(here));
             input.seek(SeekFrom::Start(here + passed))?;
             Ok(passed)
-        });
-        self
+        })
     }
 }

@@ -18,20 +18,26 @@ const LONGEST_NAME: usize = 32;
 const MOST_ARGS: u64 = 1000;
 
 /// The kinds of commands that need no more than to be counted.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Kinds {
     kinds: Vec<Kind>,
-    last: usize,
     learnt: u32,
 }
 
-/// One kind, and how many of it the last run had.
-#[derive(Debug)]
-pub(crate) struct Kind {
+/// One kind.
+#[derive(Debug, Clone)]
+struct Kind {
     /// What a command of it begins with.
     head: Vec<u8>,
     /// Where the name begins in it.
     name_at: usize,
+    number: usize,
+    argc: u64,
+}
+
+/// How many commands of a kind there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted {
     /// The number that others know the name by.
     pub(crate) number: usize,
     pub(crate) argc: u64,
@@ -39,8 +45,10 @@ pub(crate) struct Kind {
 }
 
 /// Commands that follow one another.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Run {
+    /// By kind.
+    pub(crate) counted: Vec<Counted>,
     pub(crate) commands: u64,
     pub(crate) bytes: usize,
     /// As the check tools count them.
@@ -70,40 +78,44 @@ impl Kinds {
         if self.kinds.len() == MOST {
             self.kinds.remove(0);
         }
-        self.kinds.push(Kind { head, name_at, number, argc, count: 0 });
-        self.last = self.kinds.len() - 1;
+        self.kinds.push(Kind { head, name_at, number, argc });
     }
 
-    /// The kinds that the last run had.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = &Kind> {
-        self.kinds.iter().filter(|kind| kind.count > 0)
+    /// How many were learnt so far.
+    pub(crate) fn learnt(&self) -> u32 {
+        self.learnt
+    }
+
+    /// The next place from `from` on at which a command of a known kind seems to begin.
+    pub(crate) fn find(&self, data: &[u8], from: usize) -> Option<usize> {
+        let starts = memchr::memmem::find_iter(data.get(from..)?, b"\r\n*").map(|at| from + at + 2);
+        starts.into_iter().find(|at| self.kinds.iter().any(|kind| data[*at..].starts_with(&kind.head)))
     }
 
     /// Passes over the commands that `data` begins with. `looked_at` says how many arguments of a command are looked at, its
     /// name among them, and how many bytes it may have to be looked at whole.
-    pub(crate) fn take(&mut self, data: &[u8], looked_at: (usize, usize)) -> Run {
+    pub(crate) fn take(&self, data: &[u8], looked_at: (usize, usize)) -> Run {
         let mut run = Run::default();
-        self.kinds.iter_mut().for_each(|kind| kind.count = 0);
-        if self.kinds.is_empty() {
-            return run;
-        }
+        let (mut counts, mut last) = ([0; MOST], 0);
         while let Some(rest) = data.get(run.bytes..) {
-            let known = rest.starts_with(&self.kinds[self.last].head) || {
+            let known = self.kinds.get(last).is_some_and(|kind| rest.starts_with(&kind.head)) || {
                 let found = self.kinds.iter().position(|kind| rest.starts_with(&kind.head));
-                found.inspect(|at| self.last = *at).is_some()
+                found.inspect(|at| last = *at).is_some()
             };
             if !known {
                 break;
             }
-            let kind = &mut self.kinds[self.last];
+            let kind = &self.kinds[last];
             let Some((part, len)) = arguments(rest, kind, looked_at) else { break };
-            kind.count += 1;
+            counts[last] += 1;
             run.commands += 1;
             (run.last, run.last_line_ends) = (run.bytes, run.line_ends);
             run.part = run.bytes + part;
             run.line_ends += 1 + 2 * kind.argc;
             run.bytes += len;
         }
+        let kinds = self.kinds.iter().zip(counts).filter(|(_, count)| *count > 0);
+        run.counted.extend(kinds.map(|(kind, count)| Counted { number: kind.number, argc: kind.argc, count }));
         run
     }
 }
@@ -210,7 +222,7 @@ mod tests {
                 at += consumed;
             }
             assert_eq!((at, counted), (run.bytes, run.commands));
-            assert_eq!(kinds.counted().map(|kind| kind.count).sum::<u64>(), counted);
+            assert_eq!(run.counted.iter().map(|kind| kind.count).sum::<u64>(), counted);
             if counted > 0 {
                 assert_eq!((parser.line_ends(), parser.part()), (run.line_ends, run.part as u64));
             }

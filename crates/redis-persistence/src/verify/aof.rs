@@ -17,6 +17,7 @@ mod repeat;
 mod watch;
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -27,7 +28,7 @@ use super::options::Options;
 use super::report::{AofFacts, Counts, DuplicateCheck, Kind, Part, Report, Verdict};
 use crate::aof::dir::{self, AofSet, NextStart, Node, Role, Shape, Tree};
 use crate::aof::official::{Disk, Opened, Walk, has_file_line};
-use crate::aof::{Grammar, Parser, Reader};
+use crate::aof::{Grammar, Parser, Reader, Sizes};
 pub(crate) use input::Clamped;
 use log::Log;
 use records::{Place, Records};
@@ -68,7 +69,8 @@ pub fn aof_slice(data: &[u8], options: &Options) -> io::Result<Report> {
     let mut files = dir::Memory::default();
     files.add("appendonly.aof", data.to_vec());
     let set = dir::single(Path::new("appendonly.aof"), data.len() as u64);
-    aof_set(&mut files, &set, options)
+    // What the caller holds is verified on the caller's thread.
+    aof_set(&mut files, &set, &Options { threads: Some(NonZero::<usize>::MIN), ..options.clone() })
 }
 
 /// Verifies what lies under a path of any tree of files.
@@ -85,10 +87,15 @@ pub fn aof_in<T: Tree>(tree: &mut T, path: &Path, options: &Options) -> io::Resu
 /// # Errors
 /// As [`aof_path`].
 pub fn aof_set<T: Tree>(tree: &mut T, set: &AofSet, options: &Options) -> io::Result<Report> {
+    set_in(tree, set, options, Sizes::default())
+}
+
+fn set_in<T: Tree>(tree: &mut T, set: &AofSet, options: &Options, sizes: Sizes) -> io::Result<Report> {
     let mut run = Run {
         tree,
         set,
         options,
+        sizes,
         log: Log::new(options.max_findings),
         facts: AofFacts { load: surroundings(set), ..AofFacts::default() },
         parts: Vec::new(),
@@ -124,6 +131,7 @@ struct Run<'a, T> {
     tree: &'a mut T,
     set: &'a AofSet,
     options: &'a Options,
+    sizes: Sizes,
     log: Log,
     facts: AofFacts,
     parts: Vec<Part>,
@@ -263,7 +271,14 @@ impl<T: Tree> Run<'_, T> {
         let family = format.map(|format| format.product.unwrap_or(format.family));
         let place = Place { start, tool_line, last, family, limits: &self.options.limits };
         let mut records = Records::new(place, &mut self.log);
-        let outcome = records.walk(input)?;
+        let threads = self.options.threads();
+        let outcome = match T::at_places(input.file()) {
+            Some(file) => {
+                let mut input = Clamped::at_places(file, input.size());
+                records.walk(&mut input, |input| Some(input.clone()), threads, self.sizes)?
+            }
+            None => records.walk(input, |_| None, threads, self.sizes)?,
+        };
         self.parts[number].records = Some(Box::new(records.add_to(number, &mut self.facts)));
         let sound = !image || self.parts[number].preamble_end.is_some();
         self.parts[number].loads_up_to = sound.then_some(outcome.loads_up_to);
@@ -296,7 +311,10 @@ impl<T: Tree> Run<'_, T> {
     fn rdb(&mut self, number: usize, input: &mut Clamped<T::File>) -> io::Result<Option<(u64, bool)>> {
         input.seek(SeekFrom::Start(0))?;
         let size = input.size();
-        let (report, end) = drive::image(input, size, self.options)?;
+        let (report, end) = match T::at_places(input.file()) {
+            Some(file) => drive::image_at(&Clamped::at_places(file, size), size, self.options)?,
+            None => drive::image(input, size, self.options)?,
+        };
         let role = self.set.parts[number].role;
         if role == Role::Incr {
             self.repeated(number, input)?;
@@ -395,3 +413,6 @@ impl<T: Tree> Run<'_, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek};
 
-use super::input::{From, Input, ReadAt};
+use super::input::Input;
 use super::options::Options;
 use super::parallel::{self, Sizes, Walked, Whole};
 use super::rdb::RdbVerifier;
@@ -12,6 +12,7 @@ use crate::crc64::Crc64;
 use crate::error::Error;
 use crate::feed::{Consumer, Feeder};
 use crate::rdb::Event;
+use crate::read_at::{At, ReadAt};
 use crate::reader::BLOCK;
 
 /// Verifies an RDB in memory.
@@ -78,7 +79,7 @@ pub fn file(mut input: impl Read + Seek + Send, options: &Options) -> io::Result
 /// ```
 pub fn file_at(input: &dyn ReadAt, options: &Options) -> io::Result<Report> {
     let verifier = walk(Input::AtPlaces(input), options)?;
-    let mut source = From { input, at: 0 };
+    let mut source = At { input, at: 0 };
     Ok(verifier.finish(Some(&mut source as &mut dyn Source)))
 }
 
@@ -89,28 +90,24 @@ pub(super) fn image(
     size: u64,
     options: &Options,
 ) -> io::Result<(Report, Option<u64>)> {
-    let (whole, in_order) = (Whole::Start(size), Input::InOrder(Some(&mut *input)));
-    let Walked { verifier, end } = parallel::walk(in_order, options, options.threads(), Sizes::default(), whole)?;
+    let Walked { verifier, end } = walk_over(Input::InOrder(Some(&mut *input)), options, Whole::Start(size))?;
     let mut source = Seekable { input, base: 0 };
     Ok((verifier.finish(Some(&mut source as &mut dyn Source)), end))
 }
 
-fn walk<'i>(input: Input<'i>, options: &'i Options) -> io::Result<RdbVerifier> {
-    Ok(parallel::walk(input, options, options.threads(), Sizes::default(), Whole::Input)?.verifier)
+/// The same for a file that several threads can read at once.
+pub(super) fn image_at(input: &dyn ReadAt, size: u64, options: &Options) -> io::Result<(Report, Option<u64>)> {
+    let Walked { verifier, end } = walk_over(Input::AtPlaces(input), options, Whole::Start(size))?;
+    let mut source = At { input, at: 0 };
+    Ok((verifier.finish(Some(&mut source as &mut dyn Source)), end))
 }
 
-/// Fills the block, as far as there is something, and answers how much that was.
-pub(super) fn read_block(input: &mut (impl Read + ?Sized), block: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < block.len() {
-        match input.read(&mut block[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+fn walk<'i>(input: Input<'i>, options: &'i Options) -> io::Result<RdbVerifier> {
+    Ok(walk_over(input, options, Whole::Input)?.verifier)
+}
+
+fn walk_over<'i>(input: Input<'i>, options: &'i Options, whole: Whole) -> io::Result<Walked> {
+    parallel::walk(input, options, options.threads(), Sizes::default(), whole)
 }
 
 /// Verifies an RDB that the caller feeds, such as an upload while it passes.

@@ -3,49 +3,8 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use super::drive::read_block;
-use super::source::Source;
-
-/// An input of which any place can be read, by several threads at once.
-///
-/// # Examples
-/// ```
-/// use redis_persistence::verify::ReadAt;
-///
-/// let mut buffer = [0; 4];
-/// assert_eq!(b"REDIS0011".as_slice().read_at(&mut buffer, 5)?, 4);
-/// assert_eq!(&buffer, b"0011");
-/// # Ok::<(), std::io::Error>(())
-/// ```
-pub trait ReadAt: Sync {
-    /// Reads what stands at `offset`, as much as there is at hand of it and fits into `buffer`. Answers how many bytes that
-    /// was, which is none only at the end of the input or for an empty buffer.
-    ///
-    /// # Errors
-    /// Those of the input.
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-}
-
-#[cfg(unix)]
-impl ReadAt for std::fs::File {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(self, buffer, offset)
-    }
-}
-
-/// Moves the place at which the file stands.
-#[cfg(windows)]
-impl ReadAt for std::fs::File {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        std::os::windows::fs::FileExt::seek_read(self, buffer, offset)
-    }
-}
-
-impl ReadAt for &[u8] {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        Source::read_at(&mut { *self }, offset, buffer)
-    }
-}
+use crate::feed::read_block;
+use crate::read_at::{At, ReadAt};
 
 /// An input at the start of an RDB.
 pub(super) enum Input<'i> {
@@ -101,27 +60,7 @@ impl Reading<'_> {
     pub(super) fn fill(&mut self, block: &mut [u8], start: u64) -> io::Result<usize> {
         match self {
             Self::InOrder(input) => read_block(input, block),
-            Self::AtPlaces(input) => read_block(&mut From { input: *input, at: start }, block),
+            Self::AtPlaces(input) => read_block(&mut At { input: *input, at: start }, block),
         }
-    }
-}
-
-/// Reads on from a place, and any other place.
-pub(super) struct From<'i> {
-    pub(super) input: &'i dyn ReadAt,
-    pub(super) at: u64,
-}
-
-impl Read for From<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.input.read_at(buffer, self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
-impl Source for From<'_> {
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        read_block(&mut From { input: self.input, at: offset }, buffer)
     }
 }

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
+use crate::read_at::ReadAt;
+
 /// Opens files by path, for reading.
 pub trait Files {
     /// An open file.
@@ -14,6 +16,12 @@ pub trait Files {
     /// # Errors
     /// As the system gives them; their texts are printed.
     fn open(&mut self, path: &Path) -> io::Result<Opened<Self::File>>;
+
+    /// The file as one of which several threads can read any place at once, if it is one.
+    #[must_use]
+    fn at_places(_file: &Self::File) -> Option<&dyn ReadAt> {
+        None
+    }
 }
 
 /// What was opened.
@@ -48,6 +56,10 @@ impl Files for Disk {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
         Ok(Opened::File { file, size })
+    }
+
+    fn at_places(file: &File) -> Option<&dyn ReadAt> {
+        Some(file)
     }
 }
 

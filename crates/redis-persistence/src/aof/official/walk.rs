@@ -5,7 +5,7 @@
 //! record -> MULTI, EXEC where they belong? -> next; stops at the first thing that is wrong
 //! ```
 
-use std::io::{self, Read};
+use std::io;
 use std::ops::ControlFlow;
 
 use crate::aof::{Annotation, Command, Parser, Reader, Record};
@@ -71,7 +71,7 @@ impl Walk {
 
     /// Goes on with a reader in the tool's grammar until the tool stops, or `annotation` says so: then the cut would lie
     /// before that annotation.
-    pub(crate) fn run<R: Read, S>(
+    pub(crate) fn run<R, S>(
         &mut self,
         reader: &mut Reader<R>,
         path: &[u8],

@@ -2,8 +2,10 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use crate::read_at::{At, ReadAt};
+
 /// The input of one file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Clamped<F> {
     file: F,
     at: u64,
@@ -13,6 +15,10 @@ pub(crate) struct Clamped<F> {
 impl<F: Read + Seek> Clamped<F> {
     pub(crate) fn new(file: F, size: u64) -> Self {
         Self { file, at: 0, size }
+    }
+
+    pub(super) fn file(&self) -> &F {
+        &self.file
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -49,6 +55,21 @@ impl<F: Read + Seek> Clamped<F> {
                 Some(other) => return Ok((zeros + other as u64, false)),
             }
         }
+    }
+}
+
+impl<'i> Clamped<At<'i>> {
+    /// Of a file of which any place can be read.
+    pub(super) fn at_places(input: &'i dyn ReadAt, size: u64) -> Self {
+        Self { file: At { input, at: 0 }, at: 0, size }
+    }
+}
+
+impl ReadAt for Clamped<At<'_>> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let room = buffer.len().min(left);
+        self.file.input.read_at(&mut buffer[..room], offset)
     }
 }
 

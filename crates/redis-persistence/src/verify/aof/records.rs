@@ -13,7 +13,7 @@ mod stop;
 mod transactions;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 use std::ops::ControlFlow;
 
 use super::commands::{self, Tally};
@@ -21,7 +21,7 @@ use super::input::Clamped;
 use super::log::Log;
 use super::watch::Watch;
 use crate::aof::official::Walk;
-use crate::aof::{Command, Grammar, Kinds, Parser, Reader, Record, Run, StreamState};
+use crate::aof::{Ahead, Command, Grammar, Kinds, Record, Run, Sizes, StreamState};
 use crate::rdb::Family;
 use crate::verify::codes::Code;
 use crate::verify::facts::{Ending, Place as At, RecordFacts, Stop};
@@ -116,15 +116,36 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Walks to the end of the file or to where nothing leads on.
-    pub(super) fn walk<F: Read + Seek>(&mut self, input: &mut Clamped<F>) -> io::Result<Outcome> {
+    /// Walks to the end of the file or to where nothing leads on, on so many threads. `another` gives each of them an input of
+    /// its own, where that can be had.
+    pub(super) fn walk<F: Read + Seek + Send>(
+        &mut self,
+        input: &mut Clamped<F>,
+        another: fn(&Clamped<F>) -> Option<Clamped<F>>,
+        threads: usize,
+        sizes: Sizes,
+    ) -> io::Result<Outcome> {
         self.size = input.size();
+        let few = self.size - self.place.start.min(self.size) < sizes.alone();
+        let threads = if few { 1 } else { threads };
+        let ahead = Ahead::new(input, another, threads, sizes, self.place.limits);
+        std::thread::scope(|scope| {
+            let _closing = ahead.closing();
+            for _ in 1..threads {
+                scope.spawn(|| ahead.help());
+            }
+            self.walk_over(&ahead)
+        })
+    }
+
+    fn walk_over<F: Read + Seek>(&mut self, ahead: &Ahead<'_, Clamped<F>>) -> io::Result<Outcome> {
         let mut tool = self.place.tool_line.map(|line| Walk::new(self.place.start, line));
         let mut tool_goes_on = tool.is_some();
-        let (mut at, mut ends_before, mut restarts) = (self.place.start, 0, 0);
+        let (mut at, mut ends_before, mut restarts, mut told) = (self.place.start, 0, 0, 0);
         let mut grammar = Grammar::Strict;
+        let limits = self.place.limits;
         loop {
-            let mut reader = open(&mut *input, grammar, at, self.place.limits)?;
+            let mut reader = ahead.reader(grammar, at, limits)?;
             let error = loop {
                 let here = reader.parser().offset();
                 self.ends = ends_before + reader.parser().line_ends();
@@ -133,7 +154,7 @@ impl<'a> Records<'a> {
                 }
                 if grammar == Grammar::Strict
                     && self.may_run()
-                    && let Some(run) = reader.take_run(&mut self.kinds)
+                    && let Some(run) = reader.take_run(&self.kinds)
                 {
                     self.run(&run, here);
                     continue;
@@ -144,6 +165,10 @@ impl<'a> Records<'a> {
                             tool_goes_on = tool.command(command, b"");
                         }
                         self.record(&record);
+                        if self.kinds.learnt() > told {
+                            told = self.kinds.learnt();
+                            ahead.guide(&self.kinds);
+                        }
                     }
                     Ok(None) => {
                         if let (true, Some(tool)) = (tool_goes_on, &mut tool) {
@@ -157,15 +182,15 @@ impl<'a> Records<'a> {
             };
             at = error.start();
             if grammar == Grammar::Loader {
-                let loads_up_to = self.damage_of(reader, &error, ends_before)?;
-                return Ok(Outcome { loads_up_to, tool });
+                let damaged = ahead.with_input(|input| self.damage_of(reader.parser(), input, &error, ends_before));
+                return Ok(Outcome { loads_up_to: damaged?, tool });
             }
             drop(reader);
             if let (true, Some(tool)) = (std::mem::take(&mut tool_goes_on), &mut tool) {
-                let mut reader = open(&mut *input, Grammar::Tool, at, self.place.limits)?;
+                let mut reader = ahead.reader(Grammar::Tool, at, limits)?;
                 tool.run(&mut reader, b"", |_| ControlFlow::<()>::Continue(()))?;
             }
-            let mut reader = open(&mut *input, Grammar::Loader, at, self.place.limits)?;
+            let mut reader = ahead.reader(Grammar::Loader, at, limits)?;
             let end = match reader.next_record() {
                 Ok(Some(record)) => {
                     self.lenient(&record, &error);
@@ -175,8 +200,8 @@ impl<'a> Records<'a> {
                 Ok(None) => return Ok(Outcome { loads_up_to: self.end(at), tool }),
                 Err(ReadError::Io(error)) => return Err(error),
                 Err(ReadError::Parse(error)) => {
-                    let loads_up_to = self.damage_of(reader, &error, self.ends)?;
-                    return Ok(Outcome { loads_up_to, tool });
+                    let damaged = ahead.with_input(|input| self.damage_of(reader.parser(), input, &error, self.ends));
+                    return Ok(Outcome { loads_up_to: damaged?, tool });
                 }
             };
             ends_before = self.ends + reader.parser().line_ends();
@@ -279,7 +304,7 @@ impl<'a> Records<'a> {
 
     /// Takes commands of known kinds that were passed over, the first of them at `start`.
     fn run(&mut self, run: &Run, start: u64) {
-        for kind in self.kinds.counted() {
+        for kind in &run.counted {
             self.state.feed_again(kind.number, kind.count);
             self.tally.add_again(kind.number, kind.argc, kind.count);
         }
@@ -319,16 +344,6 @@ impl<'a> Records<'a> {
             *self.databases.entry(db).or_default() += count;
         }
     }
-}
-
-fn open<'f, F: Read + Seek>(
-    input: &'f mut Clamped<F>,
-    grammar: Grammar,
-    at: u64,
-    limits: &Limits,
-) -> io::Result<Reader<&'f mut Clamped<F>>> {
-    input.seek(SeekFrom::Start(at))?;
-    Ok(Reader::with_parser(input, Parser::at(grammar, at)).with_limits(limits).seeking())
 }
 
 /// A command's name in a report.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::limits::Limits;
+use crate::read_at::ReadAt;
 use crate::verify::codes::Code;
-use crate::verify::input::ReadAt;
 use crate::verify::options::Duplicates;
 use crate::verify::report::{Report, Verdict};
 use crate::verify::source::Seekable;

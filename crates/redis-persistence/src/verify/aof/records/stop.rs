@@ -1,9 +1,9 @@
 //! Where the walk ends before the file does.
 
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 
-use super::{Records, open, shown};
-use crate::aof::{Grammar, Reader, Record};
+use super::{Records, shown};
+use crate::aof::{Grammar, Parser, Reader, Record};
 use crate::verify::aof::input::Clamped;
 use crate::verify::aof::{commands, damage};
 use crate::verify::codes::Code;
@@ -12,15 +12,15 @@ use crate::verify::finding::Finding;
 use crate::{Error, ErrorKind, Reading};
 
 impl Records<'_> {
-    /// Names the damage at which a reader stopped, before which there were so many line ends. Answers up to where servers
+    /// Names the damage at which a parser stopped, before which there were so many line ends. Answers up to where servers
     /// load the file.
     pub(super) fn damage_of<F: Read + Seek>(
         &mut self,
-        reader: Reader<&mut Clamped<F>>,
+        parser: &Parser,
+        input: &mut Clamped<F>,
         error: &Error,
         ends: u64,
     ) -> io::Result<u64> {
-        let parser = reader.parser();
         let unfinished = parser.unfinished().map(|command| command.name().to_vec()).filter(|name| !name.is_empty());
         let argument = match error.kind() {
             ErrorKind::UnexpectedEof { missing } if error.reading() == Reading::Arg => {
@@ -29,7 +29,6 @@ impl Records<'_> {
             _ => None,
         };
         let line = 1 + ends + parser.line_ends();
-        let input = reader.into_inner();
         let damage = damage::name(input, error, argument)?;
         self.load.ending = damage::ending(input, error, argument)?;
         (self.load.at, self.load.code) = (error.start(), Some(damage.code));
@@ -79,7 +78,9 @@ impl Records<'_> {
     /// Where the records lose their step, the command before may have swallowed the head of one.
     fn cause<F: Read + Seek>(&mut self, input: &mut Clamped<F>) -> io::Result<()> {
         let Some((at, number, ends)) = self.previous else { return Ok(()) };
-        let mut reader = open(input, Grammar::Loader, at, self.place.limits)?;
+        input.seek(SeekFrom::Start(at))?;
+        let parser = Parser::at(Grammar::Loader, at).with_limits(self.place.limits);
+        let mut reader = Reader::with_parser(input, parser).seeking();
         if let Ok(Some(Record::Command(command))) = reader.next_record()
             && let Some(message) = commands::broken_head(&command)
         {
