@@ -74,6 +74,7 @@ mod read_at;
 pub mod reader;
 pub mod repair;
 mod resp;
+mod shared;
 pub mod target;
 pub mod verify;
 

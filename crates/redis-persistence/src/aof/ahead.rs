@@ -17,13 +17,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Limits;
 use crate::aof::parser::MOST_LEFT;
 use crate::aof::window::Window;
 use crate::aof::{Grammar, Kinds, Parser, Reader, Run, Step};
 use crate::feed::read_block;
+use crate::shared::{Closing, Shared};
 
 /// What a reader may have left of the block before.
 const ROOM: usize = MOST_LEFT;
@@ -60,8 +61,7 @@ impl Sizes {
 pub(crate) struct Ahead<'i, R> {
     input: Mutex<Input<'i, R>>,
     another: fn(&R) -> Option<R>,
-    state: Mutex<State>,
-    changed: Condvar,
+    state: Shared<State>,
     sizes: Sizes,
     /// So many blocks are read ahead at most.
     most: usize,
@@ -77,7 +77,7 @@ struct Input<'i, R> {
     ended: bool,
 }
 
-struct State {
+pub(crate) struct State {
     /// Blocks that the reader has not come to, in order.
     blocks: VecDeque<Block>,
     /// Blocks that are being read or looked into.
@@ -96,7 +96,6 @@ struct State {
     /// How many blocks were begun.
     begun: u64,
     free: Vec<Box<[u8]>>,
-    closed: bool,
 }
 
 struct Block {
@@ -135,13 +134,11 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
             misses: 0,
             begun: 0,
             free: Vec::new(),
-            closed: false,
         };
         Self {
             input: Mutex::new(Input { input, number: 0, at: 0, ended: false }),
             another,
-            state: Mutex::new(state),
-            changed: Condvar::new(),
+            state: Shared::new(state),
             sizes,
             most: if threads < 2 { 0 } else { 2 * threads },
             looked_at: Parser::new(Grammar::Strict).with_limits(limits).looked_at(),
@@ -151,7 +148,7 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
     /// A reader that stands where a record begins. There is one at a time.
     pub(crate) fn reader(&self, grammar: Grammar, at: u64, limits: &Limits) -> io::Result<Reader<&Self>> {
         self.with_input(|input| input.seek(SeekFrom::Start(at)))?;
-        self.lock().at = at;
+        self.state.lock().at = at;
         let parser = Parser::at(grammar, at).with_limits(limits);
         let mut window = Window::new(ROOM + self.sizes.block);
         window.sought();
@@ -161,15 +158,15 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
 
     /// Tells which kinds of commands to look for.
     pub(crate) fn guide(&self, kinds: &Kinds) {
-        self.lock().kinds = Arc::new(kinds.clone());
+        self.state.lock().kinds = Arc::new(kinds.clone());
     }
 
     /// Uses the input for something else, while nothing is read ahead. A reader cannot go on after that.
     pub(crate) fn with_input<T>(&self, with: impl FnOnce(&mut R) -> T) -> T {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.wanted = 0;
-        while state.under_way > 0 && !state.closed {
-            state = self.wait(state);
+        while state.under_way > 0 && !state.is_closed() {
+            state = state.wait();
         }
         let blocks = std::mem::take(&mut state.blocks);
         state.free.extend(blocks.into_iter().map(|block| block.buffer));
@@ -181,28 +178,28 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
 
     /// Reads ahead until the reader is done.
     pub(crate) fn help(&self) {
-        let _closing = self.closing();
-        let mut state = self.lock();
-        while !state.closed {
+        let _closing = self.state.closing();
+        let mut state = self.state.lock();
+        while !state.is_closed() {
             state = match self.task(&mut state) {
                 Some(task) => {
                     drop(state);
                     self.perform(task);
-                    self.lock()
+                    self.state.lock()
                 }
-                None => self.wait(state),
+                None => state.wait(),
             };
         }
     }
 
     /// Ends the help of all others when it is dropped, for whatever reason.
-    pub(crate) fn closing(&self) -> Closing<'_, 'i, R> {
-        Closing(self)
+    pub(crate) fn closing(&self) -> Closing<'_, State> {
+        self.state.closing()
     }
 
     /// Gets the reader more bytes. Answers whether there are none.
     fn refill(&self, window: &mut Window) -> io::Result<bool> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if state.blocks.front().is_some_and(|block| block.number == state.next)
                 && let Some(block) = state.blocks.pop_front()
@@ -213,7 +210,7 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
                 let (buffer, of_use) = window.go_on(block.buffer, ROOM, block.len, block.runs)?;
                 state.misses = if of_use { 0 } else { state.misses.saturating_add(1) };
                 state.free.push(buffer);
-                self.changed.notify_all();
+                state.tell();
                 return Ok(false);
             }
             if state.under_way == 0 {
@@ -228,42 +225,42 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
                     return self.read_alone(window);
                 }
             }
-            if state.closed {
+            if state.is_closed() {
                 return Err(io::Error::other("a thread of the verifier has ended"));
             }
             state = match self.task(&mut state) {
                 Some(task) => {
                     drop(state);
                     self.perform(task);
-                    self.lock()
+                    self.state.lock()
                 }
-                None => self.wait(state),
+                None => state.wait(),
             };
         }
     }
 
     fn read_alone(&self, window: &mut Window) -> io::Result<bool> {
         let read = window.read_behind(&mut self.lock_input().input)?;
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.at += read as u64;
         state.alone += read as u64;
         if state.alone >= self.sizes.alone() && self.most > 0 {
             state.wanted = self.most;
             self.lock_input().at = state.at;
-            self.changed.notify_all();
+            state.tell();
         }
         Ok(read == 0)
     }
 
     /// Moves on in the file, but not beyond its end: how much of a cut payload is there must still come out right.
     fn pass_over(&self, bytes: u64) -> io::Result<u64> {
-        let here = self.lock().at;
+        let here = self.state.lock().at;
         let passed = self.with_input(|input| {
             let end = input.seek(SeekFrom::End(0))?;
             let passed = bytes.min(end.saturating_sub(here));
             input.seek(SeekFrom::Start(here + passed)).map(|_| passed)
         })?;
-        self.lock().at += passed;
+        self.state.lock().at += passed;
         Ok(passed)
     }
 
@@ -283,7 +280,7 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
         let (number, read) = self.read(&mut buffer[ROOM..]);
         let len = *read.as_ref().unwrap_or(&0);
         let runs = kinds.map_or_else(VecDeque::new, |kinds| runs(&kinds, &buffer[..ROOM + len], self.looked_at));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.under_way -= 1;
         state.ended |= len < self.sizes.block;
         match read {
@@ -295,8 +292,7 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
             // What was read behind it is not come to.
             Err(error) => state.error = state.error.take().or(Some(error)),
         }
-        drop(state);
-        self.changed.notify_all();
+        state.tell();
     }
 
     /// Fills the next block, as far as there is something. Answers its number and how much that was.
@@ -320,16 +316,8 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
         (number, read)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn lock_input(&self) -> MutexGuard<'_, Input<'i, R>> {
         self.input.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'g>(&self, state: MutexGuard<'g, State>) -> MutexGuard<'g, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -350,15 +338,5 @@ fn runs(kinds: &Kinds, block: &[u8], looked_at: (usize, usize)) -> VecDeque<(usi
             Ok(Step::Record { consumed }) => at += consumed,
             _ => return runs,
         }
-    }
-}
-
-/// See [`Ahead::closing`].
-pub(crate) struct Closing<'a, 'i, R: Read + Seek>(&'a Ahead<'i, R>);
-
-impl<R: Read + Seek> Drop for Closing<'_, '_, R> {
-    fn drop(&mut self) {
-        self.0.lock().closed = true;
-        self.0.changed.notify_all();
     }
 }

@@ -15,10 +15,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::crc64::Crc64;
 use crate::rdb::Layouts;
+use crate::shared::{Closing, Held, Shared};
 use crate::verify::duplicates::Table;
 use crate::verify::input::{Input, Reading};
 use crate::verify::options::Options;
@@ -69,14 +70,13 @@ enum Task<'i> {
 
 /// What the threads share.
 pub(super) struct Pool<'i> {
-    state: Mutex<State<'i>>,
-    changed: Condvar,
+    state: Shared<State<'i>>,
     /// The names of all keys.
     table: Mutex<Table>,
     options: &'i Options,
 }
 
-struct State<'i> {
+pub(super) struct State<'i> {
     input: Input<'i>,
     /// Read and not walked over, in order.
     blocks: VecDeque<Block>,
@@ -100,7 +100,6 @@ struct State<'i> {
     buffers: Vec<Arc<Vec<u8>>>,
     jobs: VecDeque<Job>,
     results: Vec<(u64, Batch)>,
-    closed: bool,
 }
 
 /// A thread's own means of checking.
@@ -138,44 +137,30 @@ impl<'i> Pool<'i> {
             buffers: all,
             jobs: VecDeque::new(),
             results: Vec::new(),
-            closed: false,
         };
-        Self {
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-            table: Mutex::new(RdbVerifier::table(options)),
-            options,
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<'i>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'g>(&self, state: MutexGuard<'g, State<'i>>) -> MutexGuard<'g, State<'i>> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+        Self { state: Shared::new(state), table: Mutex::new(RdbVerifier::table(options)), options }
     }
 
     /// Does tasks until the pool is closed.
     pub(super) fn help(&self) {
-        let _closing = self.closing();
+        let _closing = self.state.closing();
         let mut hand = Hand::default();
-        let mut state = self.lock();
-        while !state.closed {
+        let mut state = self.state.lock();
+        while !state.is_closed() {
             match state.next_task() {
                 Some(task) => {
                     drop(state);
                     self.perform(task, &mut hand);
-                    state = self.lock();
+                    state = self.state.lock();
                 }
-                None => state = self.wait(state),
+                None => state = state.wait(),
             }
         }
     }
 
     /// Ends the help of all others when it is dropped, for whatever reason.
-    pub(super) fn closing(&self) -> Closing<'_, 'i> {
-        Closing(self)
+    pub(super) fn closing(&self) -> Closing<'_, State<'i>> {
+        self.state.closing()
     }
 
     fn perform(&self, task: Task<'i>, hand: &mut Hand) {
@@ -187,17 +172,19 @@ impl<'i> Pool<'i> {
                 let mut crc = Crc64::new();
                 crc.update(&data[..len]);
                 let guess = guide.and_then(|guide| self.guess(&data[..len], start, guide, names, hand));
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 state.under_way -= 1;
                 let place = state.blocks.partition_point(|block| block.start < start);
                 state.blocks.insert(place, Block { data, len, start, before: Crc64::new(), crc, guess });
+                state.tell();
             }
             Task::Check(job) => {
                 let (number, batch) = (job.number, self.check(job, hand));
-                self.lock().results.push((number, batch));
+                let mut state = self.state.lock();
+                state.results.push((number, batch));
+                state.tell();
             }
         }
-        self.changed.notify_all();
     }
 
     /// Takes note of what came of reading at `start`, and answers what was read and a table for names in it.
@@ -209,7 +196,7 @@ impl<'i> Pool<'i> {
         from: Reading<'i>,
     ) -> (Arc<Vec<u8>>, Option<Table>) {
         let data = Arc::new(buffer);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match result {
             Ok(len) if len < data.len() => {
                 let end = start + len as u64;
@@ -222,9 +209,8 @@ impl<'i> Pool<'i> {
         state.buffers.push(Arc::clone(&data));
         state.input.give_back(from);
         let names = state.tables.pop();
-        drop(state);
         // Whoever waits can read the next block meanwhile.
-        self.changed.notify_all();
+        state.tell();
         (data, names)
     }
 
@@ -242,7 +228,7 @@ impl<'i> Pool<'i> {
 
     /// Tells what the next records belong to, if they can be guessed, and whether that was done for the last block.
     pub(super) fn guide(&self, guide: Option<Guide>, guessed: bool) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.guide = guide;
         state.misses = if guessed { 0 } else { state.misses + 1 };
     }
@@ -250,7 +236,7 @@ impl<'i> Pool<'i> {
     /// Moves the names of keys that were guessed to those of all.
     pub(super) fn take_names(&self, mut names: Table) {
         names.move_into(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner));
-        self.lock().tables.push(names);
+        self.state.lock().tables.push(names);
     }
 
     fn check(&self, job: Job, hand: &mut Hand) -> Batch {
@@ -268,7 +254,7 @@ impl<'i> Pool<'i> {
 
     /// The next block, or nothing at the end of the input.
     pub(super) fn next_block(&self, hand: &mut Hand) -> io::Result<Option<Block>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if state.end.is_some_and(|end| state.walked >= end) {
                 return Ok(None);
@@ -292,40 +278,38 @@ impl<'i> Pool<'i> {
 
     /// Adds a job. Where there are too many, does one.
     pub(super) fn add(&self, job: Job, most: usize, hand: &mut Hand) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.jobs.push_back(job);
         let task = if state.jobs.len() > most { state.jobs.pop_front().map(Task::Check) } else { None };
-        drop(state);
         match task {
-            Some(task) => self.perform(task, hand),
-            None => self.changed.notify_all(),
+            Some(task) => {
+                drop(state);
+                self.perform(task, hand);
+            }
+            None => state.tell(),
         }
     }
 
     /// The results that there are; with `wait` at least one.
     pub(super) fn results(&self, wait: bool, hand: &mut Hand) -> io::Result<Vec<(u64, Batch)>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         while wait && state.results.is_empty() {
             state = self.task_or_wait(state, hand)?;
         }
         Ok(std::mem::take(&mut state.results))
     }
 
-    fn task_or_wait<'g>(
-        &'g self,
-        mut state: MutexGuard<'g, State<'i>>,
-        hand: &mut Hand,
-    ) -> io::Result<MutexGuard<'g, State<'i>>> {
-        if state.closed {
+    fn task_or_wait<'g>(&'g self, mut state: Held<'g, State<'i>>, hand: &mut Hand) -> io::Result<Held<'g, State<'i>>> {
+        if state.is_closed() {
             return Err(io::Error::other("a thread of the verifier has ended"));
         }
         Ok(match state.next_task() {
             Some(task) => {
                 drop(state);
                 self.perform(task, hand);
-                self.lock()
+                self.state.lock()
             }
-            None => self.wait(state),
+            None => state.wait(),
         })
     }
 
@@ -358,15 +342,5 @@ impl<'i> State<'i> {
         let often = self.misses < MISSES || (start / buffer.len() as u64).is_multiple_of(SELDOM);
         let guide = self.guide.clone().filter(|_| often);
         Some(Task::Read { from, buffer, start, guide })
-    }
-}
-
-/// See [`Pool::closing`].
-pub(super) struct Closing<'p, 'i>(&'p Pool<'i>);
-
-impl Drop for Closing<'_, '_> {
-    fn drop(&mut self) {
-        self.0.lock().closed = true;
-        self.0.changed.notify_all();
     }
 }
