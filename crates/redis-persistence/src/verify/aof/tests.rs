@@ -87,7 +87,7 @@ fn arbitrary(rng: &mut Rng, commands: usize) -> Vec<u8> {
             3 => drop(w.record(&["set", &key, "a\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"])),
             4 => drop(w.record(&["SET".into(), key, "long".repeat(rng.size(100..=2000))])),
             5 => drop(w.record(&["NOSUCHCOMMAND", &key])),
-            6 => drop(w.raw(b"*2\n$3\nDEL\n$1\nk\n")),
+            6 => drop(w.raw(b"*2\n$3\nDEL\r\n$1\nk..")),
             7 => drop(w.record(&["SADD".into(), key, "member".repeat(rng.size(1..=40))])),
             8 => drop(w.record(&["WATCH", &key]).record(&["UNWATCH"])),
             9..=30 => drop(w.record(&["SET", &key, "value of a key"])),
