@@ -282,6 +282,25 @@ fn files_that_left_the_manifest_are_still_set_aside() {
     assert!(!root.path().join("appendonlydir/a.3.incr.aof").exists());
 }
 
+/// A manifest that cannot be read is made anew: what it lists then is no orphan, whatever the old one listed.
+#[test]
+fn files_of_a_manifest_made_anew_stay_in_the_set() {
+    let root = TempDir::new().unwrap();
+    let folder = stamped(root.path());
+    fs::write(
+        folder.join("a.manifest"),
+        "file a.1.base.aof seq 1 type b\nfile a.1.incr.aof seq 1 type i\nfile a.2.\0\n",
+    )
+    .unwrap();
+    let plan = plan_of(root.path(), &FixOptions { timestamp: Some(420), ..FixOptions::default() });
+    assert!(plan.sufficient(), "{:#?}", plan.describe());
+    let steps: Vec<_> = plan.steps.iter().map(|step| matches!(step, Step::SetAside(_))).collect();
+    assert_eq!(steps, [false, false], "the manifest and a cut: {:#?}", plan.describe());
+    let _alone = alone();
+    run(&plan);
+    assert!(folder.join("a.2.incr.aof").exists() && folder.join("a.3.incr.aof").exists());
+}
+
 /// A part by itself does not show what follows it.
 #[test]
 fn a_part_of_a_set_is_not_cut_by_itself() {

@@ -12,6 +12,7 @@ use redis_persistence::reader::Reader;
 use redis_persistence::repair::aof::salvage::{SalvageOptions, SalvagedFile, salvage, write};
 use redis_persistence::repair::rdb::salvage::{Loss, Options, Plan, plan};
 use redis_persistence::verify::{self, Code, Verdict};
+use testkit::manifest::Manifest;
 use testkit::rdb::{KeyMeta, ModuleOp, RdbWriter, StrForm, Value, key_meta_spec};
 use testkit::resp::AofWriter;
 
@@ -139,6 +140,31 @@ fn a_key_that_does_not_follow_its_metadata_is_lost() {
     }
 }
 
+/// The head of a key says which type it has, and what is left of its value is no use to servers that have no such type.
+#[test]
+fn a_part_of_what_only_the_other_family_has_is_lost() {
+    for (valkey, lost) in [(false, false), (true, true)] {
+        let mut w = if valkey { RdbWriter::valkey(80) } else { RdbWriter::redis(12) };
+        w.select_db(0);
+        for n in 0..KEYS {
+            w.string_key(format!("before:{n}").as_bytes(), b"value");
+        }
+        w.key(24, b"before:all").i64_le(1_900_000_000_000).len(5 * KEYS);
+        for n in 0..4 * KEYS {
+            w.len(1).str(format!("field:{n}").as_bytes()).str(b"value");
+        }
+        w.raw(&[0xC4; 9]);
+        let file = with_keys(&mut w);
+        let options = Options { partial: true, ..Options::default() };
+        let plan = plan(&mut Cursor::new(&file), &options).unwrap();
+        let mut out = Vec::new();
+        plan.write(&mut Cursor::new(&file), &mut out).unwrap();
+        let report = verify::slice(&out, &verify::Options::default());
+        assert_eq!(report.verdict, Verdict::Sound, "{:?}", report.findings);
+        assert_eq!(plan.loss.partial_total, u64::from(!lost), "{:?}", plan.loss);
+    }
+}
+
 /// Names that look like those of no other key are doubted where something is damaged, and nowhere else.
 #[test]
 fn nothing_is_doubted_in_a_file_whose_checksum_fits() {
@@ -224,4 +250,43 @@ fn an_exec_without_a_multi_behind_a_damaged_command() {
     let file = salvaged_aof(&file);
     let skipped: Vec<_> = file.account.skipped.iter().map(|skip| skip.kind.as_str()).collect();
     assert!(skipped.contains(&"damage") && skipped.len() <= 3, "{file:?}");
+}
+
+/// Servers abort on a key that they have already, unless a command between the images may have deleted it.
+#[test]
+fn images_with_a_key_in_common_are_no_set() {
+    let image = |name: &[u8], damaged: bool| {
+        let mut w = RdbWriter::redis(11);
+        w.select_db(0).resize_db(KEYS + 1, 0).string_key(name, b"v");
+        for n in 0..KEYS {
+            w.string_key(format!("{}:{n}", name.escape_ascii()).as_bytes(), b"value");
+        }
+        let mut file = w.finish();
+        if damaged {
+            let end = file.len() - 40;
+            file[end..end + 20].fill(0xEE);
+        }
+        file
+    };
+    let plan_of = |base: Vec<u8>, incr: Vec<u8>| {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a.1.base.rdb"), base).unwrap();
+        fs::write(root.path().join("a.1.incr.aof"), incr).unwrap();
+        let manifest = Manifest::new().base("a.1.base.rdb", 1).incr("a.1.incr.aof", 1).take();
+        fs::write(root.path().join("a.manifest"), manifest).unwrap();
+        let path = root.path().join("a.manifest");
+        let plan = salvage(&find_on_disk(&path).unwrap(), SalvageOptions::default()).unwrap();
+        if plan.reasons.is_empty() {
+            let report = write(&plan, &root.path().join("out"), false, &mut |_| ()).unwrap().report;
+            assert_eq!(report.verdict, Verdict::Sound, "{:?}\n{plan:?}", report.findings);
+        }
+        plan.reasons.len()
+    };
+    for damaged in [false, true] {
+        assert_eq!(plan_of(image(b"k", damaged), image(b"k", false)), 1, "{damaged}");
+        assert_eq!(plan_of(image(b"k", false), image(b"k", damaged)), 1, "{damaged}");
+        assert_eq!(plan_of(image(b"k", damaged), image(b"other", damaged)), 0, "{damaged}");
+        let with_command = [image(b"k", damaged), AofWriter::new().record(&["DEL", "k"]).take()].concat();
+        assert_eq!(plan_of(with_command, image(b"k", damaged)), 0, "{damaged}");
+    }
 }

@@ -128,7 +128,7 @@ impl<'s> Planner<'s> {
             asides.push(aside(&file.walk)?);
         }
         if self.options.timestamp.is_some() {
-            self.orphans(&mut asides)?;
+            self.orphans(&loaded, &mut asides)?;
         }
         if kept < loaded.len() {
             self.leave_out(&loaded[kept..]);
@@ -312,12 +312,14 @@ impl<'s> Planner<'s> {
     }
 
     /// Incremental files beyond the last that is listed: a run that was killed took them out of the manifest, and the next
-    /// rewrite would use their names.
-    fn orphans(&mut self, asides: &mut Vec<Step>) -> io::Result<()> {
+    /// rewrite would use their names. A manifest made anew may list what the one that is there does not.
+    fn orphans(&mut self, loaded: &[Loaded<'_>], asides: &mut Vec<Step>) -> io::Result<()> {
         let seq = |part: &Part| if let Name::Incr(_, seq) = classify(&part.name) { Some(seq) } else { None };
-        let listed = self.set.parts.iter().filter(|part| part.role == Role::Incr);
-        let last = listed.filter_map(seq).max();
-        let orphans = self.set.parts.iter().filter(|part| part.role == Role::Orphan && part.size().is_some());
+        let loaded: HashSet<&Path> = loaded.iter().map(|file| &*file.part.path).collect();
+        let is_listed = |part: &&Part| part.role == Role::Incr || loaded.contains(&*part.path);
+        let last = self.set.parts.iter().filter(is_listed).filter_map(seq).max();
+        let is_orphan = |part: &&Part| part.role == Role::Orphan && part.size().is_some() && !is_listed(part);
+        let orphans = self.set.parts.iter().filter(is_orphan);
         for part in orphans.filter(|part| last.is_some() && seq(part) > last) {
             asides.push(aside(&walk(&part.path, None)?)?);
         }

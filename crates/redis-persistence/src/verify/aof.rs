@@ -32,6 +32,7 @@ use crate::aof::{Grammar, Parser, Reader, Sizes};
 pub(crate) use input::Clamped;
 use log::Log;
 use records::{Place, Records};
+pub(crate) use repeat::ImageKeys;
 
 /// Verifies what lies under a path: an append-only file, a manifest, an `appendonlydir`, or a server's directory.
 ///

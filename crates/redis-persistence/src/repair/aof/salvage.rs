@@ -295,7 +295,9 @@ pub fn salvage(set: &AofSet, options: SalvageOptions) -> io::Result<Salvage> {
             salvage.notes.push(format!("{name} is listed twice; it is taken once"));
             continue;
         }
-        salvage.file(part, options)?;
+        // In a manifest made anew a file may have another part than in the one that is there.
+        let incr = entry.as_ref().map_or(part.role == Role::Incr, |entry| entry.kind == EntryKind::Incr);
+        salvage.file(part, incr, options)?;
         written.extend(entry);
     }
     if salvage.files.is_empty() && salvage.reasons.is_empty() {
@@ -346,7 +348,7 @@ fn listed<'s>(set: &'s AofSet, content: Option<&[u8]>) -> (Vec<&'s Part>, Vec<Op
 }
 
 impl Salvage {
-    fn file(&mut self, part: &Part, options: SalvageOptions) -> io::Result<()> {
+    fn file(&mut self, part: &Part, incr: bool, options: SalvageOptions) -> io::Result<()> {
         let walk = walk::walk(&part.path, None)?;
         let name = part.name.escape_ascii().to_string();
         let (mut image, mut image_end) = (Image::Kept, walk.image_end);
@@ -362,8 +364,12 @@ impl Salvage {
                 Err(why) => self.reasons.push(format!("the RDB image in {name} is damaged ({what}), and {why}")),
             }
         }
-        if part.role == Role::Incr && image_end > 0 {
-            self.notes.push(format!("{name} holds an RDB image: servers abort if one of its keys exists already"));
+        if incr && image_end > 0 {
+            if self.repeats(&walk.seen, image_end, &image)? {
+                self.reasons.push(format!("{name} holds an RDB image with a key of an image before it: servers abort"));
+            } else {
+                self.notes.push(format!("{name} holds an RDB image: servers abort if one of its keys exists already"));
+            }
         }
         if self.files.iter().all(|file| file.image_end == 0) {
             self.family = image.family(&walk, image_end)?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Seek, SeekFrom};
 
-use super::{Clamped, Run, repeat};
+use super::{Clamped, ImageKeys, Run};
 use crate::aof::dir::{Role, Tree};
 use crate::aof::official::Opened;
 use crate::verify::codes::{Code, Severity};
@@ -73,7 +73,7 @@ impl<T: Tree> Run<'_, T> {
             return Ok(());
         }
         let limits = &self.options.limits;
-        let mut keys = repeat::Keys::default();
+        let mut keys = ImageKeys::default();
         for earlier in &self.images {
             if let Opened::File { file, .. } = self.tree.open(&self.set.parts[*earlier].path)? {
                 keys.add(file, limits)?;

@@ -13,13 +13,13 @@ const ENTRY: usize = 32;
 
 /// The keys of the images so far, by hash.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(crate) struct ImageKeys {
     hashes: HashSet<u64>,
 }
 
-impl Keys {
+impl ImageKeys {
     /// Adds the keys of an image, as many as the limit for duplicate detection allows.
-    pub(super) fn add(&mut self, input: impl Read, limits: &Limits) -> io::Result<()> {
+    pub(crate) fn add(&mut self, input: impl Read, limits: &Limits) -> io::Result<()> {
         let room = limits.duplicate_bytes / ENTRY;
         each_key(input, limits, |hash, _| {
             self.hashes.insert(hash);
@@ -28,7 +28,7 @@ impl Keys {
     }
 
     /// The first key of another image that is among them: its place and name.
-    pub(super) fn first_in(&self, input: impl Read, limits: &Limits) -> io::Result<Option<(u64, Vec<u8>)>> {
+    pub(crate) fn first_in(&self, input: impl Read, limits: &Limits) -> io::Result<Option<(u64, Vec<u8>)>> {
         let mut found = None;
         each_key(input, limits, |hash, key| {
             if self.hashes.contains(&hash) {

@@ -8,18 +8,21 @@
 //! The commands behind it build on it: where a key is lost they begin with none.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::thread;
 
 use super::Salvage;
 use super::describe::SHOWN;
 use super::resync::{LONG_RUN, Resync};
 use super::source::Source;
+use crate::Limits;
 use crate::aof::dir::Part;
 use crate::rdb::Family;
+use crate::repair::Seen;
 use crate::repair::plan::number;
 use crate::repair::rdb::{salvage, syndrome};
 use crate::repair::walk::Walk;
-use crate::verify::{self, Clamped, Options, Verdict};
+use crate::verify::{self, Clamped, ImageKeys, Options, Verdict};
 
 /// What becomes of the RDB image at the start of a file.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -91,6 +94,25 @@ impl Image {
             Self::Kept => Ok(()),
             Self::Mended(candidate) => io::copy(&mut candidate.over(input)?, out).map(drop),
             Self::Salvaged(plan) => plan.write(&mut input, out).map(drop),
+        }
+    }
+
+    /// Hands out the image as it will be written; `file` is the one that it is in.
+    fn read<T>(&self, file: File, end: u64, on: impl FnOnce(&mut dyn Read) -> io::Result<T>) -> io::Result<T> {
+        let mut input = Clamped::new(file, end);
+        match self {
+            Self::Kept => on(&mut input.take(end)),
+            Self::Mended(candidate) => on(&mut candidate.over(input)?),
+            Self::Salvaged(plan) => {
+                let (mut from, to) = io::pipe()?;
+                thread::scope(|scope| {
+                    // If it fails nothing more is read; and it fails where nothing more is asked for.
+                    scope.spawn(move || _ = plan.write(&mut input, to));
+                    let read = on(&mut from);
+                    drop(from);
+                    read
+                })
+            }
         }
     }
 
@@ -172,6 +194,21 @@ fn end(walk: &Walk) -> io::Result<u64> {
 }
 
 impl Salvage {
+    /// Whether servers abort at the image of the next file, whose keys would stand in an earlier one as well. Commands in between
+    /// may have deleted them.
+    pub(super) fn repeats(&self, seen: &Seen, end: u64, image: &Image) -> io::Result<bool> {
+        let images: Vec<_> = self.files.iter().filter(|file| file.image_end > 0).collect();
+        if images.is_empty() || self.files.iter().any(|file| file.account.kept_commands > 0) {
+            return Ok(false);
+        }
+        let limits = Limits::default();
+        let mut keys = ImageKeys::default();
+        for file in images {
+            file.image.read(File::open(&file.seen.path)?, file.image_end, |image| keys.add(image, &limits))?;
+        }
+        Ok(image.read(File::open(&seen.path)?, end, |image| keys.first_in(image, &limits))?.is_some())
+    }
+
     /// Says what a damaged image means for the commands behind it.
     pub(super) fn note_image(&mut self, name: &str, image: &Image) {
         let Image::Salvaged(plan) = image else { return };

@@ -147,7 +147,9 @@ impl<'a> Decoder<'a> {
         let mut draft = Draft::new();
         let size = self.input.size();
         while let Some(event) = next(&mut self.parser, &mut self.input, LONGEST_TEXT)? {
-            if !draft.take(&event, &self.names, Start::Tried, size) || draft.what.is_some() {
+            let fits =
+                draft.take(&event, &self.names, Start::Tried, size) && draft.fits(&event, &self.header, self.version);
+            if !fits || draft.what.is_some() {
                 break;
             }
             if matches!(event.payload, Payload::Record(_)) {
