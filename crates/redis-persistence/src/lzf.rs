@@ -25,6 +25,7 @@
 mod copy;
 mod error;
 mod glance;
+mod step;
 mod stream;
 mod tokens;
 mod wide;

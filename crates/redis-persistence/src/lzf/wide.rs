@@ -3,13 +3,17 @@
 //! Most runs are a few bytes long, where a call to copy them costs more than they do. A fixed width compiles to vector
 //! moves; what it writes past the end of a run is written again by the next one. So the output needs room behind it.
 
-use super::error::LzfError;
-use super::tokens::distance;
+use std::hint::select_unpredictable as select;
 
-/// What is read of a token at a time: its first byte, and the content of the longest literal run.
-const TOKEN: usize = 1 + SLACK;
+use super::error::LzfError;
+use super::step::{FILL, Step};
+
+/// What is read of a step at a time: a long match, and the longest literal run.
+const STEP: usize = 4 + SLACK;
 /// So much is written past the end of a run at most.
 const SLACK: usize = 32;
+/// What is copied of a match at once.
+const COPIED: usize = 16;
 
 /// Room for decoded bytes that is used again: it is longer than what it holds, and never cleared.
 #[derive(Debug, Default)]
@@ -59,41 +63,44 @@ fn room(input: &[u8], declared: usize) -> Option<usize> {
 
 /// Decodes `input` into `out`, which has [`SLACK`] bytes more than are declared, and answers whether it is sound.
 fn decode(input: &[u8], declared: usize, out: &mut [u8]) -> bool {
-    let Some((rest, to)) = tokens(input, 0, out, 0) else { return false };
-    // The last ones may be shorter than what is read of a token.
-    let mut last = [0; 2 * TOKEN];
+    let Some((rest, to)) = steps(input, 0, out, 0) else { return false };
+    // The last ones may be shorter than what is read of a step.
+    let mut last = [FILL; 2 * STEP];
     last[..rest.len()].copy_from_slice(rest);
-    let Some((behind, to)) = tokens(&last[..rest.len() + TOKEN], TOKEN, out, to) else { return false };
-    behind.len() == TOKEN && to == declared
+    let Some((behind, to)) = steps(&last[..rest.len() + STEP], STEP, out, to) else { return false };
+    behind.len() == STEP && to == declared
 }
 
-/// Decodes tokens, whose output begins at `to`, as long as more than `behind` bytes follow that a token may be read from.
+/// Decodes steps, whose output begins at `to`, as long as more than `behind` bytes follow that a step may be read from.
 /// Answers what is left, and where its output begins.
 #[inline]
-fn tokens<'a>(input: &'a [u8], behind: usize, out: &mut [u8], to: usize) -> Option<(&'a [u8], usize)> {
+fn steps<'a>(input: &'a [u8], behind: usize, out: &mut [u8], to: usize) -> Option<(&'a [u8], usize)> {
     let (mut rest, mut to) = (input, to);
     while rest.len() > behind
-        && let Some(token) = rest.first_chunk::<TOKEN>()
+        && let Some(bytes) = rest.first_chunk::<STEP>()
     {
-        match *token {
-            [ctrl @ ..0x20, ref run @ ..] => {
-                *out.get_mut(to..)?.first_chunk_mut()? = *run;
-                to += usize::from(ctrl) + 1;
-                rest = &rest[usize::from(ctrl) + 2..];
-            }
-            [ctrl @ ..0xE0, low, ..] => {
-                let (len, from) = (usize::from(ctrl >> 5) + 2, to.checked_sub(distance(ctrl, low))?);
-                repeat::<8>(out, from, to, len)?;
-                to += len;
-                rest = &rest[2..];
-            }
-            [ctrl, more, low, ..] => {
-                let (len, from) = (usize::from(more) + 9, to.checked_sub(distance(ctrl, low))?);
-                repeat::<16>(out, from, to, len)?;
-                to += len;
-                rest = &rest[3..];
-            }
+        let [ctrl, second, third, fourth, ref behind_long @ ..] = *bytes;
+        if ctrl < 0x20 {
+            let run: &[u8; SLACK] = bytes[1..].first_chunk()?;
+            *out.get_mut(to..)?.first_chunk_mut()? = *run;
+            to += usize::from(ctrl) + 1;
+            rest = &rest[usize::from(ctrl) + 2..];
+            continue;
         }
+        let step = Step::read([ctrl, second, third, fourth]);
+        let (len, distance) = (step.len as usize, step.distance as usize);
+        let from = to.checked_sub(distance)?;
+        if (len <= COPIED) & (len <= distance) {
+            let copied: [u8; COPIED] = *out.get(from..)?.first_chunk()?;
+            *out.get_mut(to..)?.first_chunk_mut()? = copied;
+        } else {
+            repeat::<COPIED>(out, from, to, len)?;
+        }
+        to += len;
+        let run: &[u8; SLACK] = select(ctrl < 0xE0, bytes[3..].first_chunk()?, behind_long);
+        *out.get_mut(to..)?.first_chunk_mut()? = *run;
+        to += step.run as usize;
+        rest = &rest[step.size as usize..];
     }
     Some((rest, to))
 }
