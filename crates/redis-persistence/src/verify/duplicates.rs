@@ -1,74 +1,37 @@
 //! Finding things that occur twice, in bounded memory.
 //!
-//! Keys and elements are compared by 64-bit hashes of their text. A [`Table`] holds hash and place of each, at first in
-//! one run, later partitioned by the top bits of the hash, so that each partition can be settled within the cache. When
-//! the budget is used up, the upper half of the hash range is dropped and no longer taken: what remains is still
-//! compared completely, and the table knows how much that is. What is dropped depends on the hashes alone, not on their
-//! order, so that it is the same for every number of threads.
+//! Keys and elements are compared by 64-bit hashes of their text. A [`Table`] holds hash and place of each: those that came
+//! last as they came, all others in runs that are sorted by the top byte of the hash, so that each such partition can be
+//! settled within the cache. When the budget is used up, the upper half of the hash range is dropped and no longer taken:
+//! what remains is still compared completely, and the table knows how much that is. What is dropped depends on the hashes
+//! alone, not on their order, so that it is the same for every number of threads.
 
-mod partition;
+mod filter;
+mod hash;
+mod run;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use partition::{ENTRY_BYTES, Entry, PARTITIONS, Partition, WIDE_BYTES, partition};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use filter::Filter;
+pub(crate) use hash::{Hasher, hash};
+use run::{ENTRY_BYTES, Entry, PARTITIONS, Run, WIDE_BYTES};
 
-/// The hash of a text; `seed` keeps the databases apart.
-///
-/// The hash function's own seed is not used: for short texts it is merely mixed into the bytes, so that keys of two
-/// databases which differ in the right bits collide, and real keys do.
-#[inline]
-pub(crate) fn hash(text: &[u8], seed: u64) -> u64 {
-    apart(xxh3_64(text), seed)
-}
-
-fn apart(hash: u64, seed: u64) -> u64 {
-    hash ^ seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
-/// The same hash of a text that comes in pieces.
-pub(crate) struct Hasher {
-    state: Xxh3,
-    seed: u64,
-}
-
-impl Hasher {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { state: Xxh3::new(), seed }
-    }
-
-    pub(crate) fn update(&mut self, piece: &[u8]) {
-        self.state.update(piece);
-    }
-
-    pub(crate) fn finish(&self) -> u64 {
-        apart(self.state.digest(), self.seed)
-    }
-}
-
-impl std::fmt::Debug for Hasher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Hasher")
-    }
-}
-
-/// Above so many entries the table is partitioned.
+/// So many entries make a run.
 const FLAT: usize = 1 << 14;
-/// Bits of the filter for each entry, and at most: they stay in the cache of a core.
-const FILTER_RATIO: usize = 32;
-const FILTER_MAX: usize = 1 << 20;
+/// Where a table is moved into another, so many are a run of their own.
+const LEAST: usize = 1 << 11;
 
 /// Hashes and places, within a budget.
 #[derive(Debug)]
 pub(crate) struct Table {
     flat: Vec<Entry>,
-    /// By the top eight bits.
-    partitions: Vec<Partition>,
+    runs: Vec<Run>,
     filter: Filter,
     len: usize,
     budget: usize,
     capacity: usize,
-    /// With more entries than this it is partitioned.
+    /// So many entries become a run.
     flat_most: usize,
     /// Hashes above it are not taken.
     limit: u64,
@@ -90,14 +53,24 @@ pub(crate) struct Settled {
 
 impl Table {
     pub(crate) fn new(budget: usize) -> Self {
+        Self::of_capacity(budget, budget / ENTRY_BYTES)
+    }
+
+    /// A table for places that need not lie near each other.
+    pub(crate) fn wide(budget: usize) -> Self {
+        Self::of_capacity(budget, budget / WIDE_BYTES)
+    }
+
+    fn of_capacity(budget: usize, capacity: usize) -> Self {
+        let capacity = capacity.max(1);
         Self {
             flat: Vec::new(),
-            partitions: Vec::new(),
+            runs: Vec::new(),
             filter: Filter::default(),
             len: 0,
             budget,
-            capacity: (budget / ENTRY_BYTES).max(1),
-            flat_most: FLAT,
+            capacity,
+            flat_most: FLAT.min(capacity.saturating_add(1)),
             limit: u64::MAX,
             floor: None,
             reached: u64::MAX,
@@ -105,17 +78,12 @@ impl Table {
         }
     }
 
-    /// A table for places that need not lie near each other.
-    pub(crate) fn wide(budget: usize) -> Self {
-        Self { capacity: (budget / WIDE_BYTES).max(1), ..Self::new(budget) }
-    }
-
     /// A table for the hashes that an earlier one, which ended at `floor`, did not take.
     pub(crate) fn after(budget: usize, floor: u64) -> Self {
         Self { floor: Some(floor), ..Self::new(budget) }
     }
 
-    /// A table whose content will be moved into another: it stays in one run.
+    /// A table whose content will be moved into another: it waits for [`pack`](Self::pack).
     pub(crate) fn to_be_moved(budget: usize) -> Self {
         Self { flat_most: usize::MAX, ..Self::new(budget) }
     }
@@ -133,11 +101,11 @@ impl Table {
     /// Empties the table. A large one gives its memory back.
     pub(crate) fn clear(&mut self) {
         self.flat.clear();
-        self.partitions = Vec::new();
+        self.runs = Vec::new();
         (self.len, self.limit, self.seen) = (0, u64::MAX, 0);
     }
 
-    /// Adds a thing that lies at `place`. Places grow from call to call.
+    /// Adds a thing that lies at `place`.
     #[inline]
     pub(crate) fn insert(&mut self, hash: u64, place: u64) {
         self.seen += 1;
@@ -145,28 +113,26 @@ impl Table {
             return;
         }
         self.len += 1;
-        if self.partitions.is_empty() && self.flat.len() < self.flat_most.min(self.capacity) {
-            self.flat.push((hash, place));
-        } else {
-            self.insert_partitioned(hash, place);
+        self.flat.push((hash, place));
+        if self.flat.len() >= self.flat_most {
+            self.close();
         }
     }
 
-    fn insert_partitioned(&mut self, hash: u64, place: u64) {
-        self.split();
-        self.partitions[partition(hash)].push((hash, place));
+    /// Makes a run of what came last.
+    #[cold]
+    fn close(&mut self) {
+        if !self.flat.is_empty() {
+            self.runs.push(Run::new(&self.flat));
+            self.flat.clear();
+        }
+        self.shed();
+    }
+
+    /// Keeps within the budget.
+    fn shed(&mut self) {
         while self.len > self.capacity && self.limit > self.floor.unwrap_or(0) {
             self.halve();
-        }
-    }
-
-    /// Goes over from one run to partitions.
-    fn split(&mut self) {
-        if self.partitions.is_empty() {
-            self.partitions = Partition::all();
-            for entry in std::mem::take(&mut self.flat) {
-                self.partitions[partition(entry.0)].push(entry);
-            }
         }
     }
 
@@ -174,42 +140,47 @@ impl Table {
     fn halve(&mut self) {
         let floor = self.floor.unwrap_or(0);
         self.limit = floor + (self.limit - floor) / 2;
-        let boundary = partition(self.limit);
-        for partition in &mut self.partitions[boundary + 1..] {
-            partition.clear();
-        }
-        self.partitions[boundary].retain_up_to(self.limit);
-        self.len = self.partitions.iter().map(Partition::len).sum();
+        let limit = self.limit;
+        self.flat.retain(|(hash, _)| *hash <= limit);
+        self.runs.iter_mut().for_each(|run| run.retain(|hash| hash <= limit));
+        self.runs.retain(|run| run.len() > 0);
+        self.len = self.flat.len() + self.runs.iter().map(Run::len).sum::<usize>();
     }
 
-    /// Moves everything into another table of the same budget.
+    /// Prepares to be moved into another table, so that little is left to do while nobody else can reach that one.
+    pub(crate) fn pack(&mut self) {
+        if self.flat.len() >= LEAST {
+            self.close();
+        }
+    }
+
+    /// Moves everything into another table of the same budget, which is not one that follows others.
     pub(crate) fn move_into(&mut self, other: &mut Self) {
         while other.limit > self.limit {
-            other.split();
             other.halve();
         }
-        let dropped = self.seen - self.len as u64;
-        for (hash, place) in self.flat.iter().copied().chain(self.partitions.iter().flat_map(Partition::entries)) {
-            other.insert(hash, place);
+        other.seen += self.seen - self.flat.len() as u64;
+        for mut run in std::mem::take(&mut self.runs) {
+            if other.limit < self.limit {
+                run.retain(|hash| hash <= other.limit);
+            }
+            other.len += run.len();
+            other.runs.push(run);
         }
-        other.seen += dropped;
+        self.flat.drain(..).for_each(|(hash, place)| other.insert(hash, place));
+        other.shed();
         self.clear();
     }
 
     /// Compares everything and calls `on` with the places of the first and a later thing of equal hash, in the order of
     /// the later one's place within each run of hashes. Then the table is empty.
     pub(crate) fn settle(&mut self, mut on: impl FnMut(u64, u64)) -> Settled {
-        let settled = Settled { seen: self.seen, compared: self.len as u64 };
-        self.reached = self.limit;
-        let filter = &mut self.filter;
-        filter.settle(
-            self.flat.len(),
-            || self.flat.iter().map(|(hash, _)| *hash),
-            || self.flat.iter().copied(),
-            &mut on,
-        );
-        for partition in std::mem::take(&mut self.partitions) {
-            filter.settle(partition.len(), || partition.hashes(), || partition.entries(), &mut on);
+        let settled = self.begin_to_settle();
+        if self.runs.is_empty() {
+            let flat = &self.flat;
+            self.filter.settle(flat.len(), || flat.iter().map(|(hash, _)| *hash), || flat.iter().copied(), &mut on);
+        } else {
+            (0..PARTITIONS).for_each(|partition| settle_partition(&self.runs, partition, &mut self.filter, &mut on));
         }
         self.clear();
         settled
@@ -217,20 +188,18 @@ impl Table {
 
     /// The same on so many threads, which take one partition after another. `on` is called in any order.
     pub(crate) fn settle_on(&mut self, threads: usize, on: impl FnMut(u64, u64) + Send) -> Settled {
-        if threads < 2 || self.partitions.is_empty() {
+        if threads < 2 || self.runs.is_empty() {
             return self.settle(on);
         }
-        let settled = Settled { seen: self.seen, compared: self.len as u64 };
-        self.reached = self.limit;
-        let partitions = Mutex::new(std::mem::take(&mut self.partitions).into_iter());
-        let on = Mutex::new(on);
+        let settled = self.begin_to_settle();
+        let (runs, next, on) = (&self.runs, AtomicUsize::new(0), Mutex::new(on));
         let work = || {
             let mut filter = Filter::default();
-            let next = || partitions.lock().unwrap_or_else(PoisonError::into_inner).next();
-            while let Some(partition) = next() {
-                let mut on = |first, later| on.lock().unwrap_or_else(PoisonError::into_inner)(first, later);
-                filter.settle(partition.len(), || partition.hashes(), || partition.entries(), &mut on);
-            }
+            let mut on = |first, later| on.lock().unwrap_or_else(PoisonError::into_inner)(first, later);
+            let take = || next.fetch_add(1, Ordering::Relaxed);
+            std::iter::repeat_with(take)
+                .take_while(|partition| *partition < PARTITIONS)
+                .for_each(|partition| settle_partition(runs, partition, &mut filter, &mut on));
         };
         std::thread::scope(|scope| {
             for _ in 1..threads.min(PARTITIONS) {
@@ -241,84 +210,24 @@ impl Table {
         self.clear();
         settled
     }
-}
 
-/// Finds what is equal in a run of entries, nearly all of which are alone.
-///
-/// Each sets a bit that its hash chooses. Only the few whose bit somebody else has set are sorted and compared.
-#[derive(Debug, Default)]
-struct Filter {
-    bits: Vec<u64>,
-    /// Hashes that found their bit set, then all entries whose bit is one of theirs.
-    twice: Vec<u64>,
-    run: Vec<Entry>,
-}
-
-impl Filter {
-    /// Goes over so many hashes, then over the entries that belong to them, both as often as they are asked for, and calls
-    /// `on` as [`Table::settle`] does. Of the hashes no more than the low bits matter.
-    fn settle<H: Iterator<Item = u64>, E: Iterator<Item = Entry>>(
-        &mut self,
-        len: usize,
-        hashes: impl Fn() -> H,
-        entries: impl Fn() -> E,
-        on: &mut impl FnMut(u64, u64),
-    ) {
-        if len < 2 {
-            return;
+    fn begin_to_settle(&mut self) -> Settled {
+        if !self.runs.is_empty() {
+            self.close();
         }
-        let mask = self.reset((len * FILTER_RATIO).next_power_of_two().clamp(64, FILTER_MAX));
-        for hash in hashes() {
-            if self.set(hash, mask) {
-                self.twice.push(hash);
-            }
-        }
-        if self.twice.is_empty() {
-            return;
-        }
-        self.bits.fill(0);
-        for hash in std::mem::take(&mut self.twice) {
-            self.set(hash, mask);
-        }
-        for entry in entries() {
-            let bit = bit_of(entry.0, mask);
-            if self.bits[bit / 64] >> (bit % 64) & 1 == 1 {
-                self.run.push(entry);
-            }
-        }
-        self.run.sort_unstable();
-        for same in self.run.chunk_by(|a, b| a.0 == b.0) {
-            for (_, later) in &same[1..] {
-                on(same[0].1, *later);
-            }
-        }
-        self.run.clear();
-        self.run.shrink_to(FLAT);
-    }
-
-    /// Makes it so many bits, all of them clear.
-    fn reset(&mut self, bits: usize) -> usize {
-        self.bits.clear();
-        self.bits.resize(bits / 64, 0);
-        bits - 1
-    }
-
-    /// Sets the bit of a hash, and answers whether it was set.
-    #[inline]
-    fn set(&mut self, hash: u64, mask: usize) -> bool {
-        let bit = bit_of(hash, mask);
-        let word = &mut self.bits[bit / 64];
-        let before = *word >> (bit % 64) & 1;
-        *word |= 1 << (bit % 64);
-        before == 1
+        self.reached = self.limit;
+        Settled { seen: self.seen, compared: self.len as u64 }
     }
 }
 
-/// The top bits are the same for all of a partition, so the low ones choose.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
-fn bit_of(hash: u64, mask: usize) -> usize {
-    hash as usize & mask
+/// Compares what belongs to a partition.
+fn settle_partition(runs: &[Run], partition: usize, filter: &mut Filter, on: &mut impl FnMut(u64, u64)) {
+    filter.settle(
+        runs.iter().map(|run| run.len_of(partition)).sum(),
+        || runs.iter().flat_map(|run| run.hashes_of(partition)),
+        || runs.iter().flat_map(|run| run.entries_of(partition)),
+        on,
+    );
 }
 
 #[cfg(test)]
@@ -328,14 +237,6 @@ mod tests {
     /// A multiplier that spreads small numbers over the hash range.
     fn spread(i: u64) -> u64 {
         i.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
-
-    #[test]
-    fn pieces_hash_like_the_whole() {
-        let text: Vec<u8> = (0..2000u32).map(|i| i.to_le_bytes()[0]).collect();
-        let mut hasher = Hasher::new(7);
-        text.chunks(13).for_each(|piece| hasher.update(piece));
-        assert_eq!(hasher.finish(), hash(&text, 7));
     }
 
     #[test]

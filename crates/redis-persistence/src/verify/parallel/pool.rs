@@ -249,6 +249,7 @@ impl<'i> Pool<'i> {
 
     /// Moves the names of a verifier's keys to those of all.
     pub(super) fn move_keys(&self, verifier: &mut RdbVerifier) {
+        verifier.pack_keys();
         verifier.move_keys(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner));
     }
 

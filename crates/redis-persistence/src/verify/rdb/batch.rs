@@ -8,7 +8,7 @@ use super::tally::Tally;
 use super::{RdbVerifier, databases::Databases};
 use crate::error::Error;
 use crate::feed::{Consumer, Feeder};
-use crate::rdb::{Event, Extent, Header};
+use crate::rdb::{Event, Extent, Header, Layouts};
 use crate::verify::duplicates::Table;
 use crate::verify::facts::{Collector, TypeSet};
 use crate::verify::options::Options;
@@ -108,6 +108,33 @@ impl RdbVerifier {
         }
     }
 
+    /// Checks the whole records that `bytes` begins with, and answers how long they are, and why the last of them is none.
+    pub(super) fn records_in(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        header: Header,
+        layouts: &Layouts,
+    ) -> (usize, Option<Error>) {
+        let mut feeder = Feeder::at_record(self.options.limits.clone(), header, offset);
+        let mut at = 0;
+        loop {
+            // What is plain needs no look at its extent before.
+            let plain = self.plain_keys(&bytes[at..], offset + at as u64);
+            feeder.parser.pass(plain);
+            at += plain;
+            let len = layouts.records(&bytes[at..], 1).len;
+            if len == 0 {
+                return (at, None);
+            }
+            match feeder.feed(&bytes[at..at + len], &mut Inside(self)) {
+                Ok(_) if feeder.is_between_records() => at += len,
+                Ok(_) => return (at, feeder.finish(&mut Inside(self)).err()),
+                Err(error) => return (at, Some(error)),
+            }
+        }
+    }
+
     /// What the batch was found to hold.
     pub(super) fn end_batch(&mut self, failed: Option<Error>) -> Batch {
         Batch {
@@ -148,6 +175,11 @@ impl RdbVerifier {
     /// Moves the names of the keys so far into a table that is shared.
     pub(crate) fn move_keys(&mut self, table: &mut Table) {
         self.keys.table.move_into(table);
+    }
+
+    /// Prepares the names of the keys for that.
+    pub(crate) fn pack_keys(&mut self) {
+        self.keys.table.pack();
     }
 
     /// The table for the names of all keys.

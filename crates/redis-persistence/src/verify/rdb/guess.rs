@@ -53,13 +53,10 @@ impl RdbVerifier {
         let (bytes, start) = (&block[begin..], offset + begin as u64);
         let others = std::mem::replace(&mut self.keys.table, names);
         self.begin_batch(around);
-        // What is plain needs no look at its extent before.
-        let plain = self.plain_keys(bytes, start);
-        let rest = layouts.records(&bytes[plain..], usize::MAX);
-        let len = plain + rest.len;
-        let failed = self.whole_records(&bytes[plain..len], start + plain as u64, around.header);
+        let (len, failed) = self.records_in(bytes, start, around.header, layouts);
         let batch = self.end_batch(failed);
-        let names = std::mem::replace(&mut self.keys.table, others);
+        let mut names = std::mem::replace(&mut self.keys.table, others);
+        names.pack();
         let (keys, expires) = batch.counted();
         (batch.failed.is_none()).then_some(Guess { start, extent: Extent { len, keys, expires }, around, batch, names })
     }

@@ -4,6 +4,7 @@
 //! taken, and whether it is taken cannot be seen in the report.
 
 mod collections;
+mod short;
 
 use super::RdbVerifier;
 use super::keys::is_plausible;
@@ -17,6 +18,15 @@ use crate::verify::options::Duplicates;
 /// The byte of the type of a string.
 const STRING: u8 = ValueType::String.byte();
 
+/// What keys are held against.
+struct Of {
+    db: u64,
+    slot: Option<u64>,
+    now: i64,
+    /// Whether they are compared.
+    compare: bool,
+}
+
 impl RdbVerifier {
     /// Takes the keys that `window` begins with, as long as nothing about them is odd, and answers how many bytes they have.
     /// `offset` is where the window begins.
@@ -24,13 +34,19 @@ impl RdbVerifier {
         if self.header.is_none() || self.options.quick || self.stats.is_some() || self.extras.meta.is_pending() {
             return 0;
         }
-        let (db, longest) = (self.databases.db, self.options.limits.inline_bytes);
-        let (slot, now) = (self.databases.slot(), self.options.now_ms.unwrap_or(i64::MIN));
-        let compare = self.options.duplicates != Duplicates::Off;
+        let longest = self.options.limits.inline_bytes;
+        let of = Of {
+            db: self.databases.db,
+            slot: self.databases.slot(),
+            now: self.options.now_ms.unwrap_or(i64::MIN),
+            compare: self.options.duplicates != Duplicates::Off,
+        };
         let (mut at, mut strings, mut proven) = (0, Strings::default(), Proven::default());
-        while let Some(key) = PlainKey::read(&window[at..], longest) {
+        loop {
+            at += self.short_strings(&window[at..], offset + at as u64, &of, &mut strings);
+            let Some(key) = PlainKey::read(&window[at..], longest) else { break };
             let rest = &window[at + key.value_at..];
-            if !is_sound_key(&key, slot) {
+            if !is_sound_key(&key, of.slot) {
                 break;
             }
             let start = offset + at as u64;
@@ -40,15 +56,14 @@ impl RdbVerifier {
                 self.collection(&key, rest, start)
             };
             let Some(size) = size else { break };
-            if compare {
-                self.keys.insert(hash(key.key, db), start + key.key_at as u64);
+            if of.compare {
+                self.keys.insert(hash(key.key, of.db), start + key.key_at as u64);
             }
-            let (expires, expired) = key.expire.map_or((0, 0), |ms| (1, u64::from(ms < now)));
             if key.value_type == STRING {
-                self.facts.key(ValueType::String, db, key.key);
+                self.facts.key(ValueType::String, of.db, key.key);
                 strings.keys += 1;
-                strings.expires += expires;
-                strings.expired += expired;
+                strings.expires += u64::from(key.expire.is_some());
+                strings.expired += u64::from(key.expire.is_some_and(|ms| ms < of.now));
             }
             at += key.value_at + size;
         }

@@ -120,7 +120,8 @@ pub(crate) fn is_oddly_stored(string: &RdbString<&[u8]>) -> bool {
 /// Whether the text is one that servers store as a number.
 #[inline]
 pub(super) fn is_number_of_server(text: &[u8]) -> bool {
-    matches!(text, [b'0'..=b'9' | b'-', ..]) && text.len() <= 11 && fits_i32(text)
+    // Most are too long, while what a text begins with is anything.
+    text.len() <= 11 && matches!(text, [b'0'..=b'9' | b'-', ..]) && fits_i32(text)
 }
 
 fn fits_i32(text: &[u8]) -> bool {

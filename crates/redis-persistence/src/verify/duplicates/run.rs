@@ -1,0 +1,178 @@
+//! Entries sorted by the top byte of their hash, in little space.
+//!
+//! ```text
+//! entry  hash but its top byte, which is the same for all of a partition (7 bytes) | place - base of the run (i32)
+//! ```
+//!
+//! A run is made of so few entries that they are sorted within the cache, and is then only moved as a whole. Places that are
+//! too far from the first one are whole and lie beside the entries.
+
+/// Hash and place of one thing.
+pub(super) type Entry = (u64, u64);
+
+/// What an entry takes, and what it takes with a whole place.
+pub(super) const ENTRY_BYTES: usize = 11;
+pub(super) const WIDE_BYTES: usize = ENTRY_BYTES + size_of::<u64>();
+pub(super) const PARTITIONS: usize = 256;
+/// Where in an entry the place begins.
+const PLACE_AT: usize = 7;
+/// The bytes of a hash that an entry holds.
+const LOW: u64 = u64::MAX >> 8;
+
+/// Which partition a hash belongs to.
+#[inline]
+fn partition(hash: u64) -> usize {
+    (hash >> 56) as usize
+}
+
+/// Entries of all partitions, one after the other.
+#[derive(Debug)]
+pub(super) struct Run {
+    base: u64,
+    /// Where each partition ends.
+    ends: Box<[u32; PARTITIONS]>,
+    entries: Vec<[u8; ENTRY_BYTES]>,
+    /// The places, if they are whole.
+    places: Option<Vec<u64>>,
+}
+
+impl Run {
+    pub(super) fn new(flat: &[Entry]) -> Self {
+        let base = flat.first().map_or(0, |(_, place)| *place);
+        let mut ends = Box::new([0_u32; PARTITIONS]);
+        let mut wide = false;
+        for (hash, place) in flat {
+            ends[partition(*hash)] += 1;
+            wide |= distance(*place, base).is_none();
+        }
+        let mut start = 0;
+        for end in ends.iter_mut() {
+            start += std::mem::replace(end, start);
+        }
+        // Each end is where the partition begins so far, and moves on with every entry.
+        let mut entries = vec![[0; ENTRY_BYTES]; flat.len()];
+        let mut places = wide.then(|| vec![0; flat.len()]);
+        for &(hash, place) in flat {
+            let next = &mut ends[partition(hash)];
+            let entry = &mut entries[*next as usize];
+            entry[..8].copy_from_slice(&hash.to_le_bytes());
+            entry[PLACE_AT..].copy_from_slice(&distance(place, base).unwrap_or_default().to_le_bytes());
+            if let Some(places) = &mut places {
+                places[*next as usize] = place;
+            }
+            *next += 1;
+        }
+        Self { base, ends, entries, places }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn range(&self, partition: usize) -> std::ops::Range<usize> {
+        let start = partition.checked_sub(1).map_or(0, |before| self.ends[before]);
+        start as usize..self.ends[partition] as usize
+    }
+
+    pub(super) fn len_of(&self, partition: usize) -> usize {
+        self.range(partition).len()
+    }
+
+    /// The hashes of a partition, but their top byte.
+    pub(super) fn hashes_of(&self, partition: usize) -> impl Iterator<Item = u64> {
+        self.entries[self.range(partition)].iter().map(low)
+    }
+
+    pub(super) fn entries_of(&self, partition: usize) -> impl Iterator<Item = Entry> {
+        self.range(partition).map(move |at| self.entry(partition, at))
+    }
+
+    fn entry(&self, partition: usize, at: usize) -> Entry {
+        let entry = &self.entries[at];
+        let distance = entry.last_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
+        let place = self.base.wrapping_add_signed(i64::from(distance));
+        ((partition as u64) << 56 | low(entry), self.places.as_ref().map_or(place, |places| places[at]))
+    }
+
+    /// Drops the entries whose hashes are not wanted.
+    pub(super) fn retain(&mut self, wanted: impl Fn(u64) -> bool) {
+        let (mut kept, mut from) = (0, 0);
+        for partition in 0..PARTITIONS {
+            let to = self.ends[partition] as usize;
+            for at in from..to {
+                if wanted(self.entry(partition, at).0) {
+                    self.entries.swap(kept, at);
+                    if let Some(places) = &mut self.places {
+                        places.swap(kept, at);
+                    }
+                    kept += 1;
+                }
+            }
+            from = to;
+            // No more than before.
+            self.ends[partition] = u32::try_from(kept).unwrap_or(self.ends[partition]);
+        }
+        self.entries.truncate(kept);
+        self.entries.shrink_to_fit();
+        if let Some(places) = &mut self.places {
+            places.truncate(kept);
+            places.shrink_to_fit();
+        }
+    }
+}
+
+/// How far a place is from the base, if that is not too far.
+#[inline]
+fn distance(place: u64, base: u64) -> Option<i32> {
+    i32::try_from(place.wrapping_sub(base).cast_signed()).ok()
+}
+
+#[inline]
+fn low(entry: &[u8; ENTRY_BYTES]) -> u64 {
+    entry.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)) & LOW
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(run: &Run) -> Vec<Entry> {
+        (0..PARTITIONS).flat_map(|partition| run.entries_of(partition)).collect()
+    }
+
+    #[test]
+    fn what_is_put_in_comes_out() {
+        let mut state = 1_u64;
+        // Near each other, back and forth, and far apart.
+        let places: [fn(u64) -> u64; 4] = [|i| i * 30, |i| (i ^ 0xFFF) * 30, |i| i << 32 | i, |i| u64::MAX - i];
+        for place in places {
+            let mut expected: Vec<_> = (0..20_000)
+                .map(|i| {
+                    state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+                    (state, place(i))
+                })
+                .collect();
+            let mut run = Run::new(&expected);
+            assert_eq!(run.places.is_some(), place(2) > 1 << 32 && place(2) < 1 << 60);
+            expected.sort_unstable();
+            let mut found = entries(&run);
+            found.sort_unstable();
+            assert!(found == expected);
+            for partition in 0..PARTITIONS {
+                assert_eq!(run.len_of(partition), run.entries_of(partition).count());
+                assert!(run.hashes_of(partition).eq(run.entries_of(partition).map(|(hash, _)| hash & LOW)));
+            }
+            run.retain(|hash| hash <= u64::MAX / 3);
+            expected.retain(|(hash, _)| *hash <= u64::MAX / 3);
+            let mut found = entries(&run);
+            found.sort_unstable();
+            assert!(found == expected && run.len() == expected.len() && run.len() > 5000);
+        }
+    }
+
+    #[test]
+    fn a_run_of_nothing() {
+        let run = Run::new(&[]);
+        assert_eq!((run.len(), entries(&run)), (0, Vec::new()));
+    }
+}
