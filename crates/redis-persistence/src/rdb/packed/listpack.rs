@@ -134,6 +134,17 @@ impl<'a> Iterator for Iter<'a> {
 impl FusedIterator for Iter<'_> {}
 
 impl<'a> Iter<'a> {
+    /// Passes over the next element, if it is sound and stored as a server stores it.
+    #[inline]
+    pub(crate) fn pass(&mut self) -> Option<()> {
+        let Some(PackedEntry { end, .. }) = short_entry(self.body, self.at) else {
+            return self.next()?.ok().filter(|entry| entry.canonical).map(drop);
+        };
+        self.at = end;
+        self.counted += 1;
+        Some(())
+    }
+
     /// The next element that is none of the most usual ones, or the end.
     #[inline(never)]
     fn next_odd(&mut self) -> Option<Result<PackedEntry<'a>, PackedError>> {

@@ -17,12 +17,16 @@ pub(super) trait Packed<'a>: Copy {
 
     fn open(bytes: &'a [u8]) -> Result<Self, PackedError>;
     fn entries(self) -> Self::Entries;
+    /// Passes over the next element, if it is sound and stored as a server stores it.
+    fn pass(entries: &mut Self::Entries) -> Option<()> {
+        entries.next()?.ok().filter(|entry| entry.canonical).map(drop)
+    }
     fn stated_len(self) -> Option<u16>;
     fn reread(self, at: usize) -> Option<PackedEntry<'a>>;
 }
 
 macro_rules! packed {
-    ($list:ident, $module:ident) => {
+    ($list:ident, $module:ident, $($own:item)*) => {
         impl<'a> Packed<'a> for $list<'a> {
             const ENCODING: Encoding = Encoding::$list;
             type Entries = $module::Iter<'a>;
@@ -42,12 +46,21 @@ macro_rules! packed {
             fn reread(self, at: usize) -> Option<PackedEntry<'a>> {
                 self.entry_at(at)
             }
+
+            $($own)*
         }
     };
 }
 
-packed!(Listpack, listpack);
-packed!(Ziplist, ziplist);
+packed!(
+    Listpack,
+    listpack,
+    #[inline]
+    fn pass(entries: &mut Self::Entries) -> Option<()> {
+        entries.pass()
+    }
+);
+packed!(Ziplist, ziplist,);
 
 /// The walk. `width` elements of the encoding make one element of the value.
 pub(super) struct Walk<'w, 'a, P: Packed<'a>> {

@@ -6,7 +6,7 @@
 use super::tuples::{Buffers, Layout, follows};
 use super::{Encoding, encoding};
 use crate::rdb::ValueType;
-use crate::rdb::packed::{Intset, Listpack, PackedValue, Ziplist};
+use crate::rdb::packed::{Intset, Listpack, PackedEntry, PackedError, PackedValue, Ziplist};
 use crate::verify::value::score::{Rough, Score, parse, rough};
 use crate::verify::value::seen::{Few, hash_of};
 use crate::verify::value::walk::Packed;
@@ -34,13 +34,15 @@ fn tuples<'a, P: Packed<'a>>(bytes: &'a [u8], layout: Layout, buffers: Buffers<'
     if count == 0 || count * width != stated {
         return None;
     }
-    let compare = buffers.compare && layout != Layout::List;
-    let mut seen = if compare { Some(Few::new(count, buffers.seen)?) } else { None };
     let mut entries = list.entries();
-    let mut next = || entries.next()?.ok().filter(|entry| entry.canonical);
+    if layout == Layout::List {
+        (0..count).try_for_each(|_| P::pass(&mut entries))?;
+        return entries.next().is_none().then_some(());
+    }
+    let mut seen = if buffers.compare { Some(Few::new(count, buffers.seen)?) } else { None };
     let mut order = Order::default();
     for _ in 0..count {
-        let key = next()?;
+        let key = plain(entries.next())?;
         if let Some(seen) = &mut seen {
             let same = |before| list.reread(before).is_some_and(|before| before.value == key.value);
             if seen.add(hash_of(&key), key.at, same).is_some() {
@@ -48,12 +50,18 @@ fn tuples<'a, P: Packed<'a>>(bytes: &'a [u8], layout: Layout, buffers: Buffers<'
             }
         }
         match layout {
-            Layout::Hash => _ = next()?,
-            Layout::ZSet if !order.goes_on(key.value, next()?.value) => return None,
+            Layout::Hash => P::pass(&mut entries)?,
+            Layout::ZSet if !order.goes_on(key.value, plain(entries.next())?.value) => return None,
             _ => {}
         }
     }
     entries.next().is_none().then_some(())
+}
+
+/// An element that is sound and stored as a server stores it.
+#[inline]
+fn plain<'a>(entry: Option<Result<PackedEntry<'a>, PackedError>>) -> Option<PackedEntry<'a>> {
+    entry?.ok().filter(|entry| entry.canonical)
 }
 
 /// The order of a sorted set: the member before, its score, and that roughly.
