@@ -2,7 +2,7 @@
 //! undercut; `pass make MEGABYTES` writes an RDB to standard output, of any size, half of small keys and half of hashes.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,7 +20,11 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["read", path] => read(path, 1),
         ["read", path, threads] => threads.parse().map_err(io::Error::other).and_then(|threads| read(path, threads)),
-        ["make", size] => size.parse().map_err(io::Error::other).and_then(|size| make(size, &mut io::stdout().lock())),
+        ["make", size] => size.parse().map_err(io::Error::other).and_then(|size| {
+            let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+            make(size, &mut out)?;
+            out.flush()
+        }),
         _ => Err(io::Error::other("usage: pass read FILE [THREADS] | pass make MEGABYTES")),
     };
     match result {
