@@ -20,14 +20,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Limits;
-use crate::aof::parser::MOST_LEFT;
 use crate::aof::window::Window;
 use crate::aof::{Grammar, Kinds, Parser, Reader, Run, Step};
 use crate::feed::read_block;
 use crate::shared::{Closing, Shared};
-
-/// What a reader may have left of the block before.
-const ROOM: usize = MOST_LEFT;
 
 /// After so many blocks in a row in which no run was of use, they are looked for in one of [`SELDOM`] only.
 const MISSES: u32 = 4;
@@ -38,6 +34,9 @@ const SELDOM: u64 = 16;
 pub(crate) struct Sizes {
     /// What is read at a time.
     pub(crate) block: usize,
+    /// In front of a block there is so much room for what a reader has left of the one before. A parser leaves less than 1 KiB;
+    /// commands that are cut by the end of a block are kept whole if there is room.
+    pub(crate) room: usize,
     /// So many blocks' bytes are read in a row before more is read ahead.
     pub(crate) alone_blocks: u64,
     /// From this many bytes on a payload is passed over by moving in the file.
@@ -46,7 +45,7 @@ pub(crate) struct Sizes {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { block: 256 << 10, alone_blocks: 4, worth_a_seek: 256 << 10 }
+        Self { block: 256 << 10, room: 64 << 10, alone_blocks: 4, worth_a_seek: 256 << 10 }
     }
 }
 
@@ -100,7 +99,7 @@ pub(crate) struct State {
 
 struct Block {
     number: u64,
-    /// Its bytes stand behind [`ROOM`].
+    /// Its bytes stand behind the room.
     buffer: Box<[u8]>,
     len: usize,
     runs: VecDeque<(usize, Run)>,
@@ -150,7 +149,7 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
         self.with_input(|input| input.seek(SeekFrom::Start(at)))?;
         self.state.lock().at = at;
         let parser = Parser::at(grammar, at).with_limits(limits);
-        let mut window = Window::new(ROOM + self.sizes.block);
+        let mut window = Window::new(self.sizes.room + self.sizes.block, self.sizes.room);
         window.sought();
         Ok(Reader::with_window(self, parser, window, |ahead, window| ahead.refill(window))
             .passing_over(self.sizes.worth_a_seek, |ahead, bytes| ahead.pass_over(bytes)))
@@ -207,7 +206,7 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
                 // Nothing belongs behind a short one, whatever was read there.
                 state.next = if block.len < self.sizes.block { u64::MAX } else { state.next + 1 };
                 state.at += block.len as u64;
-                let (buffer, of_use) = window.go_on(block.buffer, ROOM, block.len, block.runs)?;
+                let (buffer, of_use) = window.go_on(block.buffer, block.len, block.runs)?;
                 state.misses = if of_use { 0 } else { state.misses.saturating_add(1) };
                 state.free.push(buffer);
                 state.tell();
@@ -271,15 +270,16 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
         state.under_way += 1;
         state.begun += 1;
         let often = state.misses < MISSES || state.begun.is_multiple_of(SELDOM);
-        let buffer = state.free.pop().unwrap_or_else(|| vec![0; ROOM + self.sizes.block].into_boxed_slice());
+        let buffer = state.free.pop().unwrap_or_else(|| vec![0; self.sizes.room + self.sizes.block].into_boxed_slice());
         Some(Task { buffer, kinds: often.then(|| Arc::clone(&state.kinds)) })
     }
 
     fn perform(&self, task: Task) {
         let Task { mut buffer, kinds } = task;
-        let (number, read) = self.read(&mut buffer[ROOM..]);
+        let room = self.sizes.room;
+        let (number, read) = self.read(&mut buffer[room..]);
         let len = *read.as_ref().unwrap_or(&0);
-        let runs = kinds.map_or_else(VecDeque::new, |kinds| runs(&kinds, &buffer[..ROOM + len], self.looked_at));
+        let runs = kinds.map_or_else(VecDeque::new, |kinds| runs(&kinds, &buffer[..room + len], room, self.looked_at));
         let mut state = self.state.lock();
         state.under_way -= 1;
         state.ended |= len < self.sizes.block;
@@ -322,16 +322,19 @@ impl<'i, R: Read + Seek> Ahead<'i, R> {
 }
 
 /// Runs of commands of these kinds that seem to lie behind the room of a block, by where they begin.
-fn runs(kinds: &Kinds, block: &[u8], looked_at: (usize, usize)) -> VecDeque<(usize, Run)> {
+fn runs(kinds: &Kinds, block: &[u8], room: usize, looked_at: (usize, usize)) -> VecDeque<(usize, Run)> {
     let mut runs = VecDeque::new();
-    let Some(mut at) = kinds.find(block, ROOM) else { return runs };
+    let Some(mut at) = kinds.find(block, room) else { return runs };
     let mut parser = Parser::new(Grammar::Strict);
     loop {
         let run = kinds.take(&block[at..], looked_at);
+        let (bytes, cut) = (run.bytes, run.missing.is_some());
         if run.commands > 0 {
-            let bytes = run.bytes;
             runs.push_back((at, run));
             at += bytes;
+        }
+        if cut {
+            return runs;
         }
         // A command of another kind, perhaps.
         match parser.step(&block[at..], false) {

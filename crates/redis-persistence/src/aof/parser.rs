@@ -23,8 +23,6 @@ const MAX_SPANS: usize = 64;
 const HEAD: usize = 128;
 /// How much of a line the loaders read in one piece, and both they and the tools of an annotation.
 const LONG_LINE: usize = 1023;
-/// A step that needs more leaves fewer bytes of its slice than this: the start of a line.
-pub(crate) const MOST_LEFT: usize = LONG_LINE + 1;
 /// How much of a header line the check tools read in one piece.
 const SHORT_LINE: usize = 127;
 

@@ -61,7 +61,9 @@ impl<R: Read> Reader<R> {
     /// Reads an input that stands where `parser` stands.
     #[must_use]
     pub fn with_parser(input: R, parser: Parser) -> Self {
-        Self::with_window(input, parser, Window::new(BUFFER), |input, window| Ok(window.read_behind(input)? == 0))
+        Self::with_window(input, parser, Window::new(BUFFER, BUFFER / 2), |input, window| {
+            Ok(window.read_behind(input)? == 0)
+        })
     }
 
     /// Sets how many bytes of a command's arguments are at hand.
@@ -130,21 +132,32 @@ impl<R> Reader<R> {
     }
 
     /// Passes over commands of the kinds that need no more than to be counted, as far as they lie in the buffer.
-    pub(crate) fn take_run(&mut self, kinds: &Kinds) -> Option<Run> {
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub(crate) fn take_run(&mut self, kinds: &Kinds) -> io::Result<Option<Run>> {
         self.window.pass(std::mem::take(&mut self.lent));
-        if !self.parser.is_at_boundary() {
-            return None;
+        while self.parser.is_at_boundary() {
+            let run = match self.window.run_here() {
+                Ok(run) => run,
+                Err(bytes) => kinds.take(&self.window.bytes()[..bytes], self.parser.looked_at()),
+            };
+            if run.commands > 0 {
+                self.parser.pass(&run);
+                self.window.pass(run.bytes);
+                return Ok(Some(run));
+            }
+            match run.missing {
+                // It is cut by a run that was found to begin inside of it.
+                Some(_) if self.window.forget_run() => {}
+                // By the end of the buffer: it is as plain as others.
+                Some(missing) if self.window.may_keep(missing) && !self.eof => {
+                    self.eof = (self.refill)(&mut self.input, &mut self.window)?;
+                }
+                _ => break,
+            }
         }
-        let run = match self.window.run_here() {
-            Ok(run) => run,
-            Err(bytes) => kinds.take(&self.window.bytes()[..bytes], self.parser.looked_at()),
-        };
-        if run.commands == 0 {
-            return None;
-        }
-        self.parser.pass(&run);
-        self.window.pass(run.bytes);
-        Some(run)
+        Ok(None)
     }
 }
 

@@ -13,6 +13,8 @@
 const MOST: usize = 32;
 /// A file of ever new kinds is not worth learning them.
 const MOST_LEARNT: u32 = 1000;
+/// A header line has fewer bytes than this.
+const LONGEST_LINE: usize = 16;
 /// Names of more bytes, and commands of more arguments, are no kind.
 const LONGEST_NAME: usize = 32;
 const MOST_ARGS: u64 = 1000;
@@ -58,6 +60,17 @@ pub(crate) struct Run {
     pub(crate) last_line_ends: u64,
     /// Where its last payload begins.
     pub(crate) part: usize,
+    /// If the next one is of a known kind and the data ends in it, how many bytes are missing at least.
+    pub(crate) missing: Option<usize>,
+}
+
+/// What stands where a command of a kind begins.
+enum Found {
+    /// One with plain arguments: where its last payload begins, and how many bytes it has.
+    Plain(usize, usize),
+    /// The start of one, to which at least so many bytes are missing.
+    Start(usize),
+    Odd,
 }
 
 impl Kinds {
@@ -106,7 +119,14 @@ impl Kinds {
                 break;
             }
             let kind = &self.kinds[last];
-            let Some((part, len)) = arguments(rest, kind, looked_at) else { break };
+            let (part, len) = match arguments(rest, kind, looked_at) {
+                Found::Plain(part, len) => (part, len),
+                Found::Start(missing) => {
+                    run.missing = Some(missing);
+                    break;
+                }
+                Found::Odd => break,
+            };
             counts[last] += 1;
             run.commands += 1;
             (run.last, run.last_line_ends) = (run.bytes, run.line_ends);
@@ -120,16 +140,21 @@ impl Kinds {
     }
 }
 
-/// Where the last payload of the command begins and how many bytes it has, if its arguments are plain.
+/// Passes over the arguments of a command of that kind.
 #[inline]
-fn arguments(command: &[u8], kind: &Kind, (most, longest): (usize, usize)) -> Option<(usize, usize)> {
+fn arguments(command: &[u8], kind: &Kind, (most, longest): (usize, usize)) -> Found {
     let (mut at, mut part) = (kind.head.len(), kind.name_at);
     let mut looked_at = at;
     for number in 1..kind.argc {
-        let rest = command.get(at..)?;
-        let (head, len) = bulk(rest)?;
-        if *rest.get(head..)?.get(len..)?.first_chunk()? != *b"\r\n" {
-            return None;
+        let rest = command.get(at..).unwrap_or_default();
+        let Some((head, len)) = bulk(rest) else {
+            return if rest.len() < LONGEST_LINE { Found::Start(LONGEST_LINE - rest.len()) } else { Found::Odd };
+        };
+        let Some(end) = rest.get(head + len..head + len + 2) else {
+            return Found::Start(head + len + 2 - rest.len());
+        };
+        if end != b"\r\n" {
+            return Found::Odd;
         }
         part = at + head;
         at += head + len + 2;
@@ -137,9 +162,8 @@ fn arguments(command: &[u8], kind: &Kind, (most, longest): (usize, usize)) -> Op
             looked_at = at;
         }
     }
-    let plain =
-        at <= longest && !(holds_head(&command[kind.head.len()..looked_at]) && may_hold_head(command, kind, most));
-    plain.then_some((part, at))
+    let odd = at > longest || holds_head(&command[kind.head.len()..looked_at]) && may_hold_head(command, kind, most);
+    if odd { Found::Odd } else { Found::Plain(part, at) }
 }
 
 /// Whether one of the payloads that are looked at holds a line end with a star behind it. Hardly ever asked: that stands at
@@ -162,7 +186,7 @@ fn may_hold_head(command: &[u8], kind: &Kind, most: usize) -> bool {
 fn bulk(rest: &[u8]) -> Option<(usize, usize)> {
     const ONE: [u64; 2] = line(b"\xff\0\xff\xff\0\0\0\0", b"$\0\r\n\0\0\0\0");
     const TWO: [u64; 2] = line(b"\xff\0\0\xff\xff\0\0\0", b"$\0\0\r\n\0\0\0");
-    let head = *rest.first_chunk()?;
+    let head: [u8; 8] = *rest.first_chunk()?;
     let (word, [_, a, b, ..]) = (u64::from_le_bytes(head), head);
     if word & TWO[0] == TWO[1] && matches!((a, b), (b'1'..=b'9', b'0'..=b'9')) {
         Some((5, 10 * digit(a) + digit(b)))
@@ -183,7 +207,7 @@ const fn line(mask: &[u8; 8], wanted: &[u8; 8]) -> [u64; 2] {
 fn long(rest: &[u8]) -> Option<(usize, usize)> {
     let [b'$', a @ b'1'..=b'9', digits @ ..] = rest else { return None };
     let (mut len, mut size) = (digit(*a), 2);
-    for byte in digits.iter().take(9) {
+    for byte in digits.iter().take(8) {
         size += 1;
         match byte {
             b'0'..=b'9' => len = len * 10 + digit(*byte),

@@ -19,6 +19,8 @@ pub(crate) struct Window {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
+    /// So much may be left when more is read.
+    most_kept: usize,
     /// How much is read next, at most.
     piece: usize,
     /// Runs that were found before the reader came there, by where in the buffer they begin.
@@ -28,10 +30,10 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// With nothing in it yet.
-    pub(crate) fn new(size: usize) -> Self {
+    /// With nothing in it yet. `most_kept` is less than its size.
+    pub(crate) fn new(size: usize, most_kept: usize) -> Self {
         let buffer = vec![0; size].into_boxed_slice();
-        Self { buffer, start: 0, end: 0, piece: size, runs: VecDeque::new(), of_use: false }
+        Self { buffer, start: 0, end: 0, most_kept, piece: size, runs: VecDeque::new(), of_use: false }
     }
 
     /// The bytes at hand.
@@ -42,6 +44,16 @@ impl Window {
     /// Lets go of so many bytes.
     pub(crate) fn pass(&mut self, bytes: usize) {
         self.start += bytes;
+    }
+
+    /// Whether all that is at hand may be left, and so many bytes may be put behind it.
+    pub(crate) fn may_keep(&self, missing: usize) -> bool {
+        self.end - self.start <= self.most_kept && missing <= self.most_kept
+    }
+
+    /// Forgets the run that was found to begin next; answers whether there was one.
+    pub(crate) fn forget_run(&mut self) -> bool {
+        self.runs.pop_front().is_some()
     }
 
     /// The run that was found to begin with the next byte, or how many bytes there are up to where one was found.
@@ -85,7 +97,7 @@ impl Window {
         }
     }
 
-    /// Goes on in another buffer, which has `len` bytes behind `room` unused ones. Answers the old buffer, and whether the runs
+    /// Goes on in another buffer, which has `len` bytes behind room for what is kept. Answers the old buffer, and whether the runs
     /// that were found in it were of use.
     ///
     /// # Errors
@@ -93,10 +105,10 @@ impl Window {
     pub(crate) fn go_on(
         &mut self,
         mut buffer: Box<[u8]>,
-        room: usize,
         len: usize,
         runs: VecDeque<(usize, Run)>,
     ) -> io::Result<(Box<[u8]>, bool)> {
+        let room = self.most_kept;
         let start = room
             .checked_sub(self.end - self.start)
             .ok_or_else(|| io::Error::other("more of a block is left than a parser leaves"))?;

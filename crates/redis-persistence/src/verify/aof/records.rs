@@ -154,7 +154,7 @@ impl<'a> Records<'a> {
                 }
                 if grammar == Grammar::Strict
                     && self.may_run()
-                    && let Some(run) = reader.take_run(&self.kinds)
+                    && let Some(run) = reader.take_run(&self.kinds)?
                 {
                     self.run(&run, here);
                     continue;

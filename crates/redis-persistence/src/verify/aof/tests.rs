@@ -7,7 +7,7 @@ use testkit::resp::AofWriter;
 use testkit::rng::Rng;
 
 /// So small that a file of a few kilobytes has many blocks, and payloads that are worth a seek.
-const SMALL: Sizes = Sizes { block: 300, alone_blocks: 2, worth_a_seek: 1500 };
+const SMALL: Sizes = Sizes { block: 300, room: 1100, alone_blocks: 2, worth_a_seek: 1500 };
 
 /// One file, which several threads can read at once.
 struct AtOnce(Vec<u8>);
