@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::panic::resume_unwind;
 use std::thread;
 
 use super::Salvage;
@@ -106,10 +107,13 @@ impl Image {
             Self::Salvaged(plan) => {
                 let (mut from, to) = io::pipe()?;
                 thread::scope(|scope| {
-                    // If it fails nothing more is read; and it fails where nothing more is asked for.
-                    scope.spawn(move || _ = plan.write(&mut input, to));
+                    let write = move || plan.write(&mut input, to).map(drop);
+                    let written = thread::Builder::new().spawn_scoped(scope, write)?;
                     let read = on(&mut from);
-                    drop(from);
+                    // To the end, whatever was asked for: where the signal is not ignored, a closed pipe kills who writes to it.
+                    let rest = io::copy(&mut from, &mut io::sink());
+                    written.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+                    rest?;
                     read
                 })
             }
