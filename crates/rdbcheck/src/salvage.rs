@@ -1,7 +1,9 @@
 //! `--salvage`: what can be saved of a damaged RDB, as a new file.
 //!
 //! ```text
-//! the check -> mended by its checksum?  -> OUT is the original, byte for byte
+//! the check -> sound? -> OUT is a copy
+//!                | no
+//!                +-> mended by its checksum?  -> OUT is the original, byte for byte
 //!                        | no
 //!                        +-> the plan of a salvage -> OUT holds what is left, marked as unproven
 //! ```
@@ -18,7 +20,7 @@ use std::path::{Path, PathBuf};
 use redis_persistence::repair::rdb::salvage::{self, Loss, Plan};
 use redis_persistence::repair::rdb::syndrome::{self, Candidate};
 use redis_persistence::repair::{self, Existing};
-use redis_persistence::verify::{Checksum, Options, Report, Verdict};
+use redis_persistence::verify::{Checksum, DuplicateCheck, Options, Report, Verdict};
 
 pub use status::Status;
 
@@ -48,6 +50,8 @@ pub struct Salvaged {
     pub mended: Option<Candidate>,
     /// What is lost, unless nothing was.
     pub loss: Option<Loss>,
+    /// Whether it is a copy of a file that has no checksum, and in which nothing is wrong.
+    pub unproven_copy: bool,
     /// How many bytes and keys were written.
     pub written: Option<(u64, u64)>,
 }
@@ -56,7 +60,7 @@ impl Salvaged {
     /// Whether what was written is proven to be the original content.
     #[must_use]
     pub fn content_proven(&self) -> bool {
-        self.loss.is_none()
+        self.loss.is_none() && !self.unproven_copy
     }
 
     /// What it means for the exit code; `None` if it means nothing.
@@ -78,8 +82,8 @@ struct How<'a> {
 
 /// What OUT will hold.
 enum Content {
-    /// The bytes as they are.
-    Same,
+    /// The bytes as they are; whether a checksum proves them.
+    Same { proven: bool },
     /// The bytes as they were.
     Mended(Candidate),
     /// What is left of them.
@@ -112,6 +116,7 @@ pub(crate) fn run(
         why: None,
         mended: None,
         loss: None,
+        unproven_copy: false,
         written: None,
     };
     let options = Options { now_ms: Some(common.now_ms()), ..common.options() };
@@ -145,8 +150,11 @@ pub(crate) fn run(
 /// Finds out what there is to be written.
 fn content(file: &mut File, report: &Report, how: &How<'_>) -> Result<Content, String> {
     let text = |error: io::Error| reason(&error);
-    if report.verdict == Verdict::Sound && report.checksum == Some(Checksum::Ok) {
-        return Ok(Content::Same);
+    let proven = report.checksum == Some(Checksum::Ok);
+    // Without a checksum, all else must have been looked at.
+    let looked_at = !how.options.quick && matches!(report.duplicates, DuplicateCheck::Checked | DuplicateCheck::ByHash);
+    if report.verdict == Verdict::Sound && (proven || looked_at) {
+        return Ok(Content::Same { proven });
     }
     let search = syndrome::search_in(file, report, &how.options).map_err(text)?;
     if let Some(mended) = search.mended() {
@@ -159,7 +167,7 @@ fn content(file: &mut File, report: &Report, how: &How<'_>) -> Result<Content, S
 impl Salvaged {
     fn note(&mut self, content: &Content) {
         match content {
-            Content::Same => {}
+            Content::Same { proven } => self.unproven_copy = !proven,
             Content::Mended(candidate) => self.mended = Some(candidate.clone()),
             Content::Left(plan) => self.loss = Some(plan.loss.clone()),
         }

@@ -18,15 +18,16 @@ pub struct Limits {
     /// The largest packed value (listpack, ziplist, intset, zipmap) that is held and looked into, in bytes, stored and
     /// decoded each. One that is larger is passed over and reported as not checked. Default: 1 GiB.
     pub packed_bytes: usize,
-    /// How many hash templates are remembered (Redis 8.10). A file that defines more cannot be walked. Default: 2^18,
-    /// which takes about 30 MB.
+    /// How many hash templates are remembered (Redis 8.10). A file that defines more cannot be walked. Default: 7 * 2^15,
+    /// with which the hash tables are full, and take about 14 MB.
     pub templates: usize,
-    /// The memory that duplicate detection may use for its tables, in bytes. Default: 256 MiB.
+    /// The memory that duplicate detection may use for its tables, in bytes; of a salvage also what is remembered of the
+    /// places that are damaged, which may take half of it. Default: 256 MiB.
     pub duplicate_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { inline_bytes: 64 << 10, packed_bytes: 1 << 30, templates: 1 << 18, duplicate_bytes: 256 << 20 }
+        Self { inline_bytes: 64 << 10, packed_bytes: 1 << 30, templates: 7 << 15, duplicate_bytes: 256 << 20 }
     }
 }

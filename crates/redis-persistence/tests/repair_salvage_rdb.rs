@@ -17,6 +17,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::OnceLock;
 
 use harm::{HARMS, Harm, Harmed, harm};
+use redis_persistence::Limits;
 use redis_persistence::rdb::Family;
 use redis_persistence::repair::rdb::salvage::{Loss, Options, plan};
 use redis_persistence::verify::{self, Code, Verdict};
@@ -188,6 +189,46 @@ fn sources_are_sound_and_come_out_whole() {
             source.name
         );
     }
+}
+
+#[test]
+fn what_is_remembered_of_damage_is_bounded_and_what_is_lost_by_that_is_said() {
+    let bytes = damaged_often(2_000);
+    let limits =
+        |duplicate_bytes| Options { limits: Limits { duplicate_bytes, ..Limits::default() }, ..Options::default() };
+    let saved = |options: &Options| {
+        let mut input = Cursor::new(&bytes);
+        let plan = plan(&mut input, options).expect("memory can be read");
+        let mut out = Vec::new();
+        plan.write(&mut input, &mut out).expect("memory can be written");
+        let report = verify::slice(&out, &verify::Options::default());
+        assert_eq!((report.verdict, report.counts.keys), (Verdict::Sound, plan.loss.keys));
+        plan.loss
+    };
+    let all = saved(&limits(64 << 20));
+    assert_eq!((all.full_from, all.unsaved), (None, 0));
+    assert!(all.skipped.len() > 1_900, "{}", all.skipped.len());
+    let few = saved(&limits(128 << 10));
+    let from = few.full_from.expect("that is too little");
+    assert!(few.skipped.len() > 100 && few.keys > 300, "{} places, {} keys", few.skipped.len(), few.keys);
+    assert_eq!(few.keys + few.unsaved, all.keys);
+    assert_eq!(few.skipped.last(), Some(&(from..bytes.len() as u64)));
+}
+
+/// A file that is damaged nearly so many times, with three keys before each. Its first names are there to be learnt.
+fn damaged_often(times: u32) -> Vec<u8> {
+    let mut bytes = b"REDIS0011\xfe\x00\xfb\x80".to_vec();
+    bytes.extend((3 * times).to_be_bytes());
+    bytes.push(0);
+    for key in 0..3 * times {
+        bytes.extend(format!("\x00\x0duser:{key:08}\x08value {:02}", key % 100).bytes());
+        if key % 3 == 2 && key > 100 {
+            bytes.extend(b"de");
+        }
+    }
+    bytes.push(0xff);
+    bytes.extend([0; 8]);
+    bytes
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub struct Bomb {
     pub write: fn() -> Vec<u8>,
     /// What a reader may hold of it at once: its largest packed value, as stored and decoded, in bytes.
     pub blob: u64,
-    /// Whether a search for duplicates needs a table of its many names.
+    /// Whether tables are needed: of its many names, to find duplicates, or of its many damaged places.
     pub names: bool,
 }
 
@@ -114,6 +114,13 @@ fn crowds() -> Vec<Bomb> {
                 w.module_aux(i << 10, 2, &[]);
             })
         }),
+        names("10^5 damaged places", places),
+        names("10^7 bytes that are lists of one name", || {
+            let mut w = RdbWriter::redis(15);
+            // Without the opcode that follows it, a SELECTDB proves nothing, and neither does what comes.
+            w.select_db(0).raw(&vec![1; 10_000_000]);
+            w.finish_with(0)
+        }),
         crowd("10^6 damaged values", || {
             many(|w, i| {
                 w.key(16, &name(i % 9)).str(b"no listpack");
@@ -124,11 +131,15 @@ fn crowds() -> Vec<Bomb> {
                 w.slot_info(i, 1, 1);
             })
         }),
-        crowd("10^6 templates", || {
-            many(|w, i| {
-                w.hash_template(i, &[b"f"]);
+        Bomb {
+            // As many as are remembered: of the file, and of what is kept of it.
+            blob: 24 << 20,
+            ..crowd("10^6 templates", || {
+                many(|w, i| {
+                    w.hash_template(i, &[b"f"]);
+                })
             })
-        }),
+        },
         names("template of 10^6 names", || {
             let mut w = writer();
             w.raw(&[0xF2]).len(0).len(MILLION);
@@ -202,7 +213,7 @@ pub fn rdb() -> Vec<Bomb> {
 
 fn writer() -> RdbWriter {
     let mut w = RdbWriter::redis(15);
-    w.compression(false).select_db(0);
+    w.compression(false).select_db(0).resize_db(MILLION, 0);
     w
 }
 
@@ -270,6 +281,18 @@ fn stream_head(w: &mut RdbWriter) -> &mut RdbWriter {
 
 fn counters(w: &mut RdbWriter, length: u64) -> &mut RdbWriter {
     w.len(length).len(MILLION).len(MILLION).len(0).len(0).len(0).len(0).len(length)
+}
+
+/// Three keys each time, of names and values that are worth beginning with again, and then what is none.
+fn places() -> Vec<u8> {
+    let mut w = writer();
+    for i in 0..100_000_u64 {
+        for key in 3 * i..3 * i + 3 {
+            w.key(0, format!("user:{key:08}").as_bytes()).raw(&[0xC1]).raw(&key.to_le_bytes()[..2]);
+        }
+        w.raw(b"de");
+    }
+    w.finish_with(0)
 }
 
 fn pending() -> Vec<u8> {

@@ -9,6 +9,8 @@ use crate::units::{commas, number};
 
 /// So many of each kind are listed, unless more are asked for.
 const LISTED: usize = 20;
+/// So many databases are, in any case: no honest file has more than a few of them.
+const LISTED_DATABASES: usize = 256;
 
 /// What is to be written, and what is lost.
 pub(super) fn of(done: &Salvaged, common: &Common) -> Vec<String> {
@@ -21,6 +23,10 @@ pub(super) fn of(done: &Salvaged, common: &Common) -> Vec<String> {
     }
     match &done.loss {
         Some(loss) => lines.extend(of_loss(loss, common)),
+        None if done.unproven_copy => lines.push(
+            "Salvage: nothing is wrong with the file, and it is copied as it is. It has no checksum that proves its content."
+                .to_owned(),
+        ),
         None if done.mended.is_none() => lines.push("Salvage: the file is sound, and copied as it is.".to_owned()),
         None => {}
     }
@@ -46,7 +52,8 @@ fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
     if !loss.end_was_found {
         lines.push("  The end of the records was not found: keys may be missing at the end.".to_owned());
     }
-    for (db, of) in &loss.databases {
+    let most_databases = most.max(LISTED_DATABASES);
+    for (db, of) in loss.databases.iter().take(most_databases) {
         let lost = match (of.stated, of.lost()) {
             (Some(stated), Some(lost)) => format!("{} of {} lost", commas(lost), commas(stated)),
             _ => "how many there were is not known".to_owned(),
@@ -57,6 +64,7 @@ fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
         };
         lines.push(format!("  database {db}: {} saved, {lost}{uncertain}", commas(of.keys)));
     }
+    more(&mut lines, loss.databases.len() as u64, most_databases);
     lines.push(format!(
         "  {} of {} bytes skipped, in {}",
         commas(loss.bytes_skipped()),
@@ -67,6 +75,12 @@ fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
         lines.push(format!("    bytes {} to {} ({})", range.start, range.end, commas(range.end - range.start)));
     }
     more(&mut lines, loss.skipped.len() as u64, most);
+    if let Some(from) = loss.full_from {
+        lines.push(format!(
+            "  There are too many such places: behind byte {from} nothing is saved, with {} there; --duplicate-memory makes room for more",
+            number(loss.unsaved, "key")
+        ));
+    }
     if loss.damaged_total > 0 {
         lines.push(format!("  {} left out, whose values are damaged", number(loss.damaged_total, "key")));
         lines.extend(loss.damaged.iter().take(most).map(of_key));
@@ -103,7 +117,7 @@ fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
             anchor.bits
         ));
     }
-    more(&mut lines, loss.anchors.len() as u64, most);
+    more(&mut lines, loss.anchors_total, most);
     lines
 }
 

@@ -15,7 +15,7 @@ pub(super) fn write(content: &Content, file: &mut File, how: &How<'_>, out: &mut
     match content {
         Content::Left(plan) if how.args.resp => Ok(plan.write_commands(file, &how.salvage, out)?.keys),
         Content::Left(plan) => Ok(plan.write(file, out)?.keys),
-        Content::Same => write_whole(file, how, out),
+        Content::Same { .. } => write_whole(file, how, out),
         Content::Mended(candidate) => write_whole(&mut candidate.over(file)?, how, out),
     }
 }

@@ -159,6 +159,21 @@ fn the_document_holds_the_loss_report() -> TestResult {
 }
 
 #[test]
+fn a_sound_file_without_a_checksum_is_copied_and_stays_unproven() -> TestResult {
+    let case = Case::new(|bytes| {
+        let end = bytes.len() - 8;
+        bytes[end..].fill(0);
+    })?;
+    let ran = case.run(&["--json"])?;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let document: Value = serde_json::from_str(&ran.out)?;
+    let salvage = &document["files"][0]["salvage"];
+    assert_eq!((&salvage["content_proven"], salvage["loss"].is_null()), (&Value::Bool(false), true), "{salvage}");
+    assert_eq!(fs::read(&case.out)?, fs::read(&case.dump)?);
+    Ok(())
+}
+
+#[test]
 fn names_are_not_seen_under_redact() -> TestResult {
     let mut names = Vec::new();
     for more in [&["--json"][..], &["--json", "--redact"]] {

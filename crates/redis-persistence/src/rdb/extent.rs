@@ -71,13 +71,6 @@ impl Layouts {
         Self(layouts)
     }
 
-    /// Whether a record may begin with this byte.
-    #[inline]
-    pub(crate) fn may_begin(&self, byte: u8) -> bool {
-        let attribute = matches!(byte, opcode::EXPIRETIME_MS | opcode::EXPIRETIME | opcode::FREQ | opcode::IDLE);
-        attribute || self.0[usize::from(byte)].is_some()
-    }
-
     /// The records that the window begins with: as many as are whole, up to about `most` bytes.
     pub(crate) fn records(&self, window: &[u8], most: usize) -> Extent {
         let mut extent = Extent::default();

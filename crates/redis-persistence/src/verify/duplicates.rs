@@ -93,6 +93,11 @@ impl Table {
         self.budget
     }
 
+    /// Lets it use no more than that from now on, in bytes.
+    pub(crate) fn shrink(&mut self, budget: usize) {
+        self.capacity = self.capacity.min((budget / ENTRY_BYTES).max(1));
+    }
+
     /// The highest hash that the table took before it was settled: `u64::MAX` if it took all.
     pub(crate) fn reached(&self) -> u64 {
         self.reached

@@ -1,6 +1,6 @@
 //! Append-only files of this kind, and folders of them.
 
-use super::{HUGE, MILLION, different, key_of, many, name};
+use super::{HUGE, MILLION, different, key_of, many, name, places};
 use crate::Bytes;
 use crate::rdb::LenForm;
 use crate::resp::{AofWriter, record};
@@ -14,10 +14,8 @@ pub struct Folder {
     pub write: fn() -> Vec<(String, Bytes)>,
     /// The largest packed value in it, as stored and decoded, in bytes.
     pub blob: u64,
-    /// Whether tables of its many names are needed: to find duplicates, or to tell databases apart.
+    /// Whether tables are needed: of its many names, to find duplicates or to tell databases apart, or of its many damaged places.
     pub names: bool,
-    /// How many places of its image are damaged, of each of which a salvage remembers something.
-    pub gaps: u64,
 }
 
 /// Every one of them.
@@ -27,7 +25,7 @@ pub fn aof() -> Vec<Folder> {
 }
 
 const fn small(name: &'static str, write: fn() -> Vec<(String, Bytes)>) -> Folder {
-    Folder { name, write, blob: 0, names: false, gaps: 0 }
+    Folder { name, write, blob: 0, names: false }
 }
 
 fn alone(bytes: Bytes) -> Vec<(String, Bytes)> {
@@ -168,14 +166,12 @@ fn images() -> Vec<Folder> {
                 w.select_db(i).string_key(b"k", b"v");
             }))
         }),
-        Folder {
-            gaps: MILLION,
-            ..image("image: 10^6 damaged values", || {
-                before_records(many(|w, i| {
-                    w.key(16, &name(i % 9)).str(b"no listpack");
-                }))
-            })
-        },
+        image("image: 10^6 damaged values", || {
+            before_records(many(|w, i| {
+                w.key(16, &name(i % 9)).str(b"no listpack");
+            }))
+        }),
+        Folder { names: true, ..image("image: 10^5 damaged places", || before_records(places())) },
         image("image: string of 80 MB", || before_records(key_of(0, |w| w.len(80 << 20).raw(&vec![b'x'; 80 << 20])))),
         Folder {
             names: true,

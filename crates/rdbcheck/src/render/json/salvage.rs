@@ -12,6 +12,9 @@ use super::{Number, Signed};
 use crate::escape;
 use crate::salvage::Salvaged;
 
+/// So many of the skipped ranges are listed.
+const MOST_SKIPPED: usize = 10_000;
+
 #[derive(Serialize)]
 pub(super) struct SalvageView<'a> {
     out: String,
@@ -46,6 +49,7 @@ pub(super) struct LostView {
     bytes_skipped: Number,
     databases: BTreeMap<u64, DatabaseView>,
     skipped: Vec<RangeView>,
+    skipped_total: Number,
     damaged: Vec<DamagedView>,
     damaged_total: Number,
     partial: Vec<PartialView>,
@@ -55,6 +59,9 @@ pub(super) struct LostView {
     functions: Number,
     functions_lost: Number,
     anchors: Vec<AnchorView>,
+    anchors_total: Number,
+    full_from: Option<Number>,
+    unsaved: Number,
 }
 
 #[derive(Serialize)]
@@ -158,7 +165,8 @@ pub(super) fn lost(loss: &Loss) -> LostView {
         keys_lost: loss.keys_lost().map(Number),
         bytes_skipped: Number(loss.bytes_skipped()),
         databases: databases.collect(),
-        skipped: loss.skipped.iter().map(RangeView::from).collect(),
+        skipped: loss.skipped.iter().take(MOST_SKIPPED).map(RangeView::from).collect(),
+        skipped_total: Number(loss.skipped.len() as u64),
         damaged: loss.damaged.iter().map(damaged).collect(),
         damaged_total: Number(loss.damaged_total),
         partial: loss.partial.iter().map(part).collect(),
@@ -168,6 +176,9 @@ pub(super) fn lost(loss: &Loss) -> LostView {
         functions: Number(loss.functions),
         functions_lost: Number(loss.functions_lost),
         anchors: loss.anchors.iter().map(anchor).collect(),
+        anchors_total: Number(loss.anchors_total),
+        full_from: loss.full_from.map(Number),
+        unsaved: Number(loss.unsaved),
     }
 }
 

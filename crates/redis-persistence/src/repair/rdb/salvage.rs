@@ -23,7 +23,10 @@
 //! What the names look like is learnt from the keys before the first damage. Where there are none, printable names are expected, and
 //! any names once none of those was found in the whole file: then only a long row of keys is believed, and the first ones may be lost.
 //!
-//! Memory is bounded as for a verification: the largest packed value, the tables for duplicates, and a few bytes for each gap.
+//! Memory is bounded as for a verification: the largest packed value, and the tables, whose budget is
+//! [`Limits::duplicate_bytes`]. What is remembered of a place that is damaged takes about 170 bytes of that (its range, the keys behind
+//! it, what is known of their database) and may take half of it in all: by default that is enough for 800,000 places. Nothing behind
+//! the last of them is saved, and [`Loss::full_from`] says so.
 
 mod collect;
 mod decode;
@@ -82,6 +85,7 @@ pub struct Plan {
     /// Whose server wrote the file, if it says so.
     writer: Option<Family>,
     version: u32,
+    /// By database, and for each in the order of the file; as are the partial ones.
     runs: Vec<Run>,
     /// Parts of the runs that are left out: keys that were found twice.
     left_out: Vec<Range<u64>>,
@@ -142,24 +146,23 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
         }
         Item::Gap(range) => found.gap(range, decoder),
     })?;
+    found.end(size);
     found.sections.disbelieve(&found.gaps);
     let groups = twice::same_hash(&mut found);
     found.sections.settle();
     let drops = twice::drop_repeated(&mut found, groups, &mut decoder)?;
+    drop(decoder);
     let family = options.family.filter(|family| !found.foreign_to.contains(family)).unwrap_or(header.family);
     let stated = header_is_sound.then_some(header.version);
-    let loss = Loss::new(&found, &drops, size, header_is_sound.then_some(header), options);
-    Ok(Plan {
-        loss,
-        family,
-        writer: found.writer,
-        version: found.version(stated, family),
-        databases: found.sections.databases(),
-        left_out: drops.iter().map(|unit| unit.kept_from()..unit.end).collect(),
-        runs: found.runs,
-        parts: found.parts,
-        partials: found.partials,
-    })
+    let loss = Loss::new(&mut found, &drops, size, header_is_sound.then_some(header));
+    let version = found.version(stated, family);
+    let Collected { mut runs, mut partials, parts, sections, writer, .. } = found;
+    let databases = sections.databases();
+    drop(sections);
+    // So that those of a database are together. They are in the order of the file.
+    runs.sort_by_key(|run| databases[run.section]);
+    partials.sort_by_key(|partial| databases[partial.section]);
+    Ok(Plan { loss, family, writer, version, databases, left_out: drops.ranges, runs, parts, partials })
 }
 
 impl Plan {

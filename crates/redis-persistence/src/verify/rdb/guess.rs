@@ -11,13 +11,11 @@
 
 use super::RdbVerifier;
 use super::batch::{Batch, Surroundings};
-use crate::rdb::{Extent, Layouts, PlainKey};
+use crate::rdb::{Extent, Layouts};
 use crate::verify::duplicates::Table;
 
-/// So many bytes are tried for the start of a record: many collections are as long.
-const TRIED: usize = 16 << 10;
-/// The longest key of the first record.
-const KEY: usize = 512;
+/// So many bytes are tried for the start of a record.
+const TRIED: usize = 4 << 10;
 /// So many records have to follow one another, with so many bytes.
 const LEAST: Extent = Extent { len: 512, keys: 4, expires: 0 };
 
@@ -65,14 +63,8 @@ impl RdbVerifier {
 }
 
 /// Where records seem to begin.
-///
-/// The nodes of a list look like sets whose names are compressed, and all sorts of texts like records whose names are long:
-/// so the first one has a short name, stored as it is.
 fn first_record(block: &[u8], layouts: &Layouts) -> Option<usize> {
     (0..TRIED.min(block.len())).find(|&at| {
-        if !layouts.may_begin(block[at]) || PlainKey::read(&block[at..], KEY).is_none() {
-            return false;
-        }
         let mut run = layouts.records(&block[at..], LEAST.len);
         while run.len > 0 && run.keys < LEAST.keys {
             let more = layouts.records(&block[at + run.len..], 1);

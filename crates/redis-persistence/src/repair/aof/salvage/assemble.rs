@@ -20,6 +20,9 @@ const MOST_WAITING: usize = 1 << 14;
 const TOO_LONG: u64 = 8;
 const TOO_LONG_AT_LEAST: u64 = 16 << 10;
 
+/// Of so many commands of a transaction the keys are held. They tell its database; more of them tell no more.
+const MOST_TOUCHES: usize = 1 << 16;
+
 /// Records that belong together: one, or a transaction.
 #[derive(Debug)]
 pub(super) struct Unit {
@@ -34,7 +37,7 @@ pub(super) struct Unit {
     pub(super) is_annotation: bool,
     /// The key of its first command.
     touch: Option<Touch>,
-    /// The keys of the others.
+    /// The keys of the others, of the first ones.
     more: Vec<Touch>,
 }
 
@@ -59,7 +62,7 @@ impl Unit {
         if let Kind::Select(index) = item.kind {
             self.selects = Some(index);
         }
-        self.more.extend(item.touch);
+        self.more.extend(item.touch.filter(|_| self.more.len() < MOST_TOUCHES));
     }
 
     /// The keys that its commands name.

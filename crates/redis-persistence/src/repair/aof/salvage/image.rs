@@ -158,6 +158,12 @@ impl Image {
                 if loss.skipped.len() > SHOWN {
                     lines.push(format!("    and {} more", loss.skipped.len() - SHOWN));
                 }
+                if let Some(from) = loss.full_from {
+                    let keys = number(loss.unsaved, "key");
+                    lines.push(format!(
+                        "    there are too many of them: behind byte {from} nothing is saved, with {keys} there"
+                    ));
+                }
                 for (count, what) in [
                     (loss.damaged_total, "left out, whose values are damaged"),
                     (loss.repeated, "left out, which were found twice"),

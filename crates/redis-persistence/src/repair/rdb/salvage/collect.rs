@@ -14,8 +14,12 @@ use crate::rdb::{Family, ValueType, opcode};
 use crate::verify::Code;
 use crate::verify::duplicates::{Table, hash};
 
-/// Damaged keys that are listed one by one; all are counted.
+/// Damaged keys, and stretches behind gaps, that are listed one by one; all are counted.
 pub(super) const MOST_LISTED: usize = 10_000;
+/// What is remembered of damage may take one part in so many of the memory for tables.
+const SHARE_OF_TABLES: usize = 2;
+/// What the name of a library takes besides its bytes.
+const LIBRARY: usize = 64;
 
 /// Keys that follow each other without a gap, in one database: their bytes are copied as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +53,7 @@ pub(super) struct Collected {
     pub(super) sections: Sections,
     pub(super) gaps: Vec<Range<u64>>,
     pub(super) anchors: Vec<Anchor>,
+    pub(super) anchors_total: u64,
     pub(super) lost: Vec<LostKey>,
     pub(super) lost_total: u64,
     /// Collections of which a part is kept, in the order of the file; and how many were found again whole, and left out.
@@ -65,8 +70,12 @@ pub(super) struct Collected {
     /// The text of each key, hashed, and where its unit begins.
     pub(super) hashes: Table,
     pub(super) expired: u64,
-    options: Options,
+    /// From here on nothing is kept any more: too much is to be remembered of what lies before. And the keys behind it.
+    pub(super) full_from: Option<u64>,
+    pub(super) unsaved: u64,
+    pub(super) options: Options,
     libraries: HashSet<Vec<u8>>,
+    library_bytes: usize,
     aux: HashSet<Vec<u8>>,
 }
 
@@ -78,6 +87,7 @@ impl Collected {
             sections: Sections::default(),
             gaps: Vec::new(),
             anchors: Vec::new(),
+            anchors_total: 0,
             lost: Vec::new(),
             lost_total: 0,
             partials: Vec::new(),
@@ -91,18 +101,51 @@ impl Collected {
             hashes: Table::new(options.limits.duplicate_bytes),
             options: options.clone(),
             expired: 0,
+            full_from: None,
+            unsaved: 0,
             libraries: HashSet::new(),
+            library_bytes: 0,
             aux: HashSet::new(),
+        }
+    }
+
+    /// What is remembered of the places found so far, in bytes. A gap is remembered twice: here and in the report.
+    fn held(&self) -> usize {
+        self.runs.len() * size_of::<Run>()
+            + self.parts.len() * size_of::<Part>()
+            + self.gaps.len() * 2 * size_of::<Range<u64>>()
+            + self.partials.len() * size_of::<Partial>()
+            + self.sections.held()
+            + self.library_bytes
+    }
+
+    /// Whether what begins at a place can be kept account of. What is held is taken from the memory for duplicates.
+    fn has_room(&mut self, at: u64) -> bool {
+        let (held, most) = (self.held(), self.options.limits.duplicate_bytes);
+        self.hashes.shrink(most.saturating_sub(held));
+        if held > most / SHARE_OF_TABLES && self.full_from.is_none() {
+            self.full_from = Some(at);
+        }
+        self.full_from.is_none()
+    }
+
+    /// Takes note of the end of the file.
+    pub(super) fn end(&mut self, size: u64) {
+        if let Some(from) = self.full_from {
+            self.gaps.push(from..size);
         }
     }
 
     /// Takes bytes that are skipped.
     pub(super) fn gap(&mut self, range: Range<u64>, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        if !self.has_room(range.start) {
+            return Ok(());
+        }
         if self.options.partial
-            && let Some((key, name, bits)) = decoder.head(range.start)?
+            && let Some((key, bits)) = decoder.head(range.start)?
             && bits >= decoder.names.lead()
         {
-            self.partial(key, name, range.clone(), None, decoder)?;
+            self.partial(key, range.clone(), None, decoder)?;
         }
         self.sections.gap(&range);
         self.gaps.push(range);
@@ -113,7 +156,6 @@ impl Collected {
     fn partial(
         &mut self,
         key: Key,
-        name: Vec<u8>,
         range: Range<u64>,
         code: Option<Code>,
         decoder: &mut Decoder<'_>,
@@ -126,6 +168,7 @@ impl Collected {
         }
         let start = range.start;
         let section = self.sections.current();
+        let name = if self.partials.len() < MOST_LISTED { Some(decoder.shown_name(&key)?) } else { None };
         let mut partial = Partial { name, key, range, value_at, code, section, elements: 0, declared: None };
         let Some(kept) = partial.kept(&mut decoder.input)? else { return Ok(false) };
         (partial.elements, partial.declared) = (kept.elements, kept.declared);
@@ -141,15 +184,18 @@ impl Collected {
 
     /// Takes the next unit.
     pub(super) fn unit(&mut self, unit: &Unit, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        if !self.has_room(unit.start) {
+            self.unsaved += u64::from(unit.is_key());
+            self.saw_end |= matches!(unit.what, What::End);
+            return Ok(());
+        }
         self.anchor(unit);
         let kept = unit.kept_from()..unit.end;
         match &unit.what {
             What::Key(key) => self.key(unit, *key, decoder)?,
-            What::Broken { key, name, why } => {
+            What::Broken { key, why } => {
                 self.sections.broken();
-                if self.options.partial
-                    && self.partial(*key, name.clone(), unit.start..unit.end, Some(*why), decoder)?
-                {
+                if self.options.partial && self.partial(*key, unit.start..unit.end, Some(*why), decoder)? {
                     return Ok(());
                 }
                 self.lost_total += 1;
@@ -157,7 +203,7 @@ impl Collected {
                     self.lost.push(LostKey {
                         db: 0,
                         section: self.sections.current(),
-                        name: name.clone(),
+                        name: decoder.shown_name(key)?,
                         value_type: key.value_type,
                         range: unit.start..unit.end,
                         code: *why,
@@ -165,7 +211,7 @@ impl Collected {
                 }
             }
             What::SelectDb(db) => self.sections.select(*db, unit.start),
-            What::ResizeDb { keys, expires } => self.sections.resize(*keys, *expires),
+            What::ResizeDb { keys, .. } => self.sections.resize(*keys),
             What::Aux { keep, family } => {
                 self.writer = self.writer.or(*family);
                 if *keep {
@@ -207,9 +253,14 @@ impl Collected {
     fn anchor(&mut self, unit: &Unit) {
         let after_gap = self.gaps.last().is_some_and(|gap| gap.end == unit.start);
         if after_gap {
-            self.anchors.push(Anchor { range: unit.start..unit.end, keys: 0, first_bits: unit.bits, bits: 0 });
+            self.anchors_total += 1;
+            if self.anchors.len() < MOST_LISTED {
+                self.anchors.push(Anchor { range: unit.start..unit.end, keys: 0, first_bits: unit.bits, bits: 0 });
+            }
         }
-        if let Some(anchor) = self.anchors.last_mut() {
+        if self.anchors_total == self.anchors.len() as u64
+            && let Some(anchor) = self.anchors.last_mut()
+        {
             anchor.range.end = unit.end;
             anchor.keys += u64::from(unit.is_key());
             anchor.bits = anchor.bits.saturating_add(i64::from(unit.bits));
@@ -280,6 +331,7 @@ impl Collected {
     fn function(&mut self, range: Range<u64>, decoder: &mut Decoder<'_>) -> io::Result<()> {
         match decoder.library(range.start)? {
             Some(name) if !self.libraries.contains(&name) => {
+                self.library_bytes += name.len() + LIBRARY;
                 self.libraries.insert(name);
                 self.part(range, PartKind::Function, opcode::FUNCTION2, decoder.family());
             }

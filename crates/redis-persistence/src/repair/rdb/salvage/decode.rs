@@ -28,8 +28,9 @@ pub(super) const LEAST_NAME_BITS: i32 = -8;
 const MOST_TRIED: usize = 16 << 20;
 /// The work that may be done in vain is counted in steps: one for each event, and for so many bytes of it.
 const BYTES_PER_STEP: u64 = 16;
-/// So many steps may be done in any case, for each byte of the file, and once more for each that a search passes.
+/// So many steps may be done in any case, for each byte of the file, and for each that a search passes.
 const VAIN_AT_LEAST: u64 = 4 << 20;
+const VAIN_OF_FILE: u64 = 1;
 const VAIN_PER_BYTE: u64 = 4;
 
 /// Names that are longer, and the code of libraries that is longer, are not looked at as a whole.
@@ -60,7 +61,7 @@ pub(super) struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     pub(super) fn new(input: Input<'a>, header: Header, limits: &Limits) -> Self {
         Self {
-            left: VAIN_AT_LEAST + VAIN_PER_BYTE * input.size(),
+            left: VAIN_AT_LEAST + VAIN_OF_FILE * input.size(),
             covered: 0,
             input,
             names: Names::new(),
@@ -141,8 +142,8 @@ impl<'a> Decoder<'a> {
         Ok(unit)
     }
 
-    /// The key that begins at `at` up to its value, the first bytes of its name, and what speaks for it.
-    pub(super) fn head(&mut self, at: u64) -> io::Result<Option<(Key, Vec<u8>, i32)>> {
+    /// The key that begins at `at` up to its value, and what speaks for it.
+    pub(super) fn head(&mut self, at: u64) -> io::Result<Option<(Key, i32)>> {
         self.parser.resume_at(at);
         let mut draft = Draft::new();
         let size = self.input.size();
@@ -219,10 +220,8 @@ impl<'a> Decoder<'a> {
         if let Some(again) = again.filter(|again| again.end == unit.end) {
             return Ok(again);
         }
-        let mut name = self.name_of(&unit)?.unwrap_or_default();
-        name.truncate(SHOWN_NAME);
         let what = match unit.what {
-            What::Key(key) => What::Broken { key, name, why: Code::TemplateUnknown },
+            What::Key(key) => What::Broken { key, why: Code::TemplateUnknown },
             _ => What::Unsound,
         };
         Ok(Unit { what, ..unit })
@@ -267,6 +266,14 @@ impl<'a> Decoder<'a> {
     pub(super) fn name_of(&mut self, unit: &Unit) -> io::Result<Option<Vec<u8>>> {
         let What::Key(key) = &unit.what else { return Ok(None) };
         self.text_at(key.type_at + 1, LONGEST_TEXT)
+    }
+
+    /// What is shown of the name of a key that is not saved whole: its first bytes.
+    pub(super) fn shown_name(&mut self, key: &Key) -> io::Result<Vec<u8>> {
+        let mut name = self.text_at(key.type_at + 1, LONGEST_TEXT)?.unwrap_or_default();
+        name.truncate(SHOWN_NAME);
+        name.shrink_to_fit();
+        Ok(name)
     }
 
     /// The name of a key and where its value begins, if the name is no longer than `most`, as stored.

@@ -4,7 +4,7 @@ use super::decode::{LEAST_NAME_BITS, Start};
 use super::names::Names;
 use super::unit::{Key, Unit, What, aux_of, bits_inside, bits_of_expiry, bits_of_string};
 use crate::rdb::{Body, Event, Family, Header, Payload, Record, ValueType, opcode};
-use crate::verify::{Finding, Flaws};
+use crate::verify::Flaws;
 
 /// The evidence of the plain strings and numbers of one value does not grow past this, however many there are.
 const MOST_FROM_ELEMENTS: i32 = 32;
@@ -33,7 +33,7 @@ pub(super) struct Draft {
     meta: bool,
     idle: Option<u64>,
     freq: Option<u8>,
-    key: Option<(u64, ValueType, Vec<u8>)>,
+    key: Option<(u64, ValueType)>,
     pub(super) what: Option<What>,
 }
 
@@ -85,7 +85,7 @@ impl Draft {
             Payload::ResizeDb { keys, expires } => {
                 let fits = expires <= keys && *keys <= size / 3;
                 self.bits += if fits { 12 } else { -30 };
-                self.what = Some(What::ResizeDb { keys: *keys, expires: *expires });
+                self.what = Some(What::ResizeDb { keys: *keys });
             }
             Payload::SlotInfo { slot, keys, expires } => {
                 self.bits += if *slot < 16384 && expires <= keys && *keys <= size / 3 { 12 } else { -30 };
@@ -155,8 +155,7 @@ impl Draft {
         if let Some(value) = &record.value {
             self.elements += bits_of_string(value);
         }
-        let name = name[..name.len().min(Finding::LONGEST_KEY)].to_vec();
-        self.key = Some((record.type_at, record.value_type, name));
+        self.key = Some((record.type_at, record.value_type));
         true
     }
 
@@ -175,22 +174,22 @@ impl Draft {
 
     pub(super) fn key(self, start_at: u64, end: u64, flaws: &Flaws, start: Start) -> Option<Unit> {
         let bits = self.weighed(flaws);
-        let (key, name, head) = self.head()?;
+        let (key, head) = self.head()?;
         let what = match flaws.error {
             None if !flaws.empty => What::Key(key),
             _ if start == Start::Tried => return None,
-            error => What::Broken { key, name, why: error.unwrap_or(crate::verify::Code::CollectionEmpty) },
+            error => What::Broken { key, why: error.unwrap_or(crate::verify::Code::CollectionEmpty) },
         };
         // Nothing that is not sound speaks for itself.
         let bits = if matches!(what, What::Broken { .. }) { bits.min(0) - 12 } else { bits };
         Some(Unit { start: start_at, end, bits, head, what })
     }
 
-    /// The key up to its value, the first bytes of its name, and what speaks for it.
-    pub(super) fn head(self) -> Option<(Key, Vec<u8>, i32)> {
+    /// The key up to its value, and what speaks for it.
+    pub(super) fn head(self) -> Option<(Key, i32)> {
         let Self { key, expire, expire_lost, meta, idle, freq, bits, .. } = self;
-        let (type_at, value_type, name) = key?;
-        Some((Key { type_at, value_type, expire, expire_lost, meta, idle, freq }, name, bits))
+        let (type_at, value_type) = key?;
+        Some((Key { type_at, value_type, expire, expire_lost, meta, idle, freq }, bits))
     }
 
     /// `bare`: nothing follows it that servers write behind it.

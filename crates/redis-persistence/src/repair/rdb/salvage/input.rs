@@ -1,13 +1,21 @@
 //! The damaged file: any place of it can be looked at, a part of it is held.
+//!
+//! ```text
+//! far away:   a little before | some KiB                         a name is looked up, and no more
+//! going on:   64 KiB before   | twice as much as the last time, up to 1 MiB
+//! ```
 
 use std::io;
 
 use crate::verify::source::Source;
 
-/// What is read at a time.
+/// What is read at a time, where reading goes on.
 pub(super) const BLOCK: usize = 1 << 20;
 /// What of it lies before the place that was asked for, so that a short way back costs no reading.
 const BEHIND: usize = 64 << 10;
+/// What is read at a place that is far from what is held, and what of it lies before.
+const FAR: usize = 16 << 10;
+const FAR_BEHIND: usize = 1 << 10;
 
 /// A window over a source that can be read anywhere.
 pub(super) struct Input<'a> {
@@ -54,10 +62,14 @@ impl<'a> Input<'a> {
 
     #[cold]
     fn load(&mut self, at: u64, wanted: usize) -> io::Result<&[u8]> {
-        let start = at.saturating_sub(BEHIND as u64);
+        let end = self.start + self.buffer.len() as u64;
+        let goes_on = (self.start..=end).contains(&at);
+        let (before, ahead) =
+            if goes_on { (BEHIND, (2 * self.buffer.len()).clamp(FAR, BLOCK)) } else { (FAR_BEHIND, FAR) };
+        let start = at.saturating_sub(before as u64);
         let behind = usize::try_from(at - start).unwrap_or(0);
         let most = usize::try_from(self.size.saturating_sub(start)).unwrap_or(usize::MAX);
-        let len = (behind + wanted.max(BLOCK)).min(most);
+        let len = (behind + wanted.max(ahead)).min(most);
         self.buffer.clear();
         if self.buffer.capacity() > 8 * BLOCK && len < BLOCK {
             self.buffer.shrink_to(2 * BLOCK);

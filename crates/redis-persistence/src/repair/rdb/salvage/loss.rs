@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::Options;
-use super::collect::{Collected, MOST_LISTED};
+use super::collect::Collected;
 use super::partial::Partial;
-use super::unit::{Key, Unit, What};
+use super::twice::Drops;
+use super::unit::Key;
 use crate::rdb::{Header, ValueType};
 use crate::verify::Code;
 
@@ -51,8 +52,15 @@ pub struct Loss {
     pub functions: u64,
     /// Function libraries that are left out: damaged, or there already.
     pub functions_lost: u64,
-    /// What is known of the stretches behind skipped bytes.
+    /// What is known of the stretches behind skipped bytes, in the order of the file; of the first 10,000 of them.
     pub anchors: Vec<Anchor>,
+    /// How many of those there are.
+    pub anchors_total: u64,
+    /// Where the memory for tables was used up, of which what is remembered of damaged places takes up to the half
+    /// ([`Limits::duplicate_bytes`](crate::Limits::duplicate_bytes)): nothing behind it is saved.
+    pub full_from: Option<u64>,
+    /// How many keys were found behind it.
+    pub unsaved: u64,
 }
 
 /// What became of a database.
@@ -126,22 +134,14 @@ pub struct Anchor {
 }
 
 impl Loss {
-    pub(super) fn new(found: &Collected, drops: &[Unit], size: u64, header: Option<Header>, options: &Options) -> Self {
-        let tallies = found.sections.tally();
-        let databases: BTreeMap<u64, DbLoss> = tallies
-            .into_iter()
-            .map(|(db, tally)| {
-                let stated = tally.stated.map(|(keys, _)| keys);
-                (db, DbLoss { stated, keys: tally.keys, expires: tally.expires, uncertain: tally.uncertain })
-            })
-            .collect();
+    /// Takes what is to be reported out of what was found.
+    pub(super) fn new(found: &mut Collected, drops: &Drops, size: u64, header: Option<Header>) -> Self {
+        let databases: BTreeMap<u64, DbLoss> = found.sections.tally();
         let sum = |of: fn(&DbLoss) -> u64| databases.values().map(of).sum();
-        let mut damaged = found.lost.clone();
+        let mut damaged = std::mem::take(&mut found.lost);
         for key in &mut damaged {
             key.db = found.sections.get(key.section).db;
         }
-        let is_expired = |unit: &&Unit| matches!(&unit.what, What::Key(key) if is_expired(key, options));
-        let expired_drops = drops.iter().filter(is_expired).count() as u64;
         Self {
             size,
             content_proven: false,
@@ -149,18 +149,21 @@ impl Loss {
             end_was_found: found.saw_end,
             keys: sum(|db| db.keys),
             expires: sum(|db| db.expires),
-            expired: found.expired.saturating_sub(expired_drops),
+            expired: found.expired.saturating_sub(drops.expired),
             uncertain: sum(|db| db.uncertain),
-            skipped: found.gaps.clone(),
+            skipped: std::mem::take(&mut found.gaps),
             damaged,
             damaged_total: found.lost_total,
-            partial: found.partials.iter().take(MOST_LISTED).map(|partial| partial_key(partial, found)).collect(),
+            partial: found.partials.iter().filter_map(|partial| partial_key(partial, found)).collect(),
             partial_total: found.partials.len() as u64,
-            repeated: (drops.len() + found.partials_dropped.len()) as u64,
+            repeated: (drops.ranges.len() + found.partials_dropped.len()) as u64,
             expiries_lost: found.expiries_lost,
             functions: found.functions(),
             functions_lost: found.functions_lost,
-            anchors: found.anchors.clone(),
+            anchors: std::mem::take(&mut found.anchors),
+            anchors_total: found.anchors_total,
+            full_from: found.full_from,
+            unsaved: found.unsaved,
             databases,
         }
     }
@@ -178,16 +181,16 @@ impl Loss {
     }
 }
 
-fn partial_key(partial: &Partial, found: &Collected) -> PartialKey {
-    PartialKey {
+fn partial_key(partial: &Partial, found: &Collected) -> Option<PartialKey> {
+    Some(PartialKey {
         db: found.sections.get(partial.section).db,
-        name: partial.name.clone(),
+        name: partial.name.clone()?,
         value_type: partial.key.value_type,
         range: partial.range.clone(),
         elements: partial.elements,
         declared: partial.declared,
         code: partial.code,
-    }
+    })
 }
 
 /// Whether a key has expired by the time that was given.

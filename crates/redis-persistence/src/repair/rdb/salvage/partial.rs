@@ -30,8 +30,8 @@ const MOST_PACKED: usize = 4 << 20;
 /// A collection of which a part is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Partial {
-    /// The first 1024 bytes of its name.
-    pub(super) name: Vec<u8>,
+    /// The first 1024 bytes of its name, if it is one of those that are listed.
+    pub(super) name: Option<Vec<u8>>,
     pub(super) key: Key,
     /// From its first attribute to the end of its value, or else to the next believed record.
     pub(super) range: Range<u64>,

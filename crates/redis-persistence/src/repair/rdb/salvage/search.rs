@@ -15,6 +15,10 @@
 //!
 //! A way that was opened is believed once enough evidence follows each other without a gap, and no other way that reaches further
 //! comes near its score. Up to there the search has decided, and the plain walk takes over.
+//!
+//! What is held is bounded. Of more ways than [`MOST_CHAINS`] the worse half is given up, and where the ways that are left have more
+//! than [`MOST_NODES`] units, the best one is settled for as far as it reaches. Only crafted files come to that: in others, a search
+//! ends after a few hundred units.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -33,36 +37,41 @@ const LOCKED_BLINDLY: i32 = 400;
 const AHEAD: i32 = 40;
 /// Ways that are so far behind the best one are given up.
 const HOPELESS: i32 = 400;
-/// So many units are kept before those are dropped that no way leads over any more.
+/// No score grows past this, so that no sum overflows.
+const MOST_SCORE: i32 = i32::MAX / 2;
+/// So many ways are followed at a time.
+const MOST_CHAINS: usize = 1 << 12;
+/// So many units are kept before those are dropped that no way leads over any more; and of those that are left.
 const MOST_NODES: usize = 1 << 15;
 
-/// The way that was found.
+/// A part of the way that was found.
 #[derive(Debug)]
 pub(super) struct Path {
     /// The units on it, in the order of the file. What lies between them is skipped.
     pub(super) units: Vec<Unit>,
-    /// Where the walk goes on: behind the last unit, or at the end of the file.
-    pub(super) end: u64,
+    /// Where the walk goes on: behind the last unit, or at the end of the file. `None` if there is more of the way.
+    pub(super) end: Option<u64>,
 }
 
 /// A unit on one of the ways.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Node {
     unit: Unit,
-    before: Option<usize>,
+    before: Option<u32>,
 }
 
 /// A way that ends with a unit.
 #[derive(Debug, Clone, Copy)]
 struct Way {
     score: i32,
-    node: Option<usize>,
+    node: Option<u32>,
     /// Its evidence since the last gap.
     since: i32,
     has_gap: bool,
 }
 
 /// The ways that were found so far.
+#[derive(Debug)]
 struct Ways {
     nodes: Vec<Node>,
     /// By the offset at which they end.
@@ -71,59 +80,87 @@ struct Ways {
     skipping: Way,
     locked: i32,
     compact_at: usize,
+    /// What ends with less is given up.
+    floor: i32,
 }
 
-/// Finds the best way from `from`, where the walk stood on firm ground, past `trouble`, where it did not go on.
-pub(super) fn search(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::Result<Path> {
-    let start = Way { score: 0, node: None, since: 0, has_gap: false };
-    let mut ways = Ways {
-        nodes: Vec::new(),
-        chains: BTreeMap::from([(from, start)]),
-        skipping: Way { score: -LEAVE, has_gap: true, ..start },
-        locked: if decoder.names.are_any() { LOCKED_BLINDLY } else { LOCKED },
-        compact_at: MOST_NODES,
-    };
-    let size = decoder.input.size();
-    let among_fields = decoder.head(trouble)?.is_some_and(|(key, ..)| key.value_type == ValueType::HashMetadata);
-    for at in from..size {
-        decoder.pass();
-        let chain = ways.chains.remove(&at);
-        if let Some(chain) = chain {
-            if ways.is_locked(&chain, at > trouble) {
-                return Ok(ways.path(chain.node, at));
-            }
-            ways.leave(chain);
-        }
-        let unit = match chain {
-            Some(_) => decoder.unit(at, Start::Reached)?,
-            None if decoder.is_worth_a_try(at)? => decoder.unit(at, Start::Tried)?,
-            None => None,
+/// A search for the best way from where the walk stood on firm ground past `trouble`, where it did not go on.
+#[derive(Debug)]
+pub(super) struct Search {
+    ways: Ways,
+    at: u64,
+    trouble: u64,
+    among_fields: bool,
+}
+
+impl Search {
+    pub(super) fn new(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::Result<Self> {
+        let start = Way { score: 0, node: None, since: 0, has_gap: false };
+        let ways = Ways {
+            nodes: Vec::new(),
+            chains: BTreeMap::from([(from, start)]),
+            skipping: Way { score: -LEAVE, has_gap: true, ..start },
+            locked: if decoder.names.are_any() { LOCKED_BLINDLY } else { LOCKED },
+            compact_at: MOST_NODES,
+            floor: -HOPELESS,
         };
-        if let Some(unit) = unit {
-            let is_field = among_fields && unit.is_plain_string() && !decoder.has_known_prefix(&unit)?;
-            let opens = unit.head >= decoder.names.lead()
-                && !matches!(unit.what, What::Broken { .. })
-                && !is_field
-                && !decoder.may_be_in_a_number(at)?;
-            ways.add(unit, chain, opens);
-        }
+        let among_fields = decoder.head(trouble)?.is_some_and(|(key, _)| key.value_type == ValueType::HashMetadata);
+        Ok(Self { ways, at: from, trouble, among_fields })
     }
-    let end = ways.chains.remove(&size).filter(|chain| chain.score > ways.skipping.score).unwrap_or(ways.skipping);
-    Ok(ways.path(end.node, size))
+
+    /// Finds the way, or as much of it as can be held.
+    pub(super) fn go_on(&mut self, decoder: &mut Decoder<'_>) -> io::Result<Path> {
+        let Self { ways, trouble, among_fields, .. } = self;
+        let size = decoder.input.size();
+        while self.at < size {
+            let at = self.at;
+            decoder.pass();
+            let chain = ways.arrive(at);
+            if let Some(chain) = chain {
+                if ways.is_locked(&chain, at > *trouble) {
+                    return Ok(Path { units: ways.path(chain.node), end: Some(at) });
+                }
+                ways.leave(chain);
+            }
+            let unit = match chain {
+                Some(_) => decoder.unit(at, Start::Reached)?,
+                None if decoder.is_worth_a_try(at)? => decoder.unit(at, Start::Tried)?,
+                None => None,
+            };
+            self.at += 1;
+            if let Some(unit) = unit {
+                let is_field = *among_fields && unit.is_plain_string() && !decoder.has_known_prefix(&unit)?;
+                let opens = unit.head >= decoder.names.lead()
+                    && !matches!(unit.what, What::Broken { .. })
+                    && !is_field
+                    && !decoder.may_be_in_a_number(at)?;
+                ways.add(unit, chain, opens);
+                if ways.nodes.len() >= ways.compact_at && ways.compact() {
+                    return Ok(Path { units: ways.settle(), end: None });
+                }
+            }
+        }
+        let end = ways.arrive(size).filter(|chain| chain.score > ways.skipping.score).unwrap_or(ways.skipping);
+        Ok(Path { units: ways.path(end.node), end: Some(size) })
+    }
 }
 
 impl Ways {
+    /// The way that ends at `at`, unless it is given up.
+    fn arrive(&mut self, at: u64) -> Option<Way> {
+        self.chains.remove(&at).filter(|chain| chain.score >= self.floor)
+    }
+
     fn is_locked(&self, chain: &Way, past_trouble: bool) -> bool {
         (chain.has_gap || past_trouble)
             && chain.since >= self.locked
-            && self.chains.values().all(|other| other.score + AHEAD <= chain.score)
+            && self.chains.values().all(|other| other.score < self.floor || other.score + AHEAD <= chain.score)
     }
 
     fn leave(&mut self, chain: Way) {
         if chain.score - LEAVE > self.skipping.score {
             self.skipping = Way { score: chain.score - LEAVE, since: 0, has_gap: true, ..chain };
-            let least = chain.score - HOPELESS;
-            self.chains.retain(|_, other| other.score >= least);
+            self.floor = chain.score - HOPELESS;
         }
     }
 
@@ -139,51 +176,85 @@ impl Ways {
         };
         let (score, since, before) = best;
         // What is suspicious begins the proof anew.
-        let since = if unit.bits < 0 { 0 } else { since + unit.bits };
-        let way = Way { score: score + unit.bits, node: None, since, has_gap: before.has_gap };
+        let since = if unit.bits < 0 { 0 } else { since.saturating_add(unit.bits) };
+        let way =
+            Way { score: score.saturating_add(unit.bits).min(MOST_SCORE), node: None, since, has_gap: before.has_gap };
         let end = unit.end;
-        if self.chains.get(&end).is_some_and(|other| other.score >= way.score) {
+        if way.score < self.floor || self.chains.get(&end).is_some_and(|other| other.score >= way.score) {
             return;
         }
+        let number = u32::try_from(self.nodes.len()).ok();
         self.nodes.push(Node { unit, before: before.node });
-        self.chains.insert(end, Way { node: Some(self.nodes.len() - 1), ..way });
-        if self.nodes.len() >= self.compact_at {
-            self.compact();
+        self.chains.insert(end, Way { node: number, ..way });
+        if self.chains.len() > MOST_CHAINS {
+            self.give_up();
         }
     }
 
-    /// Drops the units that no way leads over any more.
-    fn compact(&mut self) {
+    /// Gives up the worse half of the ways.
+    #[cold]
+    fn give_up(&mut self) {
+        let mut scores: Vec<i32> = self.chains.values().map(|way| way.score).collect();
+        let (_, middle, _) = scores.select_nth_unstable(MOST_CHAINS / 2);
+        let middle = *middle;
+        let mut equal = MOST_CHAINS / 4;
+        self.chains.retain(|_, way| {
+            equal = equal.saturating_sub(usize::from(way.score == middle));
+            way.score > middle || way.score == middle && equal > 0
+        });
+    }
+
+    /// Drops the units that no way leads over any more; answers whether too many are left.
+    fn compact(&mut self) -> bool {
+        self.chains.retain(|_, way| way.score >= self.floor);
         let mut kept = vec![false; self.nodes.len()];
         let ends = self.chains.values().map(|way| way.node).chain([self.skipping.node]);
         for mut node in ends {
-            while let Some(at) = node.filter(|at| !std::mem::replace(&mut kept[*at], true)) {
-                node = self.nodes[at].before;
+            while let Some(at) = node.filter(|at| !std::mem::replace(&mut kept[*at as usize], true)) {
+                node = self.nodes[at as usize].before;
             }
         }
         let mut moved = vec![0; self.nodes.len()];
         let mut to = 0;
         for (from, kept) in kept.iter().enumerate() {
             moved[from] = to;
-            to += usize::from(*kept);
+            to += u32::from(*kept);
         }
         let mut keep = kept.iter();
         self.nodes.retain(|_| *keep.next().unwrap_or(&false));
-        let update = |node: &mut Option<usize>| *node = node.map(|at| moved[at]);
+        let update = |node: &mut Option<u32>| *node = node.map(|at| moved[at as usize]);
         self.nodes.iter_mut().for_each(|node| update(&mut node.before));
         self.chains.values_mut().for_each(|way| update(&mut way.node));
         update(&mut self.skipping.node);
         self.compact_at = MOST_NODES.max(self.nodes.len() * 2);
+        self.nodes.len() > MOST_NODES
     }
 
-    fn path(mut self, mut node: Option<usize>, end: u64) -> Path {
+    /// Settles for the best way up to now, and gives up all others.
+    fn settle(&mut self) -> Vec<Unit> {
+        let best = self.chains.iter().max_by_key(|(_, way)| way.score).map(|(end, way)| (*end, *way));
+        let best = best.filter(|(_, way)| way.score > self.skipping.score);
+        let units = self.path(best.map_or(self.skipping.node, |(_, way)| way.node));
+        self.chains.clear();
+        self.skipping.node = None;
+        if let Some((end, way)) = best {
+            // Nothing begins before that way ends, and it is left with its own score.
+            self.skipping.score = i32::MIN / 2;
+            self.chains.insert(end, Way { node: None, ..way });
+        }
+        self.compact_at = MOST_NODES;
+        units
+    }
+
+    /// The units up to that one; all are forgotten.
+    fn path(&mut self, mut node: Option<u32>) -> Vec<Unit> {
         let mut units = Vec::new();
         while let Some(at) = node {
-            node = self.nodes[at].before;
-            units.push(self.nodes[at].unit.clone());
+            node = self.nodes[at as usize].before;
+            units.push(self.nodes[at as usize].unit);
         }
         self.nodes.clear();
         units.reverse();
-        Path { units, end }
+        units
     }
 }

@@ -12,6 +12,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::DbLoss;
+
 /// No key takes less: a type, a name, a value.
 const SHORTEST_KEY: u64 = 3;
 /// So much of a file may have been copied to another place of it by damage: some pages.
@@ -24,8 +26,8 @@ const SHORTEST_SELECT: u64 = 2;
 pub(super) struct Section {
     /// The database, where a SELECTDB begins the section.
     selected: Option<u64>,
-    /// What RESIZEDB said.
-    stated: Option<(u64, u64)>,
+    /// How many keys RESIZEDB said that it has.
+    stated: Option<u64>,
     /// Where its SELECTDB stands.
     start: u64,
     /// The bytes skipped before it.
@@ -42,7 +44,7 @@ pub(super) struct Section {
     repeated: u64,
     /// Whether its database follows from a SELECTDB before one that was not believed in.
     doubted: bool,
-    /// What was found out at the end.
+    /// What was found out at the end; before that, what the last SELECTDB names.
     pub(super) db: u64,
     pub(super) certain: bool,
 }
@@ -58,15 +60,6 @@ impl Default for Sections {
     fn default() -> Self {
         Self { all: vec![Section::default()], any_key: false }
     }
-}
-
-/// What a database was said to hold, and what was found of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) stated: Option<(u64, u64)>,
-    pub(super) keys: u64,
-    pub(super) expires: u64,
-    pub(super) uncertain: u64,
 }
 
 impl Sections {
@@ -105,8 +98,8 @@ impl Sections {
         self.all.push(Section { selected: Some(db), start, ..Section::default() });
     }
 
-    pub(super) fn resize(&mut self, keys: u64, expires: u64) {
-        self.last().stated = Some((keys, expires));
+    pub(super) fn resize(&mut self, keys: u64) {
+        self.last().stated = Some(keys);
     }
 
     pub(super) fn key(&mut self, bytes: u64, expires: bool) {
@@ -134,9 +127,9 @@ impl Sections {
         self.all[index].repeated += 1;
     }
 
-    /// The database that the last SELECTDB before a section names.
-    pub(super) fn named(&self, index: usize) -> u64 {
-        self.all[..=index].iter().rev().find_map(|section| section.selected).unwrap_or(0)
+    /// What all of them take, in bytes.
+    pub(super) fn held(&self) -> usize {
+        self.all.len() * size_of::<Section>()
     }
 
     /// The database of each section.
@@ -157,26 +150,39 @@ impl Sections {
     }
 
     /// A SELECTDB may stand in pages that were copied to another place: its number does not ascend then, and gaps enclose it.
-    /// It is believed for the keys up to the next gap, and not behind that.
+    /// It is believed for the keys up to the next gap, and not behind that. Then each section knows which one the last one before
+    /// it names.
     pub(super) fn disbelieve(&mut self, gaps: &[Range<u64>]) {
-        let selects: Vec<(usize, u64)> =
-            self.all.iter().enumerate().filter_map(|(at, section)| Some((at, section.selected?))).collect();
-        let mut believed = 0;
-        for (n, &(at, db)) in selects.iter().enumerate() {
-            let contradicted = n > 0 && believed >= db || selects[n + 1..].iter().any(|(_, later)| *later <= db);
-            if !(contradicted && is_enclosed(self.all[at].start, gaps)) {
-                believed = db;
+        // The least number that is selected behind each.
+        let mut least = u64::MAX;
+        for section in self.all.iter_mut().rev() {
+            section.db = least;
+            least = section.selected.map_or(least, |db| least.min(db));
+        }
+        let mut believed = None;
+        for at in 0..self.all.len() {
+            let section = &self.all[at];
+            let Some(db) = section.selected.filter(|_| !section.doubted) else { continue };
+            let contradicted = believed.is_some_and(|believed| believed >= db) || section.db <= db;
+            if !(contradicted && is_enclosed(section.start, gaps)) {
+                believed = Some(db);
                 continue;
             }
+            let before = *believed.get_or_insert(0);
             if let Some(next) = self.all.get_mut(at + 1).filter(|next| next.selected.is_none()) {
-                (next.selected, next.doubted) = (Some(believed), true);
+                (next.selected, next.doubted) = (Some(before), true);
             }
+        }
+        let mut named = 0;
+        for section in &mut self.all {
+            named = section.selected.unwrap_or(named);
+            section.db = named;
         }
     }
 
     /// The databases that the keys were found to belong to.
-    pub(super) fn tally(&self) -> BTreeMap<u64, Tally> {
-        let mut databases: BTreeMap<u64, Tally> = BTreeMap::new();
+    pub(super) fn tally(&self) -> BTreeMap<u64, DbLoss> {
+        let mut databases: BTreeMap<u64, DbLoss> = BTreeMap::new();
         for section in &self.all {
             if section.keys == 0 && section.selected.is_none() {
                 continue;
@@ -212,18 +218,18 @@ fn settle_group(group: &mut [Section], next: Option<u64>) {
     // A short stretch between two gaps may be a copy of keys from elsewhere.
     let counts = |(at, section): &(usize, &Section)| *at == 0 || *at == last || section.bytes > LONGEST_COPY;
     let surely: u64 = group.iter().enumerate().filter(counts).map(|(_, section)| section.of_its_own()).sum();
-    let too_many = stated.is_some_and(|(keys, _)| surely > keys);
+    let too_many = stated.is_some_and(|keys| surely > keys);
     for (index, section) in group.iter_mut().enumerate() {
         if index > 0 && section.gap > 0 {
             gaps += section.gap;
-            let lacking = stated.map(|(keys, _)| keys.saturating_sub(found));
-            let none_between = next.is_some_and(|next| next <= db + 1) || section.gap < SHORTEST_SELECT;
+            let lacking = stated.map(|keys| keys.saturating_sub(found));
+            let none_between = next.is_some_and(|next| next <= db.saturating_add(1)) || section.gap < SHORTEST_SELECT;
             let still_lacking = lacking.is_some_and(|lacking| lacking > gaps / SHORTEST_KEY);
             if !none_between && !still_lacking {
                 certain = false;
                 if too_many && stated.is_some() {
                     // More keys than the database holds: there was another one.
-                    db += 1;
+                    db = db.saturating_add(1);
                     (stated, found, gaps) = (None, 0, 0);
                 }
             }
@@ -269,7 +275,7 @@ mod tests {
     fn around_a_gap(before: u64, gap: u64, behind: u64, next: Option<u64>) -> Vec<(u64, bool)> {
         let mut sections = Sections::default();
         sections.select(0, 9);
-        sections.resize(100, 0);
+        sections.resize(100);
         keys(&mut sections, before);
         sections.gap(&(1000..1000 + gap));
         keys(&mut sections, behind);

@@ -1,81 +1,132 @@
 //! Keys that were found twice: the one that damage is less likely to have made up is kept. Servers abort on both.
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 
 use super::collect::{Collected, Run};
 use super::decode::{Decoder, LONGEST_TEXT};
+use super::loss::is_expired;
 use super::unit::{Unit, What};
 
-/// Names found twice that are looked into. More of them are left for the check of the written file to find.
-const MOST: usize = 1 << 20;
+/// What one of the units takes that are looked into, in bytes: its place, and what is left out. More of them than half of the memory
+/// for duplicates holds are left for the check of the written file to find.
+const UNIT_BYTES: usize = 48;
+/// Different names of one hash that are told apart: more of them can only be made.
+const MOST_NAMES: usize = 64;
 
 /// Groups of units whose names have one hash, by where they begin; at least two of each seem to lie in one database.
-pub(super) type Groups = Vec<Vec<u64>>;
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    /// The groups one after the other.
+    units: Vec<u64>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
 
-/// Finds the units to be dropped, in the order of the file, and takes them out of the counts.
-pub(super) fn drop_repeated(found: &mut Collected, groups: Groups, decoder: &mut Decoder<'_>) -> io::Result<Vec<Unit>> {
-    let mut drops = Vec::new();
-    for group in groups {
-        let mut kept: Vec<(Unit, Vec<u8>, u64)> = Vec::new();
-        let (parts, whole): (Vec<u64>, Vec<u64>) = group.into_iter().partition(|at| found.partial_at(*at).is_some());
-        for at in whole {
-            let Some(unit) = decoder.kept_unit(at)? else { continue };
-            let (Some(name), Some(run)) = (decoder.name_of(&unit)?, run_at(&found.runs, at)) else { continue };
-            let db = found.sections.get(run.section).db;
-            let rival = kept.iter_mut().find(|(_, known, of)| *known == name && *of == db);
-            let Some((best, ..)) = rival else {
-                kept.push((unit, name, db));
-                continue;
-            };
-            let worse = if trust(found, &unit) > trust(found, best) { std::mem::replace(best, unit) } else { unit };
-            drops.push(worse);
-        }
-        // A part is worth less than any whole one.
-        let mut held: Vec<(Vec<u8>, u64)> = kept.into_iter().map(|(_, name, db)| (name, db)).collect();
-        for at in parts {
-            let Some(index) = found.partial_at(at) else { continue };
-            let partial = &found.partials[index];
-            let db = found.sections.get(partial.section).db;
-            let Some((name, _)) = decoder.name_and_value(&partial.key, LONGEST_TEXT)? else { continue };
-            if held.contains(&(name.clone(), db)) {
-                found.partials_dropped.push(index);
-            }
-            held.push((name, db));
-        }
+impl Groups {
+    /// Goes over the groups, whose units `on` may put in another order.
+    fn for_each(&mut self, mut on: impl FnMut(&mut [u64]) -> io::Result<()>) -> io::Result<()> {
+        let mut start = 0;
+        self.ends.iter().try_for_each(|end| on(&mut self.units[std::mem::replace(&mut start, *end)..*end]))
     }
+}
+
+/// What is left out because it is there twice.
+#[derive(Debug, Default)]
+pub(super) struct Drops {
+    /// The bytes of such keys, in the order of the file.
+    pub(super) ranges: Vec<Range<u64>>,
+    /// How many of them have expired.
+    pub(super) expired: u64,
+}
+
+/// Finds the units to be dropped, and takes them out of the counts.
+pub(super) fn drop_repeated(found: &mut Collected, mut groups: Groups, decoder: &mut Decoder<'_>) -> io::Result<Drops> {
+    let mut drops = Drops::default();
+    groups.for_each(|group| {
+        // A part is worth less than any whole one, and comes behind them.
+        group.sort_unstable_by_key(|at| (database(found, *at), found.partial_at(*at).is_some(), *at));
+        let mut rest = &*group;
+        while let Some(first) = rest.first() {
+            let db = database(found, *first);
+            let (rivals, others) = rest.split_at(rest.partition_point(|at| database(found, *at) == db));
+            drop_rivals(found, rivals, decoder, &mut drops)?;
+            rest = others;
+        }
+        Ok(())
+    })?;
     found.drop_partials();
-    drops.sort_by_key(|unit| unit.start);
-    for unit in &drops {
-        let Some(section) = run_at(&found.runs, unit.start).map(|run| run.section) else { continue };
-        let expires = matches!(unit.what, What::Key(key) if key.expire.is_some() && !key.expire_lost);
-        found.sections.get_mut(section).without(expires);
-    }
+    drops.ranges.sort_unstable_by_key(|range| range.start);
     Ok(drops)
+}
+
+/// The database of the unit that begins at `at`.
+fn database(found: &Collected, at: u64) -> Option<u64> {
+    let part = found.partial_at(at).map(|index| found.partials[index].section);
+    let section = part.or_else(|| Some(run_at(&found.runs, at)?.section))?;
+    Some(found.sections.get(section).db)
+}
+
+/// Of units in one database, keeps one for each name.
+fn drop_rivals(found: &mut Collected, rivals: &[u64], decoder: &mut Decoder<'_>, drops: &mut Drops) -> io::Result<()> {
+    let mut kept: Vec<(Vec<u8>, Option<Unit>)> = Vec::new();
+    for at in rivals.iter().copied().filter(|_| rivals.len() > 1) {
+        let (name, unit) = if let Some(index) = found.partial_at(at) {
+            let Some((name, _)) = decoder.name_and_value(&found.partials[index].key, LONGEST_TEXT)? else { continue };
+            if kept.iter().any(|(known, _)| *known == name) {
+                found.partials_dropped.push(index);
+                continue;
+            }
+            (name, None)
+        } else {
+            let Some(unit) = decoder.kept_unit(at)? else { continue };
+            let Some(name) = decoder.name_of(&unit)? else { continue };
+            (name, Some(unit))
+        };
+        match (kept.iter().position(|(known, _)| *known == name), unit) {
+            (Some(rival), Some(unit)) => {
+                let Some(best) = &mut kept[rival].1 else { continue };
+                let better = trust(found, &unit) > trust(found, best);
+                let worse = if better { std::mem::replace(best, unit) } else { unit };
+                drop_unit(found, &worse, drops);
+            }
+            (None, unit) if kept.len() < MOST_NAMES => kept.push((name, unit)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn drop_unit(found: &mut Collected, unit: &Unit, drops: &mut Drops) {
+    let (What::Key(key), Some(run)) = (&unit.what, run_at(&found.runs, unit.start)) else { return };
+    let expires = key.expire.is_some() && !key.expire_lost;
+    found.sections.get_mut(run.section).without(expires);
+    drops.expired += u64::from(is_expired(key, &found.options));
+    drops.ranges.push(unit.kept_from()..unit.end);
 }
 
 /// Compares all names by their hashes. What occurs a second time is noted in its section: it counts for nothing there.
 pub(super) fn same_hash(found: &mut Collected) -> Groups {
+    let most = found.options.limits.duplicate_bytes / UNIT_BYTES;
     let Collected { hashes, runs, sections, partials, .. } = found;
-    let mut groups: Groups = Vec::new();
+    let mut groups = Groups::default();
     let mut group: Vec<u64> = Vec::new();
     let mut close = |group: &mut Vec<u64>| {
-        let mut seen: Vec<u64> = Vec::new();
+        let mut seen = HashSet::new();
         let mut any = false;
         for at in group.iter() {
             let partial = partials.binary_search_by_key(at, |partial| partial.range.start).ok();
             let partial = partial.map(|index| partials[index].section);
             let Some(section) = partial.or_else(|| Some(run_at(runs, *at)?.section)) else { continue };
-            let db = sections.named(section);
-            if seen.contains(&db) {
+            if !seen.insert(sections.get(section).db) {
                 sections.repeated(section);
                 any = true;
-            } else {
-                seen.push(db);
             }
         }
-        if any && groups.len() < MOST {
-            groups.push(std::mem::take(group));
+        if any && groups.units.len() + group.len() <= most {
+            groups.units.append(group);
+            groups.ends.push(groups.units.len());
         }
         group.clear();
     };
@@ -84,7 +135,9 @@ pub(super) fn same_hash(found: &mut Collected) -> Groups {
             close(&mut group);
             group.push(first);
         }
-        group.push(later);
+        if group.len() < most {
+            group.push(later);
+        }
     });
     close(&mut group);
     groups

@@ -4,7 +4,7 @@ use crate::rdb::{Family, Payload, ValueType, opcode};
 use crate::verify::Code;
 
 /// One thing of the file that is kept or lost as a whole, and how much speaks for it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Unit {
     /// Its first byte. Of a key that is its first attribute.
     pub(super) start: u64,
@@ -18,20 +18,17 @@ pub(super) struct Unit {
 }
 
 /// The kinds of units.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum What {
     Key(Key),
     /// A key whose extent is known, and whose content is not sound.
     Broken {
         key: Key,
-        /// The first 1024 bytes of its name.
-        name: Vec<u8>,
         why: Code,
     },
     SelectDb(u64),
     ResizeDb {
         keys: u64,
-        expires: u64,
     },
     /// How many keys of a cluster slot follow.
     Slot,

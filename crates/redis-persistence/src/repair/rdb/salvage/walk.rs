@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use super::decode::{Decoder, Start};
-use super::search::search;
+use super::search::Search;
 use super::unit::{Unit, What};
 
 /// Units before trouble that are gone over again, at most.
@@ -83,24 +83,32 @@ pub(super) fn walk(
                 let from = doubted.front().map_or(at, |unit| unit.start);
                 let trouble = other.map_or(at, |unit| unit.end);
                 doubted.clear();
-                let mut path = search(decoder, from, trouble)?;
-                if path.units.is_empty() && decoder.names.know_nothing() {
+                let mut search = Search::new(decoder, from, trouble)?;
+                let mut path = search.go_on(decoder)?;
+                if path.end.is_some() && path.units.is_empty() && decoder.names.know_nothing() {
                     decoder.names.expect_any();
-                    path = search(decoder, from, trouble)?;
+                    search = Search::new(decoder, from, trouble)?;
+                    path = search.go_on(decoder)?;
                 }
                 let mut behind = from;
-                for unit in path.units {
-                    if unit.start > behind {
-                        on(Item::Gap(behind..unit.start), decoder)?;
+                loop {
+                    for unit in path.units {
+                        if unit.start > behind {
+                            on(Item::Gap(behind..unit.start), decoder)?;
+                        }
+                        behind = unit.end;
+                        decoder.learn(&unit)?;
+                        on(Item::Unit(unit), decoder)?;
                     }
-                    behind = unit.end;
-                    decoder.learn(&unit)?;
-                    on(Item::Unit(unit), decoder)?;
+                    if let Some(end) = path.end {
+                        at = end;
+                        break;
+                    }
+                    path = search.go_on(decoder)?;
                 }
-                if path.end > behind {
-                    on(Item::Gap(behind..path.end), decoder)?;
+                if at > behind {
+                    on(Item::Gap(behind..at), decoder)?;
                 }
-                at = path.end;
             }
         }
     }

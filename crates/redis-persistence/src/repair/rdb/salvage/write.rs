@@ -88,12 +88,14 @@ impl Plan {
 
     /// The collections of a database of which a part is kept.
     pub(super) fn partials_of(&self, db: u64) -> impl Iterator<Item = &Partial> + '_ {
-        self.partials.iter().filter(move |partial| self.databases.get(partial.section) == Some(&db))
+        let first = self.partials.partition_point(|partial| self.databases[partial.section] < db);
+        self.partials[first..].iter().take_while(move |partial| self.databases[partial.section] == db)
     }
 
     /// The bytes of a database's keys, without what is left out of them.
     pub(super) fn ranges_of(&self, db: u64) -> impl Iterator<Item = Range<u64>> + '_ {
-        let runs = self.runs.iter().filter(move |run| self.databases.get(run.section) == Some(&db));
+        let first = self.runs.partition_point(|run| self.databases[run.section] < db);
+        let runs = self.runs[first..].iter().take_while(move |run| self.databases[run.section] == db);
         runs.flat_map(|run| {
             let first = self.left_out.partition_point(|range| range.end <= run.range.start);
             let inside = self.left_out[first..].iter().take_while(|range| range.start < run.range.end);
