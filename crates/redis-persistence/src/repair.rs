@@ -36,6 +36,7 @@ pub mod rdb;
 mod record;
 #[cfg(unix)]
 mod save;
+mod seen;
 mod tally;
 #[cfg(unix)]
 mod undo;
@@ -47,7 +48,8 @@ use std::path::PathBuf;
 pub use apply::apply;
 pub use error::ApplyError;
 pub use output::{Existing, write_output};
-pub use plan::{Cut, Loss, Plan, Rewrite, Seen, SetAside, Step};
+pub use plan::{Cut, Loss, Plan, Rewrite, SetAside, Step};
+pub use seen::Seen;
 #[cfg(unix)]
 pub use undo::undo;
 

@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::disk::{self, Locks, folder_of};
 use super::record::{Entry, Record};
 use super::save::{self, Range, Staged};
-use super::{Applied, ApplyError, ApplyOptions, Cut, Hook, Plan, Progress, Rewrite, Seen, Step, leftovers, plan};
+use super::{Applied, ApplyError, ApplyOptions, Cut, Hook, Plan, Progress, Rewrite, Seen, Step, leftovers, seen};
 
 /// What the names of records begin with.
 const RECORD: &str = "repair";
@@ -150,7 +150,7 @@ fn compare(expected: &Seen, now: &Seen, force: bool) -> Result<(), ApplyError> {
 }
 
 fn check_witness(cut: &Cut, file: &mut File, path: &Path) -> Result<(), ApplyError> {
-    match plan::witness(file, cut.to, cut.file.size) {
+    match seen::witness(file, cut.to, cut.file.size) {
         Ok(witness) if witness == cut.witness => Ok(()),
         Ok(_) => Err(ApplyError::changed(path, "the bytes at the cut are different ones")),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -231,7 +231,7 @@ fn save(
     if let Some((mut range, kind)) = range(job) {
         let (path, hash) = match copy {
             Some(path) => {
-                let hash = plan::hash_range(&mut range.file, range.from, range.to);
+                let hash = seen::hash_range(&mut range.file, range.from, range.to);
                 (path, hash.map_err(ApplyError::io("read", &file))?)
             }
             None => range.save(backup, stamp, kind, hook)?,
@@ -241,7 +241,7 @@ fn save(
     let (saved, hash) = saved;
     Ok(match (job.step, job.file.as_ref()) {
         (Step::Cut(cut), Some((source, seen))) => {
-            let kept = plan::last_bytes(&mut &*source, cut.to).map_err(ApplyError::io("read", &file))?;
+            let kept = seen::last_bytes(&mut &*source, cut.to).map_err(ApplyError::io("read", &file))?;
             Entry::Cut { file, from: seen.size, to: cut.to, kept, saved, tail: hash }
         }
         (Step::Rewrite(Rewrite { content, .. }), Some((_, seen))) => {
@@ -252,7 +252,7 @@ fn save(
             Entry::Create { file, new_size: content.len() as u64, new: xxh3_64(content) }
         }
         (Step::SetAside(_), Some((source, seen))) => {
-            let last = plan::last_bytes(&mut &*source, seen.size).map_err(ApplyError::io("read", &file))?;
+            let last = seen::last_bytes(&mut &*source, seen.size).map_err(ApplyError::io("read", &file))?;
             let name = disk::with_suffix(disk::name_of(&file), &format!("{stamp}.aside"));
             // Across file systems it would have to be copied: then it stays where it is, under its new name.
             let near = disk::device(folder_of(&file))? == disk::device(backup)?;

@@ -12,7 +12,7 @@ use super::disk::{self, Locks, folder_of};
 use super::leftovers::{self, same_bytes};
 use super::record::{Entry, Record};
 use super::save::{self, Staged};
-use super::{ApplyError, ApplyOptions, Hook, Progress, Seen, Undone, plan};
+use super::{ApplyError, ApplyOptions, Hook, Progress, Seen, Undone, seen};
 
 /// What has to be done about an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ fn judge(entry: &Entry, home: &Path) -> Result<State, ApplyError> {
                 let what = if size < *to { "it is shorter" } else { "it has grown" };
                 return Err(ApplyError::not_as_left(file, what));
             }
-            if plan::last_bytes(&mut input, *to).map_err(ApplyError::io("read", file))? != *kept {
+            if seen::last_bytes(&mut input, *to).map_err(ApplyError::io("read", file))? != *kept {
                 return Err(ApplyError::not_as_left(file, "the bytes before the cut are different ones"));
             }
             // The file stands at the cut: what follows is there if an undo was killed, or something was written since.
@@ -90,7 +90,7 @@ fn judge(entry: &Entry, home: &Path) -> Result<State, ApplyError> {
         Entry::Rewrite { file, saved, size, old, new_size, new } => {
             checked_copy(&home.join(saved), *size, *old)?;
             let (mut input, seen) = disk::open(file)?;
-            let hash = plan::hash_range(&mut input, 0, seen.size).map_err(ApplyError::io("read", file))?;
+            let hash = seen::hash_range(&mut input, 0, seen.size).map_err(ApplyError::io("read", file))?;
             match (seen.size, hash) {
                 now if now == (*size, *old) => Ok(State::Former),
                 now if now == (*new_size, *new) => Ok(State::Repaired { size: seen.size }),
@@ -113,7 +113,7 @@ fn judge(entry: &Entry, home: &Path) -> Result<State, ApplyError> {
             let place = if here { file } else { &saved };
             let (mut input, seen) = disk::open(place)?;
             let same = seen.size == *size
-                && plan::last_bytes(&mut input, *size).map_err(ApplyError::io("read", place))? == *last;
+                && seen::last_bytes(&mut input, *size).map_err(ApplyError::io("read", place))? == *last;
             match (same, here) {
                 (false, _) => Err(ApplyError::not_as_left(place, "it was written to")),
                 (true, true) => Ok(State::Former),
@@ -137,7 +137,7 @@ fn checked_copy(path: &Path, size: u64, hash: u64) -> Result<File, ApplyError> {
     if seen.size != size {
         return Err(ApplyError::not_as_left(path, "it has another size"));
     }
-    let found = plan::hash_range(&mut file, 0, size).map_err(ApplyError::io("read", path))?;
+    let found = seen::hash_range(&mut file, 0, size).map_err(ApplyError::io("read", path))?;
     if found != hash {
         return Err(ApplyError::not_as_left(path, "it has another content"));
     }
