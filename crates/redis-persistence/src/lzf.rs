@@ -19,8 +19,8 @@
 //! | check only | [`validate`] | [`Walker`] |
 //! | decode | [`inflate_into`] | [`Inflater`] |
 //!
-//! Before that, [`validate`] takes a glance (the module `glance`) and [`inflate_into`] decodes at full width (`wide`). Both
-//! only accept.
+//! Before that, [`validate`] takes a glance (the module `glance`) and [`inflate_into`] decodes at full width (`wide`), both in
+//! steps of a match and a literal run (`step`). They only accept.
 
 mod copy;
 mod error;
