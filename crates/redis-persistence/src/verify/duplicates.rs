@@ -175,6 +175,8 @@ impl Table {
         self.flat.drain(..).for_each(|(hash, place)| other.insert(hash, place));
         other.shed();
         self.clear();
+        // What the other one does not take need not be kept for it.
+        self.limit = other.limit;
     }
 
     /// Compares everything and calls `on` with the places of the first and a later thing of equal hash, in the order of

@@ -112,6 +112,7 @@ impl Run {
             // No more than before.
             self.ends[partition] = u32::try_from(kept).unwrap_or(self.ends[partition]);
         }
+        // The next runs are as short, and fit into what this gives back.
         self.entries.truncate(kept);
         self.entries.shrink_to_fit();
         if let Some(places) = &mut self.places {
