@@ -311,6 +311,9 @@ pub fn salvage(set: &AofSet, options: SalvageOptions) -> io::Result<Salvage> {
             .as_ref()
             .and_then(|file| file.path.file_name())
             .map_or(name, |found| found.as_encoded_bytes().to_vec());
+        if salvage.files.iter().any(|file| file.name == name) {
+            salvage.reasons.push("the manifest lists a file of its own name".to_owned());
+        }
         salvage.manifest = Some((name, Manifest { entries: written }.to_bytes()));
     }
     first_lines(&mut salvage.reasons);
