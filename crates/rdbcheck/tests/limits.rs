@@ -24,9 +24,11 @@ const TABLES: u64 = 128 << 20;
 /// In a build without optimisation on a busy machine.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The peak of a process's resident memory so far, in bytes.
-fn peak(child: &Child) -> Option<u64> {
+/// The peak of a process's resident memory so far, in bytes, once it runs that command: before, it has the memory of the test.
+fn peak(child: &Child, command: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let name = status.lines().next()?.strip_prefix("Name:")?.trim();
+    Path::new(command).file_name().filter(|file| *file == name)?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kib << 10)
@@ -51,7 +53,7 @@ fn run(command: &str, args: &[&OsStr]) -> (ExitStatus, u64, String) {
     let mut most = 0;
     let status = loop {
         // The mark only rises, so what is seen last is the peak but for the last moment.
-        most = most.max(peak(&child).unwrap_or(0));
+        most = most.max(peak(&child, command).unwrap_or(0));
         if let Some(status) = child.try_wait().expect("it can be waited for") {
             break status;
         }
@@ -89,6 +91,9 @@ fn check(case: &Case<'_>) -> Result<(), String> {
     }
     if text.lines().count() > 2000 && case.options != ["--timeline"] {
         return Err(format!("{what}: {} lines", text.lines().count()));
+    }
+    if peak == 0 && took > Duration::from_millis(500) {
+        return Err(format!("{what}: its memory was not seen"));
     }
     if peak > case.allowed {
         return Err(format!("{what}: {} MiB, but {} are allowed", peak >> 20, case.allowed >> 20));
