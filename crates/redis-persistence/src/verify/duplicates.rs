@@ -147,8 +147,20 @@ impl Table {
         self.limit = floor + (self.limit - floor) / 2;
         let limit = self.limit;
         self.flat.retain(|(hash, _)| *hash <= limit);
-        self.runs.iter_mut().for_each(|run| run.retain(|hash| hash <= limit));
-        self.runs.retain(|run| run.len() > 0);
+        // Made anew, and not shortened where they are: that would leave holes into which nothing fits.
+        let (mut runs, mut kept) = (Vec::new(), Vec::new());
+        for run in std::mem::take(&mut self.runs) {
+            kept.extend(run.entries().filter(|(hash, _)| *hash <= limit));
+            drop(run);
+            if kept.len() >= FLAT {
+                runs.push(Run::new(&kept));
+                kept.clear();
+            }
+        }
+        if !kept.is_empty() {
+            runs.push(Run::new(&kept));
+        }
+        self.runs = runs;
         self.len = self.flat.len() + self.runs.iter().map(Run::len).sum::<usize>();
     }
 

@@ -87,6 +87,10 @@ impl Run {
         self.range(partition).map(move |at| self.entry(partition, at))
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        (0..PARTITIONS).flat_map(|partition| self.entries_of(partition))
+    }
+
     fn entry(&self, partition: usize, at: usize) -> Entry {
         let entry = &self.entries[at];
         let distance = entry.last_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
@@ -112,7 +116,6 @@ impl Run {
             // No more than before.
             self.ends[partition] = u32::try_from(kept).unwrap_or(self.ends[partition]);
         }
-        // The next runs are as short, and fit into what this gives back.
         self.entries.truncate(kept);
         self.entries.shrink_to_fit();
         if let Some(places) = &mut self.places {
@@ -137,10 +140,6 @@ fn low(entry: &[u8; ENTRY_BYTES]) -> u64 {
 mod tests {
     use super::*;
 
-    fn entries(run: &Run) -> Vec<Entry> {
-        (0..PARTITIONS).flat_map(|partition| run.entries_of(partition)).collect()
-    }
-
     #[test]
     fn what_is_put_in_comes_out() {
         let mut state = 1_u64;
@@ -156,7 +155,7 @@ mod tests {
             let mut run = Run::new(&expected);
             assert_eq!(run.places.is_some(), place(2) > 1 << 32 && place(2) < 1 << 60);
             expected.sort_unstable();
-            let mut found = entries(&run);
+            let mut found = run.entries().collect::<Vec<_>>();
             found.sort_unstable();
             assert!(found == expected);
             for partition in 0..PARTITIONS {
@@ -165,7 +164,7 @@ mod tests {
             }
             run.retain(|hash| hash <= u64::MAX / 3);
             expected.retain(|(hash, _)| *hash <= u64::MAX / 3);
-            let mut found = entries(&run);
+            let mut found = run.entries().collect::<Vec<_>>();
             found.sort_unstable();
             assert!(found == expected && run.len() == expected.len() && run.len() > 5000);
         }
@@ -174,6 +173,6 @@ mod tests {
     #[test]
     fn a_run_of_nothing() {
         let run = Run::new(&[]);
-        assert_eq!((run.len(), entries(&run)), (0, Vec::new()));
+        assert_eq!((run.len(), run.entries().collect::<Vec<_>>()), (0, Vec::new()));
     }
 }
