@@ -8,14 +8,12 @@ pub fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// The series of a product.
 pub fn target(product: Product) -> Target {
-    match product {
-        Product::Redis62 => Target::Redis62,
-        Product::Redis70 => Target::Redis70,
-        Product::Redis80 => Target::Redis80,
-        Product::Redis86 => Target::Redis86,
-        Product::Valkey91 => Target::Valkey91,
-    }
+    let (major, minor) = product.version();
+    format!("{}-{major}.{minor}", product.family())
+        .parse()
+        .expect("every product is of a series that can be judged for")
 }
 
 /// What a start came to, and what the server logged.

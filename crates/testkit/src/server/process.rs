@@ -17,10 +17,11 @@ use super::{Installed, Product};
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 
-/// Before the caller's own settings, which override them. A core dump or a memory test after a crash would cost
-/// seconds.
-const SETTINGS: [&str; 10] =
-    ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--logfile", "", "--crash-memcheck-enabled", "no"];
+/// Before the caller's own settings, which override them.
+const SETTINGS: [&str; 8] = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--logfile", ""];
+
+/// A memory test after a crash would cost seconds. Servers before 6.2 do not know the setting.
+const NO_MEMORY_TEST: [&str; 2] = ["--crash-memcheck-enabled", "no"];
 
 /// Why a server did not come up.
 #[derive(Debug)]
@@ -117,6 +118,7 @@ impl Server {
             .arg("--dir")
             .arg(dir)
             .args(SETTINGS)
+            .args(NO_MEMORY_TEST.iter().filter(|_| installed.product.version() >= (6, 2)))
             .args(settings)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
