@@ -38,6 +38,6 @@ pub use payload::{
 };
 pub(crate) use plain::{PlainKey, plain_length, plain_string};
 pub use shared::{SharedEvents, events_of};
-pub(crate) use string::string_at;
 pub use string::{Body, RdbString};
+pub(crate) use string::{string_at, string_head_at};
 pub use writer::{KeyAttributes, Writer};

@@ -27,7 +27,7 @@ mod report;
 mod sink;
 pub(crate) mod source;
 pub mod stats;
-mod suspects;
+pub(crate) mod suspects;
 mod value;
 
 pub use crate::read_at::ReadAt;

@@ -105,6 +105,26 @@ pub(crate) fn string_at(window: &[u8], offset: u64) -> Result<RdbString<&[u8]>, 
     }
 }
 
+/// The same up to the string's content, which is always said to follow, unless it is a number.
+///
+/// # Errors
+/// As those of [`string_at`].
+pub(crate) fn string_head_at(window: &[u8], offset: u64) -> Result<RdbString<&[u8]>, usize> {
+    let mut c = Cursor::new(window, offset);
+    match c.read(Reading::Key, string_head) {
+        Ok((head, _)) => {
+            let body = match head {
+                StringHead::Int(value) => Body::Int(value),
+                StringHead::Raw(stored) => Body::Long { stored, decoded: None },
+                StringHead::Lzf { stored, decoded } => Body::Long { stored, decoded: Some(decoded) },
+            };
+            Ok(RdbString { start: offset, end: c.offset(), body })
+        }
+        Err(Stop::Need { upto, .. }) => Err(upto),
+        Err(Stop::Fail(_)) => Err(usize::MAX),
+    }
+}
+
 impl<'a> RdbString<&'a [u8]> {
     /// The text of the string, borrowed where it lies in the file as it is.
     ///

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek};
 use super::input::Input;
 use super::options::Options;
 use super::parallel::{self, Sizes, Walked, Whole};
-use super::rdb::RdbVerifier;
+use super::rdb::{Places, RdbVerifier};
 use super::report::Report;
 use super::source::{Seekable, Source};
 use crate::crc64::Crc64;
@@ -27,7 +27,7 @@ use crate::reader::BLOCK;
 /// ```
 #[must_use]
 pub fn slice(data: &[u8], options: &Options) -> Report {
-    let mut push = Push::new(options);
+    let mut push = Push::of(options, Places::Again);
     push.feed(data);
     push.end().finish(Some(&mut &*data))
 }
@@ -38,7 +38,7 @@ pub fn slice(data: &[u8], options: &Options) -> Report {
 /// If the input fails. Damage is no error, but findings.
 pub fn reader(input: impl Read + Send, options: &Options) -> io::Result<Report> {
     let mut input = input;
-    Ok(walk(Input::InOrder(Some(&mut input)), options)?.finish(None))
+    Ok(walk(Input::InOrder(Some(&mut input)), options, Places::Once)?.finish(None))
 }
 
 /// Verifies an RDB in something that can seek, from where it stands to its end. Duplicates are confirmed by reading them
@@ -58,7 +58,7 @@ pub fn reader(input: impl Read + Send, options: &Options) -> io::Result<Report> 
 /// ```
 pub fn file(mut input: impl Read + Seek + Send, options: &Options) -> io::Result<Report> {
     let base = input.stream_position()?;
-    let verifier = walk(Input::InOrder(Some(&mut input)), options)?;
+    let verifier = walk(Input::InOrder(Some(&mut input)), options, Places::Again)?;
     let mut source = Seekable { input, base };
     Ok(verifier.finish(Some(&mut source as &mut dyn Source)))
 }
@@ -78,7 +78,7 @@ pub fn file(mut input: impl Read + Seek + Send, options: &Options) -> io::Result
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn file_at(input: &dyn ReadAt, options: &Options) -> io::Result<Report> {
-    let verifier = walk(Input::AtPlaces(input), options)?;
+    let verifier = walk(Input::AtPlaces(input), options, Places::Again)?;
     let mut source = At { input, at: 0 };
     Ok(verifier.finish(Some(&mut source as &mut dyn Source)))
 }
@@ -90,24 +90,25 @@ pub(super) fn image(
     size: u64,
     options: &Options,
 ) -> io::Result<(Report, Option<u64>)> {
-    let Walked { verifier, end } = walk_over(Input::InOrder(Some(&mut *input)), options, Whole::Start(size))?;
+    let Walked { verifier, end } =
+        walk_over(Input::InOrder(Some(&mut *input)), options, Whole::Start(size), Places::Again)?;
     let mut source = Seekable { input, base: 0 };
     Ok((verifier.finish(Some(&mut source as &mut dyn Source)), end))
 }
 
 /// The same for a file that several threads can read at once.
 pub(super) fn image_at(input: &dyn ReadAt, size: u64, options: &Options) -> io::Result<(Report, Option<u64>)> {
-    let Walked { verifier, end } = walk_over(Input::AtPlaces(input), options, Whole::Start(size))?;
+    let Walked { verifier, end } = walk_over(Input::AtPlaces(input), options, Whole::Start(size), Places::Again)?;
     let mut source = At { input, at: 0 };
     Ok((verifier.finish(Some(&mut source as &mut dyn Source)), end))
 }
 
-fn walk<'i>(input: Input<'i>, options: &'i Options) -> io::Result<RdbVerifier> {
-    Ok(walk_over(input, options, Whole::Input)?.verifier)
+fn walk<'i>(input: Input<'i>, options: &'i Options, places: Places) -> io::Result<RdbVerifier> {
+    Ok(walk_over(input, options, Whole::Input, places)?.verifier)
 }
 
-fn walk_over<'i>(input: Input<'i>, options: &'i Options, whole: Whole) -> io::Result<Walked> {
-    parallel::walk(input, options, options.threads(), Sizes::default(), whole)
+fn walk_over<'i>(input: Input<'i>, options: &'i Options, whole: Whole, places: Places) -> io::Result<Walked> {
+    parallel::walk(input, options, options.threads(), Sizes::default(), whole, places)
 }
 
 /// Verifies an RDB that the caller feeds, such as an upload while it passes.
@@ -141,9 +142,14 @@ impl Push {
     /// A verifier at the start of an RDB.
     #[must_use]
     pub fn new(options: &Options) -> Self {
+        Self::of(options, Places::Once)
+    }
+
+    /// The same for something of which the caller knows whether it can be read again.
+    pub(super) fn of(options: &Options, places: Places) -> Self {
         Self {
             feeder: Feeder::new(options.limits.clone()),
-            verifier: RdbVerifier::new(options.clone()),
+            verifier: RdbVerifier::new(options.clone(), places),
             crc: Crc64::new(),
             fed: 0,
             head: Vec::new(),

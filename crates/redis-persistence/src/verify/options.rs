@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 
+use super::duplicates::HashKey;
 use super::stats::StatsOptions;
 use crate::limits::Limits;
 
@@ -29,6 +30,10 @@ pub struct Options {
     pub threads: Option<NonZero<usize>>,
     /// The numbers to be collected. They are collected on one thread.
     pub stats: Option<StatsOptions>,
+    /// The key of the hashes by which keys and elements are compared. Without it, it is random for each run, so that nobody can make
+    /// a file whose names collide. The report does not depend on it, but where [`Limits::duplicate_bytes`] is used up: it decides
+    /// which keys are compared with each other.
+    pub hash_key: Option<u64>,
     /// What the contents of a file may make the library hold in memory.
     pub limits: Limits,
 }
@@ -42,12 +47,18 @@ impl Default for Options {
             max_findings: 1000,
             threads: None,
             stats: None,
+            hash_key: None,
             limits: Limits::default(),
         }
     }
 }
 
 impl Options {
+    /// The key of the hashes.
+    pub(crate) fn hash_key(&self) -> HashKey {
+        self.hash_key.map_or_else(HashKey::of_run, HashKey::fixed)
+    }
+
     /// On how many threads.
     pub(crate) fn threads(&self) -> usize {
         if self.stats.is_some() {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use super::drive::Push;
 use super::input::Input;
 use super::options::Options;
-use super::rdb::{Batch, Found, Guess, RdbVerifier, Surroundings};
+use super::rdb::{Batch, Found, Guess, Places, RdbVerifier, Surroundings};
 use crate::error::Error;
 use crate::feed::{Consumer, Feeder};
 use crate::rdb::{Event, Layouts, Payload};
@@ -69,13 +69,14 @@ pub(super) fn walk<'i>(
     threads: usize,
     sizes: Sizes,
     whole: Whole,
+    places: Places,
 ) -> io::Result<Walked> {
     let mut first = vec![0; sizes.block];
     let len = input.fill(&mut first, 0)?;
     if len < first.len() || threads < 2 {
-        return rest_alone(input, options, &mut first, len, whole);
+        return rest_alone(input, options, &mut first[..], len, (whole, places));
     }
-    let pool = Pool::new(input, first, (2 + 2 * threads).min(sizes.blocks), options);
+    let pool = Pool::new(input, first, (2 + 2 * threads).min(sizes.blocks), options, places);
     let walked = std::thread::scope(|scope| {
         let closing = pool.closing();
         for _ in 1..threads {
@@ -96,9 +97,9 @@ fn rest_alone(
     options: &Options,
     block: &mut [u8],
     len: usize,
-    whole: Whole,
+    (whole, places): (Whole, Places),
 ) -> io::Result<Walked> {
-    let mut push = Push::new(options);
+    let mut push = Push::of(options, places);
     let mut len = len;
     loop {
         match whole {
@@ -155,7 +156,7 @@ impl<'p, 'i> Walker<'p, 'i> {
     fn new(pool: &'p Pool<'i>, options: &Options, threads: usize, sizes: Sizes) -> Self {
         Self {
             pool,
-            verifier: RdbVerifier::new(options.clone()),
+            verifier: RdbVerifier::new(options.clone(), pool.places()),
             sizes,
             most_jobs: 4 * threads,
             hand: Hand::default(),

@@ -34,19 +34,33 @@ pub(crate) use strings::{is_oddly_stored, lzf_detail};
 
 use super::codes::Code;
 use super::codes::Severity;
-use super::duplicates::Table;
+use super::duplicates::{Form, Table};
 use super::facts::{Collector, HeaderFacts, Name, RdbFacts};
 use super::options::{Duplicates, Options};
 use super::report::{Checksum, DuplicateCheck, Format, Kind, Report, Verdict};
 use super::sink::{Findings, Place};
 use super::source::Source;
 use super::stats::Collect;
-use super::suspects::Suspects;
+use super::suspects::{Confirmed, Suspects};
 use super::value::template::Registry;
 use super::value::{Context, Scratch, ValueChecker};
 use crate::error::{Error, Reading};
 use crate::limits::Limits;
 use crate::rdb::{Event, Family, Header, Payload, Quirk, Role, ValueType, opcode};
+
+/// Whether places of an input can be read again, so that things of one hash can be compared by their texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Places {
+    Again,
+    Once,
+}
+
+impl Places {
+    /// What tables hold then.
+    pub(crate) fn form(self, options: &Options) -> Form {
+        Form { key: options.hash_key(), wide: false, second: self == Self::Once }
+    }
+}
 
 /// Verifies one RDB.
 #[derive(Debug)]
@@ -87,15 +101,17 @@ pub(crate) struct RdbVerifier {
 }
 
 impl RdbVerifier {
-    pub(crate) fn new(options: Options) -> Self {
+    /// A verifier of something of which `places` says whether it can be read again.
+    pub(crate) fn new(options: Options, places: Places) -> Self {
         let budget = options.limits.duplicate_bytes;
+        let form = places.form(&options);
         Self {
             findings: Findings::new(options.max_findings),
             scratch: Scratch::default(),
             header: None,
             aux: aux::Aux::default(),
             databases: databases::Databases::default(),
-            keys: keys::Keys::new(budget / 2),
+            keys: keys::Keys::new(budget / 2, form),
             extras: extras::Extras::default(),
             strings: strings::Strings::default(),
             templates: Registry::new(options.limits.templates),
@@ -104,8 +120,8 @@ impl RdbVerifier {
             stats: options
                 .stats
                 .map(|stats| Box::new(Collect::new(stats, options.now_ms, options.limits.packed_bytes))),
-            elements: Table::wide(budget / 2),
-            suspects: Suspects::new(options.max_findings),
+            elements: Table::new(budget / 2, Form { wide: true, ..form }),
+            suspects: Suspects::new(&options.limits),
             value: None,
             newer_reported: [false; 256],
             crc: None,
@@ -476,7 +492,14 @@ impl RdbVerifier {
             let database = |offset| databases.at(offset);
             super::suspects::confirm(&mut self.suspects, source, family, database, &mut self.findings)
         };
-        match (all && !self.failed && self.findings.count(Code::ElementsUnchecked) == 0, confirmed) {
+        let Confirmed { by_text, left_out } = confirmed;
+        if left_out > 0 {
+            self.findings.add(Code::RdbDuplicatesUnchecked, Place::at(0), || {
+                format!("{left_out} names have the hash of another one, and were not compared with it")
+            });
+        }
+        let all = all && left_out == 0 && !self.failed && self.findings.count(Code::ElementsUnchecked) == 0;
+        match (all, by_text) {
             (false, _) => DuplicateCheck::Partial,
             (true, true) => DuplicateCheck::Checked,
             (true, false) => DuplicateCheck::ByHash,

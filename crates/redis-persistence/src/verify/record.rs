@@ -1,7 +1,7 @@
 //! The checks of one record by itself, without the file around it: for a salvage, which tries many places of one file.
 
 use super::codes::{Code, Severity};
-use super::duplicates::Table;
+use super::duplicates::{Form, HashKey, Table};
 use super::rdb::{Metadata, is_oddly_stored};
 use super::sink::Findings;
 use super::suspects::Suspects;
@@ -47,8 +47,12 @@ impl RecordChecker {
             limits: limits.clone(),
             findings: Findings::new(0),
             scratch: Scratch::default(),
-            elements: Table::wide(limits.duplicate_bytes / SHARE),
-            suspects: Suspects::new(0),
+            // What has one hash is not read again: two have to agree.
+            elements: Table::new(
+                limits.duplicate_bytes / SHARE,
+                Form { key: HashKey::of_run(), wide: true, second: true },
+            ),
+            suspects: Suspects::new(limits),
             templates: Registry::new(limits.templates),
             meta: Metadata::default(),
             value: None,

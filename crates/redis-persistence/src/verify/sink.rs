@@ -160,8 +160,16 @@ impl Findings {
         });
     }
 
+    /// How many of a severity are kept at most.
+    pub(crate) fn most(&self) -> usize {
+        self.max
+    }
+
     /// Counts findings of a class that are not kept.
     pub(crate) fn add_unkept(&mut self, class: Class, n: u64) {
+        if n == 0 {
+            return;
+        }
         self.counts[class.code as usize] += n;
         self.total += n;
         self.classes.entry(class).or_default().count += n;

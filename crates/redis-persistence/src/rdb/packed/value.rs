@@ -1,7 +1,7 @@
 //! What the elements of a packed value are: bytes, or integers that stand for their decimal text.
 
 /// An element as it is stored. An integer means the same as its decimal text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PackedValue<'a> {
     /// A string, borrowed from the blob.
     Bytes(&'a [u8]),

@@ -5,14 +5,17 @@
 //! ```
 //!
 //! A run is made of so few entries that they are sorted within the cache, and is then only moved as a whole. Places that are
-//! too far from the first one are whole and lie beside the entries.
+//! too far from the first one are whole and lie beside the entries, and so do second hashes where there are any.
 
 /// Hash and place of one thing.
 pub(super) type Entry = (u64, u64);
+/// The same, and between them the second hash of the thing, which is 0 where there is none.
+pub(super) type Full = (u64, u32, u64);
 
-/// What an entry takes, and what it takes with a whole place.
+/// What an entry takes, and what it takes besides with a whole place, and with a second hash.
 pub(super) const ENTRY_BYTES: usize = 11;
-pub(super) const WIDE_BYTES: usize = ENTRY_BYTES + size_of::<u64>();
+pub(super) const WHOLE_PLACE_BYTES: usize = size_of::<u64>();
+pub(super) const SECOND_BYTES: usize = size_of::<u32>();
 pub(super) const PARTITIONS: usize = 256;
 /// Where in an entry the place begins.
 const PLACE_AT: usize = 7;
@@ -21,7 +24,7 @@ const LOW: u64 = u64::MAX >> 8;
 
 /// Which partition a hash belongs to.
 #[inline]
-fn partition(hash: u64) -> usize {
+pub(super) fn partition_of(hash: u64) -> usize {
     (hash >> 56) as usize
 }
 
@@ -34,15 +37,18 @@ pub(super) struct Run {
     entries: Vec<[u8; ENTRY_BYTES]>,
     /// The places, if they are whole.
     places: Option<Vec<u64>>,
+    /// The second hashes; none, if entries have none.
+    seconds: Vec<u32>,
 }
 
 impl Run {
-    pub(super) fn new(flat: &[Entry]) -> Self {
+    /// A run of entries, each of which has a second hash, or none of them.
+    pub(super) fn new(flat: &[Entry], second: &[u32]) -> Self {
         let base = flat.first().map_or(0, |(_, place)| *place);
         let mut ends = Box::new([0_u32; PARTITIONS]);
         let mut wide = false;
         for (hash, place) in flat {
-            ends[partition(*hash)] += 1;
+            ends[partition_of(*hash)] += 1;
             wide |= distance(*place, base).is_none();
         }
         let mut start = 0;
@@ -52,17 +58,21 @@ impl Run {
         // Each end is where the partition begins so far, and moves on with every entry.
         let mut entries = vec![[0; ENTRY_BYTES]; flat.len()];
         let mut places = wide.then(|| vec![0; flat.len()]);
-        for &(hash, place) in flat {
-            let next = &mut ends[partition(hash)];
+        let mut seconds = vec![0; second.len()];
+        for (from, &(hash, place)) in flat.iter().enumerate() {
+            let next = &mut ends[partition_of(hash)];
             let entry = &mut entries[*next as usize];
             entry[..8].copy_from_slice(&hash.to_le_bytes());
             entry[PLACE_AT..].copy_from_slice(&distance(place, base).unwrap_or_default().to_le_bytes());
             if let Some(places) = &mut places {
                 places[*next as usize] = place;
             }
+            if let Some(second) = second.get(from) {
+                seconds[*next as usize] = *second;
+            }
             *next += 1;
         }
-        Self { base, ends, entries, places }
+        Self { base, ends, entries, places, seconds }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -83,45 +93,20 @@ impl Run {
         self.entries[self.range(partition)].iter().map(low)
     }
 
-    pub(super) fn entries_of(&self, partition: usize) -> impl Iterator<Item = Entry> {
+    pub(super) fn entries_of(&self, partition: usize) -> impl Iterator<Item = Full> {
         self.range(partition).map(move |at| self.entry(partition, at))
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = Full> {
         (0..PARTITIONS).flat_map(|partition| self.entries_of(partition))
     }
 
-    fn entry(&self, partition: usize, at: usize) -> Entry {
+    fn entry(&self, partition: usize, at: usize) -> Full {
         let entry = &self.entries[at];
         let distance = entry.last_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
         let place = self.base.wrapping_add_signed(i64::from(distance));
-        ((partition as u64) << 56 | low(entry), self.places.as_ref().map_or(place, |places| places[at]))
-    }
-
-    /// Drops the entries whose hashes are not wanted.
-    pub(super) fn retain(&mut self, wanted: impl Fn(u64) -> bool) {
-        let (mut kept, mut from) = (0, 0);
-        for partition in 0..PARTITIONS {
-            let to = self.ends[partition] as usize;
-            for at in from..to {
-                if wanted(self.entry(partition, at).0) {
-                    self.entries.swap(kept, at);
-                    if let Some(places) = &mut self.places {
-                        places.swap(kept, at);
-                    }
-                    kept += 1;
-                }
-            }
-            from = to;
-            // No more than before.
-            self.ends[partition] = u32::try_from(kept).unwrap_or(self.ends[partition]);
-        }
-        self.entries.truncate(kept);
-        self.entries.shrink_to_fit();
-        if let Some(places) = &mut self.places {
-            places.truncate(kept);
-            places.shrink_to_fit();
-        }
+        let place = self.places.as_ref().map_or(place, |places| places[at]);
+        ((partition as u64) << 56 | low(entry), self.seconds.get(at).copied().unwrap_or(0), place)
     }
 }
 
@@ -146,33 +131,33 @@ mod tests {
         // Near each other, back and forth, and far apart.
         let places: [fn(u64) -> u64; 4] = [|i| i * 30, |i| (i ^ 0xFFF) * 30, |i| i << 32 | i, |i| u64::MAX - i];
         for place in places {
-            let mut expected: Vec<_> = (0..20_000)
+            let expected: Vec<_> = (0..20_000)
                 .map(|i| {
                     state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
                     (state, place(i))
                 })
                 .collect();
-            let mut run = Run::new(&expected);
-            assert_eq!(run.places.is_some(), place(2) > 1 << 32 && place(2) < 1 << 60);
-            expected.sort_unstable();
-            let mut found = run.entries().collect::<Vec<_>>();
-            found.sort_unstable();
-            assert!(found == expected);
-            for partition in 0..PARTITIONS {
-                assert_eq!(run.len_of(partition), run.entries_of(partition).count());
-                assert!(run.hashes_of(partition).eq(run.entries_of(partition).map(|(hash, _)| hash & LOW)));
+            for seconds in [vec![], (0..20_000).map(|i| i * 7).collect::<Vec<u32>>()] {
+                let run = Run::new(&expected, &seconds);
+                assert_eq!(run.places.is_some(), place(2) > 1 << 32 && place(2) < 1 << 60);
+                let second = |at: usize| seconds.get(at).copied().unwrap_or(0);
+                let full = expected.iter().enumerate().map(|(at, (hash, place))| (*hash, second(at), *place));
+                let mut full: Vec<_> = full.collect();
+                full.sort_unstable();
+                let mut found = run.entries().collect::<Vec<_>>();
+                found.sort_unstable();
+                assert!(found == full);
+                for partition in 0..PARTITIONS {
+                    assert_eq!(run.len_of(partition), run.entries_of(partition).count());
+                    assert!(run.hashes_of(partition).eq(run.entries_of(partition).map(|(hash, ..)| hash & LOW)));
+                }
             }
-            run.retain(|hash| hash <= u64::MAX / 3);
-            expected.retain(|(hash, _)| *hash <= u64::MAX / 3);
-            let mut found = run.entries().collect::<Vec<_>>();
-            found.sort_unstable();
-            assert!(found == expected && run.len() == expected.len() && run.len() > 5000);
         }
     }
 
     #[test]
     fn a_run_of_nothing() {
-        let run = Run::new(&[]);
+        let run = Run::new(&[], &[]);
         assert_eq!((run.len(), run.entries().collect::<Vec<_>>()), (0, Vec::new()));
     }
 }

@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::rdb::packed::{Listpack, Zipmap};
 use crate::rdb::{Event, ModuleId, Payload, Role, ValueType};
 use crate::verify::Code;
-use crate::verify::duplicates::Table;
+use crate::verify::duplicates::{Form, HashKey, Table};
 use crate::verify::sink::Findings;
 use crate::verify::suspects::Suspects;
 use crate::verify::value::template::Registry;
@@ -65,7 +65,7 @@ impl Values {
             // All are counted, and none is kept.
             findings: Findings::new(0),
             scratch: Scratch::default(),
-            table: Table::wide(limits.duplicate_bytes / 2),
+            table: Table::new(limits.duplicate_bytes / 2, Form { key: HashKey::of_run(), wide: true, second: false }),
             templates: Registry::new(limits.templates),
             seen: Seen::new(limits.duplicate_bytes / 2),
             streams: Streams::new(tool, limits.duplicate_bytes / 2),
@@ -193,7 +193,7 @@ impl Values {
     fn check(&mut self, event: &Event<&[u8]>, within: &Within<'_>) -> Result<(), Failure> {
         // What is no packed value is compared above.
         let duplicates = matches!(self.checker, Some(ValueChecker::Packed(_)));
-        let mut suspects = Suspects::new(0);
+        let mut suspects = Suspects::new(&self.limits);
         let (Some(checker), mut cx) = self.in_context(&mut suspects, duplicates) else { return Ok(()) };
         checker.event(event, &mut cx);
         self.said(within.end, &within.text.start)
@@ -218,7 +218,7 @@ impl Values {
 
     /// The value ends at `end`. Answers whether fields of it expire.
     pub(super) fn end(&mut self, end: u64) -> Result<bool, Failure> {
-        let mut suspects = Suspects::new(0);
+        let mut suspects = Suspects::new(&self.limits);
         let (checker, mut cx) = self.in_context(&mut suspects, false);
         if let Some(checker) = checker.take() {
             checker.end(end, &mut cx);

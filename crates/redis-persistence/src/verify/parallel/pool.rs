@@ -23,7 +23,7 @@ use crate::shared::{Closing, Held, Shared};
 use crate::verify::duplicates::Table;
 use crate::verify::input::{Input, Reading};
 use crate::verify::options::Options;
-use crate::verify::rdb::{Batch, Guess, RdbVerifier, Surroundings};
+use crate::verify::rdb::{Batch, Guess, Places, RdbVerifier, Surroundings};
 
 /// Blocks that the walk shall find ready.
 const AHEAD: usize = 2;
@@ -74,6 +74,7 @@ pub(super) struct Pool<'i> {
     /// The names of all keys.
     table: Mutex<Table>,
     options: &'i Options,
+    places: Places,
 }
 
 pub(super) struct State<'i> {
@@ -109,14 +110,14 @@ pub(super) struct Hand {
 }
 
 impl Hand {
-    fn verifier(&mut self, options: &Options, around: Surroundings) -> &mut RdbVerifier {
-        self.verifier.get_or_insert_with(|| RdbVerifier::for_batches(options.clone(), around.header))
+    fn verifier(&mut self, options: &Options, places: Places, around: Surroundings) -> &mut RdbVerifier {
+        self.verifier.get_or_insert_with(|| RdbVerifier::for_batches(options.clone(), places, around.header))
     }
 }
 
 impl<'i> Pool<'i> {
     /// With a first block that was read already, and so many buffers of its size besides.
-    pub(super) fn new(input: Input<'i>, first: Vec<u8>, buffers: usize, options: &'i Options) -> Self {
+    pub(super) fn new(input: Input<'i>, first: Vec<u8>, buffers: usize, options: &'i Options, places: Places) -> Self {
         let (size, mut crc) = (first.len(), Crc64::new());
         crc.update(&first);
         let data = Arc::new(first);
@@ -138,7 +139,12 @@ impl<'i> Pool<'i> {
             jobs: VecDeque::new(),
             results: Vec::new(),
         };
-        Self { state: Shared::new(state), table: Mutex::new(RdbVerifier::table(options)), options }
+        Self { state: Shared::new(state), table: Mutex::new(RdbVerifier::table(options, places)), options, places }
+    }
+
+    /// Whether the input can be read again.
+    pub(super) fn places(&self) -> Places {
+        self.places
     }
 
     /// Does tasks until the pool is closed.
@@ -222,8 +228,8 @@ impl<'i> Pool<'i> {
         names: Option<Table>,
         hand: &mut Hand,
     ) -> Option<Guess> {
-        let names = names.unwrap_or_else(|| RdbVerifier::names_of_a_guess(self.options));
-        hand.verifier(self.options, around).guess(block, offset, around, &layouts, names)
+        let names = names.unwrap_or_else(|| RdbVerifier::names_of_a_guess(self.options, self.places));
+        hand.verifier(self.options, self.places, around).guess(block, offset, around, &layouts, names)
     }
 
     /// Tells what the next records belong to, if they can be guessed, and whether that was done for the last block.
@@ -241,7 +247,7 @@ impl<'i> Pool<'i> {
 
     fn check(&self, job: Job, hand: &mut Hand) -> Batch {
         let around = job.around;
-        let verifier = hand.verifier(self.options, around);
+        let verifier = hand.verifier(self.options, self.places, around);
         let batch = verifier.batch(&job.data[job.range], job.offset, around);
         self.move_keys(verifier);
         batch

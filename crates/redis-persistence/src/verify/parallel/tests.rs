@@ -16,13 +16,15 @@ const SMALL: Sizes = Sizes { block: 512, batch: 64, least: 16, blocks: 6 };
 fn report(bytes: &[u8], options: &Options, threads: usize, sizes: Sizes) -> Report {
     let mut input = Cursor::new(bytes);
     let in_order = Input::InOrder(Some(&mut input));
-    let verifier = walk(in_order, options, threads, sizes, Whole::Input).expect("memory can be read").verifier;
+    let verifier =
+        walk(in_order, options, threads, sizes, Whole::Input, Places::Again).expect("memory can be read").verifier;
     verifier.finish(Some(&mut Seekable { input, base: 0 }))
 }
 
 /// The report of threads that read at once.
 fn report_at(bytes: &[u8], options: &Options, threads: usize, sizes: Sizes) -> Report {
-    let walked = walk(Input::AtPlaces(&bytes), options, threads, sizes, Whole::Input).expect("memory can be read");
+    let walked = walk(Input::AtPlaces(&bytes), options, threads, sizes, Whole::Input, Places::Again)
+        .expect("memory can be read");
     walked.verifier.finish(Some(&mut &*bytes))
 }
 
@@ -72,7 +74,8 @@ fn starts_of_files() -> io::Result<()> {
             for threads in [1, 2, 3] {
                 let mut input = Cursor::new(&bytes);
                 let whole = Whole::Start(bytes.len() as u64);
-                let walked = walk(Input::InOrder(Some(&mut input)), &Options::default(), threads, SMALL, whole)?;
+                let walked =
+                    walk(Input::InOrder(Some(&mut input)), &Options::default(), threads, SMALL, whole, Places::Again)?;
                 if !damaged {
                     assert_eq!(walked.end, Some(end));
                 }
@@ -194,7 +197,7 @@ fn an_input_that_grows() {
     let bytes = duplicates(2000);
     for _ in 0..20 {
         let growing = Growing { bytes: &bytes, looks: AtomicU64::new(2) };
-        let walked = walk(Input::AtPlaces(&growing), &Options::default(), 3, SMALL, Whole::Input);
+        let walked = walk(Input::AtPlaces(&growing), &Options::default(), 3, SMALL, Whole::Input, Places::Again);
         let report = walked.expect("it can be read").verifier.finish(None);
         let expected = report_of_start(&bytes, report.size);
         assert_eq!((report.verdict, &report.counts), (expected.verdict, &expected.counts));
@@ -211,7 +214,7 @@ fn an_input_that_fails() {
         for len in [0, 300, 512, 5000] {
             let (mut failing, options) = (Failing(len), Options::default());
             for input in [Input::AtPlaces(&FailingAt(len as u64)), Input::InOrder(Some(&mut failing))] {
-                let walked = walk(input, &options, threads, SMALL, Whole::Input);
+                let walked = walk(input, &options, threads, SMALL, Whole::Input, Places::Again);
                 assert_eq!(walked.expect_err("it fails").to_string(), "gone");
             }
         }

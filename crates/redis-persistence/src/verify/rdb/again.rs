@@ -6,7 +6,7 @@ use super::names::Names;
 use crate::limits::Limits;
 use crate::rdb::{Payload, Role};
 use crate::reader::Reader;
-use crate::verify::duplicates::{Table, hash};
+use crate::verify::duplicates::{Settled, Table};
 use crate::verify::source::Source;
 
 /// An input over a source, from its start.
@@ -23,17 +23,14 @@ impl Read for FromStart<'_> {
     }
 }
 
-/// Compares the keys that an earlier table, which ended at the hash `floor`, did not take, as many as the budget holds,
-/// and calls `on` with the places of those of equal hash.
-/// Answers how many that were and the hash at which this table ended; `None` if the file cannot be walked again.
+/// Compares the keys that an earlier table did not take, as many as this one holds, and calls `on` with the places of those of
+/// one hash. Answers how many that were and where this table ended; `None` if the file cannot be walked again.
 pub(super) fn compare_rest(
     source: &mut dyn Source,
     limits: &Limits,
-    budget: usize,
-    floor: u64,
-    on: impl FnMut(u64, u64),
-) -> Option<(u64, u64)> {
-    let mut table = Table::after(budget, floor);
+    mut table: Table,
+    on: impl FnMut(&[u64]),
+) -> Option<Settled> {
     let mut names = Names::default();
     let mut reader = Reader::with_limits(FromStart { source, offset: 0 }, limits.clone());
     let mut db = 0;
@@ -41,18 +38,17 @@ pub(super) fn compare_rest(
         match event.payload {
             Payload::SelectDb { db: selected } => db = selected,
             Payload::Record(record) => {
-                if let Ok(Some(text)) = names.text(&record.key, db) {
-                    table.insert(hash(text, db), record.key.start);
+                if let Ok(Some(text)) = names.text(&record.key, db, &table) {
+                    table.add(text, db, record.key.start);
                 }
             }
             Payload::Piece { role: Role::Key, bytes, last } => {
-                if let Ok(Some((hash, start))) = names.piece(bytes, last) {
-                    table.insert(hash, start);
+                if let Ok(Some((hashes, start))) = names.piece(bytes, last) {
+                    table.insert(hashes, start);
                 }
             }
             _ => {}
         }
     }
-    let settled = table.settle(on);
-    Some((settled.compared, table.reached()))
+    Some(table.settle(on))
 }

@@ -5,7 +5,7 @@
 //! then taken over by the verifier of the file.
 
 use super::tally::Tally;
-use super::{RdbVerifier, databases::Databases};
+use super::{Places, RdbVerifier, databases::Databases};
 use crate::error::Error;
 use crate::feed::{Consumer, Feeder};
 use crate::rdb::{Event, Extent, Header, Layouts};
@@ -80,8 +80,8 @@ impl Batch {
 
 impl RdbVerifier {
     /// A verifier of batches.
-    pub(crate) fn for_batches(options: Options, header: Header) -> Self {
-        Self { header: Some(header), ..Self::new(options) }
+    pub(crate) fn for_batches(options: Options, places: Places, header: Header) -> Self {
+        Self { header: Some(header), ..Self::new(options, places) }
     }
 
     /// Checks the batch `bytes`, which begins at `offset`. The names of its keys wait for
@@ -139,7 +139,7 @@ impl RdbVerifier {
     pub(super) fn end_batch(&mut self, failed: Option<Error>) -> Batch {
         Batch {
             found: self.take_found(),
-            suspects: std::mem::replace(&mut self.suspects, Suspects::new(self.options.max_findings)),
+            suspects: std::mem::replace(&mut self.suspects, Suspects::new(&self.options.limits)),
             tally: std::mem::take(&mut self.keys.tally),
             failed,
         }
@@ -183,13 +183,13 @@ impl RdbVerifier {
     }
 
     /// The table for the names of all keys.
-    pub(crate) fn table(options: &Options) -> Table {
-        Table::new(options.limits.duplicate_bytes / 2)
+    pub(crate) fn table(options: &Options, places: Places) -> Table {
+        Table::new(options.limits.duplicate_bytes / 2, places.form(options))
     }
 
     /// A table for the names of keys that may be none.
-    pub(crate) fn names_of_a_guess(options: &Options) -> Table {
-        Table::to_be_moved(options.limits.duplicate_bytes / 2)
+    pub(crate) fn names_of_a_guess(options: &Options, places: Places) -> Table {
+        Table::to_be_moved(options.limits.duplicate_bytes / 2, places.form(options))
     }
 
     /// Takes back all that was found and all keys, at the end of the walk.

@@ -1,5 +1,7 @@
 //! Keys: what precedes them, whether they come twice, and holes that look like keys.
 
+use std::sync::Arc;
+
 use super::RdbVerifier;
 use super::again::compare_rest;
 use super::names::Names;
@@ -9,7 +11,7 @@ use crate::error::Reading;
 use crate::limits::Limits;
 use crate::rdb::{Attributes, Body, Event, Expire, RdbString, Record, Role, ValueType};
 use crate::verify::codes::Code;
-use crate::verify::duplicates::{Settled, Table, hash};
+use crate::verify::duplicates::{Form, Settled, Table};
 use crate::verify::options::Duplicates;
 use crate::verify::sink::{Findings, Place, Subject};
 use crate::verify::source::Source;
@@ -46,20 +48,20 @@ struct Hole {
 }
 
 impl Keys {
-    pub(super) fn new(budget: usize) -> Self {
+    pub(super) fn new(budget: usize, form: Form) -> Self {
         Self {
             tally: Tally::default(),
-            table: Table::new(budget),
+            table: Table::new(budget, form),
             pending: None,
             names: Names::default(),
             hole: Hole::default(),
         }
     }
 
-    /// Remembers a name, of that hash, whose string begins at `start`.
+    /// Remembers a name of a database, whose string begins at `start`.
     #[inline]
-    pub(super) fn insert(&mut self, hash: u64, start: u64) {
-        self.table.insert(hash, start);
+    pub(super) fn add(&mut self, name: &[u8], db: u64, start: u64) {
+        self.table.add(name, db, start);
     }
 
     /// Reports a hole that has come to its end.
@@ -84,23 +86,18 @@ impl Keys {
         suspects: &mut Suspects,
         findings: &mut Findings,
     ) -> bool {
-        let budget = self.table.budget();
-        let Settled { seen, mut compared } =
-            self.table.settle_on(threads, |first, later| suspect(suspects, first, later));
+        if again.is_some() {
+            self.table.goes_on();
+        }
+        let subject = Arc::new(Subject::default());
+        let mut suspect = |places: &[u64]| suspects.add(Code::RdbDuplicateKey, places, &subject);
+        let Settled { seen, mut compared, mut rest } = self.table.settle_on(threads, &mut suspect);
         if let Some((source, limits)) = again {
-            let mut limit = self.table.reached();
-            while limit < u64::MAX {
-                let Some((more, reached)) =
-                    compare_rest(source, limits, budget, limit, |first, later| suspect(suspects, first, later))
-                else {
-                    break;
-                };
-                compared += more;
-                // More keys of one hash than fit: nothing would be gained by another walk.
-                if reached <= limit {
-                    break;
-                }
-                limit = reached;
+            while let Some(from) = rest {
+                let table = self.table.after(from);
+                let Some(settled) = compare_rest(source, limits, table, &mut suspect) else { break };
+                compared += settled.compared;
+                rest = settled.rest;
             }
         }
         if compared < seen {
@@ -110,11 +107,6 @@ impl Keys {
         }
         compared == seen
     }
-}
-
-/// Keeps a pair of keys of one hash.
-fn suspect(suspects: &mut Suspects, first: u64, later: u64) {
-    suspects.add(Code::RdbDuplicateKey, first, later, &Subject::default());
 }
 
 impl RdbVerifier {
@@ -155,7 +147,7 @@ impl RdbVerifier {
     /// The key's name: its text, its hash, its slot.
     fn name(&mut self, key: &RdbString<&[u8]>, value_type: ValueType, slot: Option<u64>) {
         let db = self.databases.db;
-        let text = match self.keys.names.text(key, db) {
+        let text = match self.keys.names.text(key, db, &self.keys.table) {
             Ok(Some(text)) => text,
             other => {
                 self.findings.subject.set(db, &[], value_type);
@@ -168,7 +160,7 @@ impl RdbVerifier {
         self.findings.subject.set(db, text, value_type);
         self.facts.key(value_type, db, text);
         if self.options.duplicates != Duplicates::Off {
-            self.keys.table.insert(hash(text, db), key.start);
+            self.keys.table.add(text, db, key.start);
         }
         if let Some(slot) = slot {
             let own = slot::of_key(text);
@@ -186,8 +178,8 @@ impl RdbVerifier {
             return;
         }
         match self.keys.names.piece(bytes, last) {
-            Ok(Some((hash, start))) if self.options.duplicates != Duplicates::Off => {
-                self.keys.table.insert(hash, start);
+            Ok(Some((hashes, start))) if self.options.duplicates != Duplicates::Off => {
+                self.keys.table.insert(hashes, start);
             }
             Ok(_) => {}
             Err((start, content, error)) => report_lzf(start, content, &error, Reading::Key, &mut self.findings),

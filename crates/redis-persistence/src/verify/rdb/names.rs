@@ -3,7 +3,7 @@
 use crate::lzf;
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, RdbString};
-use crate::verify::duplicates::Hasher;
+use crate::verify::duplicates::{Hasher, Hashes, Table};
 
 /// Where compressed bytes are damaged: the string's start, its content's start, and the error.
 pub(super) type Damage = (u64, u64, lzf::LzfError);
@@ -26,9 +26,14 @@ struct LongName {
 }
 
 impl Names {
-    /// The text of a name of database `db`; `None` if it follows in pieces.
+    /// The text of a name of database `db`; `None` if it follows in pieces, which are then hashed for the table.
     #[inline]
-    pub(super) fn text<'a>(&'a mut self, key: &RdbString<&'a [u8]>, db: u64) -> Result<Option<&'a [u8]>, Damage> {
+    pub(super) fn text<'a>(
+        &'a mut self,
+        key: &RdbString<&'a [u8]>,
+        db: u64,
+        table: &Table,
+    ) -> Result<Option<&'a [u8]>, Damage> {
         match key.body {
             Body::Raw(text) => Ok(Some(text)),
             Body::Int(value) => Ok(Some(self.int.write(i64::from(value)))),
@@ -39,14 +44,14 @@ impl Names {
             Body::Long { stored, decoded } => {
                 let inflater = decoded.map(|decoded| lzf::Inflater::new(stored, decoded)).transpose();
                 let inflater = inflater.map_err(|error| (key.start, key.end, error))?;
-                self.long = Some(LongName { start: key.start, content: key.end, hasher: Hasher::new(db), inflater });
+                self.long = Some(LongName { start: key.start, content: key.end, hasher: table.hasher(db), inflater });
                 Ok(None)
             }
         }
     }
 
-    /// Takes a piece of a long name; with the last one answers its hash and where it began.
-    pub(super) fn piece(&mut self, bytes: &[u8], last: bool) -> Result<Option<(u64, u64)>, Damage> {
+    /// Takes a piece of a long name; with the last one answers its hashes and where it began.
+    pub(super) fn piece(&mut self, bytes: &[u8], last: bool) -> Result<Option<(Hashes, u64)>, Damage> {
         let Some(mut long) = self.long.take() else { return Ok(None) };
         let hasher = &mut long.hasher;
         match &mut long.inflater {

@@ -12,7 +12,6 @@ use super::strings::{is_number_of_server, saves_enough};
 use super::{slot, tally::Strings};
 use crate::lzf;
 use crate::rdb::{Body, PlainKey, ValueType, plain_string};
-use crate::verify::duplicates::hash;
 use crate::verify::options::Duplicates;
 
 /// The byte of the type of a string.
@@ -57,7 +56,7 @@ impl RdbVerifier {
             };
             let Some(size) = size else { break };
             if of.compare {
-                self.keys.insert(hash(key.key, of.db), start + key.key_at as u64);
+                self.keys.add(key.key, of.db, start + key.key_at as u64);
             }
             if key.value_type == STRING {
                 self.facts.key(ValueType::String, of.db, key.key);

@@ -11,6 +11,8 @@
 //!
 //! Members and fields are compared by a hash of their text. A list has no rule but that it is not empty.
 
+use std::sync::Arc;
+
 use super::Context;
 use super::expiry;
 use super::score::{self, Score as Spelled};
@@ -18,6 +20,7 @@ use super::text::{LongText, Text, text};
 use crate::error::Reading;
 use crate::rdb::{Event, Payload, RdbString, Role, Score, ValueType};
 use crate::verify::codes::Code;
+use crate::verify::duplicates::Settled;
 use crate::verify::facts::Detail;
 use crate::verify::sink::Place;
 
@@ -147,7 +150,7 @@ impl Checker {
     #[inline]
     fn text(&mut self, string: &RdbString<&[u8]>, reading: Reading, cx: &mut Context<'_>) {
         let place = || Place::span(string.start, string.end).element(self.count).reading(reading);
-        match text(string, place, &mut cx.scratch.decoded, cx.findings) {
+        match text(string, place, &mut cx.scratch.decoded, cx.elements, cx.findings) {
             Text::Hash(hash) if cx.duplicates => cx.elements.insert(hash, string.start),
             Text::Long(long) => self.long = Some(long),
             Text::Hash(_) | Text::Damaged => {}
@@ -266,16 +269,19 @@ pub(super) fn duplicate_code(value_type: ValueType) -> Option<Code> {
 /// Compares the elements of a value that began at `start`.
 fn settle(what: Code, start: u64, cx: &mut Context<'_>) {
     let Context { elements, suspects, findings, .. } = cx;
-    let settled = elements.settle(|first, later| {
-        suspects.add(what, first, later, &findings.subject);
+    let mut subject = None;
+    let settled = elements.settle(|places| {
+        suspects.add(what, places, subject.get_or_insert_with(|| Arc::new(findings.subject.clone())));
     });
-    if settled.compared < settled.seen {
-        unchecked(settled.seen, settled.compared, Place::at(start), cx);
-    }
+    unchecked(settled, Place::at(start), cx);
 }
 
-/// Says that not all elements were compared.
-pub(super) fn unchecked(seen: u64, compared: u64, place: Place, cx: &mut Context<'_>) {
+/// Says that not all elements were compared, if that is so.
+pub(super) fn unchecked(settled: Settled, place: Place, cx: &mut Context<'_>) {
+    let Settled { seen, compared, .. } = settled;
+    if compared == seen {
+        return;
+    }
     cx.findings.add(Code::ElementsUnchecked, place, || {
         format!("of {seen} elements only {compared} were compared with each other: the memory for it is used up")
     });

@@ -79,7 +79,7 @@ struct Outcome {
 
 impl Outcome {
     /// Of a blob whose header is wrong.
-    const UNREAD: Self = Self { elements: 0, complete: false, settled: Settled { seen: 0, compared: 0 }, least: None };
+    const UNREAD: Self = Self { elements: 0, complete: false, settled: Settled::NONE, least: None };
 }
 
 impl Checker {
@@ -118,10 +118,7 @@ impl Checker {
         let whole = Place::span(string.start, string.end).reading(Reading::Packed);
         self.count += outcome.elements;
         self.complete &= outcome.complete;
-        let Settled { seen, compared } = outcome.settled;
-        if compared < seen {
-            elements::unchecked(seen, compared, whole, cx);
-        }
+        elements::unchecked(outcome.settled, whole, cx);
         if outcome.complete && outcome.elements == 0 {
             self.empty(whole, cx.findings);
         }

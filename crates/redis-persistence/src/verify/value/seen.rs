@@ -5,10 +5,15 @@
 //! [`Table`] of the frame's collections instead: however their texts collide, it takes no more than a sort.
 
 use crate::rdb::packed::{IntText, PackedEntry, PackedValue, canonical_int};
-use crate::verify::duplicates::{Settled, Table, hash};
+use crate::verify::codes::Code;
+use crate::verify::duplicates::{HashKey, Settled, Table, repeated};
+use crate::verify::facts::Detail;
+use crate::verify::sink::Findings;
 
 /// Values of at most so many elements use the small table.
 const SMALL: usize = 1024;
+/// So many pairs are collected before any is dropped.
+const LEAST_ROOM: usize = 1024;
 /// The half of an entry that is the offset.
 const LOW: u64 = 0xFFFF_FFFF;
 
@@ -68,6 +73,7 @@ impl<'w> Few<'w> {
 /// The elements of one packed value.
 pub(super) struct Elements<'w> {
     few: Option<Few<'w>>,
+    key: HashKey,
     table: &'w mut Table,
 }
 
@@ -78,7 +84,18 @@ impl<'w> Elements<'w> {
         if few.is_none() {
             table.clear();
         }
-        Self { few, table }
+        Self { few, key: table.key(), table }
+    }
+
+    /// The hash of an element.
+    #[inline]
+    pub(super) fn hash_of(&self, entry: &PackedEntry<'_>) -> u64 {
+        hash_of(entry, &self.key)
+    }
+
+    /// The key of the hashes.
+    pub(super) fn key(&self) -> &HashKey {
+        &self.key
     }
 
     /// Adds the element of that number at the offset `at`. Answers the offset of an equal one before, if that is known
@@ -90,56 +107,69 @@ impl<'w> Elements<'w> {
         }
         // No encoding but the zipmap can be larger than 4 GiB, and only where the limits were raised.
         if let Ok(at) = u32::try_from(at) {
-            self.table.insert(hash, number << 32 | u64::from(at));
+            // The value is at hand: no second hash is needed.
+            self.table.insert((hash, 0), number << 32 | u64::from(at));
         }
         None
     }
 
-    /// Compares what [`add`](Self::add) could not compare yet: `on` is given offset pairs of equal hash, and the number of
-    /// the later one.
-    pub(super) fn settle(self, mut on: impl FnMut(usize, usize, u64)) -> Settled {
+    /// Compares what [`add`](Self::add) could not compare yet, by `text`, which answers what stands at an offset. The findings, as
+    /// many as there is room for, are made by `report` of the offsets of both and the number of the later one, in their order.
+    pub(super) fn settle<T: Eq + std::hash::Hash>(
+        self,
+        what: Code,
+        text: impl Fn(usize) -> Option<T>,
+        findings: &mut Findings,
+        report: impl Fn(usize, usize, u64, &mut Findings),
+    ) -> Settled {
         if self.few.is_some() {
-            return Settled { seen: 0, compared: 0 };
+            return Settled::NONE;
         }
         let at = |place: u64| (place & LOW) as usize;
-        self.table.settle(|first, later| on(at(first), at(later), later >> 32))
+        let most = findings.most();
+        let (mut pairs, mut more, mut left_out) = (Vec::new(), 0, 0);
+        let mut settled = self.table.settle(|places| {
+            left_out += repeated(
+                places.iter().copied(),
+                |place| text(at(place)),
+                |first, later| {
+                    pairs.push((later, first));
+                    // The hashes come in any order, and the first in the value are kept.
+                    if pairs.len() > 2 * most + LEAST_ROOM {
+                        pairs.select_nth_unstable(most);
+                        more += (pairs.len() - most) as u64;
+                        pairs.truncate(most);
+                    }
+                },
+            );
+        });
+        pairs.sort_unstable();
+        for (later, first) in pairs {
+            report(at(first), at(later), later >> 32, findings);
+        }
+        let class = findings.subject.class(what, Detail::Usual);
+        findings.add_unkept(class, more);
+        settled.compared -= left_out;
+        settled
     }
 }
 
 /// A hash of the element's text. An integer is not spelled out for it; what looks like one is taken for one.
 #[inline]
-pub(super) fn hash_of(entry: &PackedEntry<'_>) -> u64 {
+pub(super) fn hash_of(entry: &PackedEntry<'_>, key: &HashKey) -> u64 {
     match entry.value {
-        PackedValue::Int(value) => mix(value),
-        PackedValue::Bytes(bytes) if entry.canonical => hash_of_text(bytes),
-        PackedValue::Bytes(bytes) => canonical_int(bytes).map_or_else(|| hash_of_text(bytes), mix),
+        PackedValue::Int(value) => key.of_number(value),
+        PackedValue::Bytes(bytes) if entry.canonical => key.hash(bytes, 0),
+        PackedValue::Bytes(bytes) => canonical_int(bytes).map_or_else(|| key.hash(bytes, 0), |n| key.of_number(n)),
     }
 }
 
-/// A hash of a text for [`Few`], where every hit is settled at once: most names are so short that three words hold them.
-#[inline]
-pub(crate) fn hash_of_text(text: &[u8]) -> u64 {
-    match (text.first_chunk(), text.last_chunk()) {
-        (Some(first), Some(last)) if text.len() <= 24 => {
-            let middle = text.get(8..16).and_then(|middle| middle.first_chunk()).unwrap_or(first);
-            let [first, middle, last] = [first, middle, last].map(|bytes| u64::from_le_bytes(*bytes));
-            let product = u128::from(first ^ 0x9E37_79B9_7F4A_7C15) * u128::from(last ^ 0xD6E8_FEB8_6659_FD93);
-            mix((folded(product) ^ middle).cast_signed())
-        }
-        _ => hash(text, 0),
+/// What stands for the text of an element: a number, if it can be one.
+pub(super) fn canonical<'a>(entry: &PackedEntry<'a>) -> PackedValue<'a> {
+    match entry.value {
+        PackedValue::Bytes(bytes) => canonical_int(bytes).map_or(entry.value, PackedValue::Int),
+        PackedValue::Int(_) => entry.value,
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
-fn folded(product: u128) -> u64 {
-    product as u64 ^ (product >> 64) as u64
-}
-
-/// Spreads numbers over the hash range.
-fn mix(value: i64) -> u64 {
-    let mixed = value.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let mixed = (mixed ^ mixed >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    mixed ^ mixed >> 32
 }
 
 /// Whether two elements have the same text.

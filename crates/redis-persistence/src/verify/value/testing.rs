@@ -6,7 +6,7 @@ use crate::limits::Limits;
 use crate::rdb::{Events, Payload, Role};
 use crate::verify::codes::Code;
 use crate::verify::codes::Severity;
-use crate::verify::duplicates::Table;
+use crate::verify::duplicates::{Form, HashKey, Table};
 use crate::verify::finding::Finding;
 use crate::verify::sink::Findings;
 use crate::verify::suspects::{Suspect, Suspects};
@@ -37,6 +37,11 @@ impl Checked {
     }
 }
 
+/// What stands in the table of elements.
+pub(crate) fn form() -> Form {
+    Form { key: HashKey::fixed(1), wide: true, second: false }
+}
+
 /// Checks every value of a file.
 #[track_caller]
 pub(crate) fn check(file: &[u8]) -> Checked {
@@ -48,7 +53,7 @@ pub(crate) fn check(file: &[u8]) -> Checked {
 pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
     let mut findings = Findings::new(10_000);
     let (mut scratch, mut elements, mut suspects) =
-        (Scratch::default(), Table::new(limits.duplicate_bytes), Suspects::new(10_000));
+        (Scratch::default(), Table::new(limits.duplicate_bytes, form()), Suspects::new(limits));
     let mut counts = Vec::new();
     let mut db = 0;
     let mut templates = Registry::new(limits.templates);

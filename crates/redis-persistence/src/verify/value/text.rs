@@ -5,7 +5,7 @@ use crate::lzf::{Inflater, LzfError, Room};
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, RdbString};
 use crate::verify::codes::Code;
-use crate::verify::duplicates::{Hasher, hash};
+use crate::verify::duplicates::{Hasher, Hashes, Table};
 use crate::verify::rdb::lzf_detail;
 use crate::verify::sink::{Findings, Place};
 
@@ -13,34 +13,35 @@ use crate::verify::sink::{Findings, Place};
 #[derive(Debug)]
 pub(super) enum Text {
     /// All.
-    Hash(u64),
+    Hash(Hashes),
     /// Its pieces follow.
     Long(Box<LongText>),
     /// Nothing: it cannot be decoded, which is reported.
     Damaged,
 }
 
-/// Hashes the text; compressed bytes are decoded into `decoded`, and reported at `place` if they are damaged.
+/// Hashes the text for a table; compressed bytes are decoded into `decoded`, and reported at `place` if they are damaged.
 #[inline]
 pub(super) fn text(
     string: &RdbString<&[u8]>,
     place: impl FnOnce() -> Place,
     decoded: &mut Room,
+    table: &Table,
     findings: &mut Findings,
 ) -> Text {
     match string.body {
-        Body::Raw(bytes) => Text::Hash(hash(bytes, 0)),
-        Body::Int(value) => Text::Hash(hash(IntText::new().write(i64::from(value)), 0)),
+        Body::Raw(bytes) => Text::Hash(table.hashes(bytes, 0)),
+        Body::Int(value) => Text::Hash(table.hashes(IntText::new().write(i64::from(value)), 0)),
         // That the compressed form stands for nothing is told where the forms of strings are looked at.
-        Body::Lzf { decoded: 0, .. } => Text::Hash(hash(b"", 0)),
+        Body::Lzf { decoded: 0, .. } => Text::Hash(table.hashes(b"", 0)),
         Body::Lzf { data, decoded: size } => match decoded.inflate(data, size) {
-            Ok(text) => Text::Hash(hash(text, 0)),
+            Ok(text) => Text::Hash(table.hashes(text, 0)),
             Err(error) => {
                 report_damage(&error, string.end - data.len() as u64, place(), findings);
                 Text::Damaged
             }
         },
-        Body::Long { stored, decoded } => LongText::begin(string, stored, decoded, place(), findings),
+        Body::Long { stored, decoded } => LongText::begin(string, (stored, decoded), place(), table, findings),
     }
 }
 
@@ -63,20 +64,20 @@ pub(super) struct LongText {
 impl LongText {
     fn begin(
         string: &RdbString<&[u8]>,
-        stored: u64,
-        decoded: Option<u64>,
+        (stored, decoded): (u64, Option<u64>),
         place: Place,
+        table: &Table,
         findings: &mut Findings,
     ) -> Text {
         let inflater = match decoded.map(|decoded| Inflater::new(stored, decoded)).transpose() {
             Ok(inflater) => inflater,
-            Err(_) if decoded == Some(0) => return Text::Hash(hash(b"", 0)),
+            Err(_) if decoded == Some(0) => return Text::Hash(table.hashes(b"", 0)),
             Err(error) => {
                 report_damage(&error, string.end, place, findings);
                 return Text::Damaged;
             }
         };
-        Text::Long(Box::new(Self { place, data_at: string.end, hasher: Hasher::new(0), inflater, damaged: false }))
+        Text::Long(Box::new(Self { place, data_at: string.end, hasher: table.hasher(0), inflater, damaged: false }))
     }
 
     /// Where the string begins.
@@ -84,8 +85,8 @@ impl LongText {
         self.place.start
     }
 
-    /// Takes a piece, and after the last one answers with the hash, unless the text cannot be decoded.
-    pub(super) fn piece(&mut self, bytes: &[u8], last: bool, findings: &mut Findings) -> Option<u64> {
+    /// Takes a piece, and after the last one answers with its hashes, unless the text cannot be decoded.
+    pub(super) fn piece(&mut self, bytes: &[u8], last: bool, findings: &mut Findings) -> Option<Hashes> {
         if self.damaged {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use super::blob::Blob;
 use super::packed_error::{self, Encoding};
-use super::seen::{Elements, hash_of, same_text};
+use super::seen::{Elements, canonical, same_text};
 use crate::rdb::packed::{Listpack, PackedEntry, PackedError, Ziplist, listpack, ziplist};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::Settled;
@@ -178,7 +178,7 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
     pub(super) fn compare(&mut self, entry: &PackedEntry<'a>, what: Code, elements: &mut Elements<'_>) {
         let list = self.list;
         let same = |at| list.reread(at).is_some_and(|before| same_text(before.value, entry.value));
-        if let Some(first) = elements.add(hash_of(entry), entry.at, self.number(), same) {
+        if let Some(first) = elements.add(elements.hash_of(entry), entry.at, self.number(), same) {
             self.report(what, entry, || twice(first));
         }
     }
@@ -186,12 +186,10 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
     /// Reports what [`compare`](Self::compare) could not compare yet.
     pub(super) fn settle(&mut self, what: Code, elements: Elements<'_>) -> Settled {
         let Self { list, blob, findings, .. } = self;
-        elements.settle(|first, later, number| {
-            let (Some(before), Some(entry)) = (list.reread(first), list.reread(later)) else { return };
-            if same_text(before.value, entry.value) {
-                let place = blob.place(later, later).element(number);
-                findings.add(what, place, || twice(first) + &blob.locate(later));
-            }
+        let text = |at| list.reread(at).map(|entry| canonical(&entry));
+        elements.settle(what, text, findings, |first, later, number, findings| {
+            let place = blob.place(later, later).element(number);
+            findings.add(what, place, || twice(first) + &blob.locate(later));
         })
     }
 

@@ -12,12 +12,14 @@ use super::unit::{Key, Unit, What};
 use super::{Anchor, LostKey, Options};
 use crate::rdb::{Family, ValueType, opcode};
 use crate::verify::Code;
-use crate::verify::duplicates::{Table, hash};
+use crate::verify::duplicates::{Digests, Form, HashKey, Table};
 
 /// Damaged keys, and stretches behind gaps, that are listed one by one; all are counted.
 pub(super) const MOST_LISTED: usize = 10_000;
 /// What is remembered of damage may take one part in so many of the memory for tables.
 const SHARE_OF_TABLES: usize = 2;
+/// Keeps the digests of long names apart from the names of others.
+const LONG: u64 = 1;
 /// What the name of a library takes besides its bytes.
 const LIBRARY: usize = 64;
 
@@ -69,6 +71,7 @@ pub(super) struct Collected {
     pub(super) foreign_to: Vec<Family>,
     /// The text of each key, hashed, and where its unit begins.
     pub(super) hashes: Table,
+    digests: Digests,
     pub(super) expired: u64,
     /// From here on nothing is kept any more: too much is to be remembered of what lies before. And the keys behind it.
     pub(super) full_from: Option<u64>,
@@ -98,7 +101,11 @@ impl Collected {
             version: 0,
             writer: None,
             foreign_to: Vec::new(),
-            hashes: Table::new(options.limits.duplicate_bytes),
+            hashes: Table::new(
+                options.limits.duplicate_bytes,
+                Form { key: HashKey::of_run(), wide: false, second: false },
+            ),
+            digests: Digests::new(),
             options: options.clone(),
             expired: 0,
             full_from: None,
@@ -177,7 +184,7 @@ impl Collected {
         self.expired += u64::from(is_expired(&key, &self.options));
         self.version = self.version.max(key.min_version(decoder.family())).max(kept.value_type.min_version());
         self.keep_type(kept.value_type, false, decoder.family());
-        self.hashes.insert(hash(&full_name, 0), start);
+        self.hashes.add(&full_name, 0, start);
         self.partials.push(partial);
         Ok(true)
     }
@@ -274,8 +281,14 @@ impl Collected {
         self.expired += u64::from(is_expired(&key, &self.options));
         self.version = self.version.max(key.min_version(decoder.family()));
         self.keep_type(key.value_type, key.meta, decoder.family());
-        if let Some(name) = decoder.name_of(unit)? {
-            self.hashes.insert(hash(&name, 0), unit.start);
+        match decoder.name_of(unit)? {
+            Some(name) => self.hashes.add(&name, 0, unit.start),
+            // One that is too long to be held is as good as its digest.
+            None => {
+                if let Some(name) = decoder.digest_of_name(&key, &self.digests) {
+                    self.hashes.add(&name.to_le_bytes(), LONG, unit.start);
+                }
+            }
         }
         self.copy(unit.kept_from()..unit.end);
         Ok(())

@@ -9,6 +9,8 @@ use super::names::Names;
 use super::unit::{Key, Unit, What};
 use crate::limits::Limits;
 use crate::rdb::{Body, Event, Family, Header, Parser, Payload, Record, Role, Step, ValueType, opcode, string_at};
+use crate::verify::duplicates::Digests;
+use crate::verify::suspects::Texts;
 use crate::verify::{Code, RecordChecker, shebang};
 
 /// How much is known of a place.
@@ -266,6 +268,11 @@ impl<'a> Decoder<'a> {
     pub(super) fn name_of(&mut self, unit: &Unit) -> io::Result<Option<Vec<u8>>> {
         let What::Key(key) = &unit.what else { return Ok(None) };
         self.text_at(key.type_at + 1, LONGEST_TEXT)
+    }
+
+    /// What stands for the name of a key, however long it is, if it can be read.
+    pub(super) fn digest_of_name(&mut self, key: &Key, digests: &Digests) -> Option<u128> {
+        Texts::new(&mut self.input, digests).digest(key.type_at + 1)
     }
 
     /// What is shown of the name of a key that is not saved whole: its first bytes.

@@ -34,6 +34,15 @@ impl std::fmt::Debug for Input<'_> {
     }
 }
 
+impl Source for Input<'_> {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.bytes(offset, buffer.len())?;
+        let len = bytes.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&bytes[..len]);
+        Ok(len)
+    }
+}
+
 impl<'a> Input<'a> {
     pub(super) fn new(source: &'a mut dyn Source, size: u64) -> Self {
         Self { source, size, buffer: Vec::new(), start: 0, read: 0 }

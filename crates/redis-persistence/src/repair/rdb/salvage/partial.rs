@@ -21,6 +21,7 @@ use super::input::Input;
 use super::unit::Key;
 use crate::rdb::{ValueType, Writer};
 use crate::verify::Code;
+use crate::verify::duplicates::Digests;
 use chain::Chain;
 
 /// So much of a value is looked at, in bytes, and so much of a packed one, decoded.
@@ -149,12 +150,21 @@ fn write_rows<W: Write>(value_type: ValueType, rows: &[Row], to: &mut Writer<W>)
 }
 
 /// Tells which members of a collection were there before.
-#[derive(Debug, Default)]
-struct Once(HashSet<u64>);
+#[derive(Debug)]
+struct Once {
+    digests: Digests,
+    seen: HashSet<u128>,
+}
+
+impl Default for Once {
+    fn default() -> Self {
+        Self { digests: Digests::new(), seen: HashSet::new() }
+    }
+}
 
 impl Once {
-    /// Whether this one is new. One in billions is taken for another.
+    /// Whether this one is new. Nobody can make two that are taken for each other.
     fn is_new(&mut self, text: &[u8]) -> bool {
-        self.0.insert(crate::verify::duplicates::hash(text, 0))
+        self.seen.insert(self.digests.of(text))
     }
 }

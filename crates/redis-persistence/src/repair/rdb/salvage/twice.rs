@@ -1,19 +1,19 @@
 //! Keys that were found twice: the one that damage is less likely to have made up is kept. Servers abort on both.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 
 use super::collect::{Collected, Run};
-use super::decode::{Decoder, LONGEST_TEXT};
+use super::decode::Decoder;
 use super::loss::is_expired;
 use super::unit::{Unit, What};
+use crate::verify::duplicates::Digests;
 
 /// What one of the units takes that are looked into, in bytes: its place, and what is left out. More of them than half of the memory
 /// for duplicates holds are left for the check of the written file to find.
 const UNIT_BYTES: usize = 48;
-/// Different names of one hash that are told apart: more of them can only be made.
-const MOST_NAMES: usize = 64;
 
 /// Groups of units whose names have one hash, by where they begin; at least two of each seem to lie in one database.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub(super) struct Drops {
 
 /// Finds the units to be dropped, and takes them out of the counts.
 pub(super) fn drop_repeated(found: &mut Collected, mut groups: Groups, decoder: &mut Decoder<'_>) -> io::Result<Drops> {
-    let mut drops = Drops::default();
+    let (mut drops, digests) = (Drops::default(), Digests::new());
     groups.for_each(|group| {
         // A part is worth less than any whole one, and comes behind them.
         group.sort_unstable_by_key(|at| (database(found, *at), found.partial_at(*at).is_some(), *at));
@@ -51,7 +51,7 @@ pub(super) fn drop_repeated(found: &mut Collected, mut groups: Groups, decoder: 
         while let Some(first) = rest.first() {
             let db = database(found, *first);
             let (rivals, others) = rest.split_at(rest.partition_point(|at| database(found, *at) == db));
-            drop_rivals(found, rivals, decoder, &mut drops)?;
+            drop_rivals(found, rivals, &digests, decoder, &mut drops)?;
             rest = others;
         }
         Ok(())
@@ -69,33 +69,46 @@ fn database(found: &Collected, at: u64) -> Option<u64> {
 }
 
 /// Of units in one database, keeps one for each name.
-fn drop_rivals(found: &mut Collected, rivals: &[u64], decoder: &mut Decoder<'_>, drops: &mut Drops) -> io::Result<()> {
-    let mut kept: Vec<(Vec<u8>, Option<Unit>)> = Vec::new();
-    for at in rivals.iter().copied().filter(|_| rivals.len() > 1) {
-        let (name, unit) = if let Some(index) = found.partial_at(at) {
-            let Some((name, _)) = decoder.name_and_value(&found.partials[index].key, LONGEST_TEXT)? else { continue };
-            if kept.iter().any(|(known, _)| *known == name) {
-                found.partials_dropped.push(index);
-                continue;
-            }
-            (name, None)
+fn drop_rivals(
+    found: &mut Collected,
+    rivals: &[u64],
+    digests: &Digests,
+    decoder: &mut Decoder<'_>,
+    drops: &mut Drops,
+) -> io::Result<()> {
+    if rivals.len() < 2 {
+        return Ok(());
+    }
+    let mut kept: HashMap<u128, Option<Unit>> = HashMap::new();
+    for &at in rivals {
+        let (key, rival) = if let Some(index) = found.partial_at(at) {
+            (found.partials[index].key, Rival::Part(index))
         } else {
             let Some(unit) = decoder.kept_unit(at)? else { continue };
-            let Some(name) = decoder.name_of(&unit)? else { continue };
-            (name, Some(unit))
+            let What::Key(key) = unit.what else { continue };
+            (key, Rival::Whole(unit))
         };
-        match (kept.iter().position(|(known, _)| *known == name), unit) {
-            (Some(rival), Some(unit)) => {
-                let Some(best) = &mut kept[rival].1 else { continue };
+        // It was read before; if that fails now, the input does.
+        let Some(name) = decoder.digest_of_name(&key, digests) else { continue };
+        match (kept.entry(name), rival) {
+            (Entry::Vacant(entry), Rival::Whole(unit)) => _ = entry.insert(Some(unit)),
+            (Entry::Vacant(entry), Rival::Part(_)) => _ = entry.insert(None),
+            (Entry::Occupied(_), Rival::Part(index)) => found.partials_dropped.push(index),
+            (Entry::Occupied(mut entry), Rival::Whole(unit)) => {
+                let Some(best) = entry.get_mut() else { continue };
                 let better = trust(found, &unit) > trust(found, best);
                 let worse = if better { std::mem::replace(best, unit) } else { unit };
                 drop_unit(found, &worse, drops);
             }
-            (None, unit) if kept.len() < MOST_NAMES => kept.push((name, unit)),
-            _ => {}
         }
     }
     Ok(())
+}
+
+/// One of several that may have one name: a part, by its number, or a whole key.
+enum Rival {
+    Part(usize),
+    Whole(Unit),
 }
 
 fn drop_unit(found: &mut Collected, unit: &Unit, drops: &mut Drops) {
@@ -130,16 +143,10 @@ pub(super) fn same_hash(found: &mut Collected) -> Groups {
         }
         group.clear();
     };
-    hashes.settle(|first, later| {
-        if group.first() != Some(&first) {
-            close(&mut group);
-            group.push(first);
-        }
-        if group.len() < most {
-            group.push(later);
-        }
+    hashes.settle(|units| {
+        group.extend(units.iter().take(most));
+        close(&mut group);
     });
-    close(&mut group);
     groups
 }
 

@@ -3,10 +3,9 @@
 use super::{RdbVerifier, is_sound_form, is_sound_lzf};
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, PlainKey, ValueType, plain_length, plain_string};
-use crate::verify::duplicates::hash;
 use crate::verify::options::Duplicates;
 use crate::verify::value::packed::{Buffers, is_plain};
-use crate::verify::value::seen::{Few, hash_of_text};
+use crate::verify::value::seen::Few;
 use crate::verify::value::{ElementsChecker, ValueChecker};
 
 /// The container of a list's node that is packed.
@@ -87,6 +86,7 @@ impl RdbVerifier {
         let compare = self.options.duplicates != Duplicates::Off;
         let mut checker = ElementsChecker::new(value_type);
         self.elements.clear();
+        let key = self.elements.key();
         // Where memory is so short that the table could not hold them, the table has to say so, as it does for events.
         let fits = count.saturating_mul(AMPLE) <= self.options.limits.duplicate_bytes;
         let mut few = if compare && fits { Few::new(count, &mut self.scratch.seen) } else { None };
@@ -103,11 +103,11 @@ impl RdbVerifier {
             };
             if let Some(few) = &mut few {
                 let same = |before| plain_string(&value[before..], longest).is_some_and(|(before, _)| before == text);
-                if few.add(hash_of_text(bytes), at, same).is_some() {
+                if few.add(key.hash(bytes, 0), at, same).is_some() {
                     return None;
                 }
             } else if compare {
-                self.elements.insert(hash(bytes, 0), start + at as u64);
+                self.elements.add(bytes, 0, start + at as u64);
             }
             at += size;
             at += match value_type {

@@ -11,7 +11,6 @@ use std::hint::select_unpredictable as select;
 
 use super::{Of, STRING};
 use crate::rdb::{ValueType, opcode};
-use crate::verify::duplicates::hash;
 use crate::verify::rdb::RdbVerifier;
 use crate::verify::rdb::keys::is_plausible;
 use crate::verify::rdb::slot;
@@ -55,7 +54,7 @@ impl RdbVerifier {
                 break;
             }
             if of.compare {
-                self.keys.insert(hash(key, of.db), offset + (at + head + 1) as u64);
+                self.keys.add(key, of.db, offset + (at + head + 1) as u64);
             }
             self.facts.key(ValueType::String, of.db, key);
             strings.keys += 1;

@@ -120,10 +120,12 @@ fn past_the_memory_some_elements_are_unchecked() {
     let limits = Limits { duplicate_bytes: 16 * 20_000, ..Limits::default() };
     let checked = check_within(&file(2, &w.take()), &limits);
     assert_eq!(checked.places(), [(Code::ElementsUnchecked, 12, 12)]);
-    let message = &checked.findings[0].message;
-    let compared =
-        message.strip_prefix("of 40000 elements only ").and_then(|rest| rest.split(' ').next()?.parse().ok());
-    assert!(compared.is_some_and(|compared: u32| compared.abs_diff(20_000) < 1000), "{message}");
+    // Two thirds of the 16,842 that the table holds.
+    assert!(
+        checked.findings[0].message.starts_with("of 40000 elements only 11228 "),
+        "{}",
+        checked.findings[0].message
+    );
 }
 
 #[test]

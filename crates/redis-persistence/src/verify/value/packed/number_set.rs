@@ -36,6 +36,6 @@ pub(super) fn check(blob: &Blob<'_>, findings: &mut Findings) -> Outcome {
         }
         before = Some(value);
     }
-    let settled = Settled { seen: 0, compared: 0 };
+    let settled = Settled::NONE;
     Outcome { elements: set.len() as u64, complete: true, settled, least: None }
 }

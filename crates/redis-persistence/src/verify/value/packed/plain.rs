@@ -40,12 +40,13 @@ fn tuples<'a, P: Packed<'a>>(bytes: &'a [u8], layout: Layout, buffers: Buffers<'
         return entries.next().is_none().then_some(());
     }
     let mut seen = if buffers.compare { Some(Few::new(count, buffers.seen)?) } else { None };
+    let key_of_hashes = buffers.table.key();
     let mut order = Order::default();
     for _ in 0..count {
         let key = plain(entries.next())?;
         if let Some(seen) = &mut seen {
             let same = |before| list.reread(before).is_some_and(|before| before.value == key.value);
-            if seen.add(hash_of(&key), key.at, same).is_some() {
+            if seen.add(hash_of(&key, &key_of_hashes), key.at, same).is_some() {
                 return None;
             }
         }

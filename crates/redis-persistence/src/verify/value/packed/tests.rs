@@ -26,7 +26,7 @@ fn check_blob(type_byte: u8, blob: &[u8]) -> Checked {
 
 fn told_plain(type_byte: u8, blob: &[u8]) -> bool {
     let value_type = ValueType::from_byte(type_byte, crate::rdb::Family::Redis).expect("a type");
-    let (mut seen, mut table) = (Seen::default(), Table::new(1 << 20));
+    let (mut seen, mut table) = (Seen::default(), Table::new(1 << 20, crate::verify::value::testing::form()));
     is_plain(value_type, blob, Buffers { seen: &mut seen, table: &mut table, compare: true })
 }
 

@@ -102,7 +102,7 @@ pub(super) fn check<'a, P: Packed<'a>>(
     walk.finish();
     let settled = match elements {
         Some(elements) => walk.settle(layout.duplicate(), elements),
-        None => Settled { seen: 0, compared: 0 },
+        None => Settled::NONE,
     };
     // A member without a score is no element, but the set is not empty either.
     let complete = !walk.failed && walk.read().is_multiple_of(layout.width() as u64);

@@ -4,7 +4,7 @@ use super::Outcome;
 use super::tuples::Buffers;
 use crate::rdb::packed::Zipmap;
 use crate::verify::codes::Code;
-use crate::verify::duplicates::{Settled, hash};
+use crate::verify::duplicates::Settled;
 use crate::verify::sink::Findings;
 use crate::verify::value::blob::Blob;
 use crate::verify::value::packed_error::{self, Encoding};
@@ -44,7 +44,8 @@ pub(super) fn check(blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Findin
             unused.get_or_insert((pair.at, pair.free, 0_u64)).2 += 1;
         }
         if let Some(fields) = &mut fields
-            && let Some(first) = fields.add(hash(pair.key, 0), pair.at, elements, |at| key_at(at) == Some(pair.key))
+            && let Some(first) =
+                fields.add(fields.key().hash(pair.key, 0), pair.at, elements, |at| key_at(at) == Some(pair.key))
         {
             let place = blob.place(pair.at, pair.at).element(elements);
             findings.add(Code::HashDuplicateField, place, || twice(first) + &blob.locate(pair.at));
@@ -62,12 +63,10 @@ pub(super) fn check(blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Findin
             format!("{} bytes follow the terminator{}", pairs.hidden(), blob.locate(at))
         });
     }
-    let settled = fields.map_or(Settled { seen: 0, compared: 0 }, |fields| {
-        fields.settle(|first, later, number| {
-            if key_at(first).is_some() && key_at(first) == key_at(later) {
-                let place = blob.place(later, later).element(number);
-                findings.add(Code::HashDuplicateField, place, || twice(first) + &blob.locate(later));
-            }
+    let settled = fields.map_or(Settled::NONE, |fields| {
+        fields.settle(Code::HashDuplicateField, key_at, findings, |first, later, number, findings| {
+            let place = blob.place(later, later).element(number);
+            findings.add(Code::HashDuplicateField, place, || twice(first) + &blob.locate(later));
         })
     });
     Outcome { elements, complete, settled, least: None }

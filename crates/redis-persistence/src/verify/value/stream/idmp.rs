@@ -5,6 +5,7 @@ use super::{Id, text_of};
 use crate::error::Reading;
 use crate::rdb::{Event, Payload, Role};
 use crate::verify::codes::Code;
+use crate::verify::duplicates::Hashes;
 use crate::verify::sink::Place;
 use crate::verify::value::Context;
 
@@ -19,8 +20,8 @@ pub(super) struct Idmp {
     pub(super) last_id: Id,
     /// How many producers there were.
     producers: u64,
-    /// The name of the producer at hand: hash and place.
-    name: Option<(u64, u64)>,
+    /// The name of the producer at hand: hashes and place.
+    name: Option<(Hashes, u64)>,
     /// Whether an id of this producer was reported.
     reported: bool,
 }
@@ -39,12 +40,12 @@ impl Idmp {
             Payload::Str { role: Role::Producer, string } => {
                 self.producers += 1;
                 self.reported = false;
-                self.name = Names::hash(string, 0, cx).map(|hash| (hash, string.start));
+                self.name = names.hashes(string, 0, cx).map(|hashes| (hashes, string.start));
             }
             Payload::Items { of: Role::ProducerEntry, count } => {
                 // Servers pass over a producer whose entries have all expired, before they look at its name.
-                if let Some((hash, at)) = self.name.take().filter(|_| *count > 0) {
-                    names.insert(hash, at, cx);
+                if let Some((hashes, at)) = self.name.take().filter(|_| *count > 0) {
+                    names.insert(hashes, at);
                 }
                 if count > ENTRIES.end() {
                     cx.findings.add(Code::StreamIdmpImplausible, place(event), || {

@@ -1,9 +1,11 @@
 //! Names that may not occur twice: of groups, consumers, producers, and the ids that producers give.
 
+use std::sync::Arc;
+
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, RdbString};
 use crate::verify::codes::Code;
-use crate::verify::duplicates::{Table, hash};
+use crate::verify::duplicates::{Hashes, Table};
 use crate::verify::sink::Place;
 use crate::verify::value::Context;
 
@@ -19,36 +21,40 @@ pub(super) struct Names {
 impl Names {
     /// Adds a name. Names of another `seed` are other names.
     pub(super) fn add(&mut self, string: &RdbString<&[u8]>, seed: u64, cx: &mut Context<'_>) {
-        if let Some(hash) = Self::hash(string, seed, cx) {
-            self.insert(hash, string.start, cx);
+        if let Some(hashes) = self.hashes(string, seed, cx) {
+            self.insert(hashes, string.start);
         }
     }
 
-    /// The hash of a name. A long one is not compared.
-    pub(super) fn hash(string: &RdbString<&[u8]>, seed: u64, cx: &mut Context<'_>) -> Option<u64> {
+    /// The hashes of a name. A long one is not compared.
+    pub(super) fn hashes(&mut self, string: &RdbString<&[u8]>, seed: u64, cx: &mut Context<'_>) -> Option<Hashes> {
         if !cx.duplicates {
             return None;
         }
+        let table = self.table.get_or_insert_with(|| cx.elements.alike(cx.limits.duplicate_bytes / SHARE));
         match string.body {
-            Body::Raw(text) => Some(hash(text, seed)),
-            Body::Int(number) => Some(hash(IntText::new().write(i64::from(number)), seed)),
-            Body::Lzf { data, decoded } => cx.scratch.decoded.inflate(data, decoded).ok().map(|text| hash(text, seed)),
+            Body::Raw(text) => Some(table.hashes(text, seed)),
+            Body::Int(number) => Some(table.hashes(IntText::new().write(i64::from(number)), seed)),
+            Body::Lzf { data, decoded } => {
+                cx.scratch.decoded.inflate(data, decoded).ok().map(|text| table.hashes(text, seed))
+            }
             Body::Long { .. } => None,
         }
     }
 
-    pub(super) fn insert(&mut self, hash: u64, place: u64, cx: &Context<'_>) {
-        let budget = cx.limits.duplicate_bytes / SHARE;
-        self.table.get_or_insert_with(|| Table::new(budget)).insert(hash, place);
+    pub(super) fn insert(&mut self, hashes: Hashes, place: u64) {
+        if let Some(table) = &mut self.table {
+            table.insert(hashes, place);
+        }
     }
 
     /// Compares all names, hands on those that may be the same, and forgets all.
     pub(super) fn settle(&mut self, what: Code, cx: &mut Context<'_>) {
         let Some(table) = &mut self.table else { return };
-        let mut last = None;
-        let settled = table.settle(|first, later| {
-            last = Some(later);
-            cx.suspects.add(what, first, later, &cx.findings.subject);
+        let (mut last, mut subject) = (None, None);
+        let settled = table.settle(|places| {
+            last = last.max(places.last().copied());
+            cx.suspects.add(what, places, subject.get_or_insert_with(|| Arc::new(cx.findings.subject.clone())));
         });
         if settled.compared < settled.seen {
             cx.findings.add(Code::RdbDuplicatesUnchecked, Place::at(last.unwrap_or(0)), || {
