@@ -125,6 +125,7 @@ pub(crate) fn run(
         now_ms: options.now_ms,
         partial: args.partial,
         family: servers.family(),
+        hash_key: None,
     };
     let how = How { args, options, salvage, servers, common };
     let finished =

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bombs;
+pub mod collide;
 pub mod crc64;
 pub mod damage;
 pub mod dataset;

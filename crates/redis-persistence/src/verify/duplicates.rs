@@ -12,6 +12,7 @@
 
 mod filter;
 mod hash;
+mod memory;
 mod run;
 mod texts;
 
@@ -76,7 +77,7 @@ impl Form {
 }
 
 /// The bits of a hash that a second hash keeps.
-fn second(hash: u64) -> u32 {
+fn upper_half(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
@@ -96,7 +97,7 @@ impl Hasher {
     }
 
     pub(crate) fn finish(&self) -> Hashes {
-        (self.first.finish(), self.second.as_ref().map_or(0, |hasher| second(hasher.finish())))
+        (self.first.finish(), self.second.as_ref().map_or(0, |hasher| upper_half(hasher.finish())))
     }
 }
 
@@ -171,9 +172,16 @@ impl Table {
     }
 
     /// The hashes of a text; `seed` keeps the databases apart.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hashes(&self, text: &[u8], seed: u64) -> Hashes {
-        (self.form.key.hash(text, seed), if self.form.second { second(self.other_key.hash(text, seed)) } else { 0 })
+        (self.form.key.hash(text, seed), if self.form.second { self.second(text, seed) } else { 0 })
+    }
+
+    /// Not where most keys go by.
+    #[cold]
+    #[inline(never)]
+    fn second(&self, text: &[u8], seed: u64) -> u32 {
+        upper_half(self.other_key.hash(text, seed))
     }
 
     /// The same for a text that comes in pieces.
@@ -188,7 +196,7 @@ impl Table {
     }
 
     /// Adds a text that lies at `place`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, text: &[u8], seed: u64, place: u64) {
         self.insert(self.hashes(text, seed), place);
     }

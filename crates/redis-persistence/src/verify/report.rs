@@ -140,7 +140,7 @@ impl Checksum {
 pub enum DuplicateCheck {
     /// Everything was compared, and every hit was confirmed.
     Checked,
-    /// Everything was compared; a hit rests on 64-bit hashes alone.
+    /// Everything was compared; a hit rests on two hashes that agree, because the input can be read only once.
     ByHash,
     /// Not everything was compared.
     Partial,

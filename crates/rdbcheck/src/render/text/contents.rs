@@ -104,7 +104,7 @@ pub(in crate::render) fn remarks(page: &mut Page, indent: usize, report: &Report
     match report.duplicates {
         DuplicateCheck::Checked => {}
         DuplicateCheck::ByHash => {
-            page.plain(indent, "duplicates: compared by 64-bit hashes, for the input can be read only once")
+            page.plain(indent, "duplicates: compared by two hashes, for the input can be read only once")
         }
         DuplicateCheck::Partial => page.plain(indent, "duplicates: not everything was compared"),
         DuplicateCheck::Off => page.plain(indent, "duplicates: not looked for"),

@@ -74,6 +74,8 @@ pub struct Options {
     pub partial: bool,
     /// The servers to write for. Without it, or if something that is saved exists in the other family alone, it is that of the file.
     pub family: Option<Family>,
+    /// The key of the hashes by which names are compared, as in [`verify::Options`](crate::verify::Options::hash_key).
+    pub hash_key: Option<u64>,
 }
 
 /// What can be saved of a damaged RDB, and what is lost.

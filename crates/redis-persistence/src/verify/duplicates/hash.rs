@@ -49,7 +49,7 @@ impl HashKey {
     }
 
     /// The hash of a text; `seed` keeps the databases apart.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hash(&self, text: &[u8], seed: u64) -> u64 {
         apart(if text.len() <= SHORT { self.short(text) } else { self.long(text) }, seed)
     }
@@ -62,7 +62,7 @@ impl HashKey {
     }
 
     /// Hashes a text of at most [`SHORT`] bytes.
-    #[inline]
+    #[inline(always)]
     fn short(&self, text: &[u8]) -> u64 {
         let [a, b, c, d, e, f, ..] = self.words;
         let len = text.len() as u64;
@@ -78,6 +78,7 @@ impl HashKey {
         product([one ^ other.rotate_left(32), len], [e, f])
     }
 
+    #[inline(never)]
     fn long(&self, text: &[u8]) -> u64 {
         let mut long = Long::new(self);
         let (blocks, rest) = text.as_chunks();

@@ -7,6 +7,8 @@
 //! A run is made of so few entries that they are sorted within the cache, and is then only moved as a whole. Places that are
 //! too far from the first one are whole and lie beside the entries, and so do second hashes where there are any.
 
+use super::memory::Memory;
+
 /// Hash and place of one thing.
 pub(super) type Entry = (u64, u64);
 /// The same, and between them the second hash of the thing, which is 0 where there is none.
@@ -34,7 +36,7 @@ pub(super) struct Run {
     base: u64,
     /// Where each partition ends.
     ends: Box<[u32; PARTITIONS]>,
-    entries: Vec<[u8; ENTRY_BYTES]>,
+    entries: Memory,
     /// The places, if they are whole.
     places: Option<Vec<u64>>,
     /// The second hashes; none, if entries have none.
@@ -55,28 +57,47 @@ impl Run {
         for end in ends.iter_mut() {
             start += std::mem::replace(end, start);
         }
-        // Each end is where the partition begins so far, and moves on with every entry.
-        let mut entries = vec![[0; ENTRY_BYTES]; flat.len()];
         let mut places = wide.then(|| vec![0; flat.len()]);
         let mut seconds = vec![0; second.len()];
+        let mut run =
+            Self { base, ends, entries: Memory::zeroed(flat.len() * ENTRY_BYTES), places: None, seconds: Vec::new() };
+        if seconds.is_empty() && places.is_none() {
+            run.sort_in(flat, |_, _| ());
+        } else {
+            run.sort_in(flat, |from, to| {
+                if let Some(places) = &mut places {
+                    places[to] = flat[from].1;
+                }
+                if let Some(second) = second.get(from) {
+                    seconds[to] = *second;
+                }
+            });
+        }
+        Self { places, seconds, ..run }
+    }
+
+    /// Puts entries where they belong, and tells from where to where. Each end is where the partition begins so far, and moves on
+    /// with every entry.
+    #[inline]
+    fn sort_in(&mut self, flat: &[Entry], mut on: impl FnMut(usize, usize)) {
+        let (entries, _) = self.entries.bytes_mut().as_chunks_mut::<ENTRY_BYTES>();
         for (from, &(hash, place)) in flat.iter().enumerate() {
-            let next = &mut ends[partition_of(hash)];
+            let next = &mut self.ends[partition_of(hash)];
             let entry = &mut entries[*next as usize];
             entry[..8].copy_from_slice(&hash.to_le_bytes());
-            entry[PLACE_AT..].copy_from_slice(&distance(place, base).unwrap_or_default().to_le_bytes());
-            if let Some(places) = &mut places {
-                places[*next as usize] = place;
-            }
-            if let Some(second) = second.get(from) {
-                seconds[*next as usize] = *second;
-            }
+            entry[PLACE_AT..].copy_from_slice(&distance(place, self.base).unwrap_or_default().to_le_bytes());
+            on(from, *next as usize);
             *next += 1;
         }
-        Self { base, ends, entries, places, seconds }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.ends[PARTITIONS - 1] as usize
+    }
+
+    #[inline]
+    fn stored(&self) -> &[[u8; ENTRY_BYTES]] {
+        self.entries.bytes().as_chunks().0
     }
 
     fn range(&self, partition: usize) -> std::ops::Range<usize> {
@@ -90,19 +111,20 @@ impl Run {
 
     /// The hashes of a partition, but their top byte.
     pub(super) fn hashes_of(&self, partition: usize) -> impl Iterator<Item = u64> {
-        self.entries[self.range(partition)].iter().map(low)
+        self.stored()[self.range(partition)].iter().map(low)
     }
 
     pub(super) fn entries_of(&self, partition: usize) -> impl Iterator<Item = Full> {
-        self.range(partition).map(move |at| self.entry(partition, at))
+        let stored = self.stored();
+        self.range(partition).map(move |at| self.entry(partition, at, &stored[at]))
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = Full> {
         (0..PARTITIONS).flat_map(|partition| self.entries_of(partition))
     }
 
-    fn entry(&self, partition: usize, at: usize) -> Full {
-        let entry = &self.entries[at];
+    #[inline]
+    fn entry(&self, partition: usize, at: usize, entry: &[u8; ENTRY_BYTES]) -> Full {
         let distance = entry.last_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
         let place = self.base.wrapping_add_signed(i64::from(distance));
         let place = self.places.as_ref().map_or(place, |places| places[at]);

@@ -103,7 +103,7 @@ impl Collected {
             foreign_to: Vec::new(),
             hashes: Table::new(
                 options.limits.duplicate_bytes,
-                Form { key: HashKey::of_run(), wide: false, second: false },
+                Form { key: options.hash_key.map_or_else(HashKey::of_run, HashKey::fixed), wide: false, second: false },
             ),
             digests: Digests::new(),
             options: options.clone(),
