@@ -130,7 +130,7 @@ impl Entry {
         let refused: Vec<_> = self.loads.iter().filter(|answer| is_refused(answer)).collect();
         if !refused.is_empty() {
             let servers: Vec<_> =
-                refused.iter().map(|answer| format!("{} ({})", answer.target, answer.by_default)).collect();
+                refused.iter().map(|answer| format!("{} ({})", answer.release, answer.by_default)).collect();
             complaint.push_str(&format!("; not loaded as it is by {}", servers.join(", ")));
         }
         complaint

@@ -105,7 +105,7 @@ pub fn cause(cause: &mut Cause) {
 
 /// The same in what a server would do.
 pub fn loads(answer: &mut Loads) {
-    for why in answer.because.iter_mut().chain(&mut answer.skips) {
+    for why in answer.because.iter_mut().chain(&mut answer.skips).chain(&mut answer.reading) {
         let Why { reason, first, message, .. } = why;
         *message = text(message);
         names(first);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use redis_persistence::rdb::Family;
-use redis_persistence::target::{ConfNote, Loads, Settings, Target, UnknownTarget, judge};
+use redis_persistence::target::{ConfNote, Loads, Release, Settings, UnknownTarget, judge};
 use redis_persistence::verify::Report;
 
 use crate::open;
@@ -14,8 +14,8 @@ use crate::open;
 /// What `--for` names: a server, or the newest of both families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// That one.
-    One(Target),
+    /// That one: a series, or a release.
+    One(Release),
     /// The newest Redis and the newest Valkey.
     Newest,
 }
@@ -29,7 +29,7 @@ impl FromStr for Asked {
 }
 
 impl Asked {
-    fn targets(self) -> Vec<Target> {
+    fn targets(self) -> Vec<Release> {
         match self {
             Self::One(target) => vec![target],
             Self::Newest => ["redis-newest", "valkey-newest"].iter().filter_map(|name| name.parse().ok()).collect(),
@@ -67,7 +67,7 @@ pub fn setting(text: &str) -> Result<(String, String), String> {
 /// The servers that files are judged for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Servers {
-    targets: Vec<Target>,
+    targets: Vec<Release>,
     settings: Settings,
     /// What there is to know about the configuration file.
     pub notes: Vec<ConfNote>,
@@ -82,7 +82,7 @@ impl Servers {
     /// # Errors
     /// If the configuration file cannot be read, or is too large to be one.
     pub fn new(asked: &[Asked], conf: Option<&Path>, set: &[(String, String)]) -> io::Result<Self> {
-        let mut targets: Vec<Target> = Vec::new();
+        let mut targets: Vec<Release> = Vec::new();
         for target in asked.iter().flat_map(|asked| asked.targets()) {
             if !targets.contains(&target) {
                 targets.push(target);
@@ -107,7 +107,7 @@ impl Servers {
     /// The family that a file has to be of, if one of them does not read both.
     #[must_use]
     pub fn family(&self) -> Option<Family> {
-        self.targets.iter().any(|target| !target.reads_valkey()).then_some(Family::Redis)
+        self.targets.iter().any(|target| !target.series().reads_valkey()).then_some(Family::Redis)
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
     fn each_server_is_asked_once() -> io::Result<()> {
         let asked = ["newest", "valkey-9.1", "redis-7.0"].map(|name| name.parse().expect(name));
         let servers = Servers::new(&asked, None, &[])?;
-        let names: Vec<_> = servers.targets.iter().map(|target| target.name()).collect();
+        let names: Vec<_> = servers.targets.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["redis-8.10", "valkey-9.1", "redis-7.0"]);
         Ok(())
     }

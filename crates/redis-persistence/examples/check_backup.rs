@@ -25,7 +25,7 @@ pub fn run(args: &[String], out: &mut dyn Write) -> io::Result<bool> {
         writeln!(out, "{} {} at byte {} {key}: {}", finding.severity, finding.code, finding.start, finding.message)?;
     }
     let proven = report.checksum == Some(Checksum::Ok);
-    let server = "redis-newest".parse().map_err(io::Error::other)?;
+    let server: target::Release = "redis-newest".parse().map_err(io::Error::other)?;
     let loads = target::judge(&report, server, &Settings::default()).loads;
     let good = report.verdict == Verdict::Sound && proven && report.counts.keys >= least;
     writeln!(

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Report ── facts.rs in verify ─┐
-//! Target ── versions.rs         ├─ judge ── Loads { loads, by_default, cuts, skips, because }
-//!        └─ rules.rs            │
+//! Target ── versions.rs         ├─ judge ── Loads { loads, by_default, cuts, skips, reading, because }
+//! Release ─ releases.rs, rules.rs │
 //! Settings ─────────────────────┘
 //! ```
 //!
@@ -12,13 +12,14 @@
 //! the report of a file, so nothing is read again. What a server makes of the commands and the ends of append-only files
 //! stands in `aof.rs`; which commands it knows, in [`crate::aof::commands`].
 //!
-//! Sources: runs of Redis 6.0.16, 6.2.14, 7.0.15, 8.0.2 and 8.6.3 and of Valkey 9.1.2 on made files; for other versions
-//! their documents and sources. [`Target::basis`] says which.
+//! Sources: runs of the fourteen binaries in `releases.rs` on made files; for other versions their documents and sources.
+//! [`Release::basis`] says which.
 
 mod answer;
 mod aof;
 mod modules;
 mod rdb;
+mod releases;
 mod rules;
 mod settings;
 mod versions;
@@ -29,6 +30,7 @@ use std::str::FromStr;
 use crate::verify::{Kind, Report};
 
 pub use answer::{Cut, Loads, Outcome, Reason, Why};
+pub use releases::{Release, ReleaseAnswer};
 pub use settings::{ConfNote, SettingError, Settings, VersionCheck};
 pub use versions::{Basis, Product, Target};
 
@@ -51,12 +53,12 @@ pub use versions::{Basis, Product, Target};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub fn judge(report: &Report, target: Target, settings: &Settings) -> Loads {
-    match (report.kind, &report.rdb) {
-        (Kind::Rdb | Kind::Unknown, Some(facts)) => rdb::judge(facts, target, settings),
-        (Kind::Aof | Kind::AofDir, _) if report.aof.is_some() => aof::judge(report, target, settings),
-        _ => Loads::unknown(target),
-    }
+pub fn judge(report: &Report, server: impl Into<Release>, settings: &Settings) -> Loads {
+    server.into().judge(|server| match (report.kind, &report.rdb) {
+        (Kind::Rdb | Kind::Unknown, Some(facts)) => rdb::judge(facts, server, settings),
+        (Kind::Aof | Kind::AofDir, _) if report.aof.is_some() => aof::judge(report, server, settings),
+        _ => Loads::unknown(*server),
+    })
 }
 
 /// A text that names no [`Target`].
@@ -78,11 +80,10 @@ impl fmt::Display for Known {
     }
 }
 
-impl FromStr for Target {
+impl FromStr for Release {
     type Err = UnknownTarget;
 
-    /// Reads `redis-8.6` and the like; a longer version such as `redis-8.6.3` is taken as its first two numbers, and
-    /// `redis-newest` and `valkey-newest` are the newest known.
+    /// Reads `redis-8.6`, `redis-8.6.3` and the like; `redis-newest` and `valkey-newest` are the newest series known.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unknown = || UnknownTarget { given: text.chars().take(80).collect() };
         let (product, version) = text.split_once(['-', ':', ' ']).ok_or_else(unknown)?;
@@ -91,19 +92,28 @@ impl FromStr for Target {
             "valkey" => Product::Valkey,
             _ => return Err(unknown()),
         };
-        let of_product = || Self::ALL.iter().copied().filter(|target| target.product() == product);
+        let of_product = || Target::ALL.iter().copied().filter(|target| target.product() == product);
         if version.eq_ignore_ascii_case("newest") {
-            return of_product().next_back().ok_or_else(unknown);
+            return of_product().next_back().map(Self::from).ok_or_else(unknown);
         }
-        let mut numbers = version.split('.').map(|n| n.parse::<u32>().ok());
-        let wanted = (numbers.next().flatten(), numbers.next().flatten());
-        let rest_is_numbers = numbers.all(|n| n.is_some());
-        of_product()
-            .find(|target| {
-                let (major, minor) = target.version();
-                rest_is_numbers && wanted == (Some(major), Some(minor))
-            })
-            .ok_or_else(unknown)
+        let numbers: Option<Vec<u32>> = version.split('.').map(|number| number.parse().ok()).collect();
+        let (wanted, patch) = match numbers.as_deref() {
+            Some(&[major, minor]) => ((major, minor), None),
+            // A fourth number and more is a packager's.
+            Some(&[major, minor, patch, ..]) => ((major, minor), Some(patch)),
+            _ => return Err(unknown()),
+        };
+        let series = of_product().find(|target| target.version() == wanted).ok_or_else(unknown)?;
+        Ok(Self { series, patch })
+    }
+}
+
+impl FromStr for Target {
+    type Err = UnknownTarget;
+
+    /// Reads what [`Release`] reads, and takes its series.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Release::series)
     }
 }
 
@@ -122,6 +132,8 @@ mod tests {
         for target in Target::ALL {
             assert_eq!(target.to_string().parse(), Ok(*target));
             assert_eq!(format!("{target}.7").parse(), Ok(*target));
+            let release: Release = format!("{target}.7").parse().expect("a release of a series");
+            assert_eq!((release.to_string(), release.patch()), (format!("{target}.7"), Some(7)));
         }
         assert_eq!("redis-newest".parse(), Ok(Target::Redis810));
         assert_eq!("Valkey:newest".parse(), Ok(Target::Valkey91));

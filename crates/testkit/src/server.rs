@@ -28,6 +28,7 @@
 mod check;
 mod commands;
 mod process;
+mod reads;
 mod resp;
 mod values;
 mod verdict;
@@ -42,6 +43,7 @@ use std::path::{Path, PathBuf};
 pub use check::{CheckRun, CheckTool, check_tool};
 pub use commands::CommandEntry;
 pub use process::{Keyspace, Server, StartError};
+pub use reads::ReadVerdict;
 pub use resp::{Client, Reply};
 pub use verdict::{LoadVerdict, load_verdict};
 

@@ -72,7 +72,7 @@ struct FileView<'a> {
     duplicates: Option<&'a str>,
     aof: Option<AofView<'a>>,
     parts: Vec<PartView<'a>>,
-    loads_on: BTreeMap<&'a str, LoadsView<'a>>,
+    loads_on: BTreeMap<String, LoadsView<'a>>,
     findings: Vec<FindingView<'a>>,
     findings_total: Number,
     cause: Option<CauseView<'a>>,

@@ -87,7 +87,7 @@ fn cases(entry: &Entry, style: Style) -> Vec<Case> {
         Case { name: unmet.split(" (").next().unwrap_or(unmet).to_owned(), outcome: Err(failed) }
     }));
     cases.extend(
-        entry.loads.iter().map(|answer| Case { name: format!("loads on {}", answer.target), outcome: loads(answer) }),
+        entry.loads.iter().map(|answer| Case { name: format!("loads on {}", answer.release), outcome: loads(answer) }),
     );
     cases
 }
@@ -114,7 +114,7 @@ fn loads(answer: &Loads) -> Result<(), Failed> {
     };
     let because: Vec<_> = answer.because.iter().map(|why| why.message.as_str()).collect();
     let kind = answer.because.first().map_or("unknown", |why| why.reason.as_str());
-    let message = format!("{}: {}", answer.target, answer.by_default);
+    let message = format!("{}: {}", answer.release, answer.by_default);
     Err(Failed { element, kind: kind.to_owned(), message, text: because.join("\n") })
 }
 

@@ -65,7 +65,7 @@ fn metrics(entries: &[Entry], now_ms: i64) -> Vec<Metric> {
     };
     let loads = |entry: &Entry| -> Vec<_> {
         let sample = |answer: &redis_persistence::target::Loads| {
-            let labels = vec![("server", answer.target.to_string()), ("by_default", answer.by_default.to_string())];
+            let labels = vec![("server", answer.release.to_string()), ("by_default", answer.by_default.to_string())];
             (with(entry, labels), flag(answer.loads))
         };
         entry.loads.iter().map(sample).collect()

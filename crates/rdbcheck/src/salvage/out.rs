@@ -43,7 +43,7 @@ pub(super) fn judge(out: &mut File, content: &Content, how: &How<'_>) -> io::Res
             redact::loads(answer);
         }
         let because: Vec<String> = answer.because.iter().map(render::reason).collect();
-        return Err(io::Error::other(format!("{} would not load it: {}", answer.target, because.join("; "))));
+        return Err(io::Error::other(format!("{} would not load it: {}", answer.release, because.join("; "))));
     }
     match content {
         Content::Left(plan) if plan.loss.keys != report.counts.keys => {

@@ -2,15 +2,19 @@
 
 use std::fmt;
 
-use super::Target;
+use super::{Release, ReleaseAnswer, Target};
 use crate::verify::{Code, Name, Tallied};
 
 /// What a server would do with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loads {
-    /// The server.
+    /// The series of the server.
     pub target: Target,
+    /// The server as it was asked for.
+    pub release: Release,
+    /// What each known release of it does. If they differ, the answer is that of the worst, and its messages name it.
+    pub releases: Vec<ReleaseAnswer>,
     /// Whether it loads the file as it is, with not a byte cut.
     pub loads: bool,
     /// What it does with its settings.
@@ -19,6 +23,8 @@ pub struct Loads {
     pub cuts: Vec<Cut>,
     /// What it leaves out, drops or renames on the way.
     pub skips: Vec<Why>,
+    /// What it loads without a look, and may break down on when the key is read: it then ends, with all its data.
+    pub reading: Vec<Why>,
     /// What stands in the way of loading the file as it is.
     pub because: Vec<Why>,
 }
@@ -52,6 +58,18 @@ impl Outcome {
             Self::Crashes => "crashes",
             Self::StartsEmpty => "starts-empty",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// The greater, the less of the data is at hand.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Self::Loads => 0,
+            Self::LoadsAfterCut => 1,
+            Self::StartsEmpty => 2,
+            Self::Unknown => 3,
+            Self::Refuses => 4,
+            Self::Crashes => 5,
         }
     }
 
@@ -183,10 +201,13 @@ impl Loads {
     pub(super) fn unknown(target: Target) -> Self {
         Self {
             target,
+            release: target.into(),
+            releases: Vec::new(),
             loads: false,
             by_default: Outcome::Unknown,
             cuts: Vec::new(),
             skips: Vec::new(),
+            reading: Vec::new(),
             because: Vec::new(),
         }
     }

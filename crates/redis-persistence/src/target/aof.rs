@@ -12,14 +12,15 @@ mod commands;
 mod surroundings;
 
 use super::answer::{Cut, Loads, Outcome, Reason, Why};
+use super::releases::Server;
 use super::{Settings, Target, rdb};
 use crate::aof::dir::Shape;
 use crate::rdb::Family;
 use crate::verify::{AofFacts, AofLoadFacts, Code, Ending, Name, Part, Place, RecordFacts, Report, Stop};
 
 /// Judges an append-only file or set by its facts.
-pub(super) fn judge(report: &Report, target: Target, settings: &Settings) -> Loads {
-    let Some(facts) = &report.aof else { return Loads::unknown(target) };
+pub(super) fn judge(report: &Report, target: Server, settings: &Settings) -> Loads {
+    let Some(facts) = &report.aof else { return Loads::unknown(*target) };
     let mut case = Case { report, facts, target, settings, obstacles: Vec::new(), skips: Vec::new() };
     if let Some(answer) = case.without_files() {
         return answer;
@@ -33,7 +34,7 @@ pub(super) fn judge(report: &Report, target: Target, settings: &Settings) -> Loa
 struct Case<'a> {
     report: &'a Report,
     facts: &'a AofFacts,
-    target: Target,
+    target: Server,
     settings: &'a Settings,
     obstacles: Vec<Obstacle>,
     skips: Vec<Why>,
@@ -94,12 +95,12 @@ impl Case<'_> {
         let Settings { aof_load_truncated: truncated, aof_load_corrupt_tail_max_size: tail, .. } = *self.settings;
         let Start { outcome, cuts } = self.start(truncated, if self.target.cuts_corrupt_tails() { tail } else { 0 });
         Loads {
-            target: self.target,
             loads: as_it_is.outcome == Outcome::Loads,
             by_default: outcome,
             cuts,
             skips: if outcome.comes_up() { self.skips } else { Vec::new() },
             because: self.obstacles.into_iter().map(|obstacle| obstacle.why).collect(),
+            ..Loads::unknown(*self.target)
         }
     }
 
@@ -196,7 +197,7 @@ impl Case<'_> {
                 Stop::QueuedDiscard => {
                     (Effect::Crashes, Code::AofDiscardInMulti, "crashes at the EXEC behind a queued DISCARD")
                 }
-                Stop::WatchedExec if (Target::Redis86..=Target::Redis810).contains(&target) => {
+                Stop::WatchedExec if (Target::Redis86..=Target::Redis810).contains(&*target) => {
                     (Effect::Crashes, Code::AofWatchedTransaction, "crashes at the EXEC behind a WATCH")
                 }
                 Stop::WatchedExec => {

@@ -1,19 +1,20 @@
 //! What a server does with an RDB.
 
 use super::answer::{Loads, Outcome, Reason, Why};
-use super::rules::{Effect, effect};
+use super::releases::Server;
+use super::rules::{Effect, effect, kills_when_read};
 use super::{Product, Settings, Target, VersionCheck, modules};
 use crate::rdb::{Family, opcode};
 use crate::verify::{Code, Detail, HeaderFacts, Name, RdbFacts, Tallied};
 
 /// A server that cannot reserve the table for as many keys as a RESIZEDB promises aborts. From where on that is so depends
-/// on the machine and on the allocator: 2^34 keys (128 GiB) were too many for some builds, 2^40 not for others. Where the
+/// on the machine and on the allocator: 2^32 keys (32 GiB) were too many for builds on libc's, 2^40 not for others. Where the
 /// size no longer fits into the number that it is reckoned with, the promise is passed over.
-const RESIZEDB_CRASHES: std::ops::Range<u64> = 1 << 33..1 << 61;
+const RESIZEDB_CRASHES: std::ops::Range<u64> = 1 << 32..1 << 61;
 
 /// Judges an RDB by its facts.
-pub(super) fn judge(facts: &RdbFacts, target: Target, settings: &Settings) -> Loads {
-    let mut case = Case { facts, target, settings, answer: Loads::unknown(target), worst: Outcome::Loads };
+pub(super) fn judge(facts: &RdbFacts, target: Server, settings: &Settings) -> Loads {
+    let mut case = Case { facts, target, settings, answer: Loads::unknown(*target), stops: Vec::new() };
     let Some(header) = facts.header else {
         case.unreadable();
         return case.close();
@@ -39,29 +40,51 @@ fn first_with(target: Target, can: impl Fn(Target) -> bool) -> String {
 
 struct Case<'a> {
     facts: &'a RdbFacts,
-    target: Target,
+    target: Server,
     settings: &'a Settings,
     answer: Loads,
-    worst: Outcome,
+    /// What stands in the way, and where it begins.
+    stops: Vec<(Stop, Why)>,
+}
+
+/// Where a server stops, and how.
+struct Stop {
+    at: u64,
+    /// Whether it says so.
+    refuses: bool,
 }
 
 impl Case<'_> {
+    /// A server stops at the first that is in its way. Of what is wrong with one key it may see any first.
     fn close(self) -> Loads {
-        let Self { facts, mut answer, worst, .. } = self;
+        let Self { facts, mut answer, mut stops, .. } = self;
         let undecided = facts.classes.keys().any(|class| class.code == Code::RdbLimitExceeded) || !facts.complete;
-        answer.by_default = if worst == Outcome::Loads && undecided { Outcome::Unknown } else { worst };
+        stops.sort_by_key(|(stop, _)| stop.at);
+        let of_first = |why: &Why| stops.first().is_some_and(|(_, first)| first.first.first() == why.first.first());
+        let crashes = stops.iter().any(|(stop, why)| !stop.refuses && of_first(why));
+        answer.by_default = match (stops.is_empty(), crashes) {
+            (true, _) if undecided => Outcome::Unknown,
+            (true, _) => Outcome::Loads,
+            (false, true) => Outcome::Crashes,
+            (false, false) => Outcome::Refuses,
+        };
+        answer.because = stops.into_iter().map(|(_, why)| why).collect();
         answer.loads = answer.by_default == Outcome::Loads;
         answer
     }
 
     fn refuses(&mut self, reason: Reason, tallied: &Tallied, message: String) {
-        self.worst = if self.worst == Outcome::Crashes { self.worst } else { Outcome::Refuses };
-        self.answer.because.push(Why::new(reason, tallied, message));
+        self.stop(true, reason, tallied, message);
     }
 
     fn crashes(&mut self, reason: Reason, tallied: &Tallied, message: String) {
-        self.worst = Outcome::Crashes;
-        self.answer.because.push(Why::new(reason, tallied, message));
+        self.stop(false, reason, tallied, message);
+    }
+
+    fn stop(&mut self, refuses: bool, reason: Reason, tallied: &Tallied, message: String) {
+        let offset = tallied.first.iter().find_map(|name| if let Name::Offset(at) = name { Some(*at) } else { None });
+        let at = tallied.at.or(offset).unwrap_or(0);
+        self.stops.push((Stop { at, refuses }, Why::new(reason, tallied, message)));
     }
 
     /// No server reads a file without a signature and a version.
@@ -70,7 +93,6 @@ impl Case<'_> {
             let message = format!("{} finds no signature and version that it could read", self.target);
             self.refuses(Reason::Finding(class.code), tallied, message);
         }
-        self.worst = Outcome::Refuses;
     }
 
     /// Whether the server takes the signature and version.
@@ -112,7 +134,7 @@ impl Case<'_> {
         for (value_type, tallied) in &self.facts.types {
             if !target.knows_type(*value_type, family) {
                 let number = value_type.byte();
-                let first = first_with(target, |target| target.knows_type(*value_type, family));
+                let first = first_with(*target, |target| target.knows_type(*value_type, family));
                 let message = format!("{target} does not know type {number} ({value_type}){first}");
                 self.refuses(Reason::Type, tallied, message);
             }
@@ -120,7 +142,7 @@ impl Case<'_> {
         for (byte, tallied) in &self.facts.opcodes {
             if !target.knows_opcode(*byte, family) {
                 let name = opcode::name(*byte, family).unwrap_or("?");
-                let first = first_with(target, |target| target.knows_opcode(*byte, family));
+                let first = first_with(*target, |target| target.knows_opcode(*byte, family));
                 let message = format!("{target} does not know opcode {byte} ({name}){first}");
                 self.refuses(Reason::Opcode, tallied, message);
             }
@@ -163,12 +185,14 @@ impl Case<'_> {
     }
 
     fn findings(&mut self) {
-        let (facts, column) = (self.facts, self.target.column());
+        let (facts, column) = (self.facts, self.target.column);
         for (class, tallied) in &facts.classes {
             let (code, reason) = (class.code, Reason::Finding(class.code));
             let effect = match effect(class, column) {
                 Effect::Deep if self.settings.sanitize_dump_payload => Effect::Refuses,
-                Effect::CrashesUnlessDeep if self.settings.sanitize_dump_payload => Effect::Refuses,
+                Effect::CrashesUnlessDeep | Effect::SkipsUnlessDeep if self.settings.sanitize_dump_payload => {
+                    Effect::Refuses
+                }
                 Effect::Deep => Effect::Loads,
                 Effect::Refuses if code == Code::RdbChecksumMismatch && !self.settings.rdbchecksum => Effect::Loads,
                 _ if code == Code::RdbResizedbImpossible => self.resizedb(),
@@ -180,8 +204,15 @@ impl Case<'_> {
                 if class.detail == Detail::Walked { ", where it is walked over while it is loaded" } else { "" };
             let message = |does: &str| format!("{} {does} {code}{what}{walked}", self.target);
             match effect {
+                Effect::Loads | Effect::Deep if kills_when_read(class, self.target.column) => {
+                    let message = format!(
+                        "{} loads {code}{what} without a look, and reading that key can end the server",
+                        self.target
+                    );
+                    self.answer.reading.push(Why::new(reason, tallied, message));
+                }
                 Effect::Loads | Effect::Deep => {}
-                Effect::Skips => {
+                Effect::Skips | Effect::SkipsUnlessDeep => {
                     let message = message("does not load the key with");
                     self.answer.skips.push(Why::new(reason, tallied, message));
                 }
@@ -196,7 +227,7 @@ impl Case<'_> {
             }
         }
         if facts.expired > 0 {
-            let tallied = Tallied { count: facts.expired, first: Vec::new() };
+            let tallied = Tallied { count: facts.expired, ..Tallied::default() };
             let message = "keys whose expiry has passed are not loaded".to_owned();
             self.answer.skips.push(Why::new(Reason::Expired, &tallied, message));
         }
@@ -205,7 +236,13 @@ impl Case<'_> {
     /// Servers reserve memory for what a RESIZEDB promises.
     fn resizedb(&self) -> Effect {
         let keys = self.facts.largest_resizedb.map_or(0, |(keys, _)| keys);
-        if RESIZEDB_CRASHES.contains(&keys) { Effect::Crashes } else { Effect::Loads }
+        match keys {
+            // That number stands for a length that could not be read.
+            u64::MAX => Effect::Refuses,
+            _ if RESIZEDB_CRASHES.contains(&keys) => Effect::Crashes,
+            _ if keys >= RESIZEDB_CRASHES.end && *self.target <= Target::Redis60 => Effect::Crashes,
+            _ => Effect::Loads,
+        }
     }
 
     /// A slot that does not exist.
@@ -218,5 +255,5 @@ impl Case<'_> {
 }
 
 fn once(name: Name) -> Tallied {
-    Tallied { count: 1, first: vec![name] }
+    Tallied { count: 1, first: vec![name], at: None }
 }

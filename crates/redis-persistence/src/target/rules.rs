@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `.` | loads the file |
 //! | `s` | loads the file without the key |
+//! | `e` | loads the file without the key, but refuses it if it makes deep checks |
 //! | `d` | loads the file, but not if it makes deep checks |
 //! | `R` | refuses |
 //! | `c` | crashes, but refuses the file if it makes deep checks |
@@ -14,9 +15,10 @@
 //! Of the lines for a code the first one that fits a finding counts. A value type that a server does not know is refused
 //! before anything is asked here, so its letters do not matter.
 //!
-//! Sources: the columns 6.0, 6.2, 7.0, 7.4 (Redis 8.0), 8.6 and 9 (Valkey 9.1) were measured; 7.2 and Valkey 7.2 are
-//! taken from their neighbours; 5.0, 8.8, 8.10 and Valkey 8 rest on source and documents.
+//! Sources: the columns whose binary has a build were measured on it; 7.2, 8.4 and Valkey 7.2 are taken from their
+//! neighbours; 8.8 and 8.10 rest on source and documents.
 
+use super::releases::BINARIES;
 use crate::rdb::ValueType as T;
 use crate::verify::{Class, Code, Detail};
 
@@ -25,6 +27,8 @@ use crate::verify::{Class, Code, Detail};
 pub(super) enum Effect {
     Loads,
     Skips,
+    /// Without deep checks, which refuse it.
+    SkipsUnlessDeep,
     /// Only deep checks refuse it.
     Deep,
     Refuses,
@@ -51,156 +55,169 @@ const PLAIN_SETS: &[T] = &[T::Set];
 const PLAIN_ZSETS: &[T] = &[T::ZSet, T::ZSet2];
 const PLAIN_HASHES: &[T] = &[T::Hash, T::HashMetadata, T::HashMetadataPreGa];
 const ZIPLISTS: &[T] = &[T::ListZiplist, T::ZSetZiplist, T::HashZiplist, T::ListQuicklist];
+const LISTS: &[T] = &[T::ListZiplist, T::ListQuicklist, T::ListQuicklist2];
 const STREAM_1: &[T] = &[T::StreamListpacks];
 const STREAMS: &[T] =
     &[T::StreamListpacks, T::StreamListpacks2, T::StreamListpacks3, T::StreamListpacks4, T::StreamListpacks5];
 
 #[rustfmt::skip]
-const RULES: &[(Code, When, [u8; 12])] = &[
-    //                                      Redis  5 6 6 7 7 7 8 8 8  Valkey 7 8 9
-    //                                             0 0 2 0 2 4 6 8 10        2   0
-    (Code::RdbEmptyFile, All,                   *b"RRRRRRRRRRRR"),
-    (Code::RdbZeroFilled, All,                  *b"RRRRRRRRRRRR"),
-    (Code::RdbBadMagic, All,                    *b"RRRRRRRRRRRR"),
-    (Code::RdbNotAnRdb, All,                    *b"RRRRRRRRRRRR"),
+const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
+    // The columns are those of BINARIES:    Redis 5 6 6 7 7 7 8 8 8 8 8 8 8  Valkey 7 8 8 8 9 9
+    //                                             0 0 2 0 2 4 0 0 2 4 6 8 10        2 0 1 1 0 1
+    //                                                         2 6                       1 8
+    (Code::RdbEmptyFile, All,                   *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbZeroFilled, All,                  *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbBadMagic, All,                    *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbNotAnRdb, All,                    *b"RRRRRRRRRRRRRRRRRRR"),
     // The version is judged by its number.
-    (Code::RdbBadVersion, All,                  *b"............"),
-    (Code::RdbNewerVersion, When::Detail(Detail::Unread), *b"RRRRRRRRRRRR"),
-    (Code::RdbVersionDigitDamaged, All,         *b"............"),
-    (Code::RdbTruncated, All,                   *b"RRRRRRRRRRRR"),
-    (Code::RdbForeignProduct, All,              *b"RRRRRRRRRRRR"),
-    (Code::RdbBadLength, All,                   *b"RRRRRRRRRRRR"),
-    (Code::RdbBadStringEncoding, All,           *b"RRRRRRRRRRRR"),
-    (Code::RdbUnknownType, All,                 *b"RRRRRRRRRRRR"),
+    (Code::RdbBadVersion, All,                  *b"..................."),
+    (Code::RdbNewerVersion, When::Detail(Detail::Unread), *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbVersionDigitDamaged, All,         *b"..................."),
+    (Code::RdbTruncated, All,                   *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbForeignProduct, All,              *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbBadLength, All,                   *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbBadStringEncoding, All,           *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbUnknownType, All,                 *b"RRRRRRRRRRRRRRRRRRR"),
     // Types and modules are judged by their own.
-    (Code::RdbForeignType, All,                 *b"............"),
-    (Code::RdbLimitExceeded, All,               *b"............"),
-    (Code::RdbModuleV1, All,                    *b"RRRRRRRRRRRR"),
-    (Code::RdbChecksumMismatch, All,            *b"RRRRRRRRRRRR"),
-    (Code::RdbZeroHole, All,                    *b"CCCCCCCCCCCC"),
-    (Code::RdbDuplicateKey, All,                *b"CCCCCCCCCCCC"),
+    (Code::RdbForeignType, All,                 *b"..................."),
+    (Code::RdbLimitExceeded, All,               *b"..................."),
+    (Code::RdbModuleV1, All,                    *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbChecksumMismatch, All,            *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbZeroHole, All,                    *b"CCCCCCCCCCCCCCCCCCC"),
+    (Code::RdbDuplicateKey, All,                *b"CCCCCCCCCCCCCCCCCCC"),
     // Judged by the number, below.
-    (Code::RdbResizedbImpossible, All,          *b"............"),
-    (Code::RdbSlotOutOfRange, All,              *b"............"),
-    (Code::RdbExpireMinusOne, All,              *b"......sss..."),
-    (Code::RdbAuxSlotInfoBad, All,              *b"..........RR"),
-    (Code::RdbFunctionInvalid, All,             *b"...RRRRRRRRR"),
-    (Code::RdbFunctionDuplicate, All,           *b"...RRRRRRRRR"),
-    (Code::RdbFunctionPreGa, All,               *b"............"),
-    (Code::RdbModuleBadOpcode, All,             *b"RRRRRRRRRRRR"),
-    (Code::RdbModuleAuxWhen, All,               *b"RRRRRRRRRRRR"),
-    (Code::RdbKeyMetaInvalid, All,              *b"......RRR..."),
-    (Code::RdbKeyMetaNeeded, All,               *b"......RRR..."),
-    (Code::RdbSlotImportInvalid, All,           *b"...........R"),
-    (Code::LzfDamaged, When::Detail(Lenient),   *b"..RRRRRRRRRR"),
-    (Code::LzfDamaged, All,                     *b"RRRRRRRRRRRR"),
-    (Code::LzfEmpty, All,                       *b"RR.........."),
-    (Code::CollectionEmpty, All,                *b"..ssssssssss"),
-    (Code::SetDuplicateMember, Of(PLAIN_SETS),  *b"..RRRRRRRRRR"),
-    (Code::SetDuplicateMember, When::Detail(Walked), *b"....cccccccR"),
-    (Code::SetDuplicateMember, All,             *b"....dddddddR"),
-    (Code::ZsetDuplicateMember, Of(PLAIN_ZSETS), *b"..RRRRRRRRRR"),
-    (Code::ZsetDuplicateMember, Of(ZIPLISTS),   *b"..dRRRRRRRRR"),
-    (Code::ZsetDuplicateMember, When::Detail(Walked), *b"...ccccccccR"),
-    (Code::ZsetDuplicateMember, All,            *b"...ddddddddR"),
-    (Code::HashDuplicateField, Both(PLAIN_HASHES, Walked), *b"RRRRRRRRRRRR"),
-    (Code::HashDuplicateField, Of(PLAIN_HASHES), *b"..dddddddddR"),
-    (Code::HashDuplicateField, Of(&[T::HashZipmap]), *b"..RRRRRRRRRR"),
-    (Code::HashDuplicateField, Of(ZIPLISTS),    *b"..dRRRRRRRRR"),
-    (Code::HashDuplicateField, Of(&[T::Hash2]), *b"...........R"),
-    (Code::HashDuplicateField, When::Detail(Walked), *b"...ccccccccR"),
-    (Code::HashDuplicateField, All,             *b"...ddddddddR"),
-    (Code::ZsetNanScore, Of(PLAIN_ZSETS),       *b"CCCRRRRRRRRR"),
-    (Code::ZsetNanScore, When::Detail(Walked),   *b"CCCCCCCCCCCR"),
-    (Code::ZsetNanScore, All,                   *b"...........R"),
-    (Code::ZsetBadScore, Of(PLAIN_ZSETS),       *b"..RRRRRRRRRR"),
-    (Code::ZsetBadScore, All,                   *b"............"),
-    (Code::ZsetUnordered, All,                  *b"............"),
-    (Code::HashExpiryInvalid, When::Detail(Lenient), *b"............"),
-    (Code::HashExpiryInvalid, Of(&[T::HashMetadata, T::HashMetadataPreGa, T::Hash2]), *b"RRRRRRRRRRRR"),
-    (Code::HashExpiryInvalid, All,              *b".....dddd..."),
-    (Code::HashExpiryOrder, All,                *b".....dddd..."),
-    (Code::PackedOddCount, Of(ZIPLISTS),        *b"..dRRRRRRRRR"),
-    (Code::PackedOddCount, When::Detail(Walked), *b"...ccccccccR"),
-    (Code::PackedOddCount, All,                 *b"...ddddddddR"),
-    (Code::ListpackBadHeader, Of(STREAMS),      *b"..RRRRRRRRRR"),
-    (Code::ListpackBadHeader, All,              *b"RRRRRRRRRRRR"),
-    (Code::ListpackBadEnd, When::Detail(Header), *b"..RRRRRRRRRR"),
-    (Code::ListpackBadEnd, Both(STREAMS, First), *b"..cccccccccR"),
-    (Code::ListpackBadEnd, Both(STREAM_1, Walked), *b"..dccccccccR"),
-    (Code::ListpackBadEnd, Of(STREAMS),         *b"..dddddddddR"),
-    (Code::ListpackBadEnd, When::Detail(Walked), *b"...ccccccccR"),
-    (Code::ListpackBadEnd, All,                 *b"..dddddddddR"),
-    (Code::ListpackBadEncoding, Both(STREAMS, First), *b"..cccccccccR"),
-    (Code::ListpackBadEncoding, Both(STREAM_1, Walked), *b"..dccccccccR"),
-    (Code::ListpackBadEncoding, Of(STREAMS),     *b"..dddddddddR"),
-    (Code::ListpackBadEncoding, When::Detail(Walked), *b"...ccccccccR"),
-    (Code::ListpackBadEncoding, All,            *b"..dddddddddR"),
-    (Code::ListpackBadBacklen, Both(STREAMS, First), *b"..cccccccccR"),
-    (Code::ListpackBadBacklen, Both(STREAM_1, Walked), *b"..dccccccccR"),
-    (Code::ListpackBadBacklen, Of(STREAMS),     *b"..dddddddddR"),
-    (Code::ListpackBadBacklen, When::Detail(Walked), *b"...ccccccccR"),
-    (Code::ListpackBadBacklen, All,             *b"..dddddddddR"),
-    (Code::ListpackOverrun, Both(STREAMS, First), *b"..cccccccccR"),
-    (Code::ListpackOverrun, Both(STREAM_1, Walked), *b"..dccccccccR"),
-    (Code::ListpackOverrun, Of(STREAMS),        *b"..dddddddddR"),
-    (Code::ListpackOverrun, When::Detail(Walked), *b"...ccccccccR"),
-    (Code::ListpackOverrun, All,                *b"..dddddddddR"),
+    (Code::RdbResizedbImpossible, All,          *b"..................."),
+    (Code::RdbSlotOutOfRange, All,              *b"..................."),
+    (Code::RdbExpireMinusOne, All,              *b"..........sss......"),
+    (Code::RdbAuxSlotInfoBad, All,              *b"..............RRRRR"),
+    (Code::RdbFunctionInvalid, All,             *b"...RRRRRRRRRRRRRRRR"),
+    (Code::RdbFunctionDuplicate, All,           *b"...RRRRRRRRRRRRRRRR"),
+    (Code::RdbFunctionPreGa, All,               *b"..................."),
+    (Code::RdbModuleBadOpcode, All,             *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbModuleAuxWhen, All,               *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::RdbKeyMetaInvalid, All,              *b"..........RRR......"),
+    (Code::RdbKeyMetaNeeded, All,               *b"..........RRR......"),
+    (Code::RdbSlotImportInvalid, All,           *b".................RR"),
+    (Code::LzfDamaged, When::Detail(Lenient),   *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::LzfDamaged, All,                     *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::LzfEmpty, All,                       *b"RR................."),
+    (Code::CollectionEmpty, All,                *b"..sssssssssssssssss"),
+    (Code::SetDuplicateMember, Of(PLAIN_SETS),  *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::SetDuplicateMember, When::Detail(Walked), *b"....ccccccccccccccR"),
+    (Code::SetDuplicateMember, All,             *b"....ddddddddddddddR"),
+    (Code::ZsetDuplicateMember, Of(PLAIN_ZSETS), *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::ZsetDuplicateMember, Of(ZIPLISTS),   *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::ZsetDuplicateMember, When::Detail(Walked), *b"...cccccccccccccccR"),
+    (Code::ZsetDuplicateMember, All,            *b"...dddddddddddddddR"),
+    (Code::HashDuplicateField, Both(PLAIN_HASHES, Walked), *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::HashDuplicateField, Of(PLAIN_HASHES), *b"..ddddddddddddddddR"),
+    (Code::HashDuplicateField, Of(&[T::HashZipmap]), *b"CCRRRRRRRRRRRRRRRRR"),
+    (Code::HashDuplicateField, Of(ZIPLISTS),    *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::HashDuplicateField, Of(&[T::Hash2]), *b".................RR"),
+    (Code::HashDuplicateField, When::Detail(Walked), *b"...cccccccccccccccR"),
+    (Code::HashDuplicateField, All,             *b"...dddddddddddddddR"),
+    (Code::ZsetNanScore, Of(PLAIN_ZSETS),       *b"CCCRRRRRRRRRRRRRRRR"),
+    (Code::ZsetNanScore, When::Detail(Walked),   *b"CCCCCCCCCCCCCCCCCCR"),
+    (Code::ZsetNanScore, All,                   *b"..................R"),
+    (Code::ZsetBadScore, Of(PLAIN_ZSETS),       *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::ZsetBadScore, All,                   *b"..................."),
+    (Code::ZsetUnordered, All,                  *b"..................."),
+    (Code::HashExpiryInvalid, When::Detail(Lenient), *b"..................."),
+    (Code::HashExpiryInvalid, Of(&[T::HashMetadata, T::HashMetadataPreGa, T::Hash2]), *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::HashExpiryInvalid, When::Detail(Detail::NoNumber), *b".....cccccccc......"),
+    (Code::HashExpiryInvalid, When::Detail(Walked), *b".....dddddcdd......"),
+    (Code::HashExpiryInvalid, All,              *b".....dddddddd......"),
+    (Code::HashExpiryOrder, All,                *b".....dddddddd......"),
+    (Code::PackedOddCount, Of(ZIPLISTS),        *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::PackedOddCount, When::Detail(Walked), *b"...cccccccccccccccR"),
+    (Code::PackedOddCount, All,                 *b"...dddddddddddddddR"),
+    (Code::ListpackBadHeader, Of(STREAMS),      *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::ListpackBadHeader, All,              *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::ListpackBadEnd, When::Detail(Header), *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::ListpackBadEnd, Both(STREAMS, First), *b"..ccccccccccccccccR"),
+    (Code::ListpackBadEnd, Both(STREAM_1, Walked), *b"..dcccccccccccccccR"),
+    (Code::ListpackBadEnd, Of(STREAMS),         *b"..ddddddddddddddddR"),
+    (Code::ListpackBadEnd, When::Detail(Walked), *b"...cccccccccccccccR"),
+    (Code::ListpackBadEnd, All,                 *b"..ddddddddddddddddR"),
+    (Code::ListpackBadEncoding, Both(STREAMS, First), *b"..ccccccccccccccccR"),
+    (Code::ListpackBadEncoding, Both(STREAM_1, Walked), *b"..dcccccccccccccccR"),
+    (Code::ListpackBadEncoding, Of(STREAMS),     *b"..ddddddddddddddddR"),
+    (Code::ListpackBadEncoding, When::Detail(Walked), *b"...cccccccccccccccR"),
+    (Code::ListpackBadEncoding, All,            *b"..ddddddddddddddddR"),
+    (Code::ListpackBadBacklen, Both(STREAMS, First), *b"..ccccccccccccccccR"),
+    (Code::ListpackBadBacklen, Both(STREAM_1, Walked), *b"..dcccccccccccccccR"),
+    (Code::ListpackBadBacklen, Of(STREAMS),     *b"..ddddddddddddddddR"),
+    (Code::ListpackBadBacklen, When::Detail(Walked), *b"...cccccccccccccccR"),
+    (Code::ListpackBadBacklen, All,             *b"..ddddddddddddddddR"),
+    (Code::ListpackOverrun, Both(STREAMS, First), *b"..ccccccccccccccccR"),
+    (Code::ListpackOverrun, Both(STREAM_1, Walked), *b"..dcccccccccccccccR"),
+    (Code::ListpackOverrun, Of(STREAMS),        *b"..ddddddddddddddddR"),
+    (Code::ListpackOverrun, When::Detail(Walked), *b"...cccccccccccccccR"),
+    (Code::ListpackOverrun, All,                *b"..ddddddddddddddddR"),
     // Deep checks of Redis do not compare it in a stream.
-    (Code::ListpackBadCount, Of(STREAMS),       *b"...........R"),
-    (Code::ListpackBadCount, All,               *b"...ddddddddR"),
-    (Code::ZiplistBadHeader, All,               *b"..RRRRRRRRRR"),
-    (Code::ZiplistBadEncoding, Of(&[T::ListZiplist]), *b"..cRRRRRRRRR"),
-    (Code::ZiplistBadEncoding, When::Detail(Walked), *b"..cRRRRRRRRR"),
-    (Code::ZiplistBadEncoding, All,             *b"..dRRRRRRRRR"),
-    (Code::ZiplistBadPrevlen, Of(&[T::ListZiplist]), *b"..cRRRRRRRRR"),
-    (Code::ZiplistBadPrevlen, When::Detail(Walked), *b"..cRRRRRRRRR"),
-    (Code::ZiplistBadPrevlen, All,              *b"..dRRRRRRRRR"),
-    (Code::ZiplistOverrun, Of(&[T::ListZiplist]), *b"..cRRRRRRRRR"),
-    (Code::ZiplistOverrun, When::Detail(Walked), *b"..cRRRRRRRRR"),
-    (Code::ZiplistOverrun, All,                 *b"..dRRRRRRRRR"),
-    (Code::ZiplistBadEnd, When::Detail(Header), *b"CCRRRRRRRRRR"),
-    (Code::ZiplistBadEnd, All,                  *b"..dRRRRRRRRR"),
-    (Code::ZiplistBadCount, All,                *b"..dRRRRRRRRR"),
-    (Code::ZiplistBadTail, When::Detail(Header), *b"..RRRRRRRRRR"),
-    (Code::ZiplistBadTail, All,                 *b"..dRRRRRRRRR"),
-    (Code::IntsetBadHeader, All,                *b"..RRRRRRRRRR"),
-    (Code::IntsetEmpty, All,                    *b"..RRRRRRRRRR"),
-    (Code::IntsetUnordered, All,                *b"..dddddddddR"),
-    (Code::ZipmapBadStructure, All,             *b"..RRRRRRRRRR"),
-    (Code::ZipmapEmpty, All,                    *b"..RRRRRRRRRR"),
-    (Code::QuicklistBadContainer, All,          *b"...RRRRRRRRR"),
-    (Code::StreamBadNodeId, All,                *b"RRRRRRRRRRRR"),
-    (Code::StreamDuplicateNode, All,            *b"RRRRRRRRRRRR"),
-    (Code::StreamNodeOrder, All,                *b"............"),
-    (Code::StreamBadNode, When::Detail(Header), *b"..RRRRRRRRRR"),
-    (Code::StreamBadNode, When::Detail(First),  *b"..dddddRRddR"),
-    (Code::StreamBadNode, All,                  *b"..dddddddddR"),
-    (Code::StreamNodeCount, When::Detail(First), *b"..dddddRRddR"),
-    (Code::StreamNodeCount, All,                *b"..dddddddddR"),
-    (Code::StreamEntryOrder, All,               *b"............"),
-    (Code::StreamLengthMismatch, When::Detail(Header), *b"...RRRRRRRRR"),
-    (Code::StreamLengthMismatch, All,           *b".......RR..R"),
-    (Code::StreamLengthDrift, All,              *b".......RR..R"),
-    (Code::StreamEntriesAdded, All,             *b"........R..."),
-    (Code::StreamEntriesRead, All,              *b"........R..."),
-    (Code::StreamEntriesReadRange, All,         *b"........R..."),
-    (Code::StreamDuplicateGroup, All,           *b"RRRRRRRRRRRR"),
-    (Code::StreamDuplicateConsumer, All,        *b"...RRRRRRRRR"),
-    (Code::StreamDuplicatePending, All,         *b"RRRRRRRRRRRR"),
-    (Code::StreamPendingUnknown, All,           *b"RRRRRRRRRRRR"),
-    (Code::StreamPendingShared, All,            *b".......RR..."),
-    (Code::StreamPendingUnowned, All,           *b"..dddddddddR"),
-    (Code::StreamNackInvalid, When::Detail(Lenient), *b"............"),
-    (Code::StreamNackInvalid, All,              *b".......RR..."),
-    (Code::StreamIdmpInvalid, All,              *b"......RRR..."),
-    (Code::ArrayInvalid, All,                   *b".......RR..."),
-    (Code::ArrayIndexOrder, All,                *b"............"),
-    (Code::TemplateInvalid, All,                *b"........R..."),
-    (Code::TemplateUnknown, All,                *b"........R..."),
-    (Code::TemplateHashInvalid, All,            *b"........R..."),
+    // Of a list only the node is dropped.
+    (Code::ListpackBadCount, Both(LISTS, Detail::Emptied), *b"...dddddddddddddddR"),
+    (Code::ListpackBadCount, When::Detail(Detail::Emptied), *b"...eeeeeeeeeeeeeeeR"),
+    (Code::ListpackBadCount, Of(STREAMS),       *b"..................R"),
+    (Code::ListpackBadCount, All,               *b"...dddddddddddddddR"),
+    (Code::ZiplistBadHeader, All,               *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadEncoding, Of(&[T::ListZiplist]), *b"CCcRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadEncoding, When::Detail(Walked), *b"CCcRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadEncoding, All,             *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadPrevlen, Of(&[T::ListZiplist]), *b"CCcRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadPrevlen, When::Detail(Walked), *b"CCcRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadPrevlen, All,              *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistOverrun, Of(&[T::ListZiplist]), *b"CCcRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistOverrun, When::Detail(Walked), *b"CCcRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistOverrun, All,                 *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadEnd, Both(&[T::ListZiplist], Header), *b"CCRRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadEnd, When::Detail(Header), *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadEnd, All,                  *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadCount, Both(LISTS, Detail::Emptied), *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadCount, When::Detail(Detail::Emptied), *b"..eRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadCount, All,                *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadTail, When::Detail(Header), *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadTail, All,                 *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::IntsetBadHeader, When::Detail(Walked), *b"CCRRRRRRRRRRRRRRRRR"),
+    (Code::IntsetBadHeader, All,                *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::IntsetEmpty, All,                    *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::IntsetUnordered, All,                *b"..ddddddddddddddddR"),
+    (Code::ZipmapBadStructure, All,             *b"CCRRRRRRRRRRRRRRRRR"),
+    (Code::ZipmapEmpty, All,                    *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::QuicklistBadContainer, All,          *b"...RRRRRRRRRRRRRRRR"),
+    (Code::QuicklistPlainEmpty, All,            *b"...RRRRRRRRRRRRRRRR"),
+    (Code::StreamBadNodeId, All,                *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::StreamDuplicateNode, All,            *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::StreamNodeOrder, All,                *b"..................."),
+    (Code::StreamBadNode, When::Detail(Header), *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::StreamBadNode, Both(STREAM_1, Walked), *b"..dcccccccccccccccR"),
+    (Code::StreamBadNode, When::Detail(First),  *b"..dddddddddRRdddddR"),
+    (Code::StreamBadNode, All,                  *b"..ddddddddddddddddR"),
+    (Code::StreamNodeCount, When::Detail(First), *b"..dddddddddRRdddddR"),
+    (Code::StreamNodeCount, All,                *b"..ddddddddddddddddR"),
+    (Code::StreamEntryOrder, All,               *b"..................."),
+    (Code::StreamLengthMismatch, When::Detail(Header), *b"...RRRRRRRRRRRRRRRR"),
+    (Code::StreamLengthMismatch, All,           *b"...........RR.....R"),
+    (Code::StreamLengthDrift, All,              *b"...........RR.....R"),
+    (Code::StreamEntriesAdded, All,             *b"............R......"),
+    (Code::StreamEntriesRead, All,              *b"............R......"),
+    (Code::StreamEntriesReadRange, All,         *b"............R......"),
+    (Code::StreamDuplicateGroup, All,           *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::StreamDuplicateConsumer, All,        *b"...RRRRRRRRRRRRRRRR"),
+    (Code::StreamDuplicatePending, All,         *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::StreamPendingUnknown, All,           *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::StreamPendingShared, All,            *b"...R..RR...RR..R..R"),
+    (Code::StreamPendingUnowned, All,           *b"..ddddddddddddddddR"),
+    (Code::StreamNackInvalid, When::Detail(Lenient), *b"..................."),
+    (Code::StreamNackInvalid, All,              *b"...........RR......"),
+    (Code::StreamIdmpInvalid, All,              *b"..........RRR......"),
+    (Code::ArrayInvalid, All,                   *b"...........RR......"),
+    (Code::ArrayIndexOrder, All,                *b"..................."),
+    (Code::TemplateInvalid, All,                *b"............R......"),
+    (Code::TemplateUnknown, All,                *b"............R......"),
+    (Code::TemplateHashInvalid, All,            *b"............R......"),
     // Of an image behind another one of the same set.
-    (Code::AofRdbKeyRepeated, All,              *b"CCCCCCCCCCCC"),
+    (Code::AofRdbKeyRepeated, All,              *b"CCCCCCCCCCCCCCCCCCC"),
 ];
 
 /// What a server of that column makes of a finding of that class.
@@ -214,12 +231,39 @@ pub(super) fn effect(class: &Class, column: usize) -> Effect {
     let row = RULES.iter().find(|(code, when, _)| *code == class.code && fits(when));
     match row.and_then(|(_, _, letters)| letters.get(column)) {
         Some(b's') => Effect::Skips,
+        Some(b'e') => Effect::SkipsUnlessDeep,
         Some(b'd') => Effect::Deep,
         Some(b'R') => Effect::Refuses,
         Some(b'c') => Effect::CrashesUnlessDeep,
         Some(b'C') => Effect::Crashes,
         _ => Effect::Loads,
     }
+}
+
+/// Whether a server that has loaded a value with such a finding can break down when it reads it. What it does depends on
+/// the bytes around: it may answer with nonsense instead.
+pub(super) fn kills_when_read(class: &Class, _column: usize) -> bool {
+    matches!(
+        class.code,
+        Code::PackedOddCount
+            | Code::ListpackBadEnd
+            | Code::ListpackBadEncoding
+            | Code::ListpackBadBacklen
+            | Code::ListpackOverrun
+            | Code::ListpackBadCount
+            | Code::ZiplistBadHeader
+            | Code::ZiplistBadEncoding
+            | Code::ZiplistBadPrevlen
+            | Code::ZiplistOverrun
+            | Code::ZiplistBadEnd
+            | Code::ZiplistBadCount
+            | Code::ZiplistBadTail
+            | Code::IntsetBadHeader
+            | Code::HashExpiryInvalid
+            | Code::StreamBadNode
+            | Code::StreamNodeCount
+            | Code::StreamPendingShared
+    )
 }
 
 #[cfg(test)]
@@ -244,7 +288,7 @@ mod tests {
     #[test]
     fn the_letters_are_known() {
         for (code, _, letters) in RULES {
-            assert!(letters.iter().all(|letter| b".sdRcC".contains(letter)), "{code}");
+            assert!(letters.iter().all(|letter| b".sedRcC".contains(letter)), "{code}");
         }
     }
 
@@ -265,7 +309,7 @@ mod tests {
             Code::ArrayIndexOrder,
         ];
         for (code, when, letters) in RULES {
-            let seen = letters.iter().any(|letter| b"dRcC".contains(letter));
+            let seen = letters.iter().any(|letter| b"edRcC".contains(letter));
             let should = code.severity() == Severity::Error && matches!(when, All) && !unseen.contains(code);
             assert!(seen || !should || *code == Code::ZsetBadScore, "{code}");
         }

@@ -49,13 +49,11 @@ struct Version {
     newest_type: u8,
     /// The least byte that is an opcode.
     first_opcode: u8,
-    /// Its column in the table of rules.
-    column: usize,
 }
 
 macro_rules! versions {
     ($($variant:ident $name:literal $product:ident $version:tt $basis:ident, rdb $rdb:expr, types $types:literal,
-       opcodes $opcodes:literal, column $column:literal;)*) => {
+       opcodes $opcodes:literal;)*) => {
         /// A server version that files can be judged for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
@@ -77,7 +75,6 @@ macro_rules! versions {
                         rdb: $rdb,
                         newest_type: $types,
                         first_opcode: $opcodes,
-                        column: $column,
                     },)*
                 }
             }
@@ -87,23 +84,23 @@ macro_rules! versions {
 
 // Opcodes: 247 came with 5.0, 245 and 246 with 7.0 (246 left with 7.2), 244 with 7.4, 243 with 8.6, 242 with 8.10.
 versions! {
-    Redis50 "redis-5.0" Redis (5, 0) Documents, rdb 1..=9, types 15, opcodes 247, column 0;
-    Redis60 "redis-6.0" Redis (6, 0) Measured, rdb 1..=9, types 15, opcodes 247, column 1;
-    Redis62 "redis-6.2" Redis (6, 2) Measured, rdb 1..=9, types 15, opcodes 247, column 2;
-    Redis70 "redis-7.0" Redis (7, 0) Measured, rdb 1..=10, types 19, opcodes 245, column 3;
-    Redis72 "redis-7.2" Redis (7, 2) Derived, rdb 1..=11, types 21, opcodes 245, column 4;
-    Redis74 "redis-7.4" Redis (7, 4) Derived, rdb 1..=12, types 25, opcodes 244, column 5;
-    Redis80 "redis-8.0" Redis (8, 0) Measured, rdb 1..=12, types 25, opcodes 244, column 5;
-    Redis82 "redis-8.2" Redis (8, 2) Derived, rdb 1..=12, types 25, opcodes 244, column 5;
-    Redis84 "redis-8.4" Redis (8, 4) Derived, rdb 1..=12, types 25, opcodes 244, column 5;
-    Redis86 "redis-8.6" Redis (8, 6) Measured, rdb 1..=13, types 26, opcodes 243, column 6;
-    Redis88 "redis-8.8" Redis (8, 8) Documents, rdb 1..=14, types 28, opcodes 243, column 7;
-    Redis810 "redis-8.10" Redis (8, 10) Documents, rdb 1..=15, types 32, opcodes 242, column 8;
-    Valkey72 "valkey-7.2" Valkey (7, 2) Derived, rdb 1..=11, types 21, opcodes 245, column 9;
-    Valkey80 "valkey-8.0" Valkey (8, 0) Documents, rdb 1..=11, types 21, opcodes 245, column 10;
-    Valkey81 "valkey-8.1" Valkey (8, 1) Documents, rdb 1..=11, types 21, opcodes 245, column 10;
-    Valkey90 "valkey-9.0" Valkey (9, 0) Derived, rdb 1..=11, types 21, opcodes 244, column 11;
-    Valkey91 "valkey-9.1" Valkey (9, 1) Measured, rdb 1..=11, types 21, opcodes 244, column 11;
+    Redis50 "redis-5.0" Redis (5, 0) Measured, rdb 1..=9, types 15, opcodes 247;
+    Redis60 "redis-6.0" Redis (6, 0) Measured, rdb 1..=9, types 15, opcodes 247;
+    Redis62 "redis-6.2" Redis (6, 2) Measured, rdb 1..=9, types 15, opcodes 247;
+    Redis70 "redis-7.0" Redis (7, 0) Measured, rdb 1..=10, types 19, opcodes 245;
+    Redis72 "redis-7.2" Redis (7, 2) Derived, rdb 1..=11, types 21, opcodes 245;
+    Redis74 "redis-7.4" Redis (7, 4) Measured, rdb 1..=12, types 25, opcodes 244;
+    Redis80 "redis-8.0" Redis (8, 0) Measured, rdb 1..=12, types 25, opcodes 244;
+    Redis82 "redis-8.2" Redis (8, 2) Measured, rdb 1..=12, types 25, opcodes 244;
+    Redis84 "redis-8.4" Redis (8, 4) Derived, rdb 1..=12, types 25, opcodes 244;
+    Redis86 "redis-8.6" Redis (8, 6) Measured, rdb 1..=13, types 26, opcodes 243;
+    Redis88 "redis-8.8" Redis (8, 8) Documents, rdb 1..=14, types 28, opcodes 243;
+    Redis810 "redis-8.10" Redis (8, 10) Documents, rdb 1..=15, types 32, opcodes 242;
+    Valkey72 "valkey-7.2" Valkey (7, 2) Derived, rdb 1..=11, types 21, opcodes 245;
+    Valkey80 "valkey-8.0" Valkey (8, 0) Measured, rdb 1..=11, types 21, opcodes 245;
+    Valkey81 "valkey-8.1" Valkey (8, 1) Measured, rdb 1..=11, types 21, opcodes 245;
+    Valkey90 "valkey-9.0" Valkey (9, 0) Measured, rdb 1..=11, types 21, opcodes 244;
+    Valkey91 "valkey-9.1" Valkey (9, 1) Measured, rdb 1..=11, types 21, opcodes 244;
 }
 
 impl Target {
@@ -190,11 +187,6 @@ impl Target {
     #[must_use]
     pub fn rdb_versions(self) -> RangeInclusive<u32> {
         self.row().rdb
-    }
-
-    /// Its column in the table of rules.
-    pub(super) fn column(self) -> usize {
-        self.row().column
     }
 
     /// Whether it knows a value type in a file of that family.

@@ -162,6 +162,7 @@ codes! {
     ZipmapHiddenBytes "zipmap-hidden-bytes" Warning;
     QuicklistBadContainer "quicklist-bad-container" Error;
     QuicklistEmptyNode "quicklist-empty-node" Warning;
+    QuicklistPlainEmpty "quicklist-plain-empty" Error;
     // Streams.
     StreamBadNodeId "stream-bad-node-id" Error;
     StreamDuplicateNode "stream-duplicate-node" Error;

@@ -84,6 +84,10 @@ pub enum Detail {
     /// The first element of a stream's node is wrong: servers break down where they cannot read it, and Redis 8.8 and
     /// later look at its number.
     First,
+    /// By the header of the packed value it holds no element: servers take the key for empty, or a list's node.
+    Emptied,
+    /// The first expiry of a packed hash is no number, with which servers break down.
+    NoNumber,
     /// The walk over the file ended here.
     Unread,
     /// Servers read past this one.
@@ -115,6 +119,8 @@ pub struct Tallied {
     pub count: u64,
     /// The first of them, at most [`Tallied::MOST`], without repetition.
     pub first: Vec<Name>,
+    /// Where the first of them begins, if that is known.
+    pub at: Option<u64>,
 }
 
 /// Something to be named in an answer.
@@ -176,8 +182,16 @@ impl Tallied {
         }
     }
 
+    /// Counts one more that begins there.
+    #[inline]
+    pub(crate) fn add_at(&mut self, at: u64, name: impl FnOnce() -> Name) {
+        self.at = Some(self.at.map_or(at, |first| first.min(at)));
+        self.add(name);
+    }
+
     /// Adds what comes later.
     pub(crate) fn append(&mut self, later: Self) {
+        self.at = self.at.or(later.at);
         self.count = self.count.saturating_add(later.count);
         for name in later.first {
             if self.first.len() < Self::MOST && !self.first.contains(&name) {
@@ -307,7 +321,7 @@ impl Collector {
         let mut names = self.types.into_iter();
         let types = ValueType::ALL
             .iter()
-            .map(|t| (*t, Tallied { count: count_of(*t), first: names.next().unwrap_or_default() }))
+            .map(|t| (*t, Tallied { count: count_of(*t), first: names.next().unwrap_or_default(), at: None }))
             .filter(|(_, tallied)| tallied.count > 0)
             .collect();
         RdbFacts {

@@ -142,7 +142,7 @@ impl Findings {
         self.counts[code as usize] += 1;
         self.total += 1;
         let class = self.subject.class(code, place.detail);
-        self.classes.entry(class).or_default().add(|| self.subject.name(place.failed_at));
+        self.classes.entry(class).or_default().add_at(place.start, || self.subject.name(place.failed_at));
         let kept = &mut self.kept[code.severity() as usize];
         if kept.len() >= self.max {
             return;

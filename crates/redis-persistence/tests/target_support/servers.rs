@@ -1,6 +1,9 @@
 //! What the tests with real servers share.
 
-use redis_persistence::target::{Outcome, Target};
+// Each test that includes this file uses a part of it.
+#![allow(dead_code)]
+
+use redis_persistence::target::{Outcome, Release, Target};
 use testkit::server::{LoadVerdict, Product};
 
 /// A number from the environment.
@@ -8,12 +11,17 @@ pub fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// The release of a product: each server is of a known one.
+pub fn release(product: Product) -> Release {
+    let installed = product.find().map(|installed| installed.version).unwrap_or_default();
+    let number = installed.split([' ', '=']).skip_while(|word| *word != "v").nth(1);
+    let name = number.map_or_else(|| product.name().to_owned(), |number| format!("{}-{number}", product.family()));
+    name.parse().expect("every product is of a series that can be judged for")
+}
+
 /// The series of a product.
 pub fn target(product: Product) -> Target {
-    let (major, minor) = product.version();
-    format!("{}-{major}.{minor}", product.family())
-        .parse()
-        .expect("every product is of a series that can be judged for")
+    release(product).series()
 }
 
 /// What a start came to, and what the server logged.

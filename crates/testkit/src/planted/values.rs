@@ -41,7 +41,7 @@ pub(super) fn plants() -> Vec<Plant> {
     [plain().to_vec(), listpacks().to_vec(), older_blobs().to_vec(), newer().to_vec()].concat()
 }
 
-fn plain() -> [Plant; 7] {
+fn plain() -> [Plant; 8] {
     let records = Plant::records;
     [
         records("set-duplicate-member", |w| twice(w.key(2, KEY), |_| ())),
@@ -55,6 +55,13 @@ fn plain() -> [Plant; 7] {
             start
         })
         .since(12),
+        records("quicklist-plain-empty", |w| {
+            w.key(18, KEY).len(2).len(1).str(b"a");
+            let start = w.pos();
+            w.len(1).str(b"");
+            start + 1
+        })
+        .since(10),
         records("quicklist-bad-container", |w| {
             w.key(18, KEY).len(1);
             let start = w.pos();

@@ -35,7 +35,7 @@ pub enum StartError {
         /// What it had logged.
         log: String,
     },
-    /// It was still not ready after a minute, and was killed.
+    /// It was still not ready after a minute, or the time it was given, and was killed.
     TimedOut {
         /// What it had logged.
         log: String,
@@ -47,7 +47,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Io(error) => write!(f, "the server could not be started: {error}"),
             Self::Exited { status, log } => write!(f, "the server ended before it was ready: {status}\n{log}"),
-            Self::TimedOut { log } => write!(f, "the server was not ready after {PATIENCE:?}\n{log}"),
+            Self::TimedOut { log } => write!(f, "the server was not ready in time\n{log}"),
         }
     }
 }
@@ -99,17 +99,36 @@ impl Server {
     ///
     /// [`StartError::Exited`] when the server ends instead, for example because it refuses a file in `dir`.
     pub fn start(installed: &Installed, dir: &Path, settings: &[&str]) -> Result<Self, StartError> {
+        Self::start_within(installed, dir, settings, PATIENCE)
+    }
+
+    /// The same, where the server may take no longer than that to come up, and to answer a command.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    pub fn start_within(
+        installed: &Installed,
+        dir: &Path,
+        settings: &[&str],
+        patience: Duration,
+    ) -> Result<Self, StartError> {
         // Between choosing a port and the server's bind another process can take it: then choose again.
         for _ in 0..5 {
-            match Self::start_once(installed, dir, settings) {
+            match Self::start_once(installed, dir, settings, patience) {
                 Err(StartError::Exited { log, .. }) if log.contains("Address already in use") => {}
                 other => return other,
             }
         }
-        Self::start_once(installed, dir, settings)
+        Self::start_once(installed, dir, settings, patience)
     }
 
-    fn start_once(installed: &Installed, dir: &Path, settings: &[&str]) -> Result<Self, StartError> {
+    fn start_once(
+        installed: &Installed,
+        dir: &Path,
+        settings: &[&str],
+        patience: Duration,
+    ) -> Result<Self, StartError> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let log = dir.join("server.log");
         let output = File::create(&log)?;
@@ -124,7 +143,7 @@ impl Server {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        match connect(&mut child, address, &log) {
+        match connect(&mut child, address, &log, patience) {
             Ok(client) => Ok(Self { product: installed.product, child, client, address, log }),
             Err(error) => {
                 // It has ended already, or has to.
@@ -292,13 +311,13 @@ impl Drop for Server {
     }
 }
 
-fn connect(child: &mut Child, address: SocketAddr, log: &Path) -> Result<Client, StartError> {
-    let deadline = Instant::now() + PATIENCE;
+fn connect(child: &mut Child, address: SocketAddr, log: &Path, patience: Duration) -> Result<Client, StartError> {
+    let deadline = Instant::now() + patience;
     while Instant::now() < deadline {
         if let Some(status) = child.try_wait()? {
             return Err(StartError::Exited { status, log: read_log(log)? });
         }
-        if let Ok(client) = ready_client(child.id(), address) {
+        if let Ok(client) = ready_client(child.id(), address, patience) {
             return Ok(client);
         }
         thread::sleep(POLL);
@@ -307,8 +326,8 @@ fn connect(child: &mut Child, address: SocketAddr, log: &Path) -> Result<Client,
 }
 
 /// A client of the server with this process id, if it is there and has loaded its files.
-fn ready_client(id: u32, address: SocketAddr) -> io::Result<Client> {
-    let mut client = Client::connect(address, PATIENCE)?;
+fn ready_client(id: u32, address: SocketAddr, patience: Duration) -> io::Result<Client> {
+    let mut client = Client::connect(address, patience)?;
     // Another process may have taken the port: its server would answer in place of ours.
     let fields = info_fields(&client.command(&["INFO"])?);
     let ours = fields.get("process_id").is_some_and(|found| *found == id.to_string());

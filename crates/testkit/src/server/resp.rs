@@ -105,10 +105,12 @@ impl Client {
     }
 
     fn reply(&mut self) -> io::Result<Reply> {
-        let mut line = String::new();
-        if self.stream.read_line(&mut line)? == 0 {
+        // An error quotes what it was given, so it need not be UTF-8.
+        let mut line = Vec::new();
+        if self.stream.read_until(b'\n', &mut line)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        let line = String::from_utf8_lossy(&line);
         let line = line.trim_end_matches(['\r', '\n']);
         let unknown = || io::Error::new(io::ErrorKind::InvalidData, format!("not a RESP2 reply: {line:?}"));
         let (kind, rest) = line.split_at_checked(1).ok_or_else(unknown)?;

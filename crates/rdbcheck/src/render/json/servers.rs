@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use redis_persistence::target::{Loads, Why};
+use redis_persistence::target::{Loads, ReleaseAnswer, Why};
 use serde::Serialize;
 
 use super::Number;
@@ -14,8 +14,18 @@ pub(super) struct LoadsView<'a> {
     by_default: &'a str,
     cuts: Vec<CutView>,
     skips: Vec<WhyView<'a>>,
+    reading: Vec<WhyView<'a>>,
     because: Vec<WhyView<'a>>,
     basis: &'a str,
+    releases: Vec<ReleaseView<'a>>,
+}
+
+#[derive(Serialize)]
+struct ReleaseView<'a> {
+    release: &'a str,
+    by_default: &'a str,
+    build: Option<&'a str>,
+    origin: &'a str,
 }
 
 #[derive(Serialize)]
@@ -34,8 +44,8 @@ struct WhyView<'a> {
 }
 
 /// By the name of the server.
-pub(super) fn all<'a>(answers: &'a [Loads], path: &Path) -> BTreeMap<&'a str, LoadsView<'a>> {
-    answers.iter().map(|answer| (answer.target.name(), loads(answer, path))).collect()
+pub(super) fn all<'a>(answers: &'a [Loads], path: &Path) -> BTreeMap<String, LoadsView<'a>> {
+    answers.iter().map(|answer| (answer.release.to_string(), loads(answer, path))).collect()
 }
 
 fn loads<'a>(answer: &'a Loads, path: &Path) -> LoadsView<'a> {
@@ -50,8 +60,19 @@ fn loads<'a>(answer: &'a Loads, path: &Path) -> LoadsView<'a> {
         by_default: answer.by_default.as_str(),
         cuts: cuts.collect(),
         skips: whys(&answer.skips),
+        reading: whys(&answer.reading),
         because: whys(&answer.because),
-        basis: answer.target.basis().as_str(),
+        basis: answer.release.basis().as_str(),
+        releases: answer.releases.iter().map(release).collect(),
+    }
+}
+
+fn release(answer: &ReleaseAnswer) -> ReleaseView<'_> {
+    ReleaseView {
+        release: &answer.release,
+        by_default: answer.by_default.as_str(),
+        build: answer.build,
+        origin: answer.origin,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What servers would do with the file: a table, and below each row why.
 
-use redis_persistence::target::{Cut, Loads, Outcome, Why};
+use redis_persistence::target::{Cut, Loads, Outcome, ReleaseAnswer, Why};
 
 use super::cause::named;
 use super::{BOLD, KEY, color};
@@ -25,18 +25,28 @@ pub(super) fn servers(page: &mut Page, answers: &[Loads]) {
             "NO" => color(Severity::Error),
             _ => color(Severity::Warning),
         };
-        let basis = format!("{:<17}{}", answer.by_default.as_str(), answer.target.basis().as_str());
-        page.paragraph(0, &format!("{:<14}{word:<9}", answer.target.name()), ansi, &basis);
+        let basis = format!("{:<17}{}", answer.by_default.as_str(), answer.release.basis().as_str());
+        page.paragraph(0, &format!("{:<14}{word:<9}", answer.release.to_string()), ansi, &basis);
         for why in &answer.because {
             page.plain(4, &reason(why));
         }
         for cut in &answer.cuts {
             page.plain(4, &cut_off(cut));
         }
-        for why in &answer.skips {
+        for why in answer.skips.iter().chain(&answer.reading) {
             page.plain(4, &format!("but: {}", reason(why)));
         }
+        if let Some(line) = differ(answer) {
+            page.plain(4, &line);
+        }
     }
+}
+
+/// `its releases differ: redis-8.0.2 refuses, redis-8.0.6 loads`, if they do.
+fn differ(answer: &Loads) -> Option<String> {
+    let differ = answer.releases.windows(2).any(|pair| pair[0].by_default != pair[1].by_default);
+    let does = |of: &ReleaseAnswer| format!("{} {}", of.release, of.by_default);
+    differ.then(|| format!("its releases differ: {}", answer.releases.iter().map(does).collect::<Vec<_>>().join(", ")))
 }
 
 /// `redis-7.0 does not know type 26 (stream); redis-8.6 is the first that does: 3 times: "a", "b", "c"`.

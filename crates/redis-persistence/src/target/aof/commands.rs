@@ -75,7 +75,7 @@ impl Case<'_> {
     }
 
     fn crashes(&self, name: &[u8]) -> bool {
-        CRASHES.iter().any(|(known, until)| *known == name && until.is_none_or(|until| self.target <= until))
+        CRASHES.iter().any(|(known, until)| *known == name && until.is_none_or(|until| *self.target <= until))
     }
 
     fn known(&self, used: &CommandUse) -> Known {

@@ -10,7 +10,7 @@ impl Case<'_> {
     /// The answer where no file is loaded at all.
     pub(super) fn without_files(&self) -> Option<Loads> {
         let target = self.target;
-        let answer = |by_default| Loads { by_default, ..Loads::unknown(target) };
+        let answer = |by_default| Loads { by_default, ..Loads::unknown(*target) };
         if self.load().shape == Some(Shape::Single) || self.load().next_start == Some(NextStart::Migrates) {
             return None;
         }
@@ -59,7 +59,7 @@ impl Case<'_> {
         } else {
             self.manifest()
         };
-        Loads { target: self.target, loads, by_default, cuts, skips, because }
+        Loads { loads, by_default, cuts, skips, because, ..Loads::unknown(*self.target) }
     }
 
     /// What is wrong with the manifest.

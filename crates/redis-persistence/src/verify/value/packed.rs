@@ -91,7 +91,15 @@ impl Checker {
     pub(crate) fn event(&mut self, event: &Event<&[u8]>, cx: &mut Context<'_>) {
         match event.payload {
             Payload::Str { role: Role::Packed | Role::ListNode, ref string } => self.blob(string, cx),
-            Payload::Str { role: Role::PlainNode, .. } => self.count += 1,
+            Payload::Str { role: Role::PlainNode, ref string } => {
+                if string.text_len() == 0 {
+                    let place = Place::span(event.start, event.end).element(self.count).reading(Reading::ListNode);
+                    cx.findings.add(Code::QuicklistPlainEmpty, place, || {
+                        "a plain list node of no bytes: servers store an empty element in a packed node".to_owned()
+                    });
+                }
+                self.count += 1;
+            }
             Payload::ListNode { container } if !(1..=2).contains(&container) => {
                 let place = Place::span(event.start, event.end).element(self.count).reading(Reading::ListNode);
                 cx.findings.add(Code::QuicklistBadContainer, place, || {

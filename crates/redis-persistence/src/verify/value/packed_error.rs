@@ -29,10 +29,14 @@ pub(crate) fn report(
         .add(code(encoding, kind), place, || format!("{}: {kind}{}", encoding.name(), blob.locate(error.failed_at)));
 }
 
+/// A set of more than 512 numbers is unpacked by default while it is loaded: so many bytes those have at least.
+const MOST_IN_INTSET: u64 = 8 + 512 * 2;
+
 /// What servers compare before they look at elements.
 fn detail(kind: Kind) -> Detail {
     match kind {
         Kind::BadTerminator(_) | Kind::TailNowhere { .. } => Detail::Header,
+        Kind::IntsetSize { stated, .. } if stated > MOST_IN_INTSET => Detail::Walked,
         _ => Detail::Usual,
     }
 }

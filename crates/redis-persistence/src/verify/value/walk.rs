@@ -3,9 +3,10 @@
 use super::blob::Blob;
 use super::packed_error::{self, Encoding};
 use super::seen::{Elements, canonical, same_text};
-use crate::rdb::packed::{Listpack, PackedEntry, PackedError, Ziplist, listpack, ziplist};
+use crate::rdb::packed::{Listpack, PackedEntry, PackedError, PackedErrorKind, Ziplist, listpack, ziplist};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::Settled;
+use crate::verify::facts::Detail;
 use crate::verify::sink::{Findings, Place};
 
 /// What listpack and ziplist have in common.
@@ -131,7 +132,13 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
     fn fail(&mut self, error: &PackedError) {
         self.failed = true;
         let element = self.first + self.read / self.width;
+        let detail = self.findings.subject.detail;
+        // Servers go by the header.
+        if matches!(error.kind, PackedErrorKind::CountMismatch { .. }) && self.stated_elements() == 0 {
+            self.findings.subject.detail = Detail::Emptied;
+        }
         packed_error::report(error, P::ENCODING, self.blob, Some(element), self.findings);
+        self.findings.subject.detail = detail;
     }
 
     /// How many elements of the value there are to be expected at most.

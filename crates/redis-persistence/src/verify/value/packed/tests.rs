@@ -155,6 +155,9 @@ fn quicklists() {
     assert_eq!(other.places(), [(Code::QuicklistBadContainer, 16, 16)]);
     assert_eq!(other.findings[0].element, Some(1));
     assert_eq!(list(&[b"\x01\x02\0"]).codes(), [Code::ListpackBadHeader]);
+    // A plain node of no bytes, stored as it is and compressed.
+    assert_eq!(list(&[b"\x02\x01\x01a\x01\0"]).places(), [(Code::QuicklistPlainEmpty, 17, 17)]);
+    assert!(list(&[b"\x01\x01\xc3\0\0"]).codes().contains(&Code::QuicklistPlainEmpty));
     let ziplists = [b"\x02", &StrForm::Raw.encode(&Zl::of(9, ["a"]))[..], &StrForm::Raw.encode(&Zl::of(9, [""; 0]))];
     assert_eq!(check(&file(14, &ziplists.concat())).places(), [(Code::QuicklistEmptyNode, 28, 28)]);
     // The second node's fault has the number of the element in the list.

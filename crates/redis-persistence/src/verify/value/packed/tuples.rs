@@ -92,10 +92,10 @@ pub(super) fn check<'a, P: Packed<'a>>(
             }
             Layout::HashEx => {
                 let Some(expiry) = walk.next().and_then(|_| walk.next()) else { break };
+                expiries.next(&expiry, &mut walk);
                 if !large {
                     walk.findings.subject.detail = Detail::Usual;
                 }
-                expiries.next(&expiry, &mut walk);
             }
         }
     }
@@ -186,9 +186,16 @@ impl Expiries {
             }
             PackedValue::Int(ms) => ms,
             PackedValue::Bytes(text) => {
-                return walk.report(Code::HashExpiryInvalid, entry, || {
+                if walk.number() == 0 {
+                    walk.findings.subject.detail = Detail::NoNumber;
+                }
+                walk.report(Code::HashExpiryInvalid, entry, || {
                     format!("the field's expiry is a string, \"{}\"", text.escape_ascii())
                 });
+                if walk.findings.subject.detail == Detail::NoNumber {
+                    walk.findings.subject.detail = Detail::Usual;
+                }
+                return;
             }
         };
         let Ok(ms) = u64::try_from(ms) else {

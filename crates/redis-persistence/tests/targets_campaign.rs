@@ -1,0 +1,249 @@
+//! Mutants aware of fields, their checksum true, on every installed server: each is loaded by a process of its own and then read
+//! key by key, and what is said of it is held against that.
+//!
+//! A sample of fixed seeds runs by default; `TARGET_FILES=4000` makes so many mutants, and `TARGET_SEED` others. With
+//! `TARGET_KEEP=FOLDER` the files of differences are left there.
+
+#[path = "target_support/mutants.rs"]
+mod mutants;
+#[path = "target_support/servers.rs"]
+mod servers;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mutants::Mutant;
+use redis_persistence::target::{Loads, Reason, Release, Settings, judge};
+use redis_persistence::verify::{self, Code, Options, Report};
+use servers::{end_of, number, release};
+use testkit::server::{Installed, Product, ReadVerdict, Server, StartError, require};
+
+/// Files this small take no time: a server that needs longer has lost its way.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a server did with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Did {
+    /// It loaded the file, and so many keys could be read.
+    Read(u64),
+    /// It loaded the file, and ended at that command.
+    DiedAt(String),
+    /// It did not come up.
+    Refused,
+    Crashed,
+}
+
+/// The opcode of the release candidates of 7.0.
+const FUNCTION_PRE_GA: u8 = 246;
+
+/// What came of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sort {
+    Agree,
+    /// Refused or crashed, and the other was said.
+    AgreeNotHow,
+    /// It was said that reading can end the server, and it did not.
+    ReadingSurvived,
+    /// Said loads: refused or crashed.
+    SaidLoads,
+    /// Said loads: fewer keys than were said.
+    LostKeys,
+    /// Said loads and nothing of reading: it ended the server.
+    DiedReading,
+    /// Said refused or crashes: it loads.
+    SaidNo,
+    /// What is said of a known class, below.
+    Known(&'static str),
+}
+
+/// Classes of differences that are known, each with its reason.
+const KNOWN: &[(&str, &str)] = &[
+    ("function", "whether the code of a library compiles and registers decides: see the load step in Lua"),
+    (
+        "memory",
+        "whether a server can reserve what a RESIZEDB promises depends on the machine, the allocator and its overcommit",
+    ),
+];
+
+fn known(report: &Report) -> Option<&'static str> {
+    let facts = report.rdb.as_ref()?;
+    let has = |code: Code| facts.classes.keys().any(|class| class.code == code);
+    let functions = facts.opcodes.contains_key(&FUNCTION_PRE_GA) || has(Code::RdbFunctionInvalid);
+    let found = [functions, has(Code::RdbResizedbImpossible)];
+    KNOWN.iter().zip(found).find(|(_, found)| *found).map(|((name, _), _)| *name)
+}
+
+fn did(installed: &Installed, folder: &Path, bytes: &[u8]) -> Result<(Did, String), Box<dyn Error>> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("dump.rdb"), bytes)?;
+    match Server::start_within(installed, folder, &[], PATIENCE) {
+        Ok(mut server) => {
+            let did = match server.read_all() {
+                ReadVerdict::Read { keys } => Did::Read(keys),
+                ReadVerdict::Died { command } => Did::DiedAt(command),
+            };
+            Ok((did, server.log()?))
+        }
+        Err(StartError::Io(error)) => Err(error.into()),
+        Err(StartError::TimedOut { log }) => Ok((Did::Refused, log)),
+        Err(StartError::Exited { status, log }) => {
+            let crashed = status.code().is_none() || log.contains("BUG REPORT START");
+            Ok((if crashed { Did::Crashed } else { Did::Refused }, log))
+        }
+    }
+}
+
+fn sort(answer: &Loads, report: &Report, did: &Did) -> Sort {
+    let loads = answer.by_default.comes_up();
+    match did {
+        Did::Refused | Did::Crashed if loads => Sort::SaidLoads,
+        Did::Refused if answer.by_default.as_str() == "refuses" => Sort::Agree,
+        Did::Crashed if answer.by_default.as_str() == "crashes" => Sort::Agree,
+        Did::Refused | Did::Crashed => Sort::AgreeNotHow,
+        _ if !loads => Sort::SaidNo,
+        Did::DiedAt(_) if answer.reading.is_empty() => Sort::DiedReading,
+        Did::DiedAt(_) => Sort::Agree,
+        Did::Read(keys) => {
+            let skipped: u64 = answer.skips.iter().map(|why| why.count).sum();
+            let all = report.counts.keys;
+            // A key that is left out can have more than one finding.
+            if *keys < all.saturating_sub(skipped) || (skipped > 0 && *keys == all && !only_expired(answer)) {
+                Sort::LostKeys
+            } else if answer.reading.is_empty() {
+                Sort::Agree
+            } else {
+                Sort::ReadingSurvived
+            }
+        }
+    }
+}
+
+/// Whether the clock decides about what is left out.
+fn only_expired(answer: &Loads) -> bool {
+    answer.skips.iter().all(|why| why.reason == Reason::Expired)
+}
+
+#[test]
+fn mutants_on_all_servers() -> Result<(), Box<dyn Error>> {
+    let installed: Vec<(Installed, Release)> =
+        Product::ALL.iter().filter_map(|product| Some((require(*product)?, release(*product)))).collect();
+    let (files, seed) = (number("TARGET_FILES", 24), number("TARGET_SEED", 17));
+    let keep = std::env::var_os("TARGET_KEEP").map(PathBuf::from);
+    let mutants = mutants::mutants(files, seed);
+    let table: Mutex<BTreeMap<(Sort, String), (u64, String)>> = Mutex::default();
+    let counts: Mutex<BTreeMap<Sort, u64>> = Mutex::default();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| -> Result<(), Box<dyn Error>> {
+        let workers: Vec<_> = (0..2)
+            .map(|worker| {
+                let (next, mutants, installed, table, counts, keep) =
+                    (&next, &mutants, &installed, &table, &counts, &keep);
+                scope.spawn(move || {
+                    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("campaign-{worker}"));
+                    while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        run(mutant, installed, &folder, table, counts, keep.as_deref())
+                            .map_err(|error| error.to_string())?;
+                    }
+                    Ok::<(), String>(())
+                })
+            })
+            .collect();
+        for worker in workers {
+            worker.join().map_err(|_| "a worker panicked")??;
+        }
+        Ok(())
+    })?;
+    let (table, counts) = (table.into_inner()?, counts.into_inner()?);
+    let runs: u64 = counts.values().sum();
+    println!("{} mutants, {runs} runs: {counts:?}", mutants.len());
+    let mut wrong = String::new();
+    for ((sort, class), (count, first)) in &table {
+        wrong.push_str(&format!("{count} x {sort:?}: {class}\n    first: {first}\n"));
+    }
+    println!("{wrong}");
+    let count = |sort| counts.get(&sort).copied().unwrap_or(0);
+    for sort in [Sort::SaidLoads, Sort::LostKeys, Sort::DiedReading] {
+        assert_eq!(count(sort), 0, "{sort:?}");
+    }
+    assert!(count(Sort::SaidNo) * 200 <= runs, "more than one half of a percent were said not to load, and do");
+    Ok(())
+}
+
+type Table = Mutex<BTreeMap<(Sort, String), (u64, String)>>;
+
+fn run(
+    mutant: &Mutant,
+    installed: &[(Installed, Release)],
+    folder: &Path,
+    table: &Table,
+    counts: &Mutex<BTreeMap<Sort, u64>>,
+    keep: Option<&Path>,
+) -> Result<(), Box<dyn Error>> {
+    let report = verify::slice(&mutant.bytes, &Options::default());
+    let header = report.rdb.as_ref().and_then(|facts| facts.header);
+    for (installed, release) in installed {
+        let answer = judge(&report, *release, &Settings::default());
+        // A version that the server does not take ends the load before anything that is of interest here.
+        if answer.because.iter().any(|why| why.reason == Reason::Version)
+            && header.is_some_and(|header| header.version >= 10)
+        {
+            continue;
+        }
+        let (did, log) = did(installed, folder, &mutant.bytes)?;
+        let sort = match sort(&answer, &report, &did) {
+            Sort::Agree => Sort::Agree,
+            sort => known(&report).map_or(sort, Sort::Known),
+        };
+        *counts.lock().map_err(|_| "poisoned")?.entry(sort).or_insert(0) += 1;
+        if matches!(sort, Sort::Agree | Sort::AgreeNotHow | Sort::ReadingSurvived | Sort::Known(_)) {
+            continue;
+        }
+        let classes: Vec<_> = report.rdb.iter().flat_map(|facts| facts.classes.keys()).collect();
+        let classes: Vec<_> = classes
+            .iter()
+            .map(|class| {
+                let kind = class.value_type.map_or_else(String::new, |t| format!("/{}", t.byte()));
+                format!("{}{kind}/{:?}", class.code, class.detail)
+            })
+            .collect();
+        let because: Vec<_> = answer.because.iter().chain(&answer.skips).map(|why| why.reason.as_str()).collect();
+        let class = format!("{release} {}: {did:?}, said {} {because:?}", classes.join(" "), answer.by_default);
+        if let Some(keep) = keep {
+            fs::create_dir_all(keep)?;
+            fs::write(keep.join(format!("{sort:?}-{release}-{}.rdb", mutant.number)), &mutant.bytes)?;
+        }
+        let log = end_of(&log)
+            .lines()
+            .filter(|line| {
+                line.contains(" # ")
+                    && ![
+                        "overcommit",
+                        "just started",
+                        "onfiguration loaded",
+                        "Server initialized",
+                        "THP",
+                        "Warning:",
+                        "TCP backlog",
+                    ]
+                    .iter()
+                    .any(|noise| line.contains(noise))
+            })
+            .take(3)
+            .collect::<Vec<_>>()
+            .join("\n      ");
+        let mut table = table.lock().map_err(|_| "poisoned")?;
+        let entry = table
+            .entry((sort, class))
+            .or_insert_with(|| (0, format!("{} {}\n      {log}", mutant.number, mutant.name)));
+        entry.0 += 1;
+    }
+    Ok(())
+}
