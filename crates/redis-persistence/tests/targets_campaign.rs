@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mutants::Mutant;
-use redis_persistence::target::{Loads, Reason, Release, Settings, judge};
+use redis_persistence::target::{Loads, Reason, Release, Settings, Target, judge};
 use redis_persistence::verify::{self, Code, Options, Report};
 use servers::{end_of, number, release};
 use testkit::server::{Installed, Product, ReadVerdict, Server, StartError, require};
@@ -70,11 +70,14 @@ const KNOWN: &[(&str, &str)] = &[
     ),
 ];
 
-fn known(report: &Report) -> Option<&'static str> {
+fn known(report: &Report, release: Release) -> Option<&'static str> {
     let facts = report.rdb.as_ref()?;
     let has = |code: Code| facts.classes.keys().any(|class| class.code == code);
     let functions = facts.opcodes.contains_key(&FUNCTION_PRE_GA) || has(Code::RdbFunctionInvalid);
-    let found = [functions, has(Code::RdbResizedbImpossible)];
+    let packed = ["ziplist-", "zipmap-", "intset-"];
+    let unchecked = release.series() <= Target::Redis60
+        && facts.classes.keys().any(|class| packed.iter().any(|prefix| class.code.as_str().starts_with(prefix)));
+    let found = [functions, unchecked, has(Code::RdbResizedbImpossible)];
     KNOWN.iter().zip(found).find(|(_, found)| *found).map(|((name, _), _)| *name)
 }
 
@@ -200,7 +203,7 @@ fn run(
         let (did, log) = did(installed, folder, &mutant.bytes)?;
         let sort = match sort(&answer, &report, &did) {
             Sort::Agree => Sort::Agree,
-            sort => known(&report).map_or(sort, Sort::Known),
+            sort => known(&report, *release).map_or(sort, Sort::Known),
         };
         *counts.lock().map_err(|_| "poisoned")?.entry(sort).or_insert(0) += 1;
         if matches!(sort, Sort::Agree | Sort::AgreeNotHow | Sort::ReadingSurvived | Sort::Known(_)) {
