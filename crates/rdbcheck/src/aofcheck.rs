@@ -16,7 +16,7 @@ use crate::fix::{self, Fix};
 use crate::hex;
 use crate::open::{is_descriptor, reason};
 use crate::render::Output;
-use crate::run::{checked, inputs, instead_of_checking, servers};
+use crate::run::{checked, inputs, instead_of_checking, say, servers};
 use crate::salvage_aof;
 use crate::servers::Servers;
 use crate::stored::{self, Stored};
@@ -38,6 +38,18 @@ pub fn run(args: &AofCheck) -> Exit {
         Ok(servers) => servers,
         Err(exit) => return exit,
     };
+    if let Some(out) = &args.salvage.salvage
+        && let Some(why) = salvage_aof::refuses(out, args)
+    {
+        say(TOOL, &format!("{}: nothing was written: {why}", out.display()));
+        return Exit::Unreadable;
+    }
+    if let Some(folder) = &args.repair.backup_dir
+        && !folder.is_dir()
+    {
+        say(TOOL, &format!("{}: nothing was changed: it is no folder to save in", folder.display()));
+        return Exit::Unreadable;
+    }
     let how = How { args, options: args.common.options(), servers };
     inputs(TOOL, &args.common, &args.paths, |path, output| one(path, &how, output))
 }

@@ -10,7 +10,7 @@ use redis_persistence::verify::{Checksum, Kind, Report, Severity, Verdict};
 
 use crate::ends::Ends;
 use crate::exit::Exit;
-use crate::fix::Repaired;
+use crate::fix::{Repaired, Status};
 use crate::hex::Span;
 use crate::redact;
 use crate::salvage::Salvaged;
@@ -153,6 +153,9 @@ impl Entry {
         }
         match &self.outcome {
             Err(_) => Exit::Unreadable,
+            Ok(_) if self.repaired.as_ref().is_some_and(|repaired| repaired.status == Status::Forbidden) => {
+                Exit::Unreadable
+            }
             Ok(_) if self.repaired.as_ref().is_some_and(|repaired| repaired.status.is_failure()) => Exit::Damaged,
             Ok(_) if !self.unmet.is_empty() || self.loads.iter().any(is_refused) => Exit::Damaged,
             Ok(report) => match report.verdict {

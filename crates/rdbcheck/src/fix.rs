@@ -4,7 +4,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use redis_persistence::repair::{self, Applied, ApplyError, Plan, Progress, Undone};
+use redis_persistence::repair::{self, Applied, ApplyError, ApplyOptions, Plan, Progress, Undone};
 
 use crate::args::AofCheck;
 use crate::ask;
@@ -44,6 +44,8 @@ pub enum Status {
     Declined,
     /// It could not be made, or must not be; nothing was changed.
     Refused,
+    /// It would write to what no repair writes to, or follow what no undo follows; nothing was changed.
+    Forbidden,
     /// It stopped half way.
     Stopped,
 }
@@ -57,7 +59,7 @@ impl Status {
             Self::Planned => "planned",
             Self::Applied => "applied",
             Self::Declined => "declined",
-            Self::Refused => "refused",
+            Self::Refused | Self::Forbidden => "refused",
             Self::Stopped => "stopped",
         }
     }
@@ -65,7 +67,7 @@ impl Status {
     /// Whether something was to be changed, and was not.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::Declined | Self::Refused | Self::Stopped)
+        matches!(self, Self::Declined | Self::Refused | Self::Forbidden | Self::Stopped)
     }
 }
 
@@ -87,7 +89,7 @@ impl Fix<'_> {
             true => repair::aof::preen(set, options.max_loss),
             false => repair::aof::plan(set, &options),
         };
-        let plan = match plan {
+        let mut plan = match plan {
             Ok(plan) => plan,
             Err(error) => {
                 let why = format!("no plan could be made: {}", reason(&error));
@@ -101,6 +103,18 @@ impl Fix<'_> {
             let why =
                 "the files hold no timestamps (aof-timestamp-enabled was off): which writes are later cannot be told";
             return self.refused(entry, plan, Status::Refused, why.to_owned());
+        }
+        match repair::files_meant(&plan) {
+            Ok(links) => plan.notes.extend(links.iter().map(|(link, file)| {
+                format!("{} is a link: the file that changes is {}", link.display(), file.display())
+            })),
+            Err(error) => {
+                let (status, why) = failure(self.tool, &error);
+                return self.refused(entry, plan, status, why);
+            }
+        }
+        if !plan.is_empty() && !self.args.repair.force_live {
+            plan.notes.extend(repair::unseen_processes());
         }
         let may_follow = !plan.is_empty() && may_follow(self.args);
         show(self.output, &described(&plan, !entry.is_sound()), may_follow, self.args);
@@ -130,7 +144,8 @@ impl Fix<'_> {
         }
         if self.args.repair.unasked() {
             let option = if self.args.repair.preen { "--preen" } else { "--yes" };
-            let why = format!("the plan is not enough, and {option} applies only one that is");
+            let because = plan.reasons.first().map_or_else(String::new, |reason| format!(": {reason}"));
+            let why = format!("the plan is not enough, and {option} applies only one that is{because}");
             return if plan.may_be_applied_unasked() { Ok(()) } else { Err((Status::Refused, why)) };
         }
         consented("Apply this plan?")
@@ -145,7 +160,9 @@ impl Fix<'_> {
     fn applied(self, plan: Plan, applied: Applied, entry: Entry) -> Entry {
         let mut lines = vec![String::new(), "Applied.".to_owned()];
         lines.extend(applied.saved.iter().map(|path| format!("  saved: {}", plain(path))));
-        lines.push(format!("  to take it back: {} --undo {}", self.tool, shell::word(&applied.record)));
+        let set = plan.steps.first().and_then(|step| step.path().parent());
+        let undo = undo_command(self.tool, &applied.record, set);
+        lines.push(format!("  to take it back: {undo}"));
         self.output.lines(&lines);
         if let Err(why) = &entry.outcome {
             say(self.tool, &format!("{}: {why}", self.path.display()));
@@ -157,6 +174,15 @@ impl Fix<'_> {
         let repaired = Repaired { plan, status: Status::Applied, why: None, applied: Some(applied) };
         Entry { repaired: Some(repaired), ..entry }
     }
+}
+
+/// The command that takes a repair back. It names the set where that does not lie beside the record.
+fn undo_command(tool: &str, record: &Path, set: Option<&Path>) -> String {
+    let set = set.map(|set| if set.as_os_str().is_empty() { Path::new(".") } else { set });
+    let set = set.and_then(|set| std::fs::canonicalize(set).ok());
+    let beside = set.as_deref().zip(record.parent()).is_none_or(|(set, home)| set.starts_with(home));
+    let undo = format!("{tool} --undo {}", shell::word(record));
+    set.filter(|_| !beside).map_or(undo.clone(), |set| format!("{undo} {}", shell::word(&set)))
 }
 
 impl Repaired {
@@ -214,6 +240,8 @@ fn failure(tool: &str, error: &ApplyError) -> (Status, String) {
             (Status::Stopped, format!("{text}. Running the same again finishes; `{undo}` takes back what was done"))
         }
         ApplyError::InUse { .. } => (Status::Refused, format!("{text}; stop it first (--force-live goes on)")),
+        ApplyError::Locked { .. } => (Status::Refused, format!("{text} (--lock-wait waits longer)")),
+        ApplyError::Refused { .. } | ApplyError::BadRecord { .. } => (Status::Forbidden, text),
         _ => (Status::Refused, text),
     }
 }
@@ -239,23 +267,35 @@ impl Copying {
     }
 }
 
-/// As much of a record as is looked at to show what it takes back.
-const RECORD: u64 = 1 << 20;
-
 /// Takes a repair back.
 pub(crate) fn undo(tool: &'static str, record: &Path, args: &AofCheck) -> Exit {
     let mut output = Output::new(tool, &args.common);
-    let entries = match recorded(record) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let why = reason(&error);
+    if args.paths.len() > 1 {
+        say(tool, "--undo takes one PATH at most");
+        return end(tool, output, Exit::Unreadable);
+    }
+    let options = ApplyOptions { set: args.paths.first().cloned(), ..args.repair.apply_options() };
+    // What is shown is what was read, and what was read is what is done.
+    let undo = match repair::Undo::read(record, &options) {
+        Ok(undo) => undo,
+        Err(ApplyError::Io { source, path, .. }) if is_of_record(&path, record) => {
+            let why = reason(&source);
             say(tool, &format!("{}: {why}", record.display()));
             output.keep_undone(record, Err(("unreadable", why)));
             return end(tool, output, Exit::Unreadable);
         }
+        Err(error) => {
+            let (status, why) = failure(tool, &error);
+            say(tool, &format!("{}: nothing was changed: {why}", record.display()));
+            output.keep_undone(record, Err((status.as_str(), why)));
+            return end(tool, output, Exit::Unreadable);
+        }
     };
     let mut lines = vec!["Takes back:".to_owned()];
-    lines.extend(entries.iter().map(|entry| format!("  {}", escape::plain(entry.as_bytes()))));
+    lines.extend(undo.describe().iter().map(|line| format!("  {}", escape::plain(line.as_bytes()))));
+    if !args.repair.force_live {
+        lines.extend(repair::unseen_processes().map(|note| format!("  note: {note}")));
+    }
     show(&mut output, &lines, may_follow(args), args);
     if args.repair.dry_run {
         output.keep_undone(record, Err(("planned", String::new())));
@@ -264,7 +304,7 @@ pub(crate) fn undo(tool: &'static str, record: &Path, args: &AofCheck) -> Exit {
     let agreed = if args.repair.yes { Ok(()) } else { consented("Take this back?") };
     let mut copying = Copying { meter: None, when: args.common.progress };
     let done = agreed.and_then(|()| {
-        let undone = repair::undo(record, &args.repair.apply_options(), &mut |progress| copying.hear(progress));
+        let undone = undo.run(&options, &mut |progress| copying.hear(progress));
         undone.map_err(|error| failure(tool, &error))
     });
     match done {
@@ -277,7 +317,7 @@ pub(crate) fn undo(tool: &'static str, record: &Path, args: &AofCheck) -> Exit {
             let what = if status == Status::Stopped { "" } else { "nothing was changed: " };
             say(tool, &format!("{}: {what}{why}", record.display()));
             output.keep_undone(record, Err((status.as_str(), why)));
-            end(tool, output, Exit::Damaged)
+            end(tool, output, if status == Status::Forbidden { Exit::Unreadable } else { Exit::Damaged })
         }
     }
 }
@@ -290,14 +330,9 @@ fn told(undone: &Undone) -> Vec<String> {
     lines
 }
 
-/// The lines of a record that name changes. Whether it is a sound one, the library judges before it changes anything.
-fn recorded(record: &Path) -> io::Result<Vec<String>> {
-    use io::Read as _;
-    let mut bytes = Vec::new();
-    open::open(record)?.take(RECORD).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let lines = text.lines().skip(1).filter(|line| !line.starts_with("end "));
-    Ok(lines.map(str::to_owned).collect())
+/// Whether it is the record itself that cannot be opened.
+fn is_of_record(path: &Path, record: &Path) -> bool {
+    path.file_name() == record.file_name() || path == record.parent().unwrap_or(path)
 }
 
 fn plain(path: &Path) -> String {

@@ -26,6 +26,8 @@ pub struct Output {
     /// The first failure to write; nothing is written after it.
     failed: Option<io::Error>,
     form: Form,
+    /// Whether standard output is for something else.
+    aside: bool,
 }
 
 #[derive(Debug)]
@@ -61,7 +63,12 @@ impl Output {
             Format::Text => Form::Text { style, any: false },
             format => Form::Document { format, tool, style, entries: Vec::new(), undo: None },
         };
-        Self { out: AutoStream::new(io::stdout().lock(), choice), failed: None, form }
+        Self { out: AutoStream::new(io::stdout().lock(), choice), failed: None, form, aside: false }
+    }
+
+    /// Prints to standard error from now on: standard output is for something else.
+    pub fn leave_standard_output(&mut self) {
+        self.aside = true;
     }
 
     /// Prints what a check found.
@@ -137,7 +144,10 @@ impl Output {
     }
 
     fn write(&mut self, text: &str) {
-        if self.failed.is_none() {
+        if self.aside {
+            // Nobody is left to tell who closed standard error.
+            let _ = anstream::stderr().write_all(text.as_bytes());
+        } else if self.failed.is_none() {
             self.failed = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).err();
         }
     }

@@ -37,13 +37,16 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
         Err(exit) => return exit,
     };
     if args.salvage.salvage.is_some()
-        && let Some(why) = args.files.iter().find_map(|path| salvage::refuses(path, args.files.len()))
+        && let Some(why) = args.files.iter().find_map(|path| salvage::refuses(path, &args.salvage, args.files.len()))
     {
-        say(TOOL, why);
+        say(TOOL, &why);
         return Exit::Unreadable;
     }
     let options = args.common.options();
     inputs(TOOL, &args.common, &args.files, |path, output| {
+        if args.salvage.salvage.as_deref().is_some_and(salvage::is_standard_output) {
+            output.leave_standard_output();
+        }
         let demands = args.common.demands();
         let entries: Vec<Entry> = match read::rdb(path, &options, args.common.how(), args.common.hex) {
             Ok(read) => read

@@ -91,12 +91,63 @@ enum Content {
 }
 
 /// Why a salvage cannot even begin with an input, if so.
-pub(crate) fn refuses(path: &Path, files: usize) -> Option<&'static str> {
+pub(crate) fn refuses(path: &Path, args: &Args, files: usize) -> Option<String> {
     if files != 1 {
-        return Some("--salvage takes one FILE");
+        return Some("--salvage takes one FILE".to_owned());
     }
-    let pipe = path.as_os_str() == "-" || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    pipe.then_some("--salvage needs a file that can be read at any place: neither standard input nor a pipe can")
+    if path.as_os_str() == "-" || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        let why = "--salvage needs a file that can be read at any place: neither standard input nor a pipe can";
+        return Some(why.to_owned());
+    }
+    let out = args.salvage.as_ref().filter(|_| !args.dry_run)?;
+    out_refused(path, out, args).map(|why| format!("{}: {why}", out.display()))
+}
+
+/// Why nothing can be written to OUT, if so. It is known before the work is done.
+fn out_refused(input: &Path, out: &Path, args: &Args) -> Option<String> {
+    if to_stream(out, args.resp) {
+        return None;
+    }
+    if out.as_os_str() == "-" {
+        return Some("an RDB is verified before it is handed out: only --resp goes to standard output".to_owned());
+    }
+    if File::open(input).is_ok_and(|input| is_same_file(&input, out)) {
+        return Some("OUT is the damaged file itself, which is never written to".to_owned());
+    }
+    if fs::symlink_metadata(out).is_ok_and(|found| found.is_file()) && !args.force {
+        return Some("the file exists; --force replaces it".to_owned());
+    }
+    let existing = if args.force { Existing::Replace } else { Existing::Keep };
+    repair::check_output(out, existing).err().map(|error| without_number(error.to_string()))
+}
+
+/// Whether OUT is written to as it is, from its start to its end: commands go to standard output or a pipe.
+fn to_stream(out: &Path, resp: bool) -> bool {
+    resp && (out.as_os_str() == "-" || is_pipe(out))
+}
+
+/// Whether OUT is standard output, by whatever name.
+#[cfg(unix)]
+pub(crate) fn is_standard_output(out: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = |path: &Path| fs::metadata(path).ok().map(|data| (data.dev(), data.ino()));
+    out.as_os_str() == "-" || file(out).is_some_and(|file_is| file(Path::new("/dev/stdout")) == Some(file_is))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_standard_output(out: &Path) -> bool {
+    out.as_os_str() == "-"
+}
+
+#[cfg(unix)]
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo() || found.file_type().is_char_device())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &Path) -> bool {
+    false
 }
 
 /// Salvages what a check has found damaged: the one RDB at `path`, or in it.
@@ -185,11 +236,15 @@ impl Salvaged {
             self.status = Status::Planned;
             return Ok(());
         }
-        if is_same_file(&like, &self.out) {
-            return Err("OUT is the damaged file itself, which is never written to".to_owned());
+        if to_stream(&self.out, args.resp) {
+            let mut meter = Meter::new(self.out.display().to_string(), None, how.common.progress);
+            self.written =
+                Some(out::stream(&self.out, content, file, how, &mut meter).map_err(|error| reason(&error))?);
+            self.status = Status::Written;
+            return Ok(());
         }
-        if !args.force && self.out.symlink_metadata().is_ok() {
-            return Err("the file exists; --force replaces it".to_owned());
+        if let Some(why) = out_refused(input, &self.out, args) {
+            return Err(why);
         }
         let mut meter = Meter::new(self.out.display().to_string(), None, how.common.progress);
         let mut written = None;

@@ -45,6 +45,24 @@ impl SalvagedAof {
     }
 }
 
+/// Why a salvage cannot even begin, if so.
+pub(crate) fn refuses(out: &Path, args: &AofCheck) -> Option<String> {
+    if args.paths.len() != 1 {
+        return Some("--salvage takes one PATH".to_owned());
+    }
+    if args.repair.dry_run {
+        return None;
+    }
+    salvage::check_out(out, args.salvage.force).err().map(why_not)
+}
+
+fn why_not(error: ApplyError) -> String {
+    match error {
+        ApplyError::Changed { what, .. } if what == salvage::EXISTS => format!("{what}; --force sets it aside"),
+        error => without_number(error.to_string()),
+    }
+}
+
 /// Salvages what lies under a path that was checked.
 pub(crate) fn run(tool: &'static str, args: &AofCheck, path: &Path, entry: Entry, output: &mut Output) -> Entry {
     let (Some(out), Some(set)) = (&args.salvage.salvage, &entry.set) else { return entry };
@@ -106,10 +124,7 @@ impl SalvagedAof {
                 self.status = if sound { Status::Written } else { Status::Unsound };
                 self.why = error.filter(|_| !sound).map(|finding| format!("{}: {}", finding.code, finding.message));
             }
-            Err(ApplyError::Changed { what, .. }) if what == salvage::EXISTS => {
-                self.refuse(format!("{what}; --force sets it aside"));
-            }
-            Err(error) => self.refuse(without_number(error.to_string())),
+            Err(error) => self.refuse(why_not(error)),
         }
     }
 }

@@ -27,6 +27,8 @@ mod apply;
 mod disk;
 mod error;
 #[cfg(unix)]
+mod folder;
+#[cfg(unix)]
 mod leftovers;
 mod manifest;
 mod output;
@@ -43,24 +45,44 @@ mod undo;
 mod walk;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[cfg(unix)]
-pub use apply::apply;
+pub use apply::{apply, files_meant};
 pub use error::ApplyError;
-pub use output::{Existing, write_output};
+pub use output::{Existing, check_output, write_output};
 pub use plan::{Cut, Loss, Plan, Rewrite, SetAside, Step};
 pub use seen::Seen;
 #[cfg(unix)]
-pub use undo::undo;
+pub use undo::{Undo, undo};
 
 /// How to apply a plan, or to undo one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyOptions {
     /// Where what is taken away is saved; the plan's own folder if none is named.
     pub backup_dir: Option<PathBuf>,
     /// Go on although a process has a file open for writing, or a file was written to since it was read. What the plan looked
     /// at must still be there.
     pub force_live: bool,
+    /// How long to wait for another repair of the same folders to end.
+    pub lock_wait: Duration,
+    /// The set that an undo may change, where it does not lie beside its record: its folder, one above it, or a file in it.
+    pub set: Option<PathBuf>,
+}
+
+impl Default for ApplyOptions {
+    fn default() -> Self {
+        Self { backup_dir: None, force_live: false, lock_wait: Duration::from_secs(1), set: None }
+    }
+}
+
+/// What the check whether another process has a file open cannot see here, in a sentence; nothing if it sees all.
+#[must_use]
+pub fn unseen_processes() -> Option<String> {
+    #[cfg(unix)]
+    return disk::unseen();
+    #[cfg(not(unix))]
+    return None;
 }
 
 /// What a repair has just done. Every one of these is also a moment at which a kill must do no harm.

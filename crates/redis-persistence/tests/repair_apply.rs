@@ -296,7 +296,10 @@ fn owner_mode_and_attributes_stay() {
         }
     };
     let applied = run(&set.plan()).unwrap();
-    applied.saved.iter().chain([&applied.record]).for_each(|path| check(path));
+    applied.saved.iter().for_each(|path| check(path));
+    // The record is for who made it.
+    let record = fs::metadata(&applied.record).unwrap();
+    assert_eq!((record.mode() & 0o7777, record.uid()), (0o600, rustix::process::geteuid().as_raw()));
     [0, 2].iter().for_each(|which| check(&set.path(NAMES[*which])));
     check_attributes();
     undo(&applied.record, &ApplyOptions::default(), &mut |_| {}).unwrap();
@@ -427,7 +430,7 @@ fn a_cut_behind_the_end_is_refused() {
         let Some(Step::Cut(cut)) = plan.steps.first_mut() else { panic!("no cut") };
         cut.to = to;
         for force_live in [false, true] {
-            let refused = apply(&plan, &ApplyOptions { backup_dir: None, force_live }, &mut |_| {});
+            let refused = apply(&plan, &ApplyOptions { force_live, ..ApplyOptions::default() }, &mut |_| {});
             assert!(matches!(refused, Err(ApplyError::Changed { .. })), "{to}");
         }
     }
@@ -496,18 +499,25 @@ fn what_was_written_since_is_never_undone() {
 }
 
 #[test]
-fn a_link_stays_a_link_and_backups_go_where_they_are_told() {
+fn a_link_beside_its_file_stays_and_backups_go_where_they_are_told() {
     let _alone = alone();
     let (root, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let set = Set::create(root.path());
-    let real = elsewhere.path().join("real.manifest");
+    let real = set.path("real.manifest");
     fs::rename(set.path(NAMES[0]), &real).unwrap();
-    std::os::unix::fs::symlink(&real, set.path(NAMES[0])).unwrap();
+    std::os::unix::fs::symlink("real.manifest", set.path(NAMES[0])).unwrap();
     let options = ApplyOptions { backup_dir: Some(elsewhere.path().to_owned()), ..ApplyOptions::default() };
     let applied = apply(&set.plan(), &options, &mut |_| {}).unwrap();
     assert!(fs::symlink_metadata(set.path(NAMES[0])).unwrap().is_symlink());
     assert_eq!(fs::read(&real).unwrap(), MANIFEST);
     assert!(applied.saved.iter().all(|path| path.starts_with(fs::canonicalize(elsewhere.path()).unwrap())));
-    undo(&applied.record, &ApplyOptions::default(), &mut |_| {}).unwrap();
+    // The set is not beside the record: whoever undoes it says which set is meant.
+    for set in [None, Some(elsewhere.path().to_owned())] {
+        let refused = undo(&applied.record, &ApplyOptions { set, ..ApplyOptions::default() }, &mut |_| {});
+        assert!(matches!(refused, Err(ApplyError::Refused { .. })), "{refused:?}");
+    }
+    assert_eq!(set.progress(), 3);
+    undo(&applied.record, &ApplyOptions { set: Some(set.folder.clone()), ..ApplyOptions::default() }, &mut |_| {})
+        .unwrap();
     assert_eq!(set.progress(), 0);
 }

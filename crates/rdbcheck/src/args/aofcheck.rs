@@ -1,6 +1,7 @@
 //! The command line of `aofcheck`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, ValueEnum};
 use redis_persistence::repair::ApplyOptions;
@@ -48,8 +49,8 @@ pub struct Repair {
     /// Mend unasked what an interrupted write leaves, and nothing if there is other damage: for every start of a server
     #[arg(long, conflicts_with_all = ["fix", "truncate_to_timestamp", "yes", "file"])]
     pub preen: bool,
-    /// Take a repair back, by the record that it left
-    #[arg(long, value_name = "RECORD", conflicts_with_all = ["repair", "paths"])]
+    /// Take a repair back, by the record that it left; where --backup-dir put that elsewhere, PATH names the set
+    #[arg(long, value_name = "RECORD", conflicts_with = "repair")]
     pub undo: Option<PathBuf>,
     /// Do not ask; only a plan that is enough, and within --max-loss, is applied then
     #[arg(short, long, requires = "change", conflicts_with = "dry_run")]
@@ -69,6 +70,9 @@ pub struct Repair {
     /// Go on though a process has a file open for writing, or one was written to meanwhile
     #[arg(long, requires = "change")]
     pub force_live: bool,
+    /// Give up when another repair still holds the folder after so many seconds [default: 1]
+    #[arg(long, value_name = "SECONDS", requires = "change", conflicts_with = "salvage")]
+    pub lock_wait: Option<u32>,
 }
 
 /// What is written anew.
@@ -160,7 +164,13 @@ impl Repair {
     /// How to apply it.
     #[must_use]
     pub fn apply_options(&self) -> ApplyOptions {
-        ApplyOptions { backup_dir: self.backup_dir.clone(), force_live: self.force_live }
+        let default = ApplyOptions::default();
+        ApplyOptions {
+            backup_dir: self.backup_dir.clone(),
+            force_live: self.force_live,
+            lock_wait: self.lock_wait.map_or(default.lock_wait, |seconds| Duration::from_secs(seconds.into())),
+            ..default
+        }
     }
 }
 
@@ -185,7 +195,7 @@ mod tests {
             &["--max-loss", "5", "dir"],
             &["--max-loss", "5", "--undo", "record"],
             &["--fix", "--undo", "record"],
-            &["--undo", "record", "dir"],
+            &["--lock-wait", "5", "dir"],
             &["--timeline", "--fix", "dir"],
             &["--timeline", "--preen", "dir"],
             &["--preen", "--fix", "dir"],

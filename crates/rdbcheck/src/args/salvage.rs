@@ -13,7 +13,7 @@ pub struct Salvage {
     /// Also save the intact part of damaged collections: such keys are named, and are not what they were
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
     pub partial: bool,
-    /// Write RESTORE commands for a live server instead of an RDB
+    /// Write RESTORE commands for a live server instead of an RDB; OUT may be a pipe then, and - is standard output
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
     pub resp: bool,
     /// Replace OUT if it exists

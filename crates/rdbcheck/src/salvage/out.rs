@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use std::path::Path;
 
 use redis_persistence::repair::rdb::salvage;
 use redis_persistence::verify::{self, Verdict};
@@ -29,6 +30,25 @@ fn write_whole(input: &mut (impl Read + Seek + Send), how: &How<'_>, out: &mut i
     io::copy(input, out)?;
     input.rewind()?;
     Ok(verify::reader(input, &how.options)?.counts.keys)
+}
+
+/// Writes commands to a pipe, a device, or standard output; gives the bytes and the keys.
+pub(super) fn stream(
+    to: &Path,
+    content: &Content,
+    file: &mut File,
+    how: &How<'_>,
+    meter: &mut Meter,
+) -> io::Result<(u64, u64)> {
+    let to: Box<dyn Write> = match to.as_os_str() == "-" {
+        true => Box::new(io::stdout().lock()),
+        // It exists: nothing is made here, and what has an end is not cut.
+        false => Box::new(File::options().write(true).open(to)?),
+    };
+    let mut out = Counted { out: io::BufWriter::new(to), bytes: 0, meter };
+    let keys = write(content, file, how, &mut out)?;
+    out.flush()?;
+    Ok((out.bytes, keys))
 }
 
 /// Verifies what was written, before it gets its name; and that the servers load it that were asked for.

@@ -1,5 +1,7 @@
 //! The command `aofcheck`.
 
+#[cfg(unix)]
+mod elsewhere;
 mod fix;
 #[cfg(target_os = "linux")]
 mod full_disk;

@@ -10,15 +10,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::disk::{self, Locks, folder_of};
-use super::record::{Entry, Record};
+use super::disk::{self, Locks};
+use super::folder::{Folder, Place, folder_of, meant, with_suffix};
+use super::record::{Aside, Entry, Record};
 use super::save::{self, Range, Staged};
 use super::{Applied, ApplyError, ApplyOptions, Cut, Hook, Plan, Progress, Rewrite, Seen, Step, leftovers, seen};
 
@@ -31,10 +33,22 @@ const SLACK: u64 = 64 << 10;
 #[derive(Debug)]
 struct Job<'p> {
     step: &'p Step,
-    path: PathBuf,
+    place: Place,
     /// The file, as it is now; `None` if it is still to be made.
-    file: Option<(File, Seen)>,
+    seen: Option<Seen>,
     links: u64,
+}
+
+impl Job<'_> {
+    /// Opens the file again: a plan may have more steps than a process may have files open.
+    fn open(&self) -> Result<Option<File>, ApplyError> {
+        let Some(seen) = &self.seen else { return Ok(None) };
+        let (file, now) = self.place.open()?;
+        if !seen.same_file(&now) {
+            return Err(ApplyError::changed(self.place.path(), "it is another file"));
+        }
+        Ok(Some(file))
+    }
 }
 
 /// Applies a plan, whether it is enough or not: that is the caller's question. `hook` hears of every step.
@@ -61,17 +75,14 @@ pub fn apply(plan: &Plan, options: &ApplyOptions, hook: &mut Hook<'_>) -> Result
     if plan.is_empty() {
         return Err(ApplyError::Nothing);
     }
-    let backup = options.backup_dir.as_deref().unwrap_or(&plan.backup_dir);
-    let backup = if backup.as_os_str().is_empty() { Path::new(".") } else { backup };
-    let backup = &fs::canonicalize(backup).map_err(ApplyError::io("find the backup folder", backup))?;
-    let jobs = plan.steps.iter().map(|step| job(step, options.force_live)).collect::<Result<Vec<_>, _>>()?;
-    let mut folders: Vec<_> = jobs.iter().map(|job| folder_of(&job.path)).chain([backup.as_path()]).collect();
-    folders.sort_unstable();
-    folders.dedup();
-    let _locks = Locks::take(&folders)?;
+    let set = set_of(plan)?;
+    let jobs = plan.steps.iter().map(|step| job(step, &set, options.force_live)).collect::<Result<Vec<_>, _>>()?;
+    let backup = &backup_of(plan, &set, options)?;
+    let folders = [Arc::clone(&set), Arc::clone(backup)];
+    let _locks = Locks::take(&folders, options.lock_wait)?;
     guard(plan, &jobs, options.force_live)?;
 
-    let names: Vec<&OsStr> = jobs.iter().map(|job| disk::name_of(&job.path)).chain([OsStr::new(RECORD)]).collect();
+    let names: Vec<&OsStr> = jobs.iter().map(|job| job.place.name()).chain([OsStr::new(RECORD)]).collect();
     leftovers::sweep(&folders, &names)?;
     let stamp = leftovers::fresh_stamp(&folders)?;
     let copies = jobs.iter().map(|job| existing_copy(job, backup)).collect::<Result<Vec<_>, _>>()?;
@@ -81,18 +92,19 @@ pub fn apply(plan: &Plan, options: &ApplyOptions, hook: &mut Hook<'_>) -> Result
     for (job, copy) in jobs.iter().zip(copies) {
         entries.push(save(job, copy, backup, &stamp, hook)?);
     }
-    let record = Record { entries };
-    let path = match leftovers::recorded_before(backup, &record)? {
-        Some(path) => path,
+    let record = Record { folder: seen_from(backup, &set)?, entries };
+    let place = match leftovers::recorded_before(backup, &record)? {
+        Some(place) => place,
         None => {
-            let path = backup.join(format!("{RECORD}.{stamp}.undo"));
-            let like = jobs.iter().find_map(|job| job.file.as_ref()).map(|(file, _)| file);
-            save::write_new(&path, like, hook, |part, out, _| {
+            let place = backup.at(format!("{RECORD}.{stamp}.undo").as_ref())?;
+            // It is for the eyes of who makes the repair alone: who could write to it, could name other files.
+            save::write_new(&place, None, hook, |part, out, _| {
                 out.write_all(&record.to_bytes()).map_err(ApplyError::io("write to", part))
             })?;
-            path
+            place
         }
     };
+    let path = place.path().to_owned();
     hook(Progress::Recorded(&path));
 
     for (done, (job, entry)) in jobs.iter().zip(&record.entries).enumerate() {
@@ -102,36 +114,98 @@ pub fn apply(plan: &Plan, options: &ApplyOptions, hook: &mut Hook<'_>) -> Result
             _ => ApplyError::Stopped { record: path.clone(), done, steps: jobs.len(), source: Box::new(source) },
         })?;
     }
-    let saved = record.entries.iter().filter_map(Entry::saved).map(|saved| backup.join(saved)).collect();
-    Ok(Applied { record: path, saved })
+    let folder = |beside| if beside { backup.path() } else { set.path() };
+    let saved = record.entries.iter().filter_map(Entry::saved);
+    Ok(Applied { record: path, saved: saved.map(|(name, beside)| folder(beside).join(name)).collect() })
 }
 
-fn job(step: &Step, force: bool) -> Result<Job<'_>, ApplyError> {
-    let path = disk::resolve(step.path())?;
+/// Finds the files that a plan means, each with the name that the plan has for it where that is a link: what [`apply`] would refuse
+/// to write to is refused here, before anything is done.
+///
+/// # Errors
+/// [`ApplyError::Refused`] where a path is no regular file, or a link that leads out of its folder or to a file of another owner.
+pub fn files_meant(plan: &Plan) -> Result<Vec<(PathBuf, PathBuf)>, ApplyError> {
+    if plan.is_empty() {
+        return Ok(Vec::new());
+    }
+    let set = set_of(plan)?;
+    let mut links = Vec::new();
+    for step in &plan.steps {
+        let place = in_set(&set, step.path())?;
+        if place.is_regular()? == Some(false) {
+            return Err(ApplyError::refused(step.path(), "it is no regular file"));
+        }
+        if step.path().file_name() != Some(place.name()) {
+            links.push((step.path().to_owned(), place.path().to_owned()));
+        }
+    }
+    Ok(links)
+}
+
+/// Whether a record in the folder where a plan saves what goes can be undone without naming its set again.
+fn seen_from(backup: &Arc<Folder>, set: &Arc<Folder>) -> Result<PathBuf, ApplyError> {
+    let below = match set.path().strip_prefix(backup.path()) {
+        Ok(below) if below.as_os_str().is_empty() => PathBuf::from("."),
+        Ok(below) => below.to_owned(),
+        Err(_) => return Ok(set.path().to_owned()),
+    };
+    let is_it = backup.beneath(&below).and_then(|found| Ok(found.identity()? == set.identity()?));
+    Ok(if is_it.unwrap_or(false) { below } else { set.path().to_owned() })
+}
+
+/// The one folder that all files of a plan lie in.
+fn set_of(plan: &Plan) -> Result<Arc<Folder>, ApplyError> {
+    let first = plan.steps.first().ok_or(ApplyError::Nothing)?;
+    Folder::open(folder_of(first.path()))
+}
+
+/// A file of a plan, which lies in that folder.
+fn in_set(set: &Arc<Folder>, path: &Path) -> Result<Place, ApplyError> {
+    // Most often it is the same path, and the folder under it is the one that is held.
+    if Folder::open(folder_of(path))?.identity()? != set.identity()? {
+        return Err(ApplyError::refused(path, "it lies in another folder than the rest of the set"));
+    }
+    meant(set, path)
+}
+
+fn backup_of(plan: &Plan, set: &Arc<Folder>, options: &ApplyOptions) -> Result<Arc<Folder>, ApplyError> {
+    let first = plan.steps.first().map_or(Path::new("."), |step| folder_of(step.path()));
+    match &options.backup_dir {
+        Some(folder) => Folder::open(folder),
+        // Above the folder that is held, wherever its path leads by now.
+        None if plan.backup_dir == first.join("..") => set.above(),
+        None => Folder::open(&plan.backup_dir),
+    }
+}
+
+fn job<'p>(step: &'p Step, set: &Arc<Folder>, force: bool) -> Result<Job<'p>, ApplyError> {
+    let place = in_set(set, step.path())?;
+    let path = place.path();
     let expected = match step {
         Step::Cut(cut) => Some(&cut.file),
         Step::Rewrite(rewrite) => rewrite.file.as_ref(),
         Step::SetAside(aside) => Some(&aside.file),
     };
     let Some(expected) = expected else {
-        return match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Job { step, path, file: None, links: 0 }),
-            Err(error) => Err(ApplyError::io("find", &path)(error)),
-            Ok(_) => Err(ApplyError::changed(&path, "it exists now")),
+        return match place.stat()? {
+            None => Ok(Job { step, place, seen: None, links: 0 }),
+            Some(_) => Err(ApplyError::changed(path, "it exists now")),
         };
     };
-    let links = fs::metadata(&path).map_err(ApplyError::io("find", &path))?.nlink();
+    let (mut file, seen) = place.open()?;
+    let links = file.metadata().map_err(ApplyError::io("ask for", path))?.nlink();
     // Only what is cut in place has to be writable; what is replaced needs a folder that is.
-    let in_place = links == 1 && matches!(step, Step::Cut(_));
-    let (mut file, seen) = if in_place { disk::open_writing(&path)? } else { disk::open(&path)? };
+    if links == 1 && matches!(step, Step::Cut(_)) {
+        place.open_writing()?;
+    }
     compare(expected, &seen, force)?;
     if let Step::Cut(cut) = step {
         if seen.size < cut.to {
-            return Err(ApplyError::changed(&path, "it has become shorter"));
+            return Err(ApplyError::changed(path, "it has become shorter"));
         }
-        check_witness(cut, &mut file, &path)?;
+        check_witness(cut, &mut file, path)?;
     }
-    Ok(Job { step, path, file: Some((file, seen)), links })
+    Ok(Job { step, place, seen: Some(seen), links })
 }
 
 /// Compares a file with what the plan saw of it.
@@ -166,101 +240,105 @@ fn guard(plan: &Plan, jobs: &[Job<'_>], force: bool) -> Result<(), ApplyError> {
         return Ok(());
     }
     for seen in &plan.read {
-        let (_, now) = disk::open(&disk::resolve(&seen.path)?)?;
-        compare(seen, &now, force)?;
+        compare(seen, &disk::look(&seen.path)?, force)?;
     }
-    let changing = jobs.iter().filter_map(|job| job.file.as_ref()).map(|(_, seen)| seen);
+    let changing = jobs.iter().filter_map(|job| job.seen.as_ref());
     disk::nobody_writes(plan.read.iter().chain(changing))
 }
 
 /// The bytes that a step takes away, and the kind of file they are saved in.
-fn range<'j>(job: &'j Job<'_>) -> Option<(Range<'j>, &'static str)> {
-    let (file, seen) = job.file.as_ref()?;
+fn range<'j>(job: &'j Job<'_>) -> Result<Option<(Range<'j>, &'static str)>, ApplyError> {
     let (from, kind) = match job.step {
         Step::Cut(cut) => (cut.to, "tail"),
         Step::Rewrite(_) => (0, "old"),
-        Step::SetAside(_) => return None,
+        Step::SetAside(_) => return Ok(None),
     };
-    Some((Range { path: &job.path, file, from, to: seen.size }, kind))
+    let (Some(file), Some(seen)) = (job.open()?, &job.seen) else { return Ok(None) };
+    Ok(Some((Range { place: &job.place, file, from, to: seen.size }, kind)))
 }
 
-fn existing_copy(job: &Job<'_>, backup: &Path) -> Result<Option<PathBuf>, ApplyError> {
-    match range(job) {
+fn existing_copy(job: &Job<'_>, backup: &Arc<Folder>) -> Result<Option<Place>, ApplyError> {
+    match range(job)? {
         Some((mut range, kind)) => leftovers::saved_before(backup, &mut range, kind),
         None => Ok(None),
     }
 }
 
-fn check_space(jobs: &[Job<'_>], copies: &[Option<PathBuf>], backup: &Path) -> Result<(), ApplyError> {
-    let mut wanted: BTreeMap<u64, (&Path, u64)> = BTreeMap::new();
-    let mut add = |folder, bytes: u64| -> Result<(), ApplyError> {
-        let entry = wanted.entry(disk::device(folder)?).or_insert((folder, SLACK));
+fn check_space(jobs: &[Job<'_>], copies: &[Option<Place>], backup: &Arc<Folder>) -> Result<(), ApplyError> {
+    let mut wanted: BTreeMap<u64, (Arc<Folder>, u64)> = BTreeMap::new();
+    let mut add = |folder: &Arc<Folder>, bytes: u64| -> Result<(), ApplyError> {
+        let entry = wanted.entry(device(folder)?).or_insert((Arc::clone(folder), SLACK));
         entry.1 = entry.1.saturating_add(bytes);
         Ok(())
     };
     add(backup, 0)?;
     for (job, copy) in jobs.iter().zip(copies) {
-        if let Some((range, _)) = range(job).filter(|_| copy.is_none()) {
+        if let Some((range, _)) = range(job)?.filter(|_| copy.is_none()) {
             add(backup, range.to - range.from)?;
         }
         match job.step {
-            Step::Cut(cut) if job.links > 1 => add(folder_of(&job.path), cut.to)?,
-            Step::Rewrite(rewrite) => add(folder_of(&job.path), rewrite.content.len() as u64)?,
+            Step::Cut(cut) if job.links > 1 => add(job.place.folder(), cut.to)?,
+            Step::Rewrite(rewrite) => add(job.place.folder(), rewrite.content.len() as u64)?,
             Step::Cut(_) | Step::SetAside(_) => {}
         }
     }
     for (folder, wanted) in wanted.into_values() {
-        let free = disk::free_bytes(folder)?;
+        let free = folder.free_bytes()?;
         if free < wanted {
-            return Err(ApplyError::NoSpace { folder: folder.to_owned(), wanted, free });
+            return Err(ApplyError::NoSpace { folder: folder.path().to_owned(), wanted, free });
         }
     }
     Ok(())
 }
 
+/// The number of the file system that a folder lies on.
+fn device(folder: &Folder) -> Result<u64, ApplyError> {
+    folder.identity().map(|(device, _)| device)
+}
+
 /// Saves what a step takes away, and says how it can be taken back.
 fn save(
     job: &Job<'_>,
-    copy: Option<PathBuf>,
-    backup: &Path,
+    copy: Option<Place>,
+    backup: &Arc<Folder>,
     stamp: &str,
     hook: &mut Hook<'_>,
 ) -> Result<Entry, ApplyError> {
-    let file = job.path.clone();
-    let mut saved = (PathBuf::new(), 0);
-    if let Some((mut range, kind)) = range(job) {
-        let (path, hash) = match copy {
-            Some(path) => {
+    let (path, file) = (job.place.path(), job.place.name().to_owned());
+    let mut saved = (OsStr::new("").to_owned(), 0);
+    if let Some((mut range, kind)) = range(job)? {
+        let (place, hash) = match copy {
+            Some(place) => {
                 let hash = seen::hash_range(&mut range.file, range.from, range.to);
-                (path, hash.map_err(ApplyError::io("read", &file))?)
+                (place, hash.map_err(ApplyError::io("read", path))?)
             }
             None => range.save(backup, stamp, kind, hook)?,
         };
-        saved = (disk::name_of(&path).into(), hash);
+        saved = (place.name().to_owned(), hash);
     }
     let (saved, hash) = saved;
-    Ok(match (job.step, job.file.as_ref()) {
-        (Step::Cut(cut), Some((source, seen))) => {
-            let kept = seen::last_bytes(&mut &*source, cut.to).map_err(ApplyError::io("read", &file))?;
+    Ok(match (job.step, job.open()?, &job.seen) {
+        (Step::Cut(cut), Some(mut source), Some(seen)) => {
+            let kept = seen::last_bytes(&mut source, cut.to).map_err(ApplyError::io("read", path))?;
             Entry::Cut { file, from: seen.size, to: cut.to, kept, saved, tail: hash }
         }
-        (Step::Rewrite(Rewrite { content, .. }), Some((_, seen))) => {
+        (Step::Rewrite(Rewrite { content, .. }), Some(_), Some(seen)) => {
             let (new_size, new) = (content.len() as u64, xxh3_64(content));
             Entry::Rewrite { file, saved, size: seen.size, old: hash, new_size, new }
         }
-        (Step::Rewrite(Rewrite { content, .. }), None) => {
+        (Step::Rewrite(Rewrite { content, .. }), ..) => {
             Entry::Create { file, new_size: content.len() as u64, new: xxh3_64(content) }
         }
-        (Step::SetAside(_), Some((source, seen))) => {
-            let last = seen::last_bytes(&mut &*source, seen.size).map_err(ApplyError::io("read", &file))?;
-            let name = disk::with_suffix(disk::name_of(&file), &format!("{stamp}.aside"));
+        (Step::SetAside(_), Some(mut source), Some(seen)) => {
+            let last = seen::last_bytes(&mut source, seen.size).map_err(ApplyError::io("read", path))?;
+            let name = with_suffix(&file, &format!("{stamp}.aside"));
             // Across file systems it would have to be copied: then it stays where it is, under its new name.
-            let near = disk::device(folder_of(&file))? == disk::device(backup)?;
-            let saved = if near { name.into() } else { file.with_file_name(name) };
+            let near = device(job.place.folder())? == device(backup)?;
+            let saved = if near { Aside::Saved(name) } else { Aside::Stays(name) };
             Entry::Aside { file, saved, size: seen.size, last }
         }
         // `job` has opened every file that these two are about.
-        (Step::Cut(_) | Step::SetAside(_), None) => return Err(ApplyError::changed(&file, "it is gone")),
+        (Step::Cut(_) | Step::SetAside(_), ..) => return Err(ApplyError::changed(path, "it is gone")),
     })
 }
 
@@ -269,26 +347,41 @@ fn has_begun(error: &ApplyError) -> bool {
     matches!(error, ApplyError::Io { doing: "sync", .. })
 }
 
-fn change(job: &Job<'_>, entry: &Entry, backup: &Path, stamp: &str, hook: &mut Hook<'_>) -> Result<(), ApplyError> {
-    let path = &job.path;
-    let like = job.file.as_ref().map(|(file, _)| file);
-    if let Some((_, seen)) = &job.file {
-        let (_, now) = disk::open(path)?;
-        compare(seen, &now, false)?;
-    }
-    match (job.step, &job.file) {
-        (Step::Cut(cut), Some((file, _))) if job.links > 1 => {
-            let staged = Staged::new(path, stamp, like, hook, |part, out, hook| {
-                let mut file = file;
+fn change(
+    job: &Job<'_>,
+    entry: &Entry,
+    backup: &Arc<Folder>,
+    stamp: &str,
+    hook: &mut Hook<'_>,
+) -> Result<(), ApplyError> {
+    let (place, path) = (&job.place, job.place.path());
+    let file = match &job.seen {
+        Some(seen) => {
+            let (file, now) = place.open()?;
+            compare(seen, &now, false)?;
+            Some(file)
+        }
+        None => None,
+    };
+    match (job.step, file) {
+        (Step::Cut(cut), Some(mut file)) if job.links > 1 => {
+            let like = file.try_clone().map_err(ApplyError::io("open", path))?;
+            let staged = Staged::new(place, stamp, Some(&like), hook, |part, out, hook| {
                 file.seek(SeekFrom::Start(0)).map_err(ApplyError::io("read", path))?;
                 save::copy((path, &mut file), (part, out), cut.to, hook).map(drop)
             })?;
             staged.replace(hook)
         }
-        (Step::Cut(cut), Some((file, seen))) => {
-            let mut again = file.try_clone().map_err(ApplyError::io("open", path))?;
-            check_witness(cut, &mut again, path)?;
-            compare(seen, &Seen::of(path, file).map_err(ApplyError::io("ask for", path))?, false)?;
+        (Step::Cut(cut), Some(_)) => {
+            let (mut file, now) = place.open_writing()?;
+            if let Some(seen) = &job.seen {
+                compare(seen, &now, false)?;
+            }
+            check_witness(cut, &mut file, path)?;
+            if file.metadata().map_err(ApplyError::io("ask for", path))?.nlink() > 1 {
+                return Err(ApplyError::changed(path, "it has another name now"));
+            }
+            compare(&now, &Seen::of(path, &file).map_err(ApplyError::io("ask for", path))?, false)?;
             file.set_len(cut.to).map_err(ApplyError::io("truncate", path))?;
             hook(Progress::Changed(path));
             file.sync_all().map_err(ApplyError::io("sync", path))?;
@@ -297,18 +390,19 @@ fn change(job: &Job<'_>, entry: &Entry, backup: &Path, stamp: &str, hook: &mut H
         }
         (Step::Rewrite(rewrite), file) => {
             let model = match &rewrite.like {
-                Some(model) if file.is_none() => Some(disk::open(&disk::resolve(model)?)?.0),
+                Some(model) if file.is_none() => Some(in_set(place.folder(), model)?.open()?.0),
                 _ => None,
             };
-            let staged = Staged::new(path, stamp, like.or(model.as_ref()), hook, |part, out, _| {
+            let staged = Staged::new(place, stamp, file.as_ref().or(model.as_ref()), hook, |part, out, _| {
                 out.write_all(&rewrite.content).map_err(ApplyError::io("write to", part))
             })?;
             if file.is_some() { staged.replace(hook) } else { staged.create(hook) }
         }
         (Step::SetAside(_), _) => {
-            if let Some(saved) = entry.saved() {
-                disk::place(path, &backup.join(saved))?;
-                disk::sync_folder(folder_of(path))?;
+            if let Some((saved, beside)) = entry.saved() {
+                let folder = if beside { backup } else { place.folder() };
+                place.place(&folder.at(saved)?)?;
+                place.folder().sync()?;
             }
             hook(Progress::Done(path));
             Ok(())

@@ -1,72 +1,27 @@
-//! What a repair needs of a Unix: new files that take over an old one's owner and mode, folders synced, free space, and who
-//! else has a file open.
+//! What a repair needs of a Unix: new files that take over an old one's owner and mode, locks, and who else has a file open.
 
-use std::ffi::{CString, OsStr, OsString};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::ffi::CString;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::XattrFlags;
 
+use super::folder::Folder;
 use super::{ApplyError, Seen};
 
-/// Opens a regular file for reading, and notes it.
-pub(super) fn open(path: &Path) -> Result<(File, Seen), ApplyError> {
-    open_as(path, false)
-}
-
-/// Opens a regular file for reading and writing, and notes it.
-pub(super) fn open_writing(path: &Path) -> Result<(File, Seen), ApplyError> {
-    open_as(path, true)
-}
-
-fn open_as(path: &Path, write: bool) -> Result<(File, Seen), ApplyError> {
-    let doing = if write { "write to" } else { "open" };
+/// Notes a file that is only compared, through links too.
+pub(super) fn look(path: &Path) -> Result<Seen, ApplyError> {
     // A FIFO would otherwise wait for its other end.
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).write(write).custom_flags(flags).open(path);
-    let file = file.map_err(ApplyError::io(doing, path))?;
-    let seen = Seen::of(path, &file).map_err(ApplyError::io(doing, path))?;
-    Ok((file, seen))
-}
-
-/// The path with every link resolved, so that a link to a file is never replaced by a file. The file need not exist.
-pub(super) fn resolve(path: &Path) -> Result<PathBuf, ApplyError> {
-    match fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let name = path.file_name().ok_or(error).map_err(ApplyError::io("find", path))?;
-            let folder = folder_of(path);
-            Ok(fs::canonicalize(folder).map_err(ApplyError::io("find", folder))?.join(name))
-        }
-        found => found.map_err(ApplyError::io("find", path)),
-    }
-}
-
-/// The folder that a file lies in.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// `name` with `.suffix` behind it.
-pub(super) fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
-    let mut name = name.to_owned();
-    name.push(".");
-    name.push(suffix);
-    name
-}
-
-/// Creates a file that did not exist, for its owner alone.
-pub(super) fn create(path: &Path) -> Result<File, ApplyError> {
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
-    file.map_err(ApplyError::io("create", path))
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
+    let file = rustix::fs::openat(rustix::fs::CWD, path, flags, rustix::fs::Mode::empty());
+    let file = File::from(file.map_err(|error| ApplyError::io("open", path)(error.into()))?);
+    Seen::of(path, &file).map_err(ApplyError::io("open", path))
 }
 
 /// Gives a new file the owner, group, mode and extended attributes of `like`.
@@ -76,8 +31,9 @@ pub(super) fn take_after(path: &Path, new: &File, like: &File) -> Result<(), App
         move |source| ApplyError::NotKept { path: path.to_owned(), what, source }
     };
     own_as(new, like).map_err(keep("owner and group"))?;
-    let mode = like.metadata().map_err(ApplyError::io("ask for", path))?.permissions();
-    new.set_permissions(mode).map_err(keep("mode"))?;
+    let mode = like.metadata().map_err(ApplyError::io("ask for", path))?.permissions().mode();
+    // No file of the kind runs as its owner.
+    new.set_permissions(fs::Permissions::from_mode(mode & 0o777)).map_err(keep("mode"))?;
     for (name, value) in attributes(like).map_err(keep("extended attributes"))? {
         // A security module may have set the same one already and not allow anybody to set it.
         if attribute(new, &name).ok().as_ref() != Some(&value) {
@@ -100,7 +56,7 @@ pub(super) fn resemble(new: &File, like: &File) {
     }
 }
 
-fn own_as(new: &File, like: &File) -> io::Result<()> {
+pub(super) fn own_as(new: &File, like: &File) -> io::Result<()> {
     let (new_is, like_is) = (new.metadata()?, like.metadata()?);
     let uid = Some(like_is.uid()).filter(|uid| *uid != new_is.uid());
     let gid = Some(like_is.gid()).filter(|gid| *gid != new_is.gid());
@@ -136,95 +92,96 @@ fn attribute(file: &File, name: &CString) -> io::Result<Vec<u8>> {
     Ok(value)
 }
 
-/// Makes the names in a folder last.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), ApplyError> {
-    let synced = File::open(folder).and_then(|file| file.sync_all());
-    synced.map_err(ApplyError::io("sync", folder))
-}
-
-/// Gives `from` the name `to`, which must be free, and makes that last.
-pub(super) fn place(from: &Path, to: &Path) -> Result<(), ApplyError> {
-    rename_to_free(from, to).map_err(ApplyError::io("rename to", to))?;
-    sync_folder(folder_of(to))
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
-fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Not every file system can.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename_if_free(from, to),
-        done => Ok(done?),
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
-fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
-    rename_if_free(from, to)
-}
-
-fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(to) {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(_) => fs::rename(from, to),
-    }
-}
-
-/// Replaces `to` by `from`, in one moment, and makes that last.
-pub(super) fn replace(from: &Path, to: &Path) -> Result<(), ApplyError> {
-    fs::rename(from, to).map_err(ApplyError::io("rename to", to))?;
-    sync_folder(folder_of(to))
-}
-
-/// How many bytes may still be written in a folder.
-pub(super) fn free_bytes(folder: &Path) -> Result<u64, ApplyError> {
-    let stat =
-        rustix::fs::statvfs(folder).map_err(|error| ApplyError::io("ask for the space in", folder)(error.into()))?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
-}
-
-/// The number of the file system that a folder lies on.
-pub(super) fn device(folder: &Path) -> Result<u64, ApplyError> {
-    Ok(fs::metadata(folder).map_err(ApplyError::io("find", folder))?.dev())
-}
-
-/// How often a lock is tried for.
-const PATIENCE: u32 = 50;
-
 /// Keeps other repairs out of folders as long as it lives.
 #[derive(Debug)]
 pub(super) struct Locks {
-    _held: Vec<File>,
+    held: Vec<Arc<Folder>>,
 }
 
 impl Locks {
-    pub(super) fn take(folders: &[&Path]) -> Result<Self, ApplyError> {
-        let mut held = Vec::new();
+    /// Locks folders; waits that long for one that somebody else holds.
+    pub(super) fn take(folders: &[Arc<Folder>], wait: Duration) -> Result<Self, ApplyError> {
+        let mut locks = Self { held: Vec::new() };
         let mut seen = Vec::new();
+        let end = Instant::now().checked_add(wait);
         for folder in folders {
-            let file = File::open(folder).map_err(ApplyError::io("open", folder))?;
-            let metadata = file.metadata().map_err(ApplyError::io("open", folder))?;
-            let identity = (metadata.dev(), metadata.ino());
+            let identity = folder.identity()?;
             if seen.contains(&identity) {
                 continue;
             }
             seen.push(identity);
-            let mut patience = PATIENCE;
             loop {
-                match file.try_lock() {
+                match folder.file().try_lock() {
                     // A process that is just being started can hold a lock for the one that had it.
-                    Err(TryLockError::WouldBlock) if patience > 0 => thread::sleep(Duration::from_millis(20)),
-                    Err(TryLockError::WouldBlock) => return Err(ApplyError::Locked { folder: folder.to_path_buf() }),
+                    Err(TryLockError::WouldBlock) if end.is_none_or(|end| Instant::now() < end) => {
+                        thread::sleep(Duration::from_millis(20));
+                    }
+                    Err(TryLockError::WouldBlock) => {
+                        let holder = holder(identity.1);
+                        return Err(ApplyError::Locked { folder: folder.path().to_owned(), holder });
+                    }
                     // Network file systems may have no locks: then there is nothing to be learnt.
                     Ok(()) | Err(TryLockError::Error(_)) => break,
                 }
-                patience -= 1;
             }
-            held.push(file);
+            locks.held.push(Arc::clone(folder));
         }
-        Ok(Self { _held: held })
+        Ok(locks)
     }
+}
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        for folder in &self.held {
+            // Closing it does the same.
+            let _ = folder.file().unlock();
+        }
+    }
+}
+
+/// Who holds a lock on the file of that number, by what the system lists.
+fn holder(inode: u64) -> String {
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    match lock_of(&locks, inode) {
+        Some(pid) => format!("process {pid} ({})", name_of_process(Path::new(&format!("/proc/{pid}")))),
+        None => "a process that cannot be seen".to_owned(),
+    }
+}
+
+/// Finds who has locked a file in `/proc/locks`: `7: FLOCK  ADVISORY  WRITE 4711 fd:01:123456 0 EOF`.
+fn lock_of(locks: &str, inode: u64) -> Option<u32> {
+    locks.lines().find_map(|line| {
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
+        let (pid, file) = (words.get(4)?, words.get(5)?);
+        // Who only waits has an arrow more in his line.
+        (*words.get(1)? == "FLOCK" && file.rsplit(':').next()?.parse() == Ok(inode)).then(|| pid.parse().ok())?
+    })
+}
+
+fn name_of_process(process: &Path) -> String {
+    let name = fs::read(process.join("comm")).unwrap_or_default();
+    String::from_utf8_lossy(name.trim_ascii()).into_owned()
+}
+
+/// What [`nobody_writes`] cannot see here, in a sentence; `None` if it sees all.
+pub(super) fn unseen() -> Option<String> {
+    const UNKNOWN: &str = "whether one of them has these files open is not known";
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Some("which process has these files open cannot be told on this system".to_owned());
+    };
+    let pids = processes.flatten().filter(|entry| entry.file_name().as_bytes().iter().all(u8::is_ascii_digit));
+    let (mut closed, mut first) = (0_u64, false);
+    for process in pids {
+        first |= process.file_name() == "1";
+        let denied =
+            fs::read_dir(process.path().join("fd")).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        closed += u64::from(denied);
+    }
+    if closed > 0 {
+        let what = super::plan::number(closed, "process").replace("processs", "processes");
+        return Some(format!("{what} of other users cannot be looked into: {UNKNOWN}"));
+    }
+    (!first).then(|| format!("processes of other users are hidden: {UNKNOWN}"))
 }
 
 /// Fails if another process that can be seen has one of the files open for writing.
@@ -243,8 +200,7 @@ pub(super) fn nobody_writes<'a>(files: impl IntoIterator<Item = &'a Seen>) -> Re
             let Some(open) = open else { continue };
             let info = process.path().join("fdinfo").join(descriptor.file_name());
             if fs::read_to_string(info).is_ok_and(|info| is_for_writing(&info)) {
-                let name = fs::read(process.path().join("comm")).unwrap_or_default();
-                let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
+                let name = name_of_process(&process.path());
                 return Err(ApplyError::InUse { path: open.path.clone(), pid, name });
             }
         }
@@ -285,11 +241,6 @@ pub(super) fn is_stamp(text: &[u8]) -> bool {
         })
 }
 
-/// The last part of a path.
-pub(super) fn name_of(path: &Path) -> &OsStr {
-    path.file_name().unwrap_or(OsStr::from_bytes(b"file"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +255,13 @@ mod tests {
         assert_eq!(at(4_102_444_799), "20991231T235959Z");
         assert!(is_stamp(at(1_700_000_000).as_bytes()));
         assert!(!is_stamp(b"20240301T00000Z0"));
+    }
+
+    #[test]
+    fn locks_tell_who_holds_them() {
+        let locks = "1: POSIX  ADVISORY  WRITE 5 fd:01:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 42 fd:01:77 0 EOF\n\
+                     2: -> FLOCK  ADVISORY  WRITE 43 fd:01:77 0 EOF\n";
+        assert_eq!((lock_of(locks, 77), lock_of(locks, 7)), (Some(42), None));
     }
 
     #[test]

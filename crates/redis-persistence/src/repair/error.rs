@@ -30,11 +30,21 @@ pub enum ApplyError {
         /// The name of the process.
         name: String,
     },
-    /// Another repair holds the folder.
-    #[error("another repair is at work in {}", folder.display())]
+    /// Another process holds the folder.
+    #[error("{} is locked by {holder}: another repair is at work there, or somebody is in its way", folder.display())]
     Locked {
         /// The folder.
         folder: PathBuf,
+        /// Who holds it, as far as can be told.
+        holder: String,
+    },
+    /// Something that no repair writes to, follows or takes for granted.
+    #[error("{} is refused: {why}", path.display())]
+    Refused {
+        /// What is refused.
+        path: PathBuf,
+        /// Why.
+        why: String,
     },
     /// There is too little room for what has to be saved first.
     #[error("{wanted} bytes have to be saved in {}, where {free} are free", folder.display())]
@@ -104,6 +114,10 @@ impl ApplyError {
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
+    }
+
+    pub(super) fn refused(path: &Path, why: &str) -> Self {
+        Self::Refused { path: path.to_owned(), why: why.to_owned() }
     }
 
     pub(super) fn changed(path: &Path, what: &'static str) -> Self {

@@ -3,14 +3,14 @@
 //! The former are worth nothing, because nothing is changed before they are complete. The latter are taken up again, so that
 //! a second run needs no second copy of a long tail.
 
-use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::ffi::OsStr;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::disk;
+use super::folder::{Folder, Place};
 use super::record::Record;
 use super::save::Range;
 use super::{ApplyError, Seen};
@@ -30,20 +30,18 @@ fn split(name: &OsStr) -> Option<(&[u8], &str)> {
     })
 }
 
-fn names_in(folder: &Path) -> Result<Vec<OsString>, ApplyError> {
-    let names = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
-    names.map_err(ApplyError::io("list", folder))
-}
-
-/// Removes what an earlier run on these files did not finish writing. The caller holds the locks of the folders.
-pub(super) fn sweep(folders: &[&Path], files: &[&OsStr]) -> Result<(), ApplyError> {
+/// Removes what an earlier run on these files did not finish writing. The caller holds the locks of the folders. What is no
+/// regular file no run has left.
+pub(super) fn sweep(folders: &[Arc<Folder>], files: &[&OsStr]) -> Result<(), ApplyError> {
     for folder in folders {
-        for name in names_in(folder)? {
+        for name in folder.names()? {
             let Some((file, rest)) = split(&name) else { continue };
             let unfinished = rest.strip_suffix(".part").is_some_and(|kind| KINDS.contains(&kind));
             if unfinished && files.contains(&OsStr::from_bytes(file)) {
-                let path = folder.join(&name);
-                fs::remove_file(&path).map_err(ApplyError::io("remove", &path))?;
+                let place = folder.at(&name)?;
+                if place.is_regular()? == Some(true) {
+                    place.remove()?;
+                }
             }
         }
     }
@@ -51,24 +49,22 @@ pub(super) fn sweep(folders: &[&Path], files: &[&OsStr]) -> Result<(), ApplyErro
 }
 
 /// Removes what earlier runs did not finish writing in the place of this file, unless one of them is still at work.
-pub(super) fn sweep_abandoned(target: &Path) -> Result<(), ApplyError> {
-    let folder = disk::folder_of(target);
-    for name in names_in(folder)? {
-        let is_ours =
-            split(&name).is_some_and(|(file, rest)| file == disk::name_of(target).as_bytes() && rest == "new.part");
-        let path = folder.join(&name);
-        if is_ours && fs::File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
-            fs::remove_file(&path).map_err(ApplyError::io("remove", &path))?;
+pub(super) fn sweep_abandoned(target: &Place) -> Result<(), ApplyError> {
+    for name in target.folder().names()? {
+        let is_ours = split(&name).is_some_and(|(file, rest)| file == target.name().as_bytes() && rest == "new.part");
+        let place = target.folder().at(&name)?;
+        if is_ours && place.open().is_ok_and(|(file, _)| file.try_lock().is_ok()) {
+            place.remove()?;
         }
     }
     Ok(())
 }
 
 /// A stamp that no file in these folders has yet.
-pub(super) fn fresh_stamp(folders: &[&Path]) -> Result<String, ApplyError> {
+pub(super) fn fresh_stamp(folders: &[Arc<Folder>]) -> Result<String, ApplyError> {
     let mut taken = Vec::new();
     for folder in folders {
-        taken.extend(names_in(folder)?);
+        taken.extend(folder.names()?);
     }
     let is_free = |stamp: &String| {
         !taken.iter().any(|name| name.as_bytes().windows(stamp.len()).any(|part| part == stamp.as_bytes()))
@@ -79,17 +75,21 @@ pub(super) fn fresh_stamp(folders: &[&Path]) -> Result<String, ApplyError> {
 }
 
 /// Looks for a finished copy of these bytes among those that were saved of this file before.
-pub(super) fn saved_before(folder: &Path, range: &mut Range<'_>, kind: &str) -> Result<Option<PathBuf>, ApplyError> {
-    for name in names_in(folder)? {
+pub(super) fn saved_before(
+    folder: &Arc<Folder>,
+    range: &mut Range<'_>,
+    kind: &str,
+) -> Result<Option<Place>, ApplyError> {
+    for name in folder.names()? {
         if !split(&name).is_some_and(|(file, rest)| file == range.name().as_bytes() && rest == kind) {
             continue;
         }
-        let path = folder.join(&name);
-        let Ok((mut copy, seen)) = disk::open(&path) else { continue };
-        if is_copy(range, &mut copy, &seen).map_err(ApplyError::io("read", &path))? {
+        let place = folder.at(&name)?;
+        let Ok((mut copy, seen)) = place.open() else { continue };
+        if is_copy(range, &mut copy, &seen).map_err(ApplyError::io("read", place.path()))? {
             // It may have been renamed just before the kill, with the folder not yet synced.
-            disk::sync_folder(folder)?;
-            return Ok(Some(path));
+            folder.sync()?;
+            return Ok(Some(place));
         }
     }
     Ok(None)
@@ -118,14 +118,14 @@ pub(super) fn same_bytes(one: &mut impl Read, other: &mut impl Read, len: u64) -
     Ok(true)
 }
 
-/// Looks for a record that says the same as `wanted`.
-pub(super) fn recorded_before(folder: &Path, wanted: &Record) -> Result<Option<PathBuf>, ApplyError> {
-    for name in names_in(folder)? {
+/// Looks for a record of ours that says the same as `wanted`.
+pub(super) fn recorded_before(folder: &Arc<Folder>, wanted: &Record) -> Result<Option<Place>, ApplyError> {
+    for name in folder.names()? {
         if split(&name).is_some_and(|(_, rest)| rest == "undo") {
-            let path = folder.join(OsString::from_vec(name.into_vec()));
-            if Record::read(&path).is_ok_and(|record| record == *wanted) {
-                disk::sync_folder(folder)?;
-                return Ok(Some(path));
+            let place = folder.at(&name)?;
+            if Record::read(&place).is_ok_and(|record| record == *wanted) {
+                folder.sync()?;
+                return Ok(Some(place));
             }
         }
     }

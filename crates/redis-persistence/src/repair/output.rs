@@ -11,6 +11,8 @@ use std::path::Path;
 #[cfg(unix)]
 use std::time::{Duration, SystemTime};
 
+#[cfg(unix)]
+use super::folder::{Folder, NOT_REGULAR, Place, folder_of};
 use super::{ApplyError, Hook};
 #[cfg(unix)]
 use super::{disk, leftovers, save::Staged};
@@ -44,18 +46,12 @@ pub fn write_output(
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     judge: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), ApplyError> {
-    let target = disk::resolve(path)?;
-    if existing == Existing::Keep && target.symlink_metadata().is_ok() {
-        let source = io::ErrorKind::AlreadyExists.into();
-        return Err(ApplyError::Io { doing: "create", path: target, source });
-    }
+    let target = free_or_regular(path, existing)?;
     leftovers::sweep_abandoned(&target)?;
     // Another run may be at work with the name of this second.
     let mut times = (0..MOST_LEFT_OVER).map(|n| disk::stamp(SystemTime::now() + Duration::from_secs(n)));
-    let is_free = |stamp: &String| {
-        let name = disk::with_suffix(disk::name_of(&target), &format!("{stamp}.new.part"));
-        target.with_file_name(name).symlink_metadata().is_err()
-    };
+    let is_free =
+        |stamp: &String| target.with_suffix(&format!("{stamp}.new.part")).stat().is_ok_and(|found| found.is_none());
     let stamp = times.find(is_free).unwrap_or_default();
     let staged = Staged::new(&target, &stamp, None, hook, |part, file, hook| {
         if let Some(like) = like {
@@ -67,6 +63,30 @@ pub fn write_output(
     match existing {
         Existing::Keep => staged.create(hook),
         Existing::Replace => staged.replace(hook),
+    }
+}
+
+/// Tells whether [`write_output`] would refuse to give a file that name, before the work is done.
+///
+/// # Errors
+/// If the folder cannot be found or opened, a file exists that must not be replaced, or what exists is no regular file: links,
+/// devices, FIFOs, sockets and folders are never replaced.
+#[cfg(unix)]
+pub fn check_output(path: &Path, existing: Existing) -> Result<(), ApplyError> {
+    free_or_regular(path, existing).map(drop)
+}
+
+#[cfg(unix)]
+fn free_or_regular(path: &Path, existing: Existing) -> Result<Place, ApplyError> {
+    let name = path.file_name().ok_or_else(|| ApplyError::refused(path, "it names no file"))?;
+    let target = Folder::open(folder_of(path))?.at(name)?;
+    match target.is_regular()? {
+        Some(false) => Err(ApplyError::refused(path, NOT_REGULAR)),
+        Some(true) if existing == Existing::Keep => {
+            let source = io::ErrorKind::AlreadyExists.into();
+            Err(ApplyError::Io { doing: "create", path: target.path().to_owned(), source })
+        }
+        _ => Ok(target),
     }
 }
 
@@ -106,5 +126,14 @@ pub fn write_output(
     _: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     _: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), ApplyError> {
+    Err(ApplyError::Unsupported)
+}
+
+/// Tells whether a file can be written.
+///
+/// # Errors
+/// Always [`ApplyError::Unsupported`] on this system.
+#[cfg(not(unix))]
+pub fn check_output(_: &Path, _: Existing) -> Result<(), ApplyError> {
     Err(ApplyError::Unsupported)
 }

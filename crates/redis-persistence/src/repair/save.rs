@@ -1,12 +1,14 @@
 //! Saves bytes before they are taken away, and stages files before they replace others.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::folder::{Folder, Place};
 use super::{ApplyError, Hook, Progress, disk};
 
 /// What is copied between two calls of the hook.
@@ -15,8 +17,8 @@ const BLOCK: usize = 1 << 20;
 /// Bytes of a file that will be taken away.
 #[derive(Debug)]
 pub(super) struct Range<'a> {
-    pub path: &'a Path,
-    pub file: &'a File,
+    pub place: &'a Place,
+    pub file: File,
     pub from: u64,
     pub to: u64,
 }
@@ -24,31 +26,25 @@ pub(super) struct Range<'a> {
 impl Range<'_> {
     /// The name of the file they come from.
     pub(super) fn name(&self) -> &OsStr {
-        disk::name_of(self.path)
+        self.place.name()
     }
 
-    /// Copies them to a new file in `folder`, complete and synced before it has its name; returns its path and the hash of
-    /// the bytes.
+    /// Copies them to a new file in `folder`, complete and synced before it has its name; returns it and the hash of the bytes.
     pub(super) fn save(
         &self,
-        folder: &Path,
+        folder: &Arc<Folder>,
         stamp: &str,
         kind: &str,
         hook: &mut Hook<'_>,
-    ) -> Result<(PathBuf, u64), ApplyError> {
-        let path = folder.join(disk::with_suffix(self.name(), &format!("{stamp}.{kind}")));
-        let (from_path, mut from) = (self.path, self.file);
-        let hash = write_new(&path, Some(self.file), hook, |part, out, hook| {
+    ) -> Result<(Place, u64), ApplyError> {
+        let place = folder.at(self.name())?.with_suffix(&format!("{stamp}.{kind}"));
+        let (from_path, mut from) = (self.place.path(), &self.file);
+        let hash = write_new(&place, Some(&self.file), hook, |part, out, hook| {
             from.seek(SeekFrom::Start(self.from)).map_err(ApplyError::io("read", from_path))?;
             copy((from_path, &mut from), (part, out), self.to - self.from, hook)
         })?;
-        Ok((path, hash))
+        Ok((place, hash))
     }
-}
-
-/// The name of a file while it is being written.
-pub(super) fn part_of(path: &Path) -> PathBuf {
-    path.with_file_name(disk::with_suffix(disk::name_of(path), "part"))
 }
 
 /// Copies the next `total` bytes, each side with its path; returns their hash.
@@ -81,42 +77,42 @@ pub(super) fn finish(part: &Path, file: &File, hook: &mut Hook<'_>) -> Result<()
 
 /// Writes a file of ours under a name that is still free: complete and synced before it has its name, else not at all.
 pub(super) fn write_new<T>(
-    path: &Path,
+    place: &Place,
     like: Option<&File>,
     hook: &mut Hook<'_>,
     fill: impl FnOnce(&Path, &mut File, &mut Hook<'_>) -> Result<T, ApplyError>,
 ) -> Result<T, ApplyError> {
-    let mut part = Part::create(part_of(path))?;
+    let mut part = Part::create(place.with_suffix("part"))?;
     if let Some(like) = like {
         disk::resemble(&part.file, like);
     }
-    let filled = fill(&part.path, &mut part.file, hook)?;
-    finish(&part.path, &part.file, hook)?;
-    part.becomes(|from| disk::place(from, path))?;
-    hook(Progress::Placed(path));
+    let filled = fill(part.place.path(), &mut part.file, hook)?;
+    finish(part.place.path(), &part.file, hook)?;
+    part.becomes(|from| from.place(place))?;
+    hook(Progress::Placed(place.path()));
     Ok(filled)
 }
 
 /// A file under its temporary name; removed when it is dropped.
 #[derive(Debug)]
 struct Part {
-    path: PathBuf,
+    place: Place,
     file: File,
     placed: bool,
 }
 
 impl Part {
-    fn create(path: PathBuf) -> Result<Self, ApplyError> {
-        let file = disk::create(&path)?;
+    fn create(place: Place) -> Result<Self, ApplyError> {
+        let file = place.create()?;
         // The lock tells a run that is at work from one that was killed. Where there are no locks, nothing is swept.
         let _ = file.try_lock();
-        Ok(Self { path, file, placed: false })
+        Ok(Self { place, file, placed: false })
     }
 
-    fn becomes(mut self, rename: impl FnOnce(&Path) -> Result<(), ApplyError>) -> Result<(), ApplyError> {
+    fn becomes(mut self, rename: impl FnOnce(&Place) -> Result<(), ApplyError>) -> Result<(), ApplyError> {
         // Once it was tried the name may be gone, and whatever has it then is not ours.
         self.placed = true;
-        rename(&self.path)
+        rename(&self.place)
     }
 }
 
@@ -124,7 +120,7 @@ impl Drop for Part {
     fn drop(&mut self) {
         if !self.placed {
             // If it cannot be removed the next run does.
-            let _ = fs::remove_file(&self.path);
+            let _ = self.place.remove();
         }
     }
 }
@@ -132,40 +128,39 @@ impl Drop for Part {
 /// A file that lies complete beside the one it will replace. Dropped before that, it is removed.
 #[derive(Debug)]
 pub(super) struct Staged<'a> {
-    target: &'a Path,
+    target: &'a Place,
     part: Part,
 }
 
 impl<'a> Staged<'a> {
     /// Writes a file beside `target` with `fill`, and gives it the owner, mode and attributes of `like`.
     pub(super) fn new(
-        target: &'a Path,
+        target: &'a Place,
         stamp: &str,
         like: Option<&File>,
         hook: &mut Hook<'_>,
         fill: impl FnOnce(&Path, &mut File, &mut Hook<'_>) -> Result<(), ApplyError>,
     ) -> Result<Self, ApplyError> {
-        let name = disk::with_suffix(disk::name_of(target), &format!("{stamp}.new.part"));
-        let mut part = Part::create(target.with_file_name(name))?;
+        let mut part = Part::create(target.with_suffix(&format!("{stamp}.new.part")))?;
         if let Some(like) = like {
-            disk::take_after(target, &part.file, like)?;
+            disk::take_after(target.path(), &part.file, like)?;
         }
-        fill(&part.path, &mut part.file, hook)?;
-        finish(&part.path, &part.file, hook)?;
+        fill(part.place.path(), &mut part.file, hook)?;
+        finish(part.place.path(), &part.file, hook)?;
         Ok(Self { target, part })
     }
 
     /// Lets it take the place of the target.
     pub(super) fn replace(self, hook: &mut Hook<'_>) -> Result<(), ApplyError> {
-        self.part.becomes(|from| disk::replace(from, self.target))?;
-        hook(Progress::Done(self.target));
+        self.part.becomes(|from| from.replace(self.target))?;
+        hook(Progress::Done(self.target.path()));
         Ok(())
     }
 
     /// Gives it the name of the target, which does not exist.
     pub(super) fn create(self, hook: &mut Hook<'_>) -> Result<(), ApplyError> {
-        self.part.becomes(|from| disk::place(from, self.target))?;
-        hook(Progress::Done(self.target));
+        self.part.becomes(|from| from.place(self.target))?;
+        hook(Progress::Done(self.target.path()));
         Ok(())
     }
 }

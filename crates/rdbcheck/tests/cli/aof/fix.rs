@@ -111,14 +111,26 @@ fn what_no_plan_mends_is_said() -> TestResult {
 fn what_goes_lies_where_it_should() -> TestResult {
     let copy = cut_short()?;
     let run = copy.run(&["--fix", "--yes", "--backup-dir", "nowhere", "set"])?;
-    assert_eq!(run.code, Some(1), "{run:?}");
-    assert!(run.err.contains("nothing was changed: cannot find the backup folder nowhere: No such file"), "{run:?}");
+    let refused = "aofcheck: nowhere: nothing was changed: it is no folder to save in\n";
+    assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (Some(2), "", refused), "{run:?}");
     assert!(copy.is_untouched()?);
     fs::create_dir(copy.folder().join("backup"))?;
     let run = copy.run(&["--fix", "--yes", "--backup-dir", "backup", "set"])?;
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(files(&copy.folder().join("backup"))?.len(), 2);
     assert_eq!(files(&copy.folder().join("set"))?.len(), copy.before.len());
+    // The record says which set, and so does the one who undoes it; the report has the whole command.
+    let record =
+        files(&copy.folder().join("backup"))?.into_keys().find(|name| name.to_string_lossy().ends_with(".undo"));
+    let record = Path::new("backup").join(record.ok_or("no record")?).to_string_lossy().into_owned();
+    assert!(run.out.contains("/set/appendonlydir\n") && run.out.contains(" --undo "), "{run:?}");
+    for args in [&["--undo", &record, "--yes"][..], &["--undo", &record, "--yes", "backup"]] {
+        let refused = copy.run(args)?;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.err.contains("is refused: its set"), "{refused:?}");
+    }
+    assert_eq!(copy.run(&["--undo", &record, "--yes", "set"])?.code, Some(0));
+    assert!(copy.is_untouched()?);
     Ok(())
 }
 

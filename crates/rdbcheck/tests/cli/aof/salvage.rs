@@ -49,8 +49,8 @@ fn a_folder_that_exists_is_not_written_to() -> TestResult {
     fs::write(out.join("precious"), "x")?;
     let run = copy.run(&["--salvage", "out", "set/appendonly.aof"])?;
     let refused = "aofcheck: out: nothing was written: it exists already; --force sets it aside\n";
-    assert_eq!((run.code, run.err.as_str()), (Some(1), refused), "{run:?}");
-    assert_eq!(files(&out)?.len(), 1);
+    assert_eq!((run.code, run.err.as_str()), (Some(2), refused), "{run:?}");
+    assert_eq!((files(&out)?.len(), run.out.as_str()), (1, ""), "it is refused before the work");
 
     let run = copy.run(&["--salvage", "out", "--force", "set/appendonly.aof"])?;
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{run:?}");

@@ -47,7 +47,7 @@ fn what_is_no_record_changes_nothing() -> TestResult {
     fs::write(&record, text.replace("from=47", "from=48"))?;
     let fixed = files(&copy.folder().join("set"))?;
     let run = copy.run(&["--undo", &record.to_string_lossy(), "--yes"])?;
-    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(run.code, Some(2), "{run:?}");
     assert!(run.err.contains("is no sound record of a repair: its checksum does not match"), "{run:?}");
     assert!(files(&copy.folder().join("set"))? == fixed);
     Ok(())

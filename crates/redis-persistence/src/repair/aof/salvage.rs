@@ -44,7 +44,7 @@ pub use image::Image;
 use source::Source;
 use survey::{Replay, Survey};
 #[cfg(unix)]
-pub use write::{EXISTS, Salvaged, write};
+pub use write::{EXISTS, Salvaged, check_out, write};
 
 use super::super::plan::first_lines;
 use super::super::{Seen, manifest, walk};

@@ -1,22 +1,30 @@
 //! Writes what was salvaged into a new folder: complete, synced and verified before it has its name.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::FileType;
 
 use super::{Image, Salvage, SalvagedFile};
 use crate::aof::dir::os_name;
 use crate::repair::disk::{self, Locks};
-use crate::repair::{ApplyError, Hook, Progress, leftovers};
+use crate::repair::folder::{Folder, Place, folder_of, kind, meant};
+use crate::repair::{ApplyError, Hook, Progress, Seen, leftovers};
 use crate::verify::{self, Options, Report};
 
 /// What is copied at a time.
 const BLOCK: usize = 1 << 20;
 /// Room for the manifest, the report, and what a file system needs itself.
 const SLACK: u64 = 1 << 20;
+
+/// How long to wait for another repair beside the new folder to end.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// What [`ApplyError::Changed`] says where there is a folder of that name.
 pub const EXISTS: &str = "it exists already";
@@ -41,50 +49,70 @@ pub fn write(salvage: &Salvage, out: &Path, force: bool, hook: &mut Hook<'_>) ->
     if !salvage.reasons.is_empty() {
         return Err(ApplyError::Nothing);
     }
-    let out = &disk::resolve(out)?;
-    let exists = fs::symlink_metadata(out).is_ok();
-    if exists && !force {
-        return Err(ApplyError::changed(out, EXISTS));
-    }
-    let parent = disk::folder_of(out);
-    let _locks = Locks::take(&[parent])?;
-    remove_unfinished(out, parent)?;
+    let (out, exists) = &free(out, force)?;
+    let parent = out.folder();
+    let _locks = Locks::take(&[Arc::clone(parent)], WAIT)?;
+    remove_unfinished(out)?;
     let wanted = salvage.files.iter().map(|file| file.seen.size).fold(SLACK, u64::saturating_add);
-    let free = disk::free_bytes(parent)?;
+    let free = parent.free_bytes()?;
     if free < wanted {
-        return Err(ApplyError::NoSpace { folder: parent.to_owned(), wanted, free });
+        return Err(ApplyError::NoSpace { folder: parent.path().to_owned(), wanted, free });
     }
-    let stamp = leftovers::fresh_stamp(&[parent])?;
-    let part = Unfinished::create(out.with_file_name(disk::with_suffix(disk::name_of(out), &format!("{stamp}.part"))))?;
+    let stamp = leftovers::fresh_stamp(&[Arc::clone(parent)])?;
+    let part = Unfinished::create(out.with_suffix(&format!("{stamp}.part")))?;
     part.fill(salvage, hook)?;
     let report = verify::aof_path(&part.result(salvage), &Options::default());
-    let report = report.map_err(ApplyError::io("verify", &part.path))?;
+    let report = report.map_err(ApplyError::io("verify", part.place.path()))?;
     for file in &salvage.files {
-        let (_, now) = disk::open(&disk::resolve(&file.seen.path)?)?;
+        let (_, now) = source(&file.seen.path)?;
         if !file.seen.unchanged(&now) {
             return Err(ApplyError::changed(&file.seen.path, "it was written to"));
         }
     }
-    let aside = exists.then(|| out.with_file_name(disk::with_suffix(disk::name_of(out), &format!("{stamp}.aside"))));
+    let aside = exists.then(|| out.with_suffix(&format!("{stamp}.aside")));
     if let Some(aside) = &aside {
-        disk::place(out, aside)?;
+        out.place(aside)?;
     }
-    hook(Progress::Recorded(&part.path));
+    hook(Progress::Recorded(part.place.path()));
     part.becomes(out)?;
-    hook(Progress::Placed(out));
-    Ok(Salvaged { folder: out.clone(), aside, report })
+    hook(Progress::Placed(out.path()));
+    let aside = aside.map(|aside| aside.path().to_owned());
+    Ok(Salvaged { folder: out.path().to_owned(), aside, report })
 }
 
-/// Removes what a run that was killed left of this folder.
-fn remove_unfinished(out: &Path, parent: &Path) -> Result<(), ApplyError> {
-    let name = disk::name_of(out).as_bytes();
-    for entry in fs::read_dir(parent).map_err(ApplyError::io("list", parent))?.flatten() {
-        let found = entry.file_name();
-        let rest = found.as_bytes().strip_prefix(name).and_then(|rest| rest.strip_prefix(b"."));
+/// Tells whether [`write`] would refuse that folder, before the work is done.
+///
+/// # Errors
+/// If the folder above cannot be found or opened; if something of that name exists and may not be set aside, or is neither a folder
+/// nor a regular file.
+pub fn check_out(out: &Path, force: bool) -> Result<(), ApplyError> {
+    free(out, force).map(drop)
+}
+
+/// The place of the new folder, and whether something is to be set aside there.
+fn free(out: &Path, force: bool) -> Result<(Place, bool), ApplyError> {
+    let name = out.file_name().ok_or_else(|| ApplyError::refused(out, "it names no folder that could be made"))?;
+    let place = Folder::open(folder_of(out))?.at(name)?;
+    match place.stat()?.map(|stat| kind(&stat)) {
+        None => Ok((place, false)),
+        Some(FileType::Directory | FileType::RegularFile) if force => Ok((place, true)),
+        Some(FileType::Directory | FileType::RegularFile) => Err(ApplyError::changed(place.path(), EXISTS)),
+        Some(_) => Err(ApplyError::refused(out, "it is neither a folder nor a regular file")),
+    }
+}
+
+/// Opens a file of the set, through no link that leads out of its folder or to a file of another owner.
+fn source(path: &Path) -> Result<(File, Seen), ApplyError> {
+    meant(&Folder::open(folder_of(path))?, path)?.open()
+}
+
+/// Removes what a run that was killed left of this folder. What cannot be removed is in nobody's way.
+fn remove_unfinished(out: &Place) -> Result<(), ApplyError> {
+    for found in out.folder().names()? {
+        let rest = found.as_bytes().strip_prefix(out.name().as_bytes()).and_then(|rest| rest.strip_prefix(b"."));
         let stamp = rest.and_then(|rest| rest.strip_suffix(b".part"));
-        if stamp.is_some_and(disk::is_stamp) && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            let path = entry.path();
-            fs::remove_dir_all(&path).map_err(ApplyError::io("remove", &path))?;
+        if stamp.is_some_and(disk::is_stamp) {
+            let _ = out.folder().at(&found)?.remove_folder();
         }
     }
     Ok(())
@@ -93,51 +121,67 @@ fn remove_unfinished(out: &Path, parent: &Path) -> Result<(), ApplyError> {
 /// A folder under its temporary name; removed when it is dropped.
 #[derive(Debug)]
 struct Unfinished {
-    path: PathBuf,
+    place: Place,
+    folder: Arc<Folder>,
     placed: bool,
 }
 
 impl Unfinished {
-    fn create(path: PathBuf) -> Result<Self, ApplyError> {
-        DirBuilder::new().mode(0o700).create(&path).map_err(ApplyError::io("create", &path))?;
-        Ok(Self { path, placed: false })
+    fn create(place: Place) -> Result<Self, ApplyError> {
+        let folder = place.create_folder()?;
+        Ok(Self { place, folder, placed: false })
     }
 
-    fn becomes(mut self, out: &Path) -> Result<(), ApplyError> {
+    fn becomes(mut self, out: &Place) -> Result<(), ApplyError> {
         // Once it was tried the name may be gone, and whatever has it then is not ours.
         self.placed = true;
-        disk::place(&self.path, out)
+        self.place.place(out)
     }
 
     /// What servers load of it.
     fn result(&self, salvage: &Salvage) -> PathBuf {
         let single = salvage.files.first().map_or(&b""[..], |file| &file.name);
         let name = salvage.manifest.as_ref().map_or(single, |(name, _)| name);
-        self.path.join(os_name(name))
+        self.place.path().join(os_name(name))
     }
 
     fn fill(&self, salvage: &Salvage, hook: &mut Hook<'_>) -> Result<(), ApplyError> {
-        let mut like = None;
+        let (mut like, mut first_owner, mut same_owner) = (None, None, true);
         for file in &salvage.files {
-            let (source, seen) = disk::open(&disk::resolve(&file.seen.path)?)?;
+            let (source, seen) = source(&file.seen.path)?;
             if !file.seen.unchanged(&seen) {
                 return Err(ApplyError::changed(&file.seen.path, "it was written to"));
             }
             self.file(os_name(&file.name).as_ref(), Some(&source), hook, |out| out.records(file, &source))?;
+            let owner = source.metadata().map_err(ApplyError::io("ask for", &file.seen.path))?.uid();
+            same_owner &= *first_owner.get_or_insert(owner) == owner;
             like = Some(source);
         }
+        // What is put together of files of several owners is for none of them.
+        let like = like.filter(|_| same_owner);
         if let Some((name, content)) = &salvage.manifest {
             self.file(os_name(name).as_ref(), like.as_ref(), hook, |out| out.bytes(content))?;
         }
         self.file("salvage.quarantine".as_ref(), like.as_ref(), hook, |out| out.skipped(salvage))?;
         let text = salvage.describe().join("\n") + "\n";
         self.file("salvage.report".as_ref(), like.as_ref(), hook, |out| out.bytes(text.as_bytes()))?;
-        // Servers have to get in: as many may enter as could read the files.
-        let mode = like.and_then(|like| like.metadata().ok()).map_or(0o600, |data| data.permissions().mode());
-        let mode = mode & 0o777 | (mode & 0o444) >> 2;
-        fs::set_permissions(&self.path, fs::Permissions::from_mode(mode))
-            .map_err(ApplyError::io("set the mode of", &self.path))?;
-        disk::sync_folder(&self.path)
+        if let Some(file) = salvage.files.first() {
+            self.resemble(&*Folder::open(folder_of(&file.seen.path))?)?;
+        }
+        self.folder.sync()
+    }
+
+    /// Gives the folder the owner, group and mode of that which the files came from, so that the server can rewrite what is in it.
+    fn resemble(&self, like: &Folder) -> Result<(), ApplyError> {
+        let path = self.place.path();
+        if disk::own_as(self.folder.file(), like.file()).is_err() {
+            // Then it stays for our eyes only.
+            return Ok(());
+        }
+        let mode = like.file().metadata().map_err(ApplyError::io("ask for", like.path()))?.permissions().mode();
+        // A folder where everybody may write, such as /tmp, is no model for one that a server starts on.
+        let mode = fs::Permissions::from_mode(mode & 0o775);
+        self.folder.file().set_permissions(mode).map_err(ApplyError::io("set the mode of", path))
     }
 
     /// Writes one file and syncs it.
@@ -148,8 +192,9 @@ impl Unfinished {
         hook: &mut Hook<'_>,
         fill: impl FnOnce(&mut Out<'_, '_>) -> Result<(), ApplyError>,
     ) -> Result<(), ApplyError> {
-        let path = self.path.join(name);
-        let file = disk::create(&path)?;
+        let place = self.folder.at(name)?;
+        let path = place.path().to_owned();
+        let file = place.create()?;
         if let Some(like) = like {
             disk::resemble(&file, like);
         }
@@ -166,7 +211,7 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.placed {
             // If it cannot be removed the next run does.
-            let _ = fs::remove_dir_all(&self.path);
+            let _ = self.place.remove_folder();
         }
     }
 }
@@ -238,7 +283,7 @@ impl Out<'_, '_> {
         let total = salvage.files.iter().map(|file| file.account.skipped_bytes()).sum();
         for file in &salvage.files {
             let path = &file.seen.path;
-            let (source, _) = disk::open(&disk::resolve(path)?)?;
+            let (source, _) = source(path)?;
             let of_image = file.image.skipped().iter().map(|range| (range.start, range.end, "image"));
             let skipped = file.account.skipped.iter().map(|skip| (skip.start, skip.end, skip.kind.as_str()));
             for (start, end, kind) in of_image.chain(skipped) {
