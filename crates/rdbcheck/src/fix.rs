@@ -119,6 +119,9 @@ impl Fix<'_> {
         let may_follow = !plan.is_empty() && may_follow(self.args);
         show(self.output, &described(&plan, !entry.is_sound()), may_follow, self.args);
         if plan.is_empty() {
+            if let Some(because) = plan.reasons.first().filter(|_| self.args.common.quiet) {
+                say(self.tool, &format!("{}: nothing was changed: {because}", self.path.display()));
+            }
             return Entry { repaired: Some(Repaired::without(plan, Status::Nothing, None)), ..entry };
         }
         if self.args.repair.dry_run {

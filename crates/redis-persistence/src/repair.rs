@@ -12,7 +12,8 @@
 //! in the backup folder    <file>.<stamp>.tail      the bytes that a cut took off
 //!                         <file>.<stamp>.old       the former content of a file that was rewritten
 //!                         <file>.<stamp>.aside     a file that left the set
-//!                         repair.<stamp>.undo      the record, from which `undo` restores the former state
+//!                         repair.<stamp>.undo      the record, from which `undo` restores the former state; it belongs to
+//!                                                  who made the repair, and is refused if it belongs to somebody else
 //! anywhere                <file>.<stamp>.<kind>.part   a file that was being written when the run was killed; the next run
 //!                                                     removes it
 //! ```

@@ -118,7 +118,8 @@ Examples:
   aofcheck --preen --max-loss 1M /var/lib/redis/appendonlydir
   aofcheck --truncate-to-timestamp 2025-03-01T12:00:00Z appendonlydir
 Exit codes (several paths: the first of 1, 2, 3 that any has):
-  0 sound (after a repair: the result is)   2 usage, or not readable   3 cannot be judged
+  0 sound (after a repair: the result is)   3 cannot be judged
+  2 usage, not readable, or what is never written to or followed: links out of the folder, records of others
   1 damaged, not as demanded, not loaded by a server named with --for, or a repair that was declined or refused";
 
 impl AofCheck {

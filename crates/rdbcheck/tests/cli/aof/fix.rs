@@ -122,7 +122,7 @@ fn what_goes_lies_where_it_should() -> TestResult {
     // The record says which set, and so does the one who undoes it; the report has the whole command.
     let record =
         files(&copy.folder().join("backup"))?.into_keys().find(|name| name.to_string_lossy().ends_with(".undo"));
-    let record = Path::new("backup").join(record.ok_or("no record")?).to_string_lossy().into_owned();
+    let record = record.ok_or("no record")?.to_string_lossy().into_owned();
     assert!(run.out.contains("/set/appendonlydir\n") && run.out.contains(" --undo "), "{run:?}");
     for args in [&["--undo", &record, "--yes"][..], &["--undo", &record, "--yes", "backup"]] {
         let refused = copy.run(args)?;
