@@ -354,8 +354,11 @@ fn swap(copy: &Copy, outside: &Path, mut random: u64, over: &AtomicBool) -> u64 
     swaps
 }
 
-/// Names, contents, modes and owners of what is outside.
-fn states(outside: &Path) -> Result<Vec<(PathBuf, Vec<u8>, u32, u32)>, Box<dyn std::error::Error>> {
+/// Name, content, mode and owner.
+type State = (PathBuf, Vec<u8>, u32, u32);
+
+/// The files that are outside.
+fn states(outside: &Path) -> std::io::Result<Vec<State>> {
     let mut all = Vec::new();
     for (name, content) in files(outside)? {
         let data = fs::metadata(outside.join(&name))?;
