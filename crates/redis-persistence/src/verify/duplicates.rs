@@ -198,6 +198,14 @@ impl Table {
     /// Adds a text that lies at `place`.
     #[inline(always)]
     pub(crate) fn add(&mut self, text: &[u8], seed: u64, place: u64) {
+        if self.form.second {
+            return self.add_both(text, seed, place);
+        }
+        self.insert((self.form.key.hash(text, seed), 0), place);
+    }
+
+    #[inline(never)]
+    fn add_both(&mut self, text: &[u8], seed: u64, place: u64) {
         self.insert(self.hashes(text, seed), place);
     }
 
@@ -205,7 +213,9 @@ impl Table {
     #[inline]
     pub(crate) fn insert(&mut self, (hash, second): Hashes, place: u64) {
         self.seen += 1;
-        if hash >= self.limit.0 && (hash, place) > self.limit || hash < self.low {
+        // Neither below what is wanted nor at the limit or above it: one comparison for nearly all.
+        let within = hash.wrapping_sub(self.low) < self.limit.0.wrapping_sub(self.low);
+        if !within && (hash < self.low || (hash, place) > self.limit) {
             return;
         }
         self.push(hash, second, place);
