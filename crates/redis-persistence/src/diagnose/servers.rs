@@ -53,8 +53,8 @@ fn text(report: &Report, answer: &Loads, reason: Reason) -> Option<String> {
         ),
         Reason::Version | Reason::Type | Reason::Opcode => {
             "The file is newer than the server or from another family, not damaged. Load it on a server at least as new as \
-             its writer, and bring the data over from there: by MIGRATE or RESTORE, or as an append-only file written with \
-             aof-use-rdb-preamble no."
+             its writer, and bring the data over from there as an append-only file written with aof-use-rdb-preamble no, or \
+             with a client that copies the values. Payloads of DUMP carry that version too."
                 .to_owned()
         }
         Reason::Command | Reason::Arity => {

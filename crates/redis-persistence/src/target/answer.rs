@@ -128,6 +128,8 @@ pub enum Reason {
     Module,
     /// Engines of function libraries that the server does not have.
     Engine,
+    /// Scripts that the server compiles while it loads; it does not start if one does not compile.
+    Script,
     /// A database that the server does not have.
     Databases,
     /// Keys outside of database 0 where there is but one.
@@ -167,6 +169,7 @@ impl Reason {
             Self::Opcode => "target-opcode",
             Self::Module => "target-module",
             Self::Engine => "target-engine",
+            Self::Script => "target-script",
             Self::Databases => "target-databases",
             Self::Cluster => "target-cluster",
             Self::Expired => "target-expired",

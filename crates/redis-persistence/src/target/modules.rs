@@ -4,8 +4,10 @@
 //! names files of modules. Between them lies this table.
 
 /// The name of a module's file, its types, and what its commands begin with.
-const MODULES: [(&str, &[&str], &[&str]); 12] = [
+const MODULES: [(&str, &[&str], &[&str]); 14] = [
     ("rejson", JSON, &["JSON."]),
+    ("redisjson", JSON, &["JSON."]),
+    ("json", JSON, &["JSON."]),
     ("libjson", JSON, &["JSON."]),
     ("valkey-json", JSON, &["JSON."]),
     ("redisbloom", BLOOM, &["BF.", "CF.", "CMS.", "TOPK.", "TDIGEST."]),

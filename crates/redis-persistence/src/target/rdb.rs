@@ -14,7 +14,7 @@ const RESIZEDB_CRASHES: std::ops::Range<u64> = 1 << 32..1 << 61;
 
 /// Judges an RDB by its facts.
 pub(super) fn judge(facts: &RdbFacts, target: Server, settings: &Settings) -> Loads {
-    let mut case = Case { facts, target, settings, answer: Loads::unknown(*target), stops: Vec::new() };
+    let mut case = Case { facts, target, settings, answer: Loads::unknown(*target), stops: Vec::new(), unproven: None };
     let Some(header) = facts.header else {
         case.unreadable();
         return case.close();
@@ -28,6 +28,7 @@ pub(super) fn judge(facts: &RdbFacts, target: Server, settings: &Settings) -> Lo
     case.modules();
     case.databases();
     case.findings();
+    case.scripts();
     case.close()
 }
 
@@ -45,6 +46,8 @@ struct Case<'a> {
     answer: Loads,
     /// What stands in the way, and where it begins.
     stops: Vec<(Stop, Why)>,
+    /// What may stand in the way, and nobody knows.
+    unproven: Option<Why>,
 }
 
 /// Where a server stops, and how.
@@ -57,18 +60,18 @@ struct Stop {
 impl Case<'_> {
     /// A server stops at the first that is in its way. Of what is wrong with one key it may see any first.
     fn close(self) -> Loads {
-        let Self { facts, mut answer, mut stops, .. } = self;
+        let Self { facts, mut answer, mut stops, unproven, .. } = self;
         let undecided = facts.classes.keys().any(|class| class.code == Code::RdbLimitExceeded) || !facts.complete;
         stops.sort_by_key(|(stop, _)| stop.at);
         let of_first = |why: &Why| stops.first().is_some_and(|(_, first)| first.first.first() == why.first.first());
         let crashes = stops.iter().any(|(stop, why)| !stop.refuses && of_first(why));
         answer.by_default = match (stops.is_empty(), crashes) {
-            (true, _) if undecided => Outcome::Unknown,
+            (true, _) if undecided || unproven.is_some() => Outcome::Unknown,
             (true, _) => Outcome::Loads,
             (false, true) => Outcome::Crashes,
             (false, false) => Outcome::Refuses,
         };
-        answer.because = stops.into_iter().map(|(_, why)| why).collect();
+        answer.because = stops.into_iter().map(|(_, why)| why).chain(unproven).collect();
         answer.loads = answer.by_default == Outcome::Loads;
         answer
     }
@@ -162,6 +165,19 @@ impl Case<'_> {
                 let name = name.escape_debug();
                 self.refuses(Reason::Engine, tallied, format!("{target} has no engine {name} for functions"));
             }
+        }
+    }
+
+    /// Redis before 7.0 compiles the scripts that a file carries, and does not start where one does not compile. Nobody here
+    /// compiles them, so that there is no yes.
+    fn scripts(&mut self) {
+        let scripts = &self.facts.scripts;
+        if scripts.count > 0 && *self.target < Target::Redis70 {
+            let message = format!(
+                "{} compiles the scripts in AUX fields, and does not start if one is wrong: not proven",
+                self.target
+            );
+            self.unproven = Some(Why::new(Reason::Script, scripts, message));
         }
     }
 

@@ -32,6 +32,8 @@ pub struct RdbFacts {
     pub modules: BTreeMap<String, Tallied>,
     /// Engines of function libraries, but for Lua.
     pub engines: BTreeMap<String, Tallied>,
+    /// Scripts in AUX fields, which servers before 7.0 compile.
+    pub scripts: Tallied,
     /// The largest number of a database that was selected, and where.
     pub largest_db: Option<(u64, u64)>,
     /// The largest number of a database that holds keys.
@@ -211,6 +213,7 @@ pub(crate) struct Collector {
     opcodes: BTreeMap<u8, Tallied>,
     pub(crate) modules: BTreeMap<String, Tallied>,
     pub(crate) engines: BTreeMap<String, Tallied>,
+    pub(crate) scripts: Tallied,
     pub(crate) largest_db: Option<(u64, u64)>,
 }
 
@@ -270,6 +273,7 @@ impl Collector {
             && self.opcodes.is_empty()
             && self.modules.is_empty()
             && self.engines.is_empty()
+            && self.scripts.count == 0
             && self.largest_db.is_none()
     }
 
@@ -292,6 +296,7 @@ impl Collector {
         }
         append(&mut self.modules, later.modules);
         append(&mut self.engines, later.engines);
+        self.scripts.append(later.scripts);
         if let Some((db, at)) = later.largest_db {
             self.select(db, at);
         }
@@ -329,6 +334,7 @@ impl Collector {
             opcodes: self.opcodes,
             modules: self.modules,
             engines: self.engines,
+            scripts: self.scripts,
             largest_db: self.largest_db,
             ..RdbFacts::default()
         }

@@ -48,7 +48,8 @@ impl RdbVerifier {
         let text = String::from_utf8_lossy(&value_text[..value_text.len().min(MOST_TEXT)]).into_owned();
         let number = text.parse::<i64>().ok();
         let long = matches!(value.body, Body::Long { .. });
-        let implausible = match key {
+        // Servers compare names up to their first zero byte.
+        let implausible = match key.split('\0').next().unwrap_or(key) {
             "redis-ver" | "valkey-ver" => {
                 self.aux_version(key, &text, place);
                 false
@@ -63,6 +64,10 @@ impl RdbVerifier {
             "repl-offset" | "repl-stream-db" => number.is_none_or(|n| n < -1),
             "mvcc-tstamp" | "keydb-subexpire-key" | "keydb-subexpire-when" | "repl-masters" => {
                 self.aux.product.get_or_insert("KeyDB");
+                false
+            }
+            "lua" => {
+                self.facts.scripts.add_at(name.start, || crate::verify::Name::Offset(name.start));
                 false
             }
             "slot-info" => {

@@ -217,8 +217,8 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
         }
         let (at, count) = (self.first_odd_form, self.odd_forms);
         self.findings.add(Code::PackedNoncanonical, self.blob.place(at, at), || {
-            let elements = if count == 1 { "an element is" } else { "elements are" };
-            format!("{count} {elements} stored as no server stores them{}", self.blob.locate(at))
+            let elements = if count == 1 { "an element is".to_owned() } else { format!("{count} elements are") };
+            format!("{elements} stored as no server stores them{}", self.blob.locate(at))
         });
     }
 }
