@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use redis_persistence::Limits;
+use redis_persistence::functions::Prover;
 use redis_persistence::verify::stats::StatsOptions;
 use redis_persistence::verify::{Duplicates, Options};
 
@@ -65,6 +66,10 @@ pub struct Common {
     /// Memory for that search, such as 64M or 1G [default: 256M]
     #[arg(long, help_heading = "Checks", value_name = "BYTES", value_parser = units::bytes)]
     pub duplicate_memory: Option<usize>,
+    /// Run the code of function libraries as servers do, in a sandbox; skip: a server is then never said to load them
+    #[arg(long, help_heading = "Checks", value_name = "run|skip", default_value = "run", hide_default_value = true)]
+    #[arg(hide_possible_values = true)]
+    pub functions: FunctionsArg,
     /// Hold expiries against this time: Unix seconds or milliseconds, or RFC 3339
     #[arg(long, help_heading = "Checks", value_name = "TIME", value_parser = units::time_ms, allow_hyphen_values = true)]
     pub now: Option<i64>,
@@ -182,6 +187,15 @@ pub enum DuplicatesArg {
     Full,
 }
 
+/// Whether the code of function libraries is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FunctionsArg {
+    /// As servers do.
+    Run,
+    /// Not at all.
+    Skip,
+}
+
 /// How many findings are kept, unless the command line says otherwise.
 const FINDINGS: usize = 1000;
 
@@ -213,6 +227,7 @@ impl Common {
                 DuplicatesArg::Full => Duplicates::Full,
             },
             quick: self.quick,
+            functions: self.prover(),
             stats: self.stats.then(StatsOptions::default),
             now_ms: Some(self.now_ms()),
             max_findings: self.max_findings.unwrap_or(FINDINGS),
@@ -222,12 +237,21 @@ impl Common {
         }
     }
 
+    /// Who runs the code of function libraries.
+    fn prover(&self) -> Option<Prover> {
+        #[cfg(feature = "functions")]
+        if self.functions == FunctionsArg::Run && !self.quick {
+            return Some(Prover::new(std::sync::Arc::new(crate::functions::Lua51)));
+        }
+        None
+    }
+
     /// The servers that files are judged for.
     ///
     /// # Errors
     /// If their configuration file cannot be read.
     pub fn judges(&self) -> io::Result<Servers> {
-        Servers::new(&self.servers, self.conf.as_deref(), &self.settings)
+        Servers::new(&self.servers, self.conf.as_deref(), &self.settings, self.prover())
     }
 
     /// How inputs are opened.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use redis_persistence::aof::dir::AofSet;
 use redis_persistence::diagnose::{self, Cause, Step};
-use redis_persistence::target::{Loads, Outcome, Reason};
+use redis_persistence::target::{Loads, Outcome};
 use redis_persistence::verify::{Checksum, Kind, Report, Severity, Verdict};
 
 use crate::ends::Ends;
@@ -170,10 +170,9 @@ impl Entry {
     }
 }
 
-/// Whether a server was asked for that does not load the file as it is, or for which code was not proven.
+/// Whether a server was asked for that does not load the file as it is.
 fn is_refused(answer: &Loads) -> bool {
-    let unproven = answer.because.iter().any(|why| why.reason == Reason::Script);
-    !answer.loads && (answer.by_default != Outcome::Unknown || unproven)
+    !answer.loads && answer.by_default != Outcome::Unknown
 }
 
 impl Demands {

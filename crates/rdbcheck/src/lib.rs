@@ -24,6 +24,8 @@ pub mod escape;
 pub mod exit;
 pub mod explain;
 pub mod fix;
+#[cfg(feature = "functions")]
+pub mod functions;
 pub mod hex;
 pub mod open;
 pub mod progress;

@@ -177,6 +177,8 @@ pub(crate) fn run(
         partial: args.partial,
         family: servers.family(),
         hash_key: None,
+        functions: options.functions.clone(),
+        apis: servers.apis(),
     };
     let how = How { args, options, salvage, servers, common };
     let finished =

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::str::FromStr;
 
+use redis_persistence::functions::{Api, Prover};
 use redis_persistence::rdb::Family;
 use redis_persistence::target::{ConfNote, Loads, Release, Settings, UnknownTarget, judge};
 use redis_persistence::verify::Report;
@@ -77,11 +78,16 @@ pub struct Servers {
 const CONF: u64 = 4 << 20;
 
 impl Servers {
-    /// The servers asked for, each once, in that order, with the settings of a configuration file and those given beside.
+    /// The servers asked for, each once, in that order, with the settings of a configuration file and those given beside. `functions` runs code.
     ///
     /// # Errors
     /// If the configuration file cannot be read, or is too large to be one.
-    pub fn new(asked: &[Asked], conf: Option<&Path>, set: &[(String, String)]) -> io::Result<Self> {
+    pub fn new(
+        asked: &[Asked],
+        conf: Option<&Path>,
+        set: &[(String, String)],
+        functions: Option<Prover>,
+    ) -> io::Result<Self> {
         let mut targets: Vec<Release> = Vec::new();
         for target in asked.iter().flat_map(|asked| asked.targets()) {
             if !targets.contains(&target) {
@@ -95,6 +101,7 @@ impl Servers {
         for (name, value) in set {
             settings.set(name, value).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         }
+        settings.functions = functions;
         Ok(Self { targets, settings, notes })
     }
 
@@ -102,6 +109,12 @@ impl Servers {
     #[must_use]
     pub fn judge(&self, report: &Report) -> Vec<Loads> {
         self.targets.iter().map(|target| judge(report, *target, &self.settings)).collect()
+    }
+
+    /// How they present themselves to the code of functions, those that have functions.
+    #[must_use]
+    pub fn apis(&self) -> Vec<Api> {
+        self.targets.iter().filter(|target| target.series().knows_functions()).map(|target| target.api()).collect()
     }
 
     /// The family that a file has to be of, if one of them does not read both.
@@ -136,7 +149,7 @@ mod tests {
     #[test]
     fn each_server_is_asked_once() -> io::Result<()> {
         let asked = ["newest", "valkey-9.1", "redis-7.0"].map(|name| name.parse().expect(name));
-        let servers = Servers::new(&asked, None, &[])?;
+        let servers = Servers::new(&asked, None, &[], None)?;
         let names: Vec<_> = servers.targets.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["redis-8.10", "valkey-9.1", "redis-7.0"]);
         Ok(())
@@ -147,7 +160,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let conf = folder.path().join("redis.conf");
         std::fs::write(&conf, "databases 4\ncluster-enabled yes\ninclude other.conf\n")?;
-        let servers = Servers::new(&[], Some(&conf), &[("databases".to_owned(), "8".to_owned())])?;
+        let servers = Servers::new(&[], Some(&conf), &[("databases".to_owned(), "8".to_owned())], None)?;
         assert_eq!((servers.settings.databases, servers.settings.cluster_enabled), (8, true));
         assert_eq!(servers.notes.len(), 1);
         Ok(())

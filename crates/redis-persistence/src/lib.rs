@@ -65,6 +65,7 @@ pub mod crc64;
 pub mod diagnose;
 pub mod error;
 mod feed;
+pub mod functions;
 mod input;
 pub mod limits;
 pub mod lzf;

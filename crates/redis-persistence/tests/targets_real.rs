@@ -5,6 +5,8 @@
 
 #[path = "target_support/servers.rs"]
 mod servers;
+#[path = "target_support/trusting.rs"]
+mod trusting;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -18,6 +20,7 @@ use testkit::damage::Damage;
 use testkit::rdb::{Family, File, RdbWriter, released_types};
 use testkit::rng::Rng;
 use testkit::server::{Installed, Product, load_verdict, require};
+use trusting::trusting;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
@@ -205,6 +208,7 @@ fn compare(product: Product) -> TestResult {
     for (number, case) in cases(target, number("TARGET_FILES", 60), number("TARGET_SEED", 7)).iter().enumerate() {
         let report = verify::slice(&case.bytes, &Options::default());
         let mut settings = Settings::default();
+        settings.functions = trusting();
         for (name, value) in case.settings {
             settings.set(name, value)?;
         }

@@ -19,6 +19,7 @@ mod three_ways;
 mod aof;
 mod aof_dir;
 mod bytes;
+mod functions;
 mod parts;
 mod rdb;
 #[cfg(unix)]
@@ -30,6 +31,7 @@ mod writer;
 
 pub use aof::{manifest, resp};
 pub use aof_dir::aof_dir;
+pub use functions::functions;
 pub use parts::{lzf, packed};
 pub use rdb::{rdb_push, rdb_slice};
 #[cfg(unix)]
@@ -42,6 +44,7 @@ pub type Body = fn(&[u8]);
 /// Every target by its name.
 pub const TARGETS: &[(&str, Body)] = &[
     ("aof_dir", aof_dir),
+    ("functions", functions),
     ("lzf", lzf),
     ("manifest", manifest),
     ("packed", packed),

@@ -27,7 +27,8 @@ pub(crate) fn rdb(data: &[u8]) {
     let limits = [(Limits::default(), false), (Limits::default(), true), (tight(), true)];
     for ((limits, partial), family) in limits.into_iter().zip(families) {
         let now_ms = Some(1_700_000_000_000);
-        let options = rdb_salvage::Options { limits: limits.clone(), now_ms, partial, family, hash_key: None };
+        let options =
+            rdb_salvage::Options { limits: limits.clone(), now_ms, partial, family, ..rdb_salvage::Options::default() };
         let mut input = Cursor::new(data);
         let plan = plan(&mut input, &options).expect("memory can be read");
         let loss = &plan.loss;

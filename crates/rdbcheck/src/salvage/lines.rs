@@ -103,7 +103,10 @@ fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
         }
     }
     if loss.functions_lost > 0 {
-        lines.push(format!("  {} left out: damaged, or there twice", number(loss.functions_lost, "function record")));
+        lines.push(format!(
+            "  {} left out: damaged, there twice, or not loaded by a server",
+            number(loss.functions_lost, "function record")
+        ));
     }
     if !loss.anchors.is_empty() {
         lines.push("  Behind what is skipped, the records were found again by this much evidence:".to_owned());

@@ -130,6 +130,10 @@ pub enum Reason {
     Engine,
     /// Scripts that the server compiles while it loads; it does not start if one does not compile.
     Script,
+    /// Function libraries that the server does not load.
+    Function,
+    /// Function libraries of which it is not known whether the server loads them.
+    FunctionUnproven,
     /// A database that the server does not have.
     Databases,
     /// Keys outside of database 0 where there is but one.
@@ -170,6 +174,8 @@ impl Reason {
             Self::Module => "target-module",
             Self::Engine => "target-engine",
             Self::Script => "target-script",
+            Self::Function => "target-function",
+            Self::FunctionUnproven => "target-function-unproven",
             Self::Databases => "target-databases",
             Self::Cluster => "target-cluster",
             Self::Expired => "target-expired",

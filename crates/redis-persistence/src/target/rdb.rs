@@ -4,6 +4,7 @@ use super::answer::{Loads, Outcome, Reason, Why};
 use super::releases::Server;
 use super::rules::{Effect, effect, kills_when_read};
 use super::{Product, Settings, Target, VersionCheck, modules};
+use crate::functions::{Loader, Proof};
 use crate::rdb::{Family, opcode};
 use crate::verify::{Code, Detail, HeaderFacts, Name, RdbFacts, Tallied};
 
@@ -14,7 +15,8 @@ const RESIZEDB_CRASHES: std::ops::Range<u64> = 1 << 32..1 << 61;
 
 /// Judges an RDB by its facts.
 pub(super) fn judge(facts: &RdbFacts, target: Server, settings: &Settings) -> Loads {
-    let mut case = Case { facts, target, settings, answer: Loads::unknown(*target), stops: Vec::new(), unproven: None };
+    let mut case =
+        Case { facts, target, settings, answer: Loads::unknown(*target), stops: Vec::new(), unproven: Vec::new() };
     let Some(header) = facts.header else {
         case.unreadable();
         return case.close();
@@ -26,9 +28,9 @@ pub(super) fn judge(facts: &RdbFacts, target: Server, settings: &Settings) -> Lo
     }
     case.records(header.family);
     case.modules();
+    case.functions();
     case.databases();
     case.findings();
-    case.scripts();
     case.close()
 }
 
@@ -46,8 +48,8 @@ struct Case<'a> {
     answer: Loads,
     /// What stands in the way, and where it begins.
     stops: Vec<(Stop, Why)>,
-    /// What may stand in the way, and nobody knows.
-    unproven: Option<Why>,
+    /// Of what it cannot be told what the server makes.
+    unproven: Vec<Why>,
 }
 
 /// Where a server stops, and how.
@@ -61,12 +63,14 @@ impl Case<'_> {
     /// A server stops at the first that is in its way. Of what is wrong with one key it may see any first.
     fn close(self) -> Loads {
         let Self { facts, mut answer, mut stops, unproven, .. } = self;
-        let undecided = facts.classes.keys().any(|class| class.code == Code::RdbLimitExceeded) || !facts.complete;
+        let undecided = facts.classes.keys().any(|class| class.code == Code::RdbLimitExceeded)
+            || !facts.complete
+            || !unproven.is_empty();
         stops.sort_by_key(|(stop, _)| stop.at);
         let of_first = |why: &Why| stops.first().is_some_and(|(_, first)| first.first.first() == why.first.first());
         let crashes = stops.iter().any(|(stop, why)| !stop.refuses && of_first(why));
         answer.by_default = match (stops.is_empty(), crashes) {
-            (true, _) if undecided || unproven.is_some() => Outcome::Unknown,
+            (true, _) if undecided => Outcome::Unknown,
             (true, _) => Outcome::Loads,
             (false, true) => Outcome::Crashes,
             (false, false) => Outcome::Refuses,
@@ -168,16 +172,69 @@ impl Case<'_> {
         }
     }
 
-    /// Redis before 7.0 compiles the scripts that a file carries, and does not start where one does not compile. Nobody here
-    /// compiles them, so that there is no yes.
+    /// The code of function libraries, run one after the other as the server does.
+    fn functions(&mut self) {
+        let target = self.target;
+        if !target.knows_functions() {
+            // It refuses the record.
+            return self.scripts();
+        }
+        let mut loader = Loader::new(self.settings.functions.clone(), target.api());
+        let (mut refused, mut crashed, mut unproven) = <(Tallied, Tallied, Tallied)>::default();
+        let mut whys: [Option<String>; 3] = Default::default();
+        for library in &self.facts.libraries {
+            let (tallied, why, text) = match loader.load(library.code.as_deref()) {
+                Proof::Loads(_) => continue,
+                Proof::Refuses(text) => (&mut refused, &mut whys[0], text),
+                Proof::Crashes(text) => (&mut crashed, &mut whys[1], text),
+                Proof::Unproven(text) => (&mut unproven, &mut whys[2], text),
+            };
+            tallied.add_at(library.at, || Name::Text(library.name.clone()));
+            why.get_or_insert(text);
+        }
+        self.proofs(
+            "a function library",
+            [Reason::Function, Reason::FunctionUnproven],
+            [refused, crashed, unproven],
+            whys,
+        );
+    }
+
+    /// Scripts of EVAL in AUX fields, which servers before 7.0 compile.
     fn scripts(&mut self) {
-        let scripts = &self.facts.scripts;
-        if scripts.count > 0 && *self.target < Target::Redis70 {
-            let message = format!(
-                "{} compiles the scripts in AUX fields, and does not start if one is wrong: not proven",
-                self.target
-            );
-            self.unproven = Some(Why::new(Reason::Script, scripts, message));
+        let (mut refused, mut unproven) = <(Tallied, Tallied)>::default();
+        let mut whys: [Option<String>; 3] = Default::default();
+        for script in &self.facts.scripts {
+            let proof = match (&self.settings.functions, &script.code) {
+                (None, _) => Proof::Unproven("it was not compiled".to_owned()),
+                (_, None) => Proof::Unproven("it is too long to be compiled".to_owned()),
+                (Some(prover), Some(code)) => prover.compile(code),
+            };
+            let (tallied, why, text) = match proof {
+                Proof::Loads(_) => continue,
+                Proof::Refuses(text) | Proof::Crashes(text) => (&mut refused, &mut whys[0], text),
+                Proof::Unproven(text) => (&mut unproven, &mut whys[2], text),
+            };
+            tallied.add_at(script.at, || Name::Offset(script.at));
+            why.get_or_insert(text);
+        }
+        self.proofs("a script in an AUX field", [Reason::Script; 2], [refused, Tallied::default(), unproven], whys);
+    }
+
+    /// Takes in what became of code that was run or compiled: refused, crashed, not proven.
+    fn proofs(&mut self, what: &str, [stops, unknown]: [Reason; 2], tallied: [Tallied; 3], whys: [Option<String>; 3]) {
+        let target = self.target;
+        let [refused, crashed, unproven] = tallied;
+        let [refuses, crashes, cannot_tell] = whys;
+        if let Some(why) = refuses {
+            self.refuses(stops, &refused, format!("{target} refuses {what}: {why}"));
+        }
+        if let Some(why) = crashes {
+            self.crashes(stops, &crashed, format!("{target} crashes on {what}: {why}"));
+        }
+        if let Some(why) = cannot_tell {
+            let message = format!("whether {target} loads {what} is not proven: {why}");
+            self.unproven.push(Why::new(unknown, &unproven, message));
         }
     }
 

@@ -7,7 +7,8 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::answer::{Loads, Outcome};
-use super::versions::{Basis, Target};
+use super::versions::{Basis, Product, Target};
+use crate::functions::Api;
 
 /// A server that files can be judged for: all known releases of a series, or one release.
 ///
@@ -106,7 +107,27 @@ impl fmt::Display for Server {
     }
 }
 
+impl Server {
+    /// How it presents itself to the code of functions.
+    pub(super) fn api(self) -> Api {
+        Release { series: self.series, patch: self.patch }.api()
+    }
+}
+
 impl Release {
+    /// Returns how it presents itself to the code of functions. For a series it is the last of those that were run.
+    #[must_use]
+    pub fn api(self) -> Api {
+        let (major, minor) = self.series.version();
+        let ran = BINARIES.iter().filter(|binary| binary.series == self.series).filter_map(|binary| binary.patch).max();
+        let byte = |number: u32| u8::try_from(number).unwrap_or(u8::MAX);
+        let version = [byte(major), byte(minor), byte(self.patch.or(ran).unwrap_or(0))];
+        match self.series.product() {
+            Product::Redis => Api::Redis(version),
+            Product::Valkey => Api::Valkey(version),
+        }
+    }
+
     /// The series, such as `redis-8.0`.
     #[must_use]
     pub fn series(self) -> Target {

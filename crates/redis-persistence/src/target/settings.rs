@@ -8,6 +8,7 @@
 //! may lie on another machine.
 
 use crate::aof::manifest::words;
+use crate::functions::Prover;
 
 /// The settings of a server that decide whether it loads a file. The default is a server's own.
 ///
@@ -44,6 +45,8 @@ pub struct Settings {
     pub appenddirname: String,
     /// What the names of the append-only files begin with.
     pub appendfilename: String,
+    /// Runs the code of function libraries. Without one a file with functions is never said to load.
+    pub functions: Option<Prover>,
     /// Commands that it knows under another name, or under none if the second is empty.
     pub renamed_commands: Vec<(String, String)>,
 }
@@ -72,6 +75,7 @@ impl Default for Settings {
             modules: Vec::new(),
             appenddirname: "appendonlydir".to_owned(),
             appendfilename: "appendonly.aof".to_owned(),
+            functions: None,
             renamed_commands: Vec::new(),
         }
     }

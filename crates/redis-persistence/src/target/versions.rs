@@ -163,6 +163,12 @@ impl Target {
         })
     }
 
+    /// Returns whether it has functions.
+    #[must_use]
+    pub fn knows_functions(self) -> bool {
+        self.row().first_opcode <= opcode::FUNCTION2
+    }
+
     /// Whether it keeps its append-only files in a folder, under a manifest, and knows annotations and subcommands.
     pub(super) fn knows_manifests(self) -> bool {
         self >= Self::Redis70

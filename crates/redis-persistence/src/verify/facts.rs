@@ -14,6 +14,7 @@ use std::fmt;
 pub use aof::{AofLoadFacts, CommandUse, Ending, OpenTransaction, Place, RecordFacts, Stop};
 
 use super::codes::Code;
+use crate::functions::Library;
 use crate::rdb::{Family, ValueType};
 
 /// What decides whether a server loads an RDB.
@@ -30,10 +31,12 @@ pub struct RdbFacts {
     pub opcodes: BTreeMap<u8, Tallied>,
     /// Module types: of keys, and of data beside the keys.
     pub modules: BTreeMap<String, Tallied>,
+    /// Function libraries in Lua, in the order of the file.
+    pub libraries: Vec<Library>,
+    /// Scripts of EVAL that AUX fields hold, in the order of the file. Servers before Redis 7.0 compile them.
+    pub scripts: Vec<Library>,
     /// Engines of function libraries, but for Lua.
     pub engines: BTreeMap<String, Tallied>,
-    /// Scripts in AUX fields, which servers before 7.0 compile.
-    pub scripts: Tallied,
     /// The largest number of a database that was selected, and where.
     pub largest_db: Option<(u64, u64)>,
     /// The largest number of a database that holds keys.
@@ -212,13 +215,17 @@ pub(crate) struct Collector {
     enough: TypeSet,
     opcodes: BTreeMap<u8, Tallied>,
     pub(crate) modules: BTreeMap<String, Tallied>,
+    pub(crate) libraries: Vec<Library>,
+    pub(crate) scripts: Vec<Library>,
     pub(crate) engines: BTreeMap<String, Tallied>,
-    pub(crate) scripts: Tallied,
     pub(crate) largest_db: Option<(u64, u64)>,
 }
 
 /// Modules and engines that are told apart.
 const MOST_NAMES: usize = 256;
+
+/// Libraries, and scripts, that are kept.
+const MOST_LIBRARIES: usize = 1 << 14;
 
 /// A set of value types.
 #[derive(Debug, Clone, Copy, Default)]
@@ -272,8 +279,9 @@ impl Collector {
         self.types.is_empty()
             && self.opcodes.is_empty()
             && self.modules.is_empty()
+            && self.libraries.is_empty()
+            && self.scripts.is_empty()
             && self.engines.is_empty()
-            && self.scripts.count == 0
             && self.largest_db.is_none()
     }
 
@@ -295,8 +303,9 @@ impl Collector {
             self.opcodes.entry(byte).or_default().append(tallied);
         }
         append(&mut self.modules, later.modules);
+        self.libraries.extend(later.libraries);
+        self.scripts.extend(later.scripts);
         append(&mut self.engines, later.engines);
-        self.scripts.append(later.scripts);
         if let Some((db, at)) = later.largest_db {
             self.select(db, at);
         }
@@ -310,6 +319,20 @@ impl Collector {
     pub(crate) fn select(&mut self, db: u64, at: u64) {
         if self.largest_db.is_none_or(|(largest, _)| db > largest) {
             self.largest_db = Some((db, at));
+        }
+    }
+
+    /// A function library in Lua.
+    pub(crate) fn library(&mut self, library: Library) {
+        if self.libraries.len() < MOST_LIBRARIES {
+            self.libraries.push(library);
+        }
+    }
+
+    /// A script of EVAL.
+    pub(crate) fn script(&mut self, script: Library) {
+        if self.scripts.len() < MOST_LIBRARIES {
+            self.scripts.push(script);
         }
     }
 
@@ -333,8 +356,9 @@ impl Collector {
             types,
             opcodes: self.opcodes,
             modules: self.modules,
-            engines: self.engines,
+            libraries: self.libraries,
             scripts: self.scripts,
+            engines: self.engines,
             largest_db: self.largest_db,
             ..RdbFacts::default()
         }

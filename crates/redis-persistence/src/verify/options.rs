@@ -4,6 +4,7 @@ use std::num::NonZero;
 
 use super::duplicates::HashKey;
 use super::stats::StatsOptions;
+use crate::functions::Prover;
 use crate::limits::Limits;
 
 /// What a verification is asked to do.
@@ -28,6 +29,8 @@ pub struct Options {
     /// On how many threads an input is verified at most. `None` stands for one on each processor that may be used. The report
     /// does not depend on it. What the caller pushes or holds in memory is verified on the caller's thread.
     pub threads: Option<NonZero<usize>>,
+    /// Runs the code of function libraries as servers do. Without one, what is wrong with it is not found.
+    pub functions: Option<Prover>,
     /// The numbers to be collected. They are collected on one thread.
     pub stats: Option<StatsOptions>,
     /// The key of the hashes by which keys and elements are compared. Without it, it is random for each run, so that nobody can make
@@ -46,6 +49,7 @@ impl Default for Options {
             now_ms: None,
             max_findings: 1000,
             threads: None,
+            functions: None,
             stats: None,
             hash_key: None,
             limits: Limits::default(),

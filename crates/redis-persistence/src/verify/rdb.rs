@@ -112,7 +112,7 @@ impl RdbVerifier {
             aux: aux::Aux::default(),
             databases: databases::Databases::default(),
             keys: keys::Keys::new(budget / 2, form),
-            extras: extras::Extras::default(),
+            extras: extras::Extras::new(options.functions.as_ref()),
             strings: strings::Strings::default(),
             templates: Registry::new(options.limits.templates),
             threads: 1,

@@ -50,6 +50,7 @@ use std::ops::Range;
 pub use loss::{Anchor, DbLoss, Loss, LostKey, PartialKey};
 pub use write::Written;
 
+use crate::functions::{Api, Prover};
 use crate::limits::Limits;
 use crate::rdb::{Family, Header, NEWEST_REDIS, NEWEST_VALKEY, Parser, Payload, Step};
 use crate::verify::source::{Seekable, Source};
@@ -76,6 +77,10 @@ pub struct Options {
     pub family: Option<Family>,
     /// The key of the hashes by which names are compared, as in [`verify::Options`](crate::verify::Options::hash_key).
     pub hash_key: Option<u64>,
+    /// Runs the code of function libraries: one that a server in `apis` does not load is left out.
+    pub functions: Option<Prover>,
+    /// The servers that have to load the libraries. Where it is empty, the newest of the family of the file.
+    pub apis: Vec<Api>,
 }
 
 /// What can be saved of a damaged RDB, and what is lost.
@@ -133,7 +138,7 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
     let mut input = Input::new(source, size);
     let (header, header_is_sound) = header(&mut input)?;
     let mut decoder = Decoder::new(input, header, &options.limits);
-    let mut found = Collected::new(options);
+    let mut found = Collected::new(options, header.family);
     if !header_is_sound && size > 0 {
         found.gaps.push(0..HEADER.min(size));
     }

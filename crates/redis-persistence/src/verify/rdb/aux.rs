@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::RdbVerifier;
 use crate::error::Reading;
+use crate::functions::Library;
 use crate::rdb::{Body, Family, RdbString};
 use crate::verify::codes::Code;
 use crate::verify::sink::Place;
@@ -40,7 +41,9 @@ impl RdbVerifier {
         self.compressed(value, Reading::AuxValue);
         let (Ok(name_text), Ok(value_text)) = (name.decode(), value.decode()) else { return };
         let name_text = name_text.to_ascii_lowercase();
-        let key = std::str::from_utf8(&name_text).unwrap_or("");
+        // Servers compare names up to the first zero byte.
+        let compared = name_text.split(|b| *b == 0).next().unwrap_or_default();
+        let key = std::str::from_utf8(compared).unwrap_or("");
         let place = Place::span(name.start, value.end).reading(Reading::AuxValue);
         if !REPEATED.contains(&key) && self.aux.names.len() < MOST_NAMES && !self.aux.names.insert(name_text.clone()) {
             self.findings.add(Code::RdbAuxDuplicate, place, || format!("AUX field {key:?} comes twice"));
@@ -66,12 +69,15 @@ impl RdbVerifier {
                 self.aux.product.get_or_insert("KeyDB");
                 false
             }
-            "lua" => {
-                self.facts.scripts.add_at(name.start, || crate::verify::Name::Offset(name.start));
-                false
-            }
             "slot-info" => {
                 self.aux_slot_info(&value_text, place);
+                false
+            }
+            "lua" => {
+                // A long value is not decoded.
+                let script = (!long).then_some(&*value_text);
+                let kept = self.extras.keep(script);
+                self.facts.script(Library { name: "a script".to_owned(), at: name.start, code: kept });
                 false
             }
             "%salvaged" => {

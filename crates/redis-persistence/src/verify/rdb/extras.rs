@@ -1,11 +1,13 @@
 //! What a file holds besides keys: functions, data of modules, metadata of keys, slots being imported.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use super::function::shebang;
 use super::metadata::Metadata;
 use super::slot::SLOTS;
 use crate::error::Reading;
+use crate::functions::{Api, Library, Loader, Proof, Prover};
 use crate::lzf;
 use crate::rdb::{Body, ModuleId, RdbString, Role};
 use crate::verify::codes::Code;
@@ -14,16 +16,22 @@ use crate::verify::sink::{Findings, Place};
 
 /// Library names, and module ids, that are remembered.
 const MOST_NAMES: usize = 1 << 14;
-/// The first line of a library is looked for in so many bytes.
-const LONGEST_FIRST_LINE: usize = 4096;
+/// The longest source of a library that is kept to be run.
+const LONGEST_CODE: usize = 1 << 20;
+/// The sources of all libraries that are kept.
+const MOST_CODE: usize = 4 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Extras {
     libraries: HashSet<Vec<u8>>,
     modules: BTreeSet<ModuleId>,
     classes: BTreeSet<u32>,
-    /// The first bytes of a long library, while its pieces pass.
+    /// A long library, while its pieces pass.
     code: Option<LongCode>,
+    /// Bytes of sources that were kept.
+    kept: usize,
+    /// One for each kind of server, where code is run.
+    loaders: Vec<Loader>,
     /// Whether the library at hand is in the form of release candidates, whose source has no first line of its own.
     pre_ga: bool,
     /// Where the record of the library at hand begins.
@@ -34,12 +42,20 @@ pub(super) struct Extras {
 #[derive(Debug)]
 struct LongCode {
     head: Vec<u8>,
+    /// Whether `head` is all of it.
+    whole: bool,
     start: u64,
     content: u64,
     inflater: Option<lzf::Inflater>,
 }
 
 impl Extras {
+    /// One that has the code of libraries run, if there is somebody to run it.
+    pub(super) fn new(prover: Option<&Prover>) -> Self {
+        let loader = |prover: &Prover| Api::KINDS.map(|api| Loader::new(Some(prover.clone()), api)).into();
+        Self { loaders: prover.map(loader).unwrap_or_default(), ..Self::default() }
+    }
+
     pub(super) fn function(&mut self, pre_ga: bool, start: u64, end: u64, findings: &mut Findings) {
         (self.function_at, self.pre_ga) = (start, pre_ga);
         if pre_ga {
@@ -59,10 +75,10 @@ impl Extras {
         findings: &mut Findings,
     ) {
         match string.body {
-            Body::Raw(code) => self.library(code, string.start, facts, findings),
-            Body::Int(_) => self.library(b"", string.start, facts, findings),
+            Body::Raw(code) => self.library(code, true, string.start, facts, findings),
+            Body::Int(_) => self.library(b"", true, string.start, facts, findings),
             Body::Lzf { data, decoded: size } => match decoded.inflate(data, size) {
-                Ok(code) => self.library(code, string.start, facts, findings),
+                Ok(code) => self.library(code, true, string.start, facts, findings),
                 Err(error) => {
                     let at = string.end - data.len() as u64;
                     super::strings::report_lzf(string.start, at, &error, Reading::Function, findings);
@@ -77,7 +93,7 @@ impl Extras {
                     }
                 };
                 let (start, content) = (string.start, string.end);
-                self.code = Some(LongCode { head: Vec::new(), start, content, inflater });
+                self.code = Some(LongCode { head: Vec::new(), whole: true, start, content, inflater });
             }
         }
     }
@@ -92,9 +108,10 @@ impl Extras {
         findings: &mut Findings,
     ) {
         let Some(mut code) = self.code.take().filter(|_| role == Role::FunctionCode) else { return };
-        let head = &mut code.head;
+        let (head, whole) = (&mut code.head, &mut code.whole);
         let mut keep = |piece: &[u8]| {
-            let room = LONGEST_FIRST_LINE.saturating_sub(head.len());
+            let room = LONGEST_CODE.saturating_sub(head.len());
+            *whole &= piece.len() <= room;
             head.extend_from_slice(&piece[..piece.len().min(room)]);
         };
         let result = match &mut code.inflater {
@@ -110,13 +127,15 @@ impl Extras {
             Err(error) => {
                 super::strings::report_lzf(code.start, code.content, &error, Reading::Function, findings);
             }
-            Ok(()) if last => self.library(&code.head, code.start, facts, findings),
+            Ok(()) if last => self.library(&code.head, code.whole, code.start, facts, findings),
             Ok(()) => self.code = Some(code),
         }
     }
 
-    fn library(&mut self, code: &[u8], at: u64, facts: &mut Collector, findings: &mut Findings) {
+    /// The source of a library. Of a long one it may be the first part only, which then is not `whole`.
+    fn library(&mut self, code: &[u8], whole: bool, at: u64, facts: &mut Collector, findings: &mut Findings) {
         if self.pre_ga {
+            self.take_code("", code, whole, at, facts, findings);
             return;
         }
         let place = Place::new(self.function_at, at).reading(Reading::Function);
@@ -135,8 +154,45 @@ impl Extras {
                     findings.add(Code::RdbModuleNeeded, place, || {
                         format!("a function library needs the engine {engine:?}")
                     });
+                } else {
+                    let name = first_line.name.escape_ascii().to_string();
+                    self.take_code(&name, code, whole, at, facts, findings);
                 }
             }
+        }
+    }
+
+    /// Returns a copy of a source, unless it is not known or too long, or too much was kept.
+    pub(super) fn keep(&mut self, code: Option<&[u8]>) -> Option<Arc<[u8]>> {
+        let room = LONGEST_CODE.min(MOST_CODE.saturating_sub(self.kept));
+        let code = code.filter(|code| code.len() <= room)?;
+        self.kept += code.len();
+        Some(code.into())
+    }
+
+    /// Keeps the source for those who judge, and reports it if no server loads it.
+    fn take_code(
+        &mut self,
+        name: &str,
+        code: &[u8],
+        whole: bool,
+        at: u64,
+        facts: &mut Collector,
+        findings: &mut Findings,
+    ) {
+        let code = self.keep(whole.then_some(code));
+        facts.library(Library { name: name.to_owned(), at: self.function_at, code: code.clone() });
+        let mut refusals = Vec::new();
+        for loader in &mut self.loaders {
+            if let Proof::Refuses(why) | Proof::Crashes(why) = loader.load(code.as_deref()) {
+                refusals.push(why);
+            }
+        }
+        if !self.loaders.is_empty() && refusals.len() == self.loaders.len() {
+            let place = Place::new(self.function_at, at).reading(Reading::Function);
+            findings.add(Code::RdbFunctionInvalid, place, || {
+                format!("a function library that servers refuse: {}", refusals.swap_remove(0))
+            });
         }
     }
 

@@ -10,6 +10,7 @@ use super::partial::Partial;
 use super::sections::Sections;
 use super::unit::{Key, Unit, What};
 use super::{Anchor, LostKey, Options};
+use crate::functions::{Api, Loader, Proof, Prover};
 use crate::rdb::{Family, ValueType, opcode};
 use crate::verify::Code;
 use crate::verify::duplicates::{Digests, Form, HashKey, Table};
@@ -78,12 +79,18 @@ pub(super) struct Collected {
     pub(super) unsaved: u64,
     pub(super) options: Options,
     libraries: HashSet<Vec<u8>>,
+    /// One for each server that has to load the libraries.
+    loaders: Vec<Loader>,
     library_bytes: usize,
     aux: HashSet<Vec<u8>>,
 }
 
 impl Collected {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &Options, family: Family) -> Self {
+        let newest = [Api::newest(options.family.unwrap_or(family))];
+        let apis = if options.apis.is_empty() { &newest[..] } else { &options.apis };
+        let prover = options.functions.as_ref();
+        let loaders = |prover: &Prover| apis.iter().map(|api| Loader::new(Some(prover.clone()), *api)).collect();
         Self {
             runs: Vec::new(),
             parts: Vec::new(),
@@ -111,6 +118,7 @@ impl Collected {
             full_from: None,
             unsaved: 0,
             libraries: HashSet::new(),
+            loaders: prover.map(loaders).unwrap_or_default(),
             library_bytes: 0,
             aux: HashSet::new(),
         }
@@ -343,7 +351,7 @@ impl Collected {
     /// Servers refuse a whole file because of one library that they cannot load.
     fn function(&mut self, range: Range<u64>, decoder: &mut Decoder<'_>) -> io::Result<()> {
         match decoder.library(range.start)? {
-            Some(name) if !self.libraries.contains(&name) => {
+            Some((name, code)) if !self.libraries.contains(&name) && self.loads(&code) => {
                 self.library_bytes += name.len() + LIBRARY;
                 self.libraries.insert(name);
                 self.part(range, PartKind::Function, opcode::FUNCTION2, decoder.family());
@@ -351,6 +359,12 @@ impl Collected {
             _ => self.functions_lost += 1,
         }
         Ok(())
+    }
+
+    /// Whether no server that has to load a library is known to refuse it.
+    fn loads(&mut self, code: &[u8]) -> bool {
+        let refuses = |proof| matches!(proof, Proof::Refuses(_) | Proof::Crashes(_));
+        !self.loaders.iter_mut().any(|loader| refuses(loader.load(Some(code))))
     }
 
     /// How many function libraries are kept.

@@ -288,8 +288,8 @@ impl<'a> Decoder<'a> {
         self.string_at(key.type_at + 1, most)
     }
 
-    /// The name of a function library whose record begins at `at`, if servers can be expected to load it.
-    pub(super) fn library(&mut self, at: u64) -> io::Result<Option<Vec<u8>>> {
+    /// Returns name and source of the function library whose record begins at `at`, if servers can be expected to load it.
+    pub(super) fn library(&mut self, at: u64) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
         // What release candidates wrote is refused.
         if self.input.bytes(at, 1)?.first() != Some(&opcode::FUNCTION2) {
             return Ok(None);
@@ -297,7 +297,8 @@ impl<'a> Decoder<'a> {
         let Some(code) = self.text_at(at + 1, LONGEST_CODE)? else { return Ok(None) };
         let is_text =
             std::str::from_utf8(&code).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()));
-        Ok(shebang(&code).ok().filter(|_| is_text).map(|shebang| shebang.name.to_ascii_lowercase()))
+        let name = shebang(&code).ok().filter(|_| is_text).map(|shebang| shebang.name.to_ascii_lowercase());
+        Ok(name.map(|name| (name, code)))
     }
 
     /// The text of the string that begins at `at`, if it is no longer than `most`, as stored.
