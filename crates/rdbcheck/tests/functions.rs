@@ -256,3 +256,22 @@ fn scripts_are_compiled_and_not_run() {
         assert!(matches!(Lua51.compile(bad), Proof::Refuses(_)), "{}", bad.escape_ascii());
     }
 }
+
+#[test]
+fn a_script_in_an_aux_field_is_compiled_for_servers_that_do() -> TestResult {
+    for (script, loads) in [(&b"return 1"[..], true), (b"x", false)] {
+        let mut writer = RdbWriter::redis(9);
+        writer.aux(b"lua", script);
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("dump.rdb");
+        fs::write(&path, writer.finish())?;
+        let output = Command::new(env!("CARGO_BIN_EXE_rdbcheck"))
+            .args(["--json", "--for", "redis-6.2", "--for", "redis-7.0"])
+            .arg(&path)
+            .output()?;
+        let document: Value = serde_json::from_slice(&output.stdout)?;
+        let judged = &document["files"][0]["loads_on"];
+        assert_eq!((&judged["redis-6.2"]["loads"], &judged["redis-7.0"]["loads"]), (&loads.into(), &true.into()));
+    }
+    Ok(())
+}
