@@ -284,7 +284,7 @@ impl<'s> Planner<'s> {
             }
         }
         self.warn_of_servers(&name, walk, stop);
-        let mut input = walk.file.try_clone()?;
+        let mut input = walk.open()?;
         let mut cut = Cut::new(&part.path, &mut input, stop.to, &stop.why)?;
         cut.file = walk.seen.clone();
         cut.loss = tally::count(&mut input, stop.to, walk.seen.size)?;
@@ -338,7 +338,7 @@ impl<'s> Planner<'s> {
 
 /// Moves a file away whose writes are all taken back.
 fn aside(walk: &Walk) -> io::Result<Step> {
-    let mut loss = tally::count(&mut walk.file.try_clone()?, walk.image_end, walk.seen.size)?;
+    let mut loss = tally::count(&mut walk.open()?, walk.image_end, walk.seen.size)?;
     loss.bytes = walk.seen.size;
     let why = "all of it was written later".to_owned();
     Ok(Step::SetAside(SetAside { file: walk.seen.clone(), loss, why }))

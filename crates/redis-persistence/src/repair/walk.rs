@@ -14,7 +14,6 @@ use crate::{Error, ErrorKind, ReadError, reader};
 /// What was found in a file.
 #[derive(Debug)]
 pub(super) struct Walk {
-    pub file: File,
     pub seen: Seen,
     /// The end of the image at its start.
     pub image_end: u64,
@@ -56,7 +55,6 @@ pub(super) fn walk(path: &Path, until: Option<i64>) -> io::Result<Walk> {
     let mut file = File::open(path)?;
     let seen = Seen::of(path, &file)?;
     let mut walk = Walk {
-        file: file.try_clone()?,
         seen,
         image_end: 0,
         bad_image: None,
@@ -80,9 +78,17 @@ pub(super) fn walk(path: &Path, until: Option<i64>) -> io::Result<Walk> {
 }
 
 impl Walk {
+    /// Opens the file again: a set may have more files than a process may have open.
+    pub fn open(&self) -> io::Result<File> {
+        let file = File::open(&self.seen.path)?;
+        if !self.seen.same_file(&Seen::of(&self.seen.path, &file)?) {
+            return Err(io::Error::other("it is another file than it was when it was read"));
+        }
+        Ok(file)
+    }
+
     fn image(&mut self) -> io::Result<()> {
-        self.file.rewind()?;
-        let mut events = reader::Reader::new(&self.file);
+        let mut events = reader::Reader::new(self.open()?);
         loop {
             match events.next() {
                 Ok(Some(event)) => {
@@ -102,8 +108,7 @@ impl Walk {
             }
         }
         self.image_end = events.offset();
-        self.file.rewind()?;
-        let report = verify::reader((&self.file).take(self.image_end), &Options::default())?;
+        let report = verify::reader(self.open()?.take(self.image_end), &Options::default())?;
         self.family = report.format.as_ref().map(|format| format.product.unwrap_or(format.family));
         if report.verdict != Verdict::Sound {
             let finding = report.findings.first().map_or("it cannot be judged", |finding| finding.code.as_str());
@@ -113,7 +118,7 @@ impl Walk {
     }
 
     fn records(&mut self, until: Option<i64>) -> io::Result<()> {
-        let mut input = self.file.try_clone()?;
+        let mut input = self.open()?;
         input.seek(SeekFrom::Start(self.image_end))?;
         let mut reader = Reader::with_parser(input, Parser::at(Grammar::Loader, self.image_end)).seeking();
         let mut state = StreamState::default();
@@ -199,14 +204,14 @@ impl Walk {
         last: (u64, Option<Transaction>),
     ) -> io::Result<Stop> {
         let (mut at, mut open) = (error.start(), open);
-        let tail = tail::classify(&mut self.file, at, self.seen.size)?;
+        let tail = tail::classify(&mut self.open()?, at, self.seen.size)?;
         let mut why = match (tail, error.kind()) {
             (Tail::Zeros, _) => format!("from byte {at} on there is nothing but zeros"),
             (Tail::TornThenZeros, _) => format!("the command at byte {at} goes over into zeros that last to the end"),
             (_, ErrorKind::UnexpectedEof { .. }) => format!("the file ends inside the command at byte {at}"),
             _ => error.to_string(),
         };
-        if tail == Tail::Zeros && tail::zeros_from(&mut self.file, last.0, self.seen.size)? < at {
+        if tail == Tail::Zeros && tail::zeros_from(&mut self.open()?, last.0, self.seen.size)? < at {
             // Servers do not look at the two bytes behind a value, and take a few zeros into one that was torn.
             (at, open) = last;
             why = format!("the command at byte {at} goes over into zeros that last to the end");

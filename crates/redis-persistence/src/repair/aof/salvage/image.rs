@@ -48,7 +48,7 @@ pub(super) fn damage(walk: &Walk, part: &Part) -> io::Result<Option<String>> {
     if walk.bad_image.is_some() || walk.image_end > 0 {
         return Ok(walk.bad_image.clone());
     }
-    let mut source = Source::new(walk.file.try_clone()?, walk.seen.size);
+    let mut source = Source::new(walk.open()?, walk.seen.size);
     let head = source.bytes(0, MAGIC)?;
     let alike = |magic: &[u8]| head.iter().zip(magic).filter(|(a, b)| a == b).count() + 1 >= magic.len();
     let (redis, valkey) = (alike(b"REDIS0"), alike(b"VALKEY"));
@@ -181,7 +181,7 @@ impl Image {
 /// Where a damaged image ends: commands begin there, or nothing does.
 fn end(walk: &Walk) -> io::Result<u64> {
     let size = walk.seen.size;
-    let mut source = Source::new(walk.file.try_clone()?, size);
+    let mut source = Source::new(walk.open()?, size);
     let mut resync = Resync::new(&mut source, &[]);
     if walk.image_end > 0 && (walk.image_end == size || resync.begins(walk.image_end)?) {
         return Ok(walk.image_end);
