@@ -15,13 +15,13 @@ use crate::exit::Exit;
 use crate::fix::{self, Fix};
 use crate::hex;
 use crate::open::{is_descriptor, reason};
-use crate::render::Output;
-use crate::run::{checked, inputs, instead_of_checking, say, servers};
+use crate::run::{Run, checked, inputs, instead_of_checking, say, servers};
 use crate::salvage_aof;
 use crate::servers::Servers;
 use crate::stored::{self, Stored};
 use crate::timeline::Timeline;
 use crate::tree::WatchedDisk;
+use crate::unpack::Packing;
 
 const TOOL: &str = "aofcheck";
 
@@ -51,7 +51,7 @@ pub fn run(args: &AofCheck) -> Exit {
         return Exit::Unreadable;
     }
     let how = How { args, options: args.common.options(), servers };
-    inputs(TOOL, &args.common, &args.paths, |path, output| one(path, &how, output))
+    inputs(TOOL, &args.common, &args.paths, |path, run| one(path, &how, run))
 }
 
 /// How to check.
@@ -62,39 +62,45 @@ struct How<'a> {
 }
 
 /// Checks what lies under a path, and repairs it if that is asked for.
-fn one(path: &Path, how: &How<'_>, output: &mut Output) -> Vec<Entry> {
+fn one(path: &Path, how: &How<'_>, run: &mut Run) {
     let args = how.args;
-    let inside = inside(path, how);
-    if let Some(inside) = inside {
-        let entries = match inside {
-            Ok(entries) => entries,
-            Err(error) => vec![Entry::new(path.to_owned(), Err(reason(&error)), args.common.demands())],
-        };
-        for entry in &entries {
-            checked(TOOL, &args.common, entry, output);
+    let shown = |entry: Entry, run: &mut Run| {
+        checked(TOOL, &args.common, &entry, &mut run.output);
+        run.take(entry);
+    };
+    if let Some(inside) = inside(path, how, &mut |entry| shown(entry, run)) {
+        if let Err(error) = inside {
+            shown(Entry::new(path.to_owned(), Err(reason(&error)), args.common.demands()), run);
         }
-        return entries;
+        return;
     }
     let entry = check(path, how);
-    checked(TOOL, &args.common, &entry, output);
-    if args.salvage.salvage.is_some() {
-        return vec![salvage_aof::run(TOOL, args, path, entry, output)];
-    }
-    if !args.repair.wanted() {
-        return vec![entry];
-    }
-    let fix = Fix { tool: TOOL, args, path, output };
-    vec![fix.run(entry, || check(path, how))]
+    checked(TOOL, &args.common, &entry, &mut run.output);
+    let entry = if args.salvage.salvage.is_some() {
+        salvage_aof::run(TOOL, args, path, entry, &mut run.output)
+    } else if args.repair.wanted() {
+        let fix = Fix { tool: TOOL, args, path, output: &mut run.output };
+        fix.run(entry, || check(path, how))
+    } else {
+        entry
+    };
+    run.take(entry);
 }
 
 fn check(path: &Path, how: &How<'_>) -> Entry {
     let mut tree = WatchedDisk { progress: how.args.common.progress };
-    let entry = dir::find(&mut tree, path).and_then(|set| entry(path, &mut tree, set, how));
+    let entry = dir::find(&mut tree, path).and_then(|set| entry(path, &mut tree, set, how, (None, None)));
     entry.unwrap_or_else(|error| Entry::new(path.to_owned(), Err(reason(&error)), how.args.common.demands()))
 }
 
 /// Checks a set that lies in a tree.
-fn entry<T: Tree>(path: &Path, tree: &mut T, set: AofSet, how: &How<'_>) -> io::Result<Entry>
+fn entry<T: Tree>(
+    path: &Path,
+    tree: &mut T,
+    set: AofSet,
+    how: &How<'_>,
+    (packing, damage): (Option<Packing>, Option<String>),
+) -> io::Result<Entry>
 where
     T::File: Send,
 {
@@ -103,7 +109,7 @@ where
     let timeline = if args.timeline { Some(Timeline::of(tree, &set, &report, options)?) } else { None };
     let ends = ends(tree, &set, &report)?;
     let hex = hex::of(&report, args.common.hex, |found, at, len| read(tree, &set, found, at, len))?;
-    let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands());
+    let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands()).packed(packing, damage);
     let mut entry = entry.diagnosed(&ends).judged(servers);
     if args.plans() {
         // The plan that follows is the advice.
@@ -125,7 +131,7 @@ fn ends<T: Tree>(tree: &mut T, set: &AofSet, report: &Report) -> io::Result<Ends
 }
 
 /// Checks what lies in a tar, a packed file, or standard input; answers with nothing if the path is none of these.
-fn inside(path: &Path, how: &How<'_>) -> Option<io::Result<Vec<Entry>>> {
+fn inside(path: &Path, how: &How<'_>, each: &mut dyn FnMut(Entry)) -> Option<io::Result<()>> {
     let is_stream = path == Path::new("-") || is_descriptor(path);
     // What is no file is for the check to say.
     if !is_stream && !fs::metadata(path).is_ok_and(|data| data.is_file()) {
@@ -137,37 +143,41 @@ fn inside(path: &Path, how: &How<'_>) -> Option<io::Result<Vec<Entry>>> {
             let why = "only files on disk are repaired: unpack it, and repair what comes of it";
             Some(Err(io::Error::new(io::ErrorKind::Unsupported, why)))
         }
-        Ok(stored) if stored.is_tar => Some(members(path, stored, how)),
-        Ok(stored) => Some(only_member(path, stored, how).map(|entry| vec![entry])),
+        Ok(stored) if stored.is_tar => Some(members(path, stored, how, each)),
+        Ok(stored) => Some(only_member(path, stored, how).map(each)),
         Err(error) => Some(Err(error)),
     }
 }
 
-fn members(path: &Path, stored: Stored, how: &How<'_>) -> io::Result<Vec<Entry>> {
-    let packing = stored.packing;
+fn members(path: &Path, stored: Stored, how: &How<'_>, each: &mut dyn FnMut(Entry)) -> io::Result<()> {
+    let (packing, unpacking) = (stored.packing, stored.damage.clone());
     let mut archive = stored.members()?;
-    let sets = archive.sets()?;
-    if sets.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "a tar without an append-only file (rdbcheck looks for RDBs)",
-        ));
+    let damage = archive.is_damaged(unpacking.get());
+    if let Some(why) = archive.warning().filter(|_| damage.is_none()) {
+        say(TOOL, &format!("{}: {why}", path.display()));
     }
-    let mut entries = Vec::new();
-    for (member, set) in sets {
-        let entry = entry(&stored::member_path(path, &member), &mut archive, set, how)?;
-        entries.push(Entry { packing, ..entry });
+    let mut sets = archive.sets()?.into_iter().peekable();
+    if sets.peek().is_none() {
+        let why = "a tar without an append-only file (rdbcheck looks for RDBs)".to_owned();
+        let why = damage.map_or(why.clone(), |damage| format!("{why}; {damage}"));
+        return Err(io::Error::new(io::ErrorKind::NotFound, why));
     }
-    Ok(entries)
+    while let Some((member, set)) = sets.next() {
+        // What is missing behind the last one belongs to no other.
+        let damage = if sets.peek().is_none() { damage.clone() } else { None };
+        let around = (packing, damage);
+        each(entry(&stored::member_path(path, &member), &mut archive, set, how, around)?);
+    }
+    Ok(())
 }
 
 fn only_member(path: &Path, stored: Stored, how: &How<'_>) -> io::Result<Entry> {
-    let packing = stored.packing;
+    let (packing, damage) = (stored.packing, stored.damage.clone());
     // As a file of that name it would be the whole content of its folder.
     let name = Path::new(path.file_name().unwrap_or(path.as_os_str()));
     let mut archive = stored.only_member(name)?;
     let set = dir::find(&mut archive, name)?;
-    Ok(Entry { packing, ..entry(path, &mut archive, set, how)? })
+    entry(path, &mut archive, set, how, (packing, damage.get().cloned()))
 }
 
 /// Bytes of the file that a finding lies in.

@@ -9,26 +9,35 @@
 #[cfg(feature = "packed")]
 mod tar;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redis_persistence::aof::dir::{self, AofSet, Names, Node, Tree};
+use redis_persistence::aof::dir::{self, AofSet, Node, Tree};
 use redis_persistence::aof::official::{Files, Opened};
 use redis_persistence::verify::ReadAt;
 
 use crate::progress::{Watched, When};
 
+/// So many folders in a folder are listed: no more of them are looked into.
+const FOLDERS: usize = 64;
+/// The usual name of a folder of append-only files, which is listed in any case.
+const USUAL: &[u8] = b"appendonlydir";
+
 /// Files that lie inside one file.
 #[derive(Debug)]
 pub struct Archive {
     file: Arc<File>,
-    names: Names,
+    folders: BTreeMap<PathBuf, BTreeMap<Vec<u8>, Node>>,
     members: BTreeMap<PathBuf, Place>,
     name: String,
     progress: When,
+    /// What is wrong with the archive itself: its members are reported on as far as they were found.
+    damage: Option<String>,
+    /// Whether it ends where a member does, without the mark that ends a tar.
+    unended: bool,
 }
 
 /// Where a member lies in the file around it.
@@ -40,11 +49,38 @@ struct Place {
 
 impl Archive {
     fn new(file: File, members: BTreeMap<PathBuf, Place>, name: String, progress: When) -> Self {
-        let mut names = Names::default();
+        let mut folders: BTreeMap<PathBuf, BTreeMap<Vec<u8>, Node>> = BTreeMap::new();
         for (path, place) in &members {
-            names.add(path, place.size);
+            let (mut path, mut node) = (path.as_path(), Node::File(place.size));
+            while let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
+                let known = folders.contains_key(folder);
+                let inside = folders.entry(folder.to_owned()).or_default();
+                inside.insert(name.as_encoded_bytes().to_vec(), node);
+                if known {
+                    break;
+                }
+                (path, node) = (folder, Node::Directory);
+            }
         }
-        Self { file: Arc::new(file), names, members, name, progress }
+        Self { file: Arc::new(file), folders, members, name, progress, damage: None, unended: false }
+    }
+
+    /// What is wrong with it, or with the packing around it.
+    #[must_use]
+    pub fn is_damaged(&self, unpacking: Option<&String>) -> Option<String> {
+        unpacking.cloned().or_else(|| self.damage.as_ref().map(|damage| format!("tar: {damage}")))
+    }
+
+    /// What is to be said of an archive that may have been cut between two members.
+    #[must_use]
+    pub fn warning(&self) -> Option<&'static str> {
+        const WHY: &str = "a tar; it ends behind a member, without the mark of its end: more may have followed";
+        (self.unended && self.damage.is_none()).then_some(WHY)
+    }
+
+    fn node(&self, path: &Path) -> Option<Node> {
+        let place = self.members.get(path).map(|place| Node::File(place.size));
+        place.or_else(|| self.folders.contains_key(bare(path)).then_some(Node::Directory))
     }
 
     /// The members of a tar that begins at `start`. `name` must be fit to print.
@@ -53,8 +89,8 @@ impl Archive {
     /// If it cannot be read, is cut, or has a member that is not stored as it is.
     #[cfg(feature = "packed")]
     pub fn of_tar(file: File, start: u64, name: String, progress: When) -> io::Result<Self> {
-        let members = tar::members(&file, start)?;
-        Ok(Self::new(file, members, name, progress))
+        let tar::Listed { members, damage, unended } = tar::members(&file, start)?;
+        Ok(Self { damage, unended, ..Self::new(file, members, name, progress) })
     }
 
     /// This build reads none.
@@ -97,31 +133,46 @@ impl Archive {
     /// # Errors
     /// If a manifest cannot be read.
     pub fn sets(&mut self) -> io::Result<Vec<(PathBuf, AofSet)>> {
+        let of_set = self.members.keys().filter(|path| is_of_set(path));
         let folders: BTreeSet<PathBuf> =
-            self.members.keys().flat_map(|path| path.ancestors().skip(1)).map(or_here).collect();
+            of_set.flat_map(|path| path.ancestors().skip(1).take(2)).map(or_here).collect();
         let mut sets: Vec<(PathBuf, AofSet)> = Vec::new();
+        let (mut roots, mut known) = (HashSet::new(), HashSet::new());
+        let mut note = |set: &AofSet, known: &mut HashSet<PathBuf>| {
+            let old = set.old_style.iter().map(|old| old.path.clone());
+            known.extend(set.parts.iter().map(|part| part.path.clone()).chain(old));
+            roots.insert((set.root.clone(), set.prefix.clone()))
+        };
         for folder in folders {
             match dir::find(self, &folder) {
                 // A server's directory leads to the same set as the folder in it, and comes first.
-                Ok(set) if sets.iter().any(|(_, other)| other.root == set.root && other.prefix == set.prefix) => {}
-                Ok(set) => sets.push((folder, set)),
+                Ok(set) if note(&set, &mut known) => sets.push((folder, set)),
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        let rest: Vec<PathBuf> = self.members.keys().filter(|path| is_aof(path)).cloned().collect();
+        let rest: Vec<PathBuf> =
+            self.members.keys().filter(|path| is_aof(path) && !known.contains(*path)).cloned().collect();
         for path in rest {
-            let known = |set: &AofSet| {
-                set.parts.iter().any(|part| part.path == path)
-                    || set.old_style.as_ref().is_some_and(|old| old.path == path)
-            };
-            if !sets.iter().any(|(_, set)| known(set)) {
-                let set = dir::find(self, &path)?;
-                sets.push((path, set));
-            }
+            // A look at all that lies around each would take a time that grows with the square of their number.
+            let set = dir::find(&mut Alone(self), &path)?;
+            sets.push((path, set));
         }
         Ok(sets)
     }
+}
+
+/// Whether a file of that name may belong to a set.
+fn is_of_set(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let has = |part: &[u8]| name.windows(part.len()).any(|at| at == part);
+    has(b".aof") || has(b".manifest") || has(b".base.rdb")
+}
+
+/// The path of a folder as it is listed: the one that all lies in has an empty one.
+fn bare(folder: &Path) -> &Path {
+    if folder == Path::new(".") { Path::new("") } else { folder }
 }
 
 fn or_here(folder: &Path) -> PathBuf {
@@ -178,7 +229,7 @@ impl Files for Archive {
             let file = Watched::new(member, name, Some(place.size), self.progress);
             return Ok(Opened::File { file, size: place.size });
         }
-        match self.names.stat(path) {
+        match self.node(path) {
             Some(_) => Ok(Opened::Directory),
             None => Err(io::ErrorKind::NotFound.into()),
         }
@@ -191,10 +242,40 @@ impl Files for Archive {
 
 impl Tree for Archive {
     fn stat(&mut self, path: &Path) -> io::Result<Option<Node>> {
-        Ok(self.names.stat(path))
+        Ok(self.node(path))
     }
 
     fn list(&mut self, folder: &Path) -> io::Result<Vec<(Vec<u8>, Node)>> {
-        Ok(self.names.list(folder))
+        let mut folders = 0;
+        let inside = self.folders.get(bare(folder)).into_iter().flatten().filter(|(name, node)| {
+            folders += usize::from(**node == Node::Directory);
+            **node != Node::Directory || folders <= FOLDERS || *name == USUAL
+        });
+        Ok(inside.map(|(name, node)| (name.clone(), *node)).collect())
+    }
+}
+
+/// The files of an archive, each as if nothing lay beside it.
+struct Alone<'a>(&'a mut Archive);
+
+impl Files for Alone<'_> {
+    type File = Watched<Member>;
+
+    fn open(&mut self, path: &Path) -> io::Result<Opened<Self::File>> {
+        self.0.open(path)
+    }
+
+    fn at_places(file: &Self::File) -> Option<&dyn ReadAt> {
+        Some(file)
+    }
+}
+
+impl Tree for Alone<'_> {
+    fn stat(&mut self, path: &Path) -> io::Result<Option<Node>> {
+        self.0.stat(path)
+    }
+
+    fn list(&mut self, _: &Path) -> io::Result<Vec<(Vec<u8>, Node)>> {
+        Ok(Vec::new())
     }
 }

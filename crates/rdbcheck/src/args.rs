@@ -19,7 +19,7 @@ use crate::progress::When;
 use crate::servers::{Asked, Servers, setting};
 use crate::stored::How;
 use crate::units;
-use crate::unpack::Budget;
+use crate::unpack::{self, Budget};
 
 pub use aofcheck::{AofCheck, Repair, SalvageAof};
 pub use salvage::Salvage;
@@ -79,6 +79,9 @@ pub struct Common {
     /// Give up where a packed input unpacks to more, such as 500G [default: 4G, or 250 times its size]
     #[arg(long, help_heading = "Checks", value_name = "BYTES", value_parser = units::bytes)]
     pub max_unpacked: Option<usize>,
+    /// Give up where unpacking takes more memory, for a long window [default: 64M]
+    #[arg(long, help_heading = "Checks", value_name = "BYTES", value_parser = units::bytes)]
+    pub unpack_memory: Option<usize>,
 
     /// Would that server load it? Such as redis-7.2 or valkey-9.1, or newest; exit with 1 if not
     #[arg(long = "for", help_heading = "Servers", value_name = "SERVER", value_delimiter = ',')]
@@ -258,7 +261,7 @@ impl Common {
     #[must_use]
     pub fn how(&self) -> How {
         let budget = self.max_unpacked.map_or(Budget::Usual, |most| Budget::Bytes(most as u64));
-        How { budget, progress: self.progress }
+        How { budget, memory: self.unpack_memory.map_or(unpack::MEMORY, |most| most as u64), progress: self.progress }
     }
 
     /// What is asked for beyond the absence of errors.

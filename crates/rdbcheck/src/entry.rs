@@ -37,6 +37,8 @@ pub struct Entry {
     pub loads: Vec<Loads>,
     /// How the input was packed.
     pub packing: Option<Packing>,
+    /// What is wrong with the packing or the archive that the file lies in: it was reported on as far as it could be read.
+    pub damage: Option<String>,
     /// The bytes around the findings, by their number; empty unless asked for.
     pub hex: Vec<Vec<Span>>,
     /// The files of an append-only set.
@@ -75,6 +77,7 @@ impl Entry {
             advice: Vec::new(),
             loads: Vec::new(),
             packing: None,
+            damage: None,
             hex: Vec::new(),
             set: None,
             timeline: None,
@@ -82,6 +85,15 @@ impl Entry {
             salvaged_aof: None,
             salvaged: None,
         }
+    }
+
+    /// The same with damage of what it was packed in: nothing vouches for what is missing.
+    #[must_use]
+    pub fn packed(mut self, packing: Option<Packing>, damage: Option<String>) -> Self {
+        if let (Some(_), Ok(report)) = (&damage, &mut self.outcome) {
+            report.verdict = Verdict::Damaged;
+        }
+        Self { packing, damage, ..self }
     }
 
     /// The same with the cause, and with what to do about it.
@@ -124,6 +136,9 @@ impl Entry {
     #[must_use]
     pub fn complaint(&self) -> String {
         let mut complaint = String::new();
+        if let Some(damage) = &self.damage {
+            complaint.push_str(&format!("; {damage}"));
+        }
         if !self.unmet.is_empty() {
             complaint.push_str(&format!("; not as demanded: {}", self.unmet.join(", ")));
         }

@@ -106,6 +106,20 @@ impl Input {
         self.file
     }
 
+    /// The same file, open once more.
+    ///
+    /// # Errors
+    /// If the system has no room for that.
+    pub fn same_file(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Whether it is a file that was read of before it came here: what is left of it is the input.
+    #[must_use]
+    pub fn begins_inside(&self) -> bool {
+        self.base > 0
+    }
+
     /// Whether any place of it can be read.
     #[must_use]
     pub fn is_seekable(&self) -> bool {

@@ -9,6 +9,7 @@ use redis_persistence::verify::{self, Options, ReadAt, Report};
 
 use crate::ends::{Ends, Kept};
 use crate::hex::{self, Span};
+use crate::run::say;
 use crate::stored::{self, Content, How, Stored};
 use crate::unpack::Packing;
 
@@ -25,40 +26,52 @@ pub struct Checked {
     pub hex: Vec<Vec<Span>>,
     /// How the input was packed.
     pub packing: Option<Packing>,
+    /// What is wrong with the packing or the archive.
+    pub damage: Option<String>,
+    /// The RDB as a file, if one is to be kept.
+    pub file: Option<File>,
 }
 
-/// Verifies an RDB, or every RDB that is a member of a tar.
+/// Verifies an RDB, or every RDB that is a member of a tar, and hands each on as soon as it is done. With `keep`, each comes with
+/// a file of what is in it: the input itself, or a copy of what is packed or comes of a pipe.
 ///
 /// # Errors
-/// If it cannot be read or unpacked, or if no RDB is in the tar.
-pub fn rdb(path: &Path, options: &Options, how: How, hex: bool) -> io::Result<Vec<Checked>> {
+/// If it cannot be read or unpacked, if there is no room for a copy, or if no RDB is in the tar.
+pub fn rdb(
+    path: &Path,
+    options: &Options,
+    how: How,
+    (hex, keep): (bool, bool),
+    mut each: impl FnMut(Checked),
+) -> io::Result<()> {
     let stored = stored::open(path, how)?;
     if stored.is_tar {
-        return members(path, stored, options, hex);
+        return members(path, stored, options, (hex, keep), each);
     }
-    let (packing, seekable) = (stored.packing, stored.seekable);
-    let checked = match stored.content {
-        Content::Plain(input) if seekable => again(path.to_owned(), input, options, hex)?,
-        content => once(path.to_owned(), content, options, hex)?,
+    let (packing, seekable, damage) = (stored.packing, stored.seekable, stored.damage.clone());
+    let (checked, file) = match stored.content {
+        Content::Plain(input) if seekable && !(keep && input.get().begins_inside()) => {
+            let file = if keep { Some(input.get().same_file()?) } else { None };
+            (again(path.to_owned(), input, options, hex)?, file)
+        }
+        content if keep => {
+            let file = stored::lay_down(content)?;
+            (of_file(path.to_owned(), &file, options, hex)?, Some(file))
+        }
+        content => (once(path.to_owned(), content, options, hex)?, None),
     };
-    Ok(vec![Checked { packing, ..checked }])
+    each(Checked { packing, damage: damage.get().cloned(), file, ..checked });
+    Ok(())
 }
 
-/// An RDB that was read at `path`, or in it, as a file: the input itself, or a copy of what is packed.
-///
-/// # Errors
-/// If it cannot be read or unpacked any more, or there is no room for the copy.
-pub fn as_file(path: &Path, member: &Path, how: How) -> io::Result<File> {
-    let stored = stored::open(path, how)?;
-    if !stored.is_tar {
-        return stored.laid_down();
-    }
-    let mut archive = stored.members()?;
-    let name = archive.snapshots()?.into_iter().find(|name| stored::member_path(path, name) == member);
-    match archive.open(&name.ok_or(io::ErrorKind::NotFound)?)? {
-        Opened::File { file, .. } => stored::lay_down(file),
-        Opened::Directory => Err(io::ErrorKind::IsADirectory.into()),
-    }
+/// Verifies an RDB that was laid down.
+fn of_file(path: PathBuf, file: &File, options: &Options, hex: bool) -> io::Result<Checked> {
+    let mut reader = file;
+    reader.rewind()?;
+    let report = verify::file_at(file, options)?;
+    let ends = Ends::of(file, 0)?;
+    let hex = hex::of(&report, hex, |_, at, len| hex::read(file, at, len))?;
+    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None })
 }
 
 /// Verifies an RDB that can be read again.
@@ -67,7 +80,7 @@ fn again(path: PathBuf, mut input: impl Read + Seek + ReadAt, options: &Options,
     let report = verify::file_at(&input, options)?;
     let ends = Ends::of(&mut input, base)?;
     let hex = hex::of(&report, hex, |_, at, len| hex::read(&mut input, base.saturating_add(at), len))?;
-    Ok(Checked { path, report, ends, hex, packing: None })
+    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None })
 }
 
 /// Verifies an RDB that can be read once. Of its bytes the ends alone can be shown.
@@ -76,24 +89,37 @@ fn once(path: PathBuf, input: impl Read + Send, options: &Options, hex: bool) ->
     let report = verify::reader(&mut input, options)?;
     let ends = input.ends();
     let hex = hex::of(&report, hex, |_, at, len| Ok(ends.read(report.size, at, len)))?;
-    Ok(Checked { path, report, ends, hex, packing: None })
+    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None })
 }
 
-fn members(path: &Path, stored: Stored, options: &Options, hex: bool) -> io::Result<Vec<Checked>> {
-    let packing = stored.packing;
+fn members(
+    path: &Path,
+    stored: Stored,
+    options: &Options,
+    (hex, keep): (bool, bool),
+    mut each: impl FnMut(Checked),
+) -> io::Result<()> {
+    let (packing, unpacking) = (stored.packing, stored.damage.clone());
     let mut archive = stored.members()?;
-    let snapshots = archive.snapshots()?;
-    if snapshots.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "a tar without an RDB (aofcheck looks for append-only files)",
-        ));
+    let damage = archive.is_damaged(unpacking.get());
+    if let Some(why) = archive.warning().filter(|_| damage.is_none()) {
+        say("rdbcheck", &format!("{}: {why}", path.display()));
     }
-    let mut checked = Vec::new();
-    for member in snapshots {
+    let mut snapshots = archive.snapshots()?.into_iter().peekable();
+    if snapshots.peek().is_none() {
+        let why = "a tar without an RDB (aofcheck looks for append-only files)".to_owned();
+        let why = damage.map_or(why.clone(), |damage| format!("{why}; {damage}"));
+        return Err(io::Error::new(io::ErrorKind::NotFound, why));
+    }
+    while let Some(member) = snapshots.next() {
+        let Opened::File { file, .. } = archive.open(&member)? else { continue };
+        // More than one is no work for a salvage.
+        let file_kept = if keep { Some(stored::lay_down(file)?) } else { None };
         let Opened::File { file, .. } = archive.open(&member)? else { continue };
         let one = again(stored::member_path(path, &member), file, options, hex)?;
-        checked.push(Checked { packing, ..one });
+        // What is missing behind the last one belongs to no other.
+        let damage = if snapshots.peek().is_none() { damage.clone() } else { None };
+        each(Checked { packing, damage, file: file_kept, ..one });
     }
-    Ok(checked)
+    Ok(())
 }

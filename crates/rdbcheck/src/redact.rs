@@ -3,24 +3,47 @@
 //! It is done to what was found, before it is printed, so that no form of output can forget it. What stays: types, places,
 //! counts, names of files, of module types and of commands, and the version of the writer.
 
+use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::hash::BuildHasher as _;
+use std::io::Read as _;
+use std::sync::OnceLock;
 
+use redis_persistence::aof::commands;
 use redis_persistence::diagnose::Cause;
 use redis_persistence::repair::rdb::salvage::Loss;
 use redis_persistence::target::{Loads, Reason, Why};
 use redis_persistence::verify::{Name, Report};
 use sha2::{Digest as _, Sha256};
 
-/// What stands for a key: `key#` and the first 64 bits of its SHA-256, in 16 hexadecimal digits. The same key has the
-/// same stand-in in every report. Who can guess the name can confirm the guess.
+/// What stands for a key: `key#` and 64 bits of a hash in 16 hexadecimal digits, under a key that is random for each run. The
+/// same name has the same stand-in within one run, and in no other: nobody can try names against it.
 ///
 /// # Examples
 /// ```
-/// assert_eq!(rdbcheck::redact::key(b"user:1"), "key#abc3a47b8ad18b85");
+/// use rdbcheck::redact::key;
+///
+/// assert_eq!(key(b"user:1"), key(b"user:1"));
+/// assert_ne!(key(b"user:1"), key(b"user:2"));
 /// ```
 #[must_use]
 pub fn key(name: &[u8]) -> String {
     hashed("key#", name)
+}
+
+/// The key of this run.
+fn secret() -> &'static [u8] {
+    static SECRET: OnceLock<Vec<u8>> = OnceLock::new();
+    SECRET.get_or_init(|| {
+        let mut secret = Vec::new();
+        // Where the system gives no bytes, what seeds the maps of the standard library has to do, four times 64 bits of it.
+        let random = File::open("/dev/urandom").and_then(|file| file.take(32).read_to_end(&mut secret));
+        if random.ok() != Some(32) {
+            secret.extend((0..4).flat_map(|_| RandomState::new().hash_one(0).to_le_bytes()));
+        }
+        secret
+    })
 }
 
 /// The same of all keys that a loss report names.
@@ -32,7 +55,8 @@ pub fn loss(loss: &mut Loss) {
 }
 
 fn hashed(lead: &str, bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).fold(lead.to_owned(), |mut out, byte| {
+    let hash = Sha256::new().chain_update(secret()).chain_update(bytes).finalize();
+    hash.iter().take(8).fold(lead.to_owned(), |mut out, byte| {
         // Writing to a String cannot fail.
         let _ = write!(out, "{byte:02x}");
         out
@@ -46,7 +70,8 @@ fn hashed(lead: &str, bytes: &[u8]) -> String {
 /// ```
 /// use rdbcheck::redact::text;
 ///
-/// assert_eq!(text(r#"member "a\"b" twice"#), r#"member "text#e87f8dfc45aabab9" twice"#);
+/// let shown = text(r#"member "a\"b" twice"#);
+/// assert!(shown.starts_with(r#"member "text#"#) && shown.ends_with(r#"" twice"#) && !shown.contains(r#"a\"#));
 /// assert_eq!(text("nothing to hide"), "nothing to hide");
 /// ```
 #[must_use]
@@ -76,11 +101,14 @@ fn closing(quoted: &str) -> Option<usize> {
 
 /// Replaces what comes from the data.
 pub fn report(report: &mut Report) {
+    if let Some(format) = &mut report.format {
+        format.writer = format.writer.as_deref().map(version);
+    }
     for finding in &mut report.findings {
         if let Some(name) = &mut finding.key {
             *name = key(name).into_bytes();
         }
-        finding.message = text(&finding.message);
+        finding.message = commands_in(&text(&finding.message));
         finding.hint = finding.hint.as_deref().map(text);
         finding.command = finding.command.as_deref().map(command);
     }
@@ -107,12 +135,53 @@ pub fn cause(cause: &mut Cause) {
 pub fn loads(answer: &mut Loads) {
     for why in answer.because.iter_mut().chain(&mut answer.skips).chain(&mut answer.reading) {
         let Why { reason, first, message, .. } = why;
-        *message = text(message);
+        *message = commands_in(&text(message));
         names(first);
-        if *reason == Reason::Engine {
-            first.iter_mut().for_each(|name| *name = Name::Text(hashed("text#", name.to_string().as_bytes())));
+        for name in first {
+            if let Name::Text(shown) = name {
+                *shown = match reason {
+                    Reason::Engine => hashed("text#", shown.as_bytes()),
+                    Reason::Command | Reason::Arity | Reason::Stop => at_its_place(shown),
+                    // The types of modules stay; commands of modules are known to no table.
+                    Reason::Module if shown.contains(" at ") => at_its_place(shown),
+                    _ => text(shown),
+                };
+            }
+        }
+        // The one message that gives a name of the data without quotes.
+        if let (Reason::Engine, Some(from), Some(to)) =
+            (&*reason, message.find("engine"), message.find(" for functions"))
+        {
+            *message = format!(
+                "{}engine {}{}",
+                &message[..from],
+                hashed("text#", message[from..to].as_bytes()),
+                &message[to..]
+            );
         }
     }
+}
+
+/// `NAME at byte 7`, with the name of a command.
+fn at_its_place(shown: &str) -> String {
+    let (name, place) = shown.rsplit_once(" at ").unwrap_or((shown, ""));
+    if place.is_empty() { spoken(name) } else { format!("{} at {place}", spoken(name)) }
+}
+
+/// A message in which the names of commands that no server has are replaced: they stand behind "the command", without quotes.
+fn commands_in(message: &str) -> String {
+    const LEAD: &str = "the command ";
+    let Some(at) = message.find(LEAD) else { return message.to_owned() };
+    let (before, rest) = message.split_at(at + LEAD.len());
+    // A name may hold the colon that ends it: then what follows goes with it.
+    let end = rest.rfind(": ").unwrap_or(rest.len());
+    format!("{before}{}{}", spoken(&rest[..end]), &rest[end..])
+}
+
+/// The name of a command with that of its subcommand behind a blank.
+fn spoken(name: &str) -> String {
+    let shown = command(&name.replacen(' ', "|", 1));
+    if shown.starts_with("text#") { shown } else { name.to_owned() }
 }
 
 fn names(names: &mut [Name]) {
@@ -123,10 +192,20 @@ fn names(names: &mut [Name]) {
     }
 }
 
-/// The name of a command; what no command is called may be an argument that damage brought there.
+/// The name of a command that some server has, or that has subcommands; any other may be an argument that damage brought there.
 fn command(name: &str) -> String {
-    let is_name = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._|-".contains(&b));
-    if is_name { name.to_owned() } else { hashed("text#", name.as_bytes()) }
+    let known = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        !commands::named(name.as_bytes()).is_empty() || commands::is_container(name.as_bytes())
+    };
+    if known(name) { name.to_owned() } else { hashed("text#", name.as_bytes()) }
+}
+
+/// The version of a server, if it is one: the field can hold anything.
+fn version(text: &str) -> String {
+    let digits = |part: &str| !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
+    let is_version = (2..=4).contains(&text.split('.').count()) && text.split('.').all(digits);
+    if is_version { text.to_owned() } else { hashed("text#", text.as_bytes()) }
 }
 
 #[cfg(test)]
@@ -143,7 +222,9 @@ mod tests {
 
     #[test]
     fn names_of_commands_stay() {
-        for (name, stays) in [("SET", true), ("JSON.SET", true), ("", true), ("my secret", false), ("\\x00", false)] {
+        for (name, stays) in
+            [("SET", true), ("set", true), ("mysecret", false), ("", false), ("my secret", false), ("\\x00", false)]
+        {
             assert_eq!(command(name) == name, stays, "{name}");
         }
     }

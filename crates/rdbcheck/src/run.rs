@@ -43,37 +43,50 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
         return Exit::Unreadable;
     }
     let options = args.common.options();
+<<<<<<< HEAD
     inputs(TOOL, &args.common, &args.files, |path, output| {
         if args.salvage.salvage.as_deref().is_some_and(salvage::is_standard_output) {
             output.leave_standard_output();
         }
+=======
+    inputs(TOOL, &args.common, &args.files, |path, run| {
+>>>>>>> 205a6e1 (Packed inputs as the ordinary tools unpack them, tars in linear time; stand-ins under a key of the run; no series twice)
         let demands = args.common.demands();
-        let entries: Vec<Entry> = match read::rdb(path, &options, args.common.how(), args.common.hex) {
-            Ok(read) => read
-                .into_iter()
-                .map(|one| {
-                    let entry = Entry::new(one.path, Ok(one.report), demands).diagnosed(&one.ends).judged(&servers);
-                    Entry { hex: one.hex, packing: one.packing, ..entry }.redacted(args.common.redact)
-                })
-                .collect(),
-            Err(error) => vec![Entry::new(path.to_owned(), Err(reason(&error)), demands)],
-        };
-        for entry in &entries {
-            checked(TOOL, &args.common, entry, output);
+        let salvages = args.salvage.salvage.is_some();
+        let mut kept = None;
+        let mut found = 0;
+        let read = read::rdb(path, &options, args.common.how(), (args.common.hex, salvages), |one| {
+            let entry = Entry::new(one.path, Ok(one.report), demands).packed(one.packing, one.damage);
+            let entry = entry.diagnosed(&one.ends).judged(&servers);
+            let entry = Entry { hex: one.hex, ..entry }.redacted(args.common.redact);
+            checked(TOOL, &args.common, &entry, &mut run.output);
+            found += 1;
+            if !salvages {
+                run.take(entry);
+            } else if found == 1 {
+                kept = Some((entry, one.file));
+            } else {
+                run.take(Entry { outcome: Err("not salvaged".to_owned()), ..entry });
+            }
+        });
+        match kept {
+            Some((entry, _)) if found > 1 => {
+                let why = "it holds several RDB files; --salvage takes one: unpack that first";
+                say(TOOL, &format!("{}: {why}", path.display()));
+                run.take(Entry { outcome: Err("not salvaged".to_owned()), ..entry });
+            }
+            Some((entry, file)) => {
+                let how = (&args.common, &servers);
+                let entry = salvage::run(TOOL, &args.salvage, how, (path, file), entry, &mut run.output);
+                run.take(entry);
+            }
+            None => {}
         }
-        if args.salvage.salvage.is_some() && entries.len() > 1 {
-            say(
-                TOOL,
-                &format!("{}: it holds several RDB files; --salvage takes one: unpack that first", path.display()),
-            );
-            return entries
-                .into_iter()
-                .map(|entry| Entry { outcome: Err("not salvaged".to_owned()), ..entry })
-                .collect();
+        if let Err(error) = read {
+            let entry = Entry::new(path.to_owned(), Err(reason(&error)), demands);
+            checked(TOOL, &args.common, &entry, &mut run.output);
+            run.take(entry);
         }
-        let how = (&args.common, &servers);
-        let salvage = |entry| salvage::run(TOOL, &args.salvage, how, path, entry, output);
-        entries.into_iter().map(salvage).collect()
     })
 }
 
@@ -94,22 +107,33 @@ pub(crate) fn servers(tool: &str, common: &Common) -> Result<Servers, Exit> {
     }
 }
 
-/// Does with each input what `each` does, which prints what came of it and of what lies in it; gives the exit of all.
+/// What came of the inputs so far.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) output: Output,
+    exit: Exit,
+}
+
+impl Run {
+    /// Takes what came of an input, or of one file that lies in it, once it was shown: a tar can hold thousands.
+    pub(crate) fn take(&mut self, entry: Entry) {
+        self.exit = self.exit.and(entry.exit());
+        self.output.keep(entry);
+    }
+}
+
+/// Does with each input what `each` does, which prints and takes what came of it and of what lies in it; gives the exit of all.
 pub(crate) fn inputs(
     tool: &'static str,
     common: &Common,
     paths: &[PathBuf],
-    mut each: impl FnMut(&Path, &mut Output) -> Vec<Entry>,
+    mut each: impl FnMut(&Path, &mut Run),
 ) -> Exit {
-    let mut output = Output::new(tool, common);
-    let mut exit = Exit::Sound;
+    let mut run = Run { output: Output::new(tool, common), exit: Exit::Sound };
     for path in paths {
-        for entry in each(path, &mut output) {
-            exit = exit.and(entry.exit());
-            output.keep(entry);
-        }
+        each(path, &mut run);
     }
-    end(tool, output, exit)
+    end(tool, run.output, run.exit)
 }
 
 /// Prints what is left to print, and gives the exit.

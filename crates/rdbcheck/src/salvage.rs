@@ -27,9 +27,8 @@ pub use status::Status;
 use crate::args::{Common, Salvage as Args};
 use crate::entry::Entry;
 use crate::exit::Exit;
-use crate::open::{reason, without_number};
+use crate::open::{is_descriptor, reason, without_number};
 use crate::progress::Meter;
-use crate::read;
 use crate::redact;
 use crate::render::Output;
 use crate::run::say;
@@ -95,6 +94,7 @@ pub(crate) fn refuses(path: &Path, args: &Args, files: usize) -> Option<String> 
     if files != 1 {
         return Some("--salvage takes one FILE".to_owned());
     }
+<<<<<<< HEAD
     if path.as_os_str() == "-" || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         let why = "--salvage needs a file that can be read at any place: neither standard input nor a pipe can";
         return Some(why.to_owned());
@@ -148,6 +148,10 @@ fn is_pipe(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_pipe(_: &Path) -> bool {
     false
+=======
+    let odd = path.as_os_str() != "-" && !is_descriptor(path) && fs::metadata(path).is_ok_and(|data| !data.is_file());
+    odd.then_some("--salvage needs a file, or - for standard input")
+>>>>>>> 205a6e1 (Packed inputs as the ordinary tools unpack them, tars in linear time; stand-ins under a key of the run; no series twice)
 }
 
 /// Salvages what a check has found damaged: the one RDB at `path`, or in it.
@@ -155,7 +159,7 @@ pub(crate) fn run(
     tool: &'static str,
     args: &Args,
     (common, servers): (&Common, &Servers),
-    path: &Path,
+    (path, file): (&Path, Option<File>),
     entry: Entry,
     output: &mut Output,
 ) -> Entry {
@@ -181,16 +185,15 @@ pub(crate) fn run(
         apis: servers.apis(),
     };
     let how = How { args, options, salvage, servers, common };
-    let finished =
-        read::as_file(path, &entry.path, common.how()).map_err(|error| reason(&error)).and_then(|mut file| {
-            let content = content(&mut file, report, &how)?;
-            done.note(&content);
-            if let (true, Some(loss)) = (common.redact, &mut done.loss) {
-                redact::loss(loss);
-            }
-            output.lines(&lines::of(&done, common));
-            done.finish(&content, &mut file, path, &how)
-        });
+    let finished = file.ok_or_else(|| "it could not be kept".to_owned()).and_then(|mut file| {
+        let content = content(&mut file, report, &how)?;
+        done.note(&content);
+        if let (true, Some(loss)) = (common.redact, &mut done.loss) {
+            redact::loss(loss);
+        }
+        output.lines(&lines::of(&done, common));
+        done.finish(&content, &mut file, path, &how)
+    });
     if let Err(why) = finished {
         done.why = Some(without_number(why));
     }
@@ -229,7 +232,8 @@ impl Salvaged {
 
     fn finish(&mut self, content: &Content, file: &mut File, input: &Path, how: &How<'_>) -> Result<(), String> {
         let args = how.args;
-        let like = File::open(input).map_err(|error| reason(&error))?;
+        let is_stream = input.as_os_str() == "-" || is_descriptor(input);
+        let like = if is_stream { None } else { Some(File::open(input).map_err(|error| reason(&error))?) };
         if self.loss.as_ref().is_some_and(|loss| loss.keys == 0 && loss.functions == 0) {
             self.status = Status::Nothing;
             return Err("nothing can be saved: no key was found".to_owned());
@@ -238,12 +242,17 @@ impl Salvaged {
             self.status = Status::Planned;
             return Ok(());
         }
+<<<<<<< HEAD
         if to_stream(&self.out, args.resp) {
             let mut meter = Meter::new(self.out.display().to_string(), None, how.common.progress);
             self.written =
                 Some(out::stream(&self.out, content, file, how, &mut meter).map_err(|error| reason(&error))?);
             self.status = Status::Written;
             return Ok(());
+=======
+        if like.as_ref().is_some_and(|like| is_same_file(like, &self.out)) {
+            return Err("OUT is the damaged file itself, which is never written to".to_owned());
+>>>>>>> 205a6e1 (Packed inputs as the ordinary tools unpack them, tars in linear time; stand-ins under a key of the run; no series twice)
         }
         if let Some(why) = out_refused(input, &self.out, args) {
             return Err(why);
@@ -254,7 +263,7 @@ impl Salvaged {
         let saved = repair::write_output(
             &self.out,
             existing,
-            Some(&like),
+            like.as_ref(),
             &mut |_| (),
             |out| {
                 let mut out = out::Counted { out, bytes: 0, meter: &mut meter };

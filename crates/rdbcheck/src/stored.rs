@@ -18,7 +18,7 @@ use crate::archive::Archive;
 use crate::escape;
 use crate::open::{self, Input};
 use crate::progress::{Watched, When};
-use crate::unpack::{Budget, Packing, Unpacked};
+use crate::unpack::{Budget, Damage, Packing, Unpacked};
 
 /// As much of an input as tells whether it is a tar.
 const HEAD: usize = 512;
@@ -28,6 +28,8 @@ const HEAD: usize = 512;
 pub struct How {
     /// How much a packed input may unpack to.
     pub budget: Budget,
+    /// How much memory the unpacking may take.
+    pub memory: u64,
     /// When progress is shown.
     pub progress: When,
 }
@@ -39,6 +41,8 @@ pub struct Stored {
     pub content: Content,
     /// How it was packed.
     pub packing: Option<Packing>,
+    /// What is wrong with the packing, once the content was read.
+    pub damage: Damage,
     /// Whether the content is a tar.
     pub is_tar: bool,
     /// Whether the input itself can seek.
@@ -78,16 +82,18 @@ pub fn open(path: &Path, how: How) -> io::Result<Stored> {
     let mut input = Watched::new(input, name.clone(), size, how.progress);
     let mut head = input.get_mut().head(HEAD)?;
     let packing = Packing::of(&head).filter(|_| cfg!(feature = "packed"));
+    let mut damage = Damage::default();
     let content = match packing {
         None => Content::Plain(input),
         Some(packing) => {
-            let mut unpacked = Unpacked::new(input, packing, how.budget)?;
+            let mut unpacked = Unpacked::new(input, packing, how.budget, how.memory)?;
+            damage = unpacked.damage();
             head = unpacked.head(HEAD)?.to_vec();
             Content::Packed(unpacked)
         }
     };
     let is_tar = cfg!(feature = "packed") && head.get(257..262) == Some(b"ustar");
-    Ok(Stored { content, packing, is_tar, seekable, name, progress: how.progress })
+    Ok(Stored { content, packing, damage, is_tar, seekable, name, progress: how.progress })
 }
 
 impl Stored {

@@ -9,10 +9,15 @@
 
 mod budget;
 mod decode;
+#[cfg(feature = "packed")]
+mod gzip;
+#[cfg(feature = "packed")]
+mod lz4;
 mod packing;
 
 use std::io::{self, Read};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 pub use budget::Budget;
@@ -23,7 +28,14 @@ const BLOCK: usize = 256 << 10;
 /// How many blocks may wait.
 const AHEAD: usize = 4;
 
-/// What lies in a packed stream.
+/// How much memory a decoder may take for its window, unless told otherwise: all presets but `--ultra` and `--long` keep to it.
+pub const MEMORY: u64 = 64 << 20;
+
+/// What is wrong with the packing itself, once that was found out: what came before was read as it is.
+pub type Damage = Arc<OnceLock<String>>;
+
+/// What lies in a packed stream. Where its packing is damaged it ends, and [`Unpacked::damage`] says so; an error is only what
+/// keeps all of it from being read, and a limit.
 #[derive(Debug)]
 pub struct Unpacked {
     filled: Option<Receiver<io::Result<Vec<u8>>>>,
@@ -31,6 +43,8 @@ pub struct Unpacked {
     block: Vec<u8>,
     at: usize,
     worker: Option<JoinHandle<()>>,
+    unpacked: u64,
+    damage: Damage,
 }
 
 impl Unpacked {
@@ -38,17 +52,31 @@ impl Unpacked {
     ///
     /// # Errors
     /// If this build cannot unpack that, or the system gives no thread. Damage of the stream is an error of reading.
-    pub fn new(input: impl Read + Send + 'static, packing: Packing, budget: Budget) -> io::Result<Self> {
+    pub fn new(input: impl Read + Send + 'static, packing: Packing, budget: Budget, memory: u64) -> io::Result<Self> {
         packing.admit()?;
         let (filled, from_worker) = mpsc::sync_channel(AHEAD);
         let (emptied, to_worker) = mpsc::channel();
         let worker = thread::Builder::new().name(format!("un{packing}")).spawn(move || {
-            if let Err(error) = work(input, packing, budget, &filled, &to_worker) {
+            if let Err(error) = work(input, packing, (budget, memory), &filled, &to_worker) {
                 // Nobody waits for it any more if this fails.
                 let _ = filled.send(Err(error));
             }
         })?;
-        Ok(Self { filled: Some(from_worker), emptied, block: Vec::new(), at: 0, worker: Some(worker) })
+        Ok(Self {
+            filled: Some(from_worker),
+            emptied,
+            block: Vec::new(),
+            at: 0,
+            worker: Some(worker),
+            unpacked: 0,
+            damage: Damage::default(),
+        })
+    }
+
+    /// Where it will be said what is wrong with the packing.
+    #[must_use]
+    pub fn damage(&self) -> Damage {
+        Arc::clone(&self.damage)
     }
 
     /// The next bytes, at most `most` of them and no more than a block, which stay to be read.
@@ -64,11 +92,22 @@ impl Unpacked {
     /// Waits for the next block. At the end of the stream there is none.
     fn next_block(&mut self) -> io::Result<bool> {
         let Some(filled) = &self.filled else { return Ok(false) };
-        let Ok(block) = filled.recv() else {
-            self.filled = None;
-            return Ok(false);
+        let block = match filled.recv() {
+            Ok(Ok(block)) => block,
+            Ok(Err(error)) if self.unpacked > 0 && is_damage(&error) => {
+                self.filled = None;
+                let _ = self.damage.set(error.to_string());
+                return Ok(false);
+            }
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                self.filled = None;
+                let failed = self.worker.take().is_some_and(|worker| worker.join().is_err());
+                return if failed { Err(io::Error::other("the decoder failed")) } else { Ok(false) };
+            }
         };
-        let used = std::mem::replace(&mut self.block, block?);
+        self.unpacked += block.len() as u64;
+        let used = std::mem::replace(&mut self.block, block);
         self.at = 0;
         // The worker is gone by now, or takes it.
         let _ = self.emptied.send(used);
@@ -80,12 +119,12 @@ impl Unpacked {
 fn work(
     input: impl Read + Send + 'static,
     packing: Packing,
-    budget: Budget,
+    (budget, memory): (Budget, u64),
     filled: &SyncSender<io::Result<Vec<u8>>>,
     emptied: &Receiver<Vec<u8>>,
 ) -> io::Result<()> {
     let (input, packed) = budget::counted(input);
-    let mut decoder = decode::decoder(packing, input).map_err(|error| explained(packing, 0, error))?;
+    let mut decoder = decode::decoder(packing, input, memory).map_err(|error| explained(packing, memory, 0, error))?;
     let mut unpacked = 0;
     loop {
         let mut block = emptied.try_recv().unwrap_or_default();
@@ -96,7 +135,7 @@ fn work(
             return Ok(());
         }
         unpacked += length;
-        outcome.map_err(|error| explained(packing, unpacked, error))?;
+        outcome.map_err(|error| explained(packing, memory, unpacked, error))?;
         if length == 0 {
             return Ok(());
         }
@@ -104,11 +143,22 @@ fn work(
     }
 }
 
+/// Whether an error is damage of the packed stream: neither a failure of the input nor a limit.
+fn is_damage(error: &io::Error) -> bool {
+    let limit = matches!(error.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::Unsupported);
+    error.raw_os_error().is_none() && !limit
+}
+
 /// An error of the decoder, with what was being read and how far it came.
-fn explained(packing: Packing, unpacked: u64, error: io::Error) -> io::Error {
+fn explained(packing: Packing, memory: u64, unpacked: u64, error: io::Error) -> io::Error {
     let what = match error.kind() {
         // The input's own errors carry a number of the system.
         _ if error.raw_os_error().is_some() => return error,
+        _ if decode::is_limit(&error) => {
+            let why =
+                format!("{packing}: unpacking takes more than {memory} bytes of memory; --unpack-memory allows more");
+            return io::Error::new(io::ErrorKind::FileTooLarge, why);
+        }
         io::ErrorKind::UnexpectedEof => "the packed data end too early".to_owned(),
         _ => format!("the packed data are damaged ({error})"),
     };
@@ -133,7 +183,6 @@ impl Drop for Unpacked {
         // The worker sees a closed channel at its next block, and ends.
         self.filled = None;
         if let Some(worker) = self.worker.take() {
-            // A panic of the decoder was an early end of the stream for the reader; there is nothing to add here.
             let _ = worker.join();
         }
     }

@@ -77,7 +77,11 @@ struct FileView<'a> {
     findings_total: Number,
     cause: Option<CauseView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    path_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     packing: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packing_damage: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<Vec<RowView<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,7 +148,9 @@ fn file(entry: &Entry) -> FileView<'_> {
         findings: report.map(|r| findings::all(entry, r)).unwrap_or_default(),
         findings_total: Number(report.map_or(0, |r| r.findings_total)),
         cause: entry.cause.as_ref().map(|c| findings::cause(c, &entry.path)),
+        path_base64: entry.path.to_str().is_none().then(|| findings::base64(entry.path.as_os_str().as_encoded_bytes())),
         packing: entry.packing.map(Packing::as_str),
+        packing_damage: entry.damage.as_deref(),
         timeline: report.and_then(|r| aof::timeline(entry, r)),
         stats: report.and_then(|r| r.stats.as_ref()).map(stats::stats),
         repair: entry.repaired.as_ref().map(repair::of),

@@ -7,6 +7,8 @@
 //! ```
 //! A metric is written only if a file has a sample of it. There are no timestamps: the collector refuses them.
 
+use std::collections::HashMap;
+
 use redis_persistence::verify::{Report, Severity, Verdict};
 
 use crate::entry::{Entry, count};
@@ -37,6 +39,20 @@ pub(super) fn render(tool: &str, entries: &[Entry], now_ms: i64) -> String {
     out
 }
 
+/// How each input is named: by its path, and by a number where another one before it has the same. A series that occurs twice
+/// makes the collector refuse the whole text.
+fn names(entries: &[Entry]) -> Vec<Vec<(&'static str, String)>> {
+    let mut seen: HashMap<String, u64> = HashMap::new();
+    let named = entries.iter().map(|entry| {
+        let path = escape::plain(entry.path.as_os_str().as_encoded_bytes());
+        let n = seen.entry(path.clone()).or_default();
+        *n += 1;
+        let again = (*n > 1).then(|| ("copy", n.to_string()));
+        std::iter::once(("path", path)).chain(again).collect()
+    });
+    named.collect()
+}
+
 /// The value of a label: backslashes, quotes and line ends are escaped, as the format has it.
 fn label(text: &str) -> String {
     escape::plain(text.as_bytes()).replace('\\', r"\\").replace('"', "\\\"")
@@ -44,35 +60,36 @@ fn label(text: &str) -> String {
 
 #[expect(clippy::cast_precision_loss, reason = "samples are floating-point numbers")]
 fn metrics(entries: &[Entry], now_ms: i64) -> Vec<Metric> {
-    let path = |entry: &Entry| ("path", entry.path.to_string_lossy().into_owned());
+    let names = names(entries);
+    let entries = || entries.iter().zip(&names);
     let each = |name, help, value: &dyn Fn(&Entry) -> Option<f64>| Metric {
         name,
         help,
-        samples: entries.iter().filter_map(|entry| Some((vec![path(entry)], value(entry)?))).collect(),
+        samples: entries().filter_map(|(entry, name)| Some((name.clone(), value(entry)?))).collect(),
     };
     let of_report = |name, help, value: &dyn Fn(&Report) -> Option<f64>| {
         each(name, help, &|entry: &Entry| entry.outcome.as_ref().ok().and_then(value))
     };
     let flag = |holds: bool| f64::from(u8::from(holds));
-    let with = |entry: &Entry, labels: Vec<(&'static str, String)>| [vec![path(entry)], labels].concat();
-    let findings = |entry: &Entry| -> Vec<_> {
+    let with = |name: &[(&'static str, String)], labels: Vec<(&'static str, String)>| [name, &labels[..]].concat();
+    let findings = |(entry, name): (&Entry, &Vec<(&'static str, String)>)| -> Vec<_> {
         let counts = entry.outcome.as_ref().map(|report| &report.findings_by_code).into_iter().flatten();
         let sample = |code: &redis_persistence::verify::Code, n: &u64| {
             let labels = vec![("code", code.to_string()), ("severity", code.severity().to_string())];
-            (with(entry, labels), *n as f64)
+            (with(name, labels), *n as f64)
         };
         counts.map(|(code, n)| sample(code, n)).collect()
     };
-    let loads = |entry: &Entry| -> Vec<_> {
+    let loads = |(entry, name): (&Entry, &Vec<(&'static str, String)>)| -> Vec<_> {
         let sample = |answer: &redis_persistence::target::Loads| {
             let labels = vec![("server", answer.release.to_string()), ("by_default", answer.by_default.to_string())];
-            (with(entry, labels), flag(answer.loads))
+            (with(name, labels), flag(answer.loads))
         };
         entry.loads.iter().map(sample).collect()
     };
-    let causes = entries.iter().filter_map(|entry| {
+    let causes = entries().filter_map(|(entry, name)| {
         let cause = entry.cause.as_ref()?;
-        Some((with(entry, vec![("cause", cause.code.to_string())]), 1.0))
+        Some((with(name, vec![("cause", cause.code.to_string())]), 1.0))
     });
     vec![
         Metric {
@@ -110,12 +127,12 @@ fn metrics(entries: &[Entry], now_ms: i64) -> Vec<Metric> {
         }),
         of_report("errors", "Findings that are errors.", &|report| Some(count(report, Severity::Error) as f64)),
         of_report("warnings", "Findings that are warnings.", &|report| Some(count(report, Severity::Warning) as f64)),
-        Metric { name: "findings", help: "Findings by code.", samples: entries.iter().flat_map(findings).collect() },
+        Metric { name: "findings", help: "Findings by code.", samples: entries().flat_map(findings).collect() },
         Metric { name: "cause_info", help: "What happened to the file.", samples: causes.collect() },
         Metric {
             name: "loads",
             help: "Whether a server loads the file as it is.",
-            samples: entries.iter().flat_map(loads).collect(),
+            samples: entries().flat_map(loads).collect(),
         },
         each("unmet_demands", "Demands of the command line that the file does not meet.", &|entry| {
             entry.outcome.is_ok().then_some(entry.unmet.len() as f64)

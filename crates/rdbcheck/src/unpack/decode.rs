@@ -6,36 +6,65 @@ use std::io::{self, Read};
 use std::io::BufReader;
 
 use super::Packing;
+#[cfg(feature = "packed")]
+use super::gzip::Gzip;
+#[cfg(feature = "packed")]
+use super::lz4::Lz4;
 
 /// How much is read of the packed stream at once.
 #[cfg(feature = "packed")]
 const CHUNK: usize = 128 << 10;
-/// The most memory that an xz stream may ask for. Its strongest preset wants 65 MiB.
+/// What an xz stream takes besides its dictionary.
 #[cfg(feature = "packed")]
-const XZ_KIB: u32 = 68 << 10;
-/// The largest window of a zstd stream, as a power of two: 64 MiB, which all presets but `--ultra` and `--long` keep to.
-#[cfg(feature = "packed")]
-const ZSTD_WINDOW: u32 = 26;
+const XZ_BESIDES: u64 = 4 << 20;
 
-/// A decoder of a packed stream.
+/// A decoder of a packed stream that may take so many bytes for its window.
 #[cfg(feature = "packed")]
-pub(super) fn decoder(packing: Packing, input: impl Read + Send + 'static) -> io::Result<Box<dyn Read>> {
+pub(super) fn decoder(packing: Packing, input: impl Read + Send + 'static, memory: u64) -> io::Result<Box<dyn Read>> {
     let input = BufReader::with_capacity(CHUNK, input);
     Ok(match packing {
-        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        Packing::Gzip => Box::new(Gzip::new(input)),
         Packing::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-            decoder.window_log_max(ZSTD_WINDOW)?;
+            decoder.window_log_max(memory.max(1 << 10).ilog2().min(31))?;
             Box::new(decoder)
         }
-        Packing::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(input)),
-        Packing::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(input, true, XZ_KIB)),
+        Packing::Lz4 => Box::new(Lz4::new(input)),
+        Packing::Xz => {
+            let kib = u32::try_from(memory.saturating_add(XZ_BESIDES) >> 10).unwrap_or(u32::MAX);
+            Box::new(lzma_rust2::XzReader::new_mem_limit(Full(input), true, kib))
+        }
     })
+}
+
+/// Whether a decoder's error says that the stream wants more memory than it may take.
+pub(super) fn is_limit(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::OutOfMemory || error.to_string().contains("requires too much memory")
+}
+
+/// Reads as much as is asked for, unless the end comes before: the decoder takes a short read for the end.
+#[cfg(feature = "packed")]
+struct Full<R>(R);
+
+#[cfg(feature = "packed")]
+impl<R: Read> Read for Full<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.0.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
 }
 
 /// This build has none.
 #[cfg(not(feature = "packed"))]
-pub(super) fn decoder(packing: Packing, _: impl Read + Send + 'static) -> io::Result<Box<dyn Read>> {
+pub(super) fn decoder(packing: Packing, _: impl Read + Send + 'static, _: u64) -> io::Result<Box<dyn Read>> {
     packing.admit()?;
     Err(io::ErrorKind::Unsupported.into())
 }

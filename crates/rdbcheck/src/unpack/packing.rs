@@ -4,7 +4,7 @@
 //! |---|---|
 //! | gzip | `1f 8b 08` |
 //! | zstd | `28 b5 2f fd`; a frame to skip: `50` to `5f`, `2a 4d 18` |
-//! | lz4 | `04 22 4d 18` |
+//! | lz4 | `04 22 4d 18`; legacy: `02 21 4c 18` |
 //! | xz | `fd "7zXZ" 00` |
 
 use std::fmt;
@@ -31,9 +31,15 @@ impl Packing {
     #[must_use]
     pub fn of(head: &[u8]) -> Option<Self> {
         match head {
+            // Both zstd and lz4 have frames to skip: what follows tells.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, rest @ ..] => {
+                let length = usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).ok();
+                let next = length.and_then(|length| rest.get(length..));
+                next.and_then(Self::of).filter(|next| *next == Self::Lz4).or(Some(Self::Zstd))
+            }
             [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
-            [0x04, 0x22, 0x4d, 0x18, ..] => Some(Self::Lz4),
+            [0x04, 0x22, 0x4d, 0x18, ..] | [0x02, 0x21, 0x4c, 0x18, ..] => Some(Self::Lz4),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
             _ => None,
         }

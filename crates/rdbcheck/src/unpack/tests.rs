@@ -34,8 +34,9 @@ const ALL: [Packing; 4] = [Packing::Gzip, Packing::Zstd, Packing::Lz4, Packing::
 
 fn unpacked(bytes: Vec<u8>, packing: Packing, budget: Budget) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
-    Unpacked::new(Cursor::new(bytes), packing, budget)?.read_to_end(&mut out)?;
-    Ok(out)
+    let mut input = Unpacked::new(Cursor::new(bytes), packing, budget, MEMORY)?;
+    input.read_to_end(&mut out)?;
+    input.damage().get().map_or(Ok(out), |why| Err(io::Error::other(why.clone())))
 }
 
 /// Bytes that hardly repeat, of more than a few blocks.
@@ -105,7 +106,7 @@ fn a_bomb_ends_at_the_limit() {
 #[test]
 fn who_stops_reading_leaves_no_thread_behind() {
     let bytes = packed(Packing::Zstd, &vec![7; 64 << 20]);
-    let mut input = Unpacked::new(Cursor::new(bytes), Packing::Zstd, Budget::Usual).expect("a thread");
+    let mut input = Unpacked::new(Cursor::new(bytes), Packing::Zstd, Budget::Usual, MEMORY).expect("a thread");
     let mut first = [0; 3];
     input.read_exact(&mut first).expect("there is more");
     drop(input);

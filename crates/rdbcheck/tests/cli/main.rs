@@ -12,6 +12,7 @@ mod options;
 #[cfg(feature = "packed")]
 mod packed;
 mod pipes;
+mod planted;
 mod readme;
 mod salvage;
 mod salvage_for;

@@ -80,14 +80,227 @@ fn damage_inside_is_found_at_its_unpacked_place() -> TestResult {
     Ok(())
 }
 
+/// It is reported on as far as it unpacks, and what is wrong with the packing itself is said, also where the content is whole.
 #[test]
-fn a_cut_archive_cannot_be_read() -> TestResult {
-    let mut bytes = gzip(&sound(DUMP)?)?;
-    bytes.truncate(bytes.len() / 2);
-    let (_folder, path) = packed(&bytes, "dump.rdb.gz")?;
+fn damage_of_the_packing_is_named() -> TestResult {
+    let dump = sound(DUMP)?;
+    let mut cut = gzip(&dump)?;
+    cut.truncate(cut.len() / 2);
+    let (_folder, path) = packed(&cut, "dump.rdb.gz")?;
+    let Ran { code, out, .. } = run(&[&path])?;
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("gzip: the packed data end too early, after ") && out.contains("rdb-truncated"), "{out}");
+    let mut wrong_sum = gzip(&dump)?;
+    let at = wrong_sum.len() - 8;
+    wrong_sum[at] ^= 1;
+    let (_folder, path) = packed(&wrong_sum, "dump.rdb.gz")?;
+    let report: serde_json::Value = serde_json::from_str(&run(&["--json", &path])?.out)?;
+    let file = &report["files"][0];
+    assert_eq!((&file["verdict"], &file["checksum"]), (&"damaged".into(), &"ok".into()), "{file}");
+    assert!(
+        file["packing_damage"].as_str().is_some_and(|why| why.starts_with("gzip: the packed data are damaged")),
+        "{file}"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_a_damaged_stream_gave_is_salvaged_from_standard_input_too() -> TestResult {
+    let dump = sound(DUMP)?;
+    let mut bytes = gzip(&dump)?;
+    bytes.truncate(bytes.len() - 9);
+    let (folder, path) = packed(&bytes, "dump.rdb.gz")?;
+    let keys = |report: &str| -> Result<serde_json::Value, serde_json::Error> {
+        let report: serde_json::Value = serde_json::from_str(report)?;
+        Ok(report["files"][0]["counts"]["keys"].clone())
+    };
+    for (name, input) in [("a.rdb", path.as_str()), ("b.rdb", "-")] {
+        let out = folder.path().join(name).to_string_lossy().into_owned();
+        let ran = ran(rdbcheck(&["--salvage", &out, input]).write_stdin(bytes.clone()).output())?;
+        assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+        assert_eq!(keys(&run(&["--json", &out])?.out)?, keys(&run(&["--json", DUMP])?.out)?, "{input}");
+    }
+    Ok(())
+}
+
+/// What an ordinary tool makes of its standard input; nothing if it is not installed.
+fn tool(command: &[&str], input: &[u8]) -> Option<(bool, Vec<u8>)> {
+    let mut file = tempfile::tempfile().ok()?;
+    file.write_all(input).ok()?;
+    std::io::Seek::rewind(&mut file).ok()?;
+    let output = std::process::Command::new(command[0]).args(&command[1..]).stdin(file).output();
+    match output {
+        Ok(output) => Some((output.status.success(), output.stdout)),
+        Err(error) => {
+            println!("not compared: {}: {error}", command[0]);
+            None
+        }
+    }
+}
+
+/// The shapes that a packed stream can have, from the ordinary tool itself: our answer is the one on what it unpacks to, or it
+/// names what is wrong.
+#[test]
+fn the_answer_is_that_on_what_the_ordinary_tool_unpacks() -> TestResult {
+    let zeros = testkit::rdb::RdbWriter::redis(11).select_db(0).string_key(b"k", &vec![b'x'; (256 << 10) * 5]).finish();
+    let dump = sound(DUMP)?;
+    let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 5, 0, 0, 0][..], b"hello"].concat();
+    let tools: [(&[&str], &[&str]); 7] = [
+        (&["gzip", "-c"], &["gzip", "-dc"]),
+        (&["zstd", "-c", "--no-check"], &["zstd", "-dc"]),
+        (&["zstd", "-c", "--check"], &["zstd", "-dc"]),
+        (&["lz4", "-c", "-B4", "-BD"], &["lz4", "-dc"]),
+        (&["lz4", "-c", "--no-frame-crc", "-B5"], &["lz4", "-dc"]),
+        (&["lz4", "-c", "-l"], &["lz4", "-dc"]),
+        (&["xz", "-c", "-T1", "--block-size=65536"], &["xz", "-dc"]),
+    ];
+    let mut compared = 0;
+    for (pack, unpack) in tools {
+        let pack = |bytes: &[u8]| tool(pack, bytes).map(|(_, packed)| packed);
+        let (Some(whole), Some(empty), Some(front), Some(back), Some(large)) =
+            (pack(&dump), pack(b""), pack(&dump[..100]), pack(&dump[100..]), pack(&zeros))
+        else {
+            continue;
+        };
+        let mut flipped = large.clone();
+        let end = flipped.len() - 5;
+        flipped[end] ^= 0x10;
+        let mut shapes = vec![
+            ("whole", whole.clone()),
+            ("two", [&front[..], &back].concat()),
+            ("an empty one between", [&front[..], &empty, &back].concat()),
+            ("an empty one behind", [&whole[..], &empty].concat()),
+            ("only the front", front.clone()),
+            ("zeros behind", [&whole[..], &[0; 512]].concat()),
+            ("garbage behind", [&whole[..], b"garbage"].concat()),
+            ("large", large.clone()),
+            ("a changed byte near the end", flipped),
+        ];
+        if matches!(unpack[0], "zstd" | "lz4") {
+            shapes.push(("a frame to skip before", [&skippable[..], &whole].concat()));
+            shapes.push(("a frame to skip between", [&front[..], &skippable, &back].concat()));
+            shapes.push(("a frame to skip, cut", [&whole[..], &skippable[..10]].concat()));
+        }
+        let cuts =
+            (1..large.len()).step_by(large.len().div_ceil(40)).chain(large.len().saturating_sub(12)..large.len());
+        for cut in cuts {
+            shapes.push(("cut", large[..cut].to_vec()));
+        }
+        for (shape, bytes) in shapes {
+            let Some((took, content)) = tool(unpack, &bytes) else { continue };
+            let ours = ran(rdbcheck(&["--json", "-"]).write_stdin(bytes).output())?;
+            let what = format!("{} {shape}: {}{}", unpack[0], ours.out, ours.err);
+            let report: serde_json::Value = serde_json::from_str(&ours.out)?;
+            let file = &report["files"][0];
+            if !took || !file["packing_damage"].is_null() {
+                assert_ne!(ours.code, Some(0), "{what}");
+                continue;
+            }
+            compared += 1;
+            let theirs = ran(rdbcheck(&["--json", "-"]).write_stdin(content).output())?;
+            let theirs: serde_json::Value = serde_json::from_str(&theirs.out)?;
+            for field in ["verdict", "size", "counts", "checksum", "findings"] {
+                assert_eq!(file[field], theirs["files"][0][field], "{field}: {what}");
+            }
+        }
+    }
+    println!("{compared} answers compared");
+    Ok(())
+}
+
+#[test]
+fn a_long_window_is_a_limit_that_can_be_raised() -> TestResult {
+    let dump = sound(DUMP)?;
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1)?;
+    encoder.window_log(27)?;
+    encoder.write_all(&dump)?;
+    let zstd = encoder.finish()?;
+    let mut options = lzma_rust2::XzOptions::with_preset(1);
+    options.lzma_options.dict_size = 128 << 20;
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options)?;
+    encoder.write_all(&dump)?;
+    for bytes in [zstd, encoder.finish()?] {
+        let (_folder, path) = packed(&bytes, "dump")?;
+        let Ran { code, err, .. } = run(&[&path])?;
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains("more than 67108864 bytes of memory; --unpack-memory allows more"), "{err}");
+        let Ran { code, err, .. } = run(&["--unpack-memory", "128M", &path])?;
+        assert_eq!(code, Some(0), "{err}");
+    }
+    Ok(())
+}
+
+/// The members of a tar whose names and ends are odd.
+#[test]
+fn tars_are_read_as_far_as_they_go() -> TestResult {
+    let dump = sound(DUMP)?;
+    let mut tar = tar::Builder::new(Vec::new());
+    let long = format!("{}/dump.rdb", ["folder"; 60].join("/"));
+    for name in ["a.rdb", &long] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(dump.len() as u64);
+        tar.append_data(&mut header, name, &dump[..])?;
+    }
+    let pax = "path=data/named-by-pax.rdb\n";
+    let line = format!("{} {pax}", pax.len() + 3);
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(tar::EntryType::XHeader);
+    header.set_size(line.len() as u64);
+    tar.append_data(&mut header, "pax", line.as_bytes())?;
+    let mut header = tar::Header::new_ustar();
+    header.set_size(dump.len() as u64);
+    tar.append_data(&mut header, "short", &dump[..])?;
+    let bytes = tar.into_inner()?;
+    let border = bytes.len() - 1024;
+    let files = |bytes: &[u8]| -> Result<(Option<i32>, Vec<serde_json::Value>), Box<dyn std::error::Error>> {
+        let (_folder, path) = packed(bytes, "data.tar")?;
+        let Ran { code, out, .. } = run(&["--json", &path])?;
+        let report: serde_json::Value = serde_json::from_str(&out)?;
+        Ok((code, report["files"].as_array().cloned().unwrap_or_default()))
+    };
+    let (code, all) = files(&bytes)?;
+    assert_eq!((code, all.len()), (Some(0), 3));
+    let ends = |n: usize, end: &str| all[n]["path"].as_str().is_some_and(|path| path.ends_with(end));
+    assert!(ends(0, ":a.rdb") && ends(1, "/named-by-pax.rdb") && ends(2, &long), "{all:?}");
+    let (code, cut) = files(&bytes[..border - dump.len().div_ceil(512) * 512 + 20])?;
+    assert_eq!((code, cut.len()), (Some(1), 3));
+    let why = cut[2]["packing_damage"].as_str().unwrap_or_default();
+    assert!(why.starts_with("tar: it ends inside the member at byte "), "{why}");
+    let (_folder, path) = packed(&bytes[..border], "data.tar")?;
     let Ran { code, err, .. } = run(&[&path])?;
-    assert_eq!(code, Some(2));
-    assert!(err.contains("gzip: the packed data end too early, after "), "{err}");
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("it ends behind a member, without the mark of its end"), "{err}");
+    let mut bad = bytes.clone();
+    bad[512 + dump.len().div_ceil(512) * 512 + 3] ^= 1;
+    let (code, bad) = files(&bad)?;
+    assert_eq!((code, bad.len()), (Some(1), 1));
+    assert!(bad[0]["packing_damage"].as_str().is_some_and(|why| why.contains("header at byte")), "{bad:?}");
+    Ok(())
+}
+
+#[test]
+fn sparse_members_are_refused_by_name() -> TestResult {
+    let mut old = tar::Header::new_gnu();
+    old.set_entry_type(tar::EntryType::GNUSparse);
+    old.set_size(0);
+    let mut pax = tar::Builder::new(Vec::new());
+    let record = "GNU.sparse.major=1\n";
+    let line = format!("{} {record}", record.len() + 3);
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(tar::EntryType::XHeader);
+    header.set_size(line.len() as u64);
+    pax.append_data(&mut header, "pax", line.as_bytes())?;
+    let mut header = tar::Header::new_ustar();
+    header.set_size(0);
+    pax.append_data(&mut header, "dump.rdb", &b""[..])?;
+    let mut gnu = tar::Builder::new(Vec::new());
+    gnu.append_data(&mut old, "dump.rdb", &b""[..])?;
+    for bytes in [gnu.into_inner()?, pax.into_inner()?] {
+        let (_folder, path) = packed(&bytes, "data.tar")?;
+        let Ran { code, err, .. } = run(&[&path])?;
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains("dump.rdb is stored with holes"), "{err}");
+    }
     Ok(())
 }
 
