@@ -155,7 +155,7 @@ pub fn loads(answer: &mut Loads) {
             *message = format!(
                 "{}engine {}{}",
                 &message[..from],
-                hashed("text#", message[from..to].as_bytes()),
+                hashed("text#", &message.as_bytes()[from..to]),
                 &message[to..]
             );
         }
