@@ -43,14 +43,10 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
         return Exit::Unreadable;
     }
     let options = args.common.options();
-<<<<<<< HEAD
-    inputs(TOOL, &args.common, &args.files, |path, output| {
-        if args.salvage.salvage.as_deref().is_some_and(salvage::is_standard_output) {
-            output.leave_standard_output();
-        }
-=======
     inputs(TOOL, &args.common, &args.files, |path, run| {
->>>>>>> 205a6e1 (Packed inputs as the ordinary tools unpack them, tars in linear time; stand-ins under a key of the run; no series twice)
+        if args.salvage.salvage.as_deref().is_some_and(salvage::is_standard_output) {
+            run.output.leave_standard_output();
+        }
         let demands = args.common.demands();
         let salvages = args.salvage.salvage.is_some();
         let mut kept = None;

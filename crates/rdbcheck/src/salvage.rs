@@ -94,10 +94,9 @@ pub(crate) fn refuses(path: &Path, args: &Args, files: usize) -> Option<String> 
     if files != 1 {
         return Some("--salvage takes one FILE".to_owned());
     }
-<<<<<<< HEAD
-    if path.as_os_str() == "-" || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        let why = "--salvage needs a file that can be read at any place: neither standard input nor a pipe can";
-        return Some(why.to_owned());
+    let odd = path.as_os_str() != "-" && !is_descriptor(path) && fs::metadata(path).is_ok_and(|data| !data.is_file());
+    if odd {
+        return Some("--salvage needs a file, or - for standard input".to_owned());
     }
     let out = args.salvage.as_ref().filter(|_| !args.dry_run)?;
     out_refused(path, out, args).map(|why| format!("{}: {why}", out.display()))
@@ -148,10 +147,6 @@ fn is_pipe(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_pipe(_: &Path) -> bool {
     false
-=======
-    let odd = path.as_os_str() != "-" && !is_descriptor(path) && fs::metadata(path).is_ok_and(|data| !data.is_file());
-    odd.then_some("--salvage needs a file, or - for standard input")
->>>>>>> 205a6e1 (Packed inputs as the ordinary tools unpack them, tars in linear time; stand-ins under a key of the run; no series twice)
 }
 
 /// Salvages what a check has found damaged: the one RDB at `path`, or in it.
@@ -242,17 +237,12 @@ impl Salvaged {
             self.status = Status::Planned;
             return Ok(());
         }
-<<<<<<< HEAD
         if to_stream(&self.out, args.resp) {
             let mut meter = Meter::new(self.out.display().to_string(), None, how.common.progress);
             self.written =
                 Some(out::stream(&self.out, content, file, how, &mut meter).map_err(|error| reason(&error))?);
             self.status = Status::Written;
             return Ok(());
-=======
-        if like.as_ref().is_some_and(|like| is_same_file(like, &self.out)) {
-            return Err("OUT is the damaged file itself, which is never written to".to_owned());
->>>>>>> 205a6e1 (Packed inputs as the ordinary tools unpack them, tars in linear time; stand-ins under a key of the run; no series twice)
         }
         if let Some(why) = out_refused(input, &self.out, args) {
             return Err(why);
