@@ -15,6 +15,7 @@ use redis_persistence::verify::official::{Images, Line};
 
 use super::output::{Output, say};
 use super::{Invocation, backup_dir, is_too_long, is_version_option, limits, now_ms};
+use crate::escape;
 
 /// What the command line asks for.
 enum Asked<'a> {
@@ -92,7 +93,8 @@ fn work(invocation: &Invocation, task: Task, path: &Path, output: &mut Output) -
                 output.line(Line::Out(line));
             }
             for saved in &applied.saved {
-                say(invocation.name, &format!("what was cut off is saved in {}", saved.display()));
+                let saved = escape::plain(saved.as_os_str().as_encoded_bytes());
+                output.text(&format!("What was cut off is saved in {saved}"));
             }
             outcome.exit
         }

@@ -1,6 +1,7 @@
 //! What a verification is asked to do.
 
 use std::num::NonZero;
+use std::sync::OnceLock;
 
 use super::duplicates::HashKey;
 use super::stats::StatsOptions;
@@ -68,8 +69,14 @@ impl Options {
         if self.stats.is_some() {
             return 1;
         }
-        self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get)
+        self.threads.or_else(threads_of_machine).map_or(1, NonZero::get)
     }
+}
+
+/// How many threads the process may use. It is asked once: on Linux each question opens the files of the cgroups.
+fn threads_of_machine() -> Option<NonZero<usize>> {
+    static THREADS: OnceLock<Option<NonZero<usize>>> = OnceLock::new();
+    *THREADS.get_or_init(|| std::thread::available_parallelism().ok())
 }
 
 /// How far the search for duplicates goes.
