@@ -12,6 +12,7 @@ pub mod opcode;
 pub mod stream;
 pub mod string;
 pub mod value;
+pub mod vectorset;
 pub mod writer;
 pub mod ziplist;
 pub mod zipmap;
@@ -30,6 +31,7 @@ pub use stream::{
 };
 pub use string::StrForm;
 pub use value::{QuicklistNode, Value};
+pub use vectorset::{Quantisation, VectorElement, VectorSet};
 pub use writer::{Mark, MarkKind, RdbWriter};
 pub use ziplist::{Ziplist, naive_ziplist, naive_ziplist_entries};
 pub use zipmap::{Zipmap, naive_zipmap};

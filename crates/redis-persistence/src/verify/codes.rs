@@ -191,6 +191,14 @@ codes! {
     StreamIdmpInvalid "stream-idmp-invalid" Error;
     StreamIdmpImplausible "stream-idmp-implausible" Warning;
     // Arrays and template hashes.
+    VectorsetInvalid "vectorset-invalid" Error;
+    VectorsetLinks "vectorset-links" Error;
+    VectorsetProjection "vectorset-projection" Error;
+    VectorsetDuplicate "vectorset-duplicate" Error;
+    VectorsetEmpty "vectorset-empty" Error;
+    VectorsetDimension "vectorset-dimension" Warning;
+    VectorsetIndex "vectorset-index" Note;
+    VectorsetUnchecked "vectorset-unchecked" Note;
     ArrayInvalid "array-invalid" Error;
     ArrayIndexOrder "array-index-order" Error;
     ArrayNoncanonical "array-noncanonical" Warning;

@@ -67,6 +67,6 @@ pub struct TypeStats {
     pub expired: u64,
     /// What each key takes in the file, its name and attributes included, in bytes.
     pub sizes: Histogram,
-    /// How many elements each key has: items, members, fields, entries of a stream. Strings and module values have none.
+    /// How many elements each key has: items, members, fields, entries of a stream. Strings and values of modules have none; vector sets do.
     pub elements: Histogram,
 }

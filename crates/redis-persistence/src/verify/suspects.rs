@@ -145,6 +145,7 @@ fn noun(what: Code) -> &'static str {
         Code::HashDuplicateField => "field",
         Code::StreamDuplicateGroup => "consumer group",
         Code::StreamDuplicateConsumer => "consumer",
+        Code::VectorsetDuplicate => "element",
         Code::StreamIdmpInvalid => "idempotent producer or id",
         _ => "member",
     }

@@ -17,6 +17,7 @@ pub(crate) mod template;
 #[cfg(test)]
 mod testing;
 mod text;
+pub(crate) mod vectorset;
 mod walk;
 
 pub(crate) use elements::Checker as ElementsChecker;
@@ -26,7 +27,7 @@ use super::sink::Findings;
 use super::suspects::Suspects;
 use crate::limits::Limits;
 use crate::lzf::Room;
-use crate::rdb::{Event, ValueType};
+use crate::rdb::{Event, Payload, ValueType};
 
 /// What the checkers share.
 pub(crate) struct Context<'a> {
@@ -62,6 +63,7 @@ pub(crate) enum ValueChecker {
     Stream(Box<stream::Checker>),
     Array(array::Checker),
     Template(template::Checker),
+    VectorSet(Box<vectorset::Checker>),
 }
 
 impl ValueChecker {
@@ -100,12 +102,20 @@ impl ValueChecker {
     /// Looks at an event inside the record.
     pub(crate) fn event(&mut self, event: &Event<&[u8]>, cx: &mut Context<'_>) {
         match self {
-            Self::Plain => {}
+            // The module's id comes first.
+            Self::Plain => {
+                if let Payload::Module(id) = event.payload
+                    && let Some(checker) = vectorset::Checker::new(id, event, cx)
+                {
+                    *self = Self::VectorSet(Box::new(checker));
+                }
+            }
             Self::Elements(checker) => checker.event(event, cx),
             Self::Packed(checker) => checker.event(event, cx),
             Self::Stream(checker) => checker.event(event, cx),
             Self::Array(checker) => checker.event(event, cx),
             Self::Template(checker) => checker.event(event, cx),
+            Self::VectorSet(checker) => checker.event(event, cx),
         }
     }
 
@@ -118,6 +128,7 @@ impl ValueChecker {
             Self::Stream(checker) => checker.end(start, cx),
             Self::Array(checker) => checker.end(start, cx),
             Self::Template(checker) => checker.end(start, cx),
+            Self::VectorSet(checker) => checker.end(start, cx),
         }
     }
 }

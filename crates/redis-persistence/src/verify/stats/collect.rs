@@ -8,8 +8,9 @@ use super::prefixes::Table;
 use super::{Estimate, Stats, StatsOptions, TypeStats};
 use crate::lzf;
 use crate::rdb::packed::{Intset, Listpack, Ziplist, Zipmap};
-use crate::rdb::{Body, Event, Payload, RdbString, Record, Role, ValueType};
+use crate::rdb::{Body, Event, ModuleItem, Payload, RdbString, Record, Role, ValueType};
 use crate::verify::finding::Finding;
+use crate::verify::value::vectorset::is_vectorset;
 
 /// Databases that are told apart.
 const MOST_DATABASES: usize = 64;
@@ -42,6 +43,8 @@ struct Key {
     /// Elements that a server allocates one by one.
     loose: u64,
     scores: u64,
+    /// How many items of a vector set were met, if it is one.
+    vector_items: Option<u64>,
 }
 
 impl Collect {
@@ -95,7 +98,7 @@ impl Collect {
         let expires = attributes.expire.is_some();
         let text = key.text_len().saturating_add(value.as_ref().map_or(0, RdbString::text_len));
         let value_type = *value_type;
-        self.key = Some(Key { start, value_type, expires, expired, elements: 0, text, loose: 0, scores: 0 });
+        self.key = Some(Key { start, value_type, expires, expired, elements: 0, text, loose: 0, scores: 0, vector_items: None });
     }
 
     fn string(&mut self, role: Role, string: &RdbString<&[u8]>) {
@@ -127,7 +130,8 @@ impl Collect {
             false => self.databases.last_key_value().map_or(db, |(last, _)| *last),
         };
         let (name, value_type) = (&self.name, key.value_type);
-        let stats = self.databases.entry(db).or_default().entry(value_type.type_name()).or_default();
+        let type_name = if key.vector_items.is_some() { "vectorset" } else { value_type.type_name() };
+        let stats = self.databases.entry(db).or_default().entry(type_name).or_default();
         stats.keys += 1;
         stats.expires += u64::from(key.expires);
         stats.expired += u64::from(key.expired);
@@ -139,7 +143,7 @@ impl Collect {
         self.largest.add(bytes, key.start, || LargeKey {
             db,
             key: name.clone(),
-            value_type: value_type.type_name(),
+            value_type: type_name,
             encoding: value_type.encoding_name(),
             bytes,
             elements: key.elements,
@@ -167,6 +171,15 @@ impl Key {
             Payload::ArrayElement { .. } => {
                 self.elements += 1;
                 self.loose += 1;
+            }
+            Payload::Module(id) => self.vector_items = is_vectorset(*id).then_some(0),
+            // The second number of a vector set counts its elements.
+            Payload::Item(item) => {
+                let Some(items) = &mut self.vector_items else { return };
+                *items += 1;
+                if let (2, ModuleItem::Unsigned(elements)) = (*items, item) {
+                    self.elements = *elements;
+                }
             }
             // A score is eight bytes in a server, whatever it is in the file.
             Payload::Score(_) => {
