@@ -211,6 +211,14 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::StreamNackInvalid, When::Detail(Lenient), *b"..................."),
     (Code::StreamNackInvalid, All,              *b"...........RR......"),
     (Code::StreamIdmpInvalid, All,              *b"..........RRR......"),
+    (Code::VectorsetInvalid, When::Detail(Lenient), *b"..................."),
+    (Code::VectorsetInvalid, All,               *b"RRRRRRRRRRRRRRRRRRR"),
+    (Code::VectorsetLinks, All,                 *b".......RRRRRR......"),
+    (Code::VectorsetProjection, All,            *b"......RR.RRRR......"),
+    (Code::VectorsetDuplicate, All,             *b"..................."),
+    (Code::VectorsetEmpty, All,                 *b"..................."),
+    (Code::VectorsetDimension, All,             *b".........RRRR......"),
+    (Code::VectorsetIndex, All,                 *b"......R............"),
     (Code::ArrayInvalid, All,                   *b"...........RR......"),
     (Code::ArrayIndexOrder, All,                *b"..................."),
     (Code::TemplateInvalid, All,                *b"............R......"),
@@ -242,28 +250,31 @@ pub(super) fn effect(class: &Class, column: usize) -> Effect {
 
 /// Whether a server that has loaded a value with such a finding can break down when it reads it. What it does depends on
 /// the bytes around: it may answer with nonsense instead.
-pub(super) fn kills_when_read(class: &Class, _column: usize) -> bool {
-    matches!(
-        class.code,
-        Code::PackedOddCount
-            | Code::ListpackBadEnd
-            | Code::ListpackBadEncoding
-            | Code::ListpackBadBacklen
-            | Code::ListpackOverrun
-            | Code::ListpackBadCount
-            | Code::ZiplistBadHeader
-            | Code::ZiplistBadEncoding
-            | Code::ZiplistBadPrevlen
-            | Code::ZiplistOverrun
-            | Code::ZiplistBadEnd
-            | Code::ZiplistBadCount
-            | Code::ZiplistBadTail
-            | Code::IntsetBadHeader
-            | Code::HashExpiryInvalid
-            | Code::StreamBadNode
-            | Code::StreamNodeCount
-            | Code::StreamPendingShared
-    )
+pub(super) fn kills_when_read(class: &Class, column: usize) -> bool {
+    // The first VSIM; measured on 8.6.
+    let empty = class.code == Code::VectorsetEmpty && (9..13).contains(&column);
+    empty
+        || matches!(
+            class.code,
+            Code::PackedOddCount
+                | Code::ListpackBadEnd
+                | Code::ListpackBadEncoding
+                | Code::ListpackBadBacklen
+                | Code::ListpackOverrun
+                | Code::ListpackBadCount
+                | Code::ZiplistBadHeader
+                | Code::ZiplistBadEncoding
+                | Code::ZiplistBadPrevlen
+                | Code::ZiplistOverrun
+                | Code::ZiplistBadEnd
+                | Code::ZiplistBadCount
+                | Code::ZiplistBadTail
+                | Code::IntsetBadHeader
+                | Code::HashExpiryInvalid
+                | Code::StreamBadNode
+                | Code::StreamNodeCount
+                | Code::StreamPendingShared
+        )
 }
 
 #[cfg(test)]
@@ -307,6 +318,8 @@ mod tests {
             Code::StreamNodeOrder,
             Code::StreamEntryOrder,
             Code::ArrayIndexOrder,
+            Code::VectorsetDuplicate,
+            Code::VectorsetEmpty,
         ];
         for (code, when, letters) in RULES {
             let seen = letters.iter().any(|letter| b"edRcC".contains(letter));

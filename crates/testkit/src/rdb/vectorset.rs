@@ -121,12 +121,8 @@ impl VectorSet {
             Quantisation::Bit => 2,
         };
         let flags = u64::from(self.projection.is_some()) | u64::from(self.attributes) << 1;
-        let mut ops = vec![
-            uint(self.dimension),
-            uint(self.elements.len() as u64),
-            uint(self.m << 8 | form),
-            uint(flags),
-        ];
+        let mut ops =
+            vec![uint(self.dimension), uint(self.elements.len() as u64), uint(self.m << 8 | form), uint(flags)];
         if let Some((input, matrix)) = &self.projection {
             ops.extend([uint(*input), text(matrix)]);
         }

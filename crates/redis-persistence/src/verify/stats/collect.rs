@@ -98,7 +98,17 @@ impl Collect {
         let expires = attributes.expire.is_some();
         let text = key.text_len().saturating_add(value.as_ref().map_or(0, RdbString::text_len));
         let value_type = *value_type;
-        self.key = Some(Key { start, value_type, expires, expired, elements: 0, text, loose: 0, scores: 0, vector_items: None });
+        self.key = Some(Key {
+            start,
+            value_type,
+            expires,
+            expired,
+            elements: 0,
+            text,
+            loose: 0,
+            scores: 0,
+            vector_items: None,
+        });
     }
 
     fn string(&mut self, role: Role, string: &RdbString<&[u8]>) {

@@ -193,9 +193,8 @@ impl Checker {
             Next::Count => {
                 self.elements = number;
                 if number == 0 {
-                    cx.findings.add(Code::VectorsetEmpty, self.place(event), || {
-                        "a vector set without elements".to_owned()
-                    });
+                    cx.findings
+                        .add(Code::VectorsetEmpty, self.place(event), || "a vector set without elements".to_owned());
                 }
                 Next::Form
             }
@@ -388,7 +387,9 @@ impl Checker {
                     _ => dimension.div_ceil(64) * 8,
                 };
                 if len != want {
-                    self.invalid(event, cx, || format!("a vector of {len} bytes, where {dimension} dimensions take {want}"));
+                    self.invalid(event, cx, || {
+                        format!("a vector of {len} bytes, where {dimension} dimensions take {want}")
+                    });
                 }
                 Next::Parameters
             }
@@ -450,9 +451,8 @@ impl Checker {
                     format!("a link to the element of id {id} in level {level}, which has none back")
                 });
             } else {
-                cx.findings.add(Code::VectorsetInvalid, place, || {
-                    format!("a link to the id {id}, which no element has")
-                });
+                cx.findings
+                    .add(Code::VectorsetInvalid, place, || format!("a link to the id {id}, which no element has"));
             }
         }
     }

@@ -40,16 +40,7 @@ impl Links {
     /// Remembers links in at most so many bytes.
     pub(super) fn new(key: HashKey, budget: usize) -> Self {
         let most = budget / (2 * size_of::<Link>());
-        Self {
-            key,
-            sums: (0, 0),
-            from: 0,
-            level: 0,
-            here: HashSet::new(),
-            kept: Vec::new(),
-            most,
-            all_kept: true,
-        }
+        Self { key, sums: (0, 0), from: 0, level: 0, here: HashSet::new(), kept: Vec::new(), most, all_kept: true }
     }
 
     /// The next links are those of that element in that level.

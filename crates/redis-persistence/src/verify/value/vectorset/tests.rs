@@ -53,7 +53,7 @@ fn the_head() {
     let end = file(module_id("vectorset", 0), &VectorSet::chain(2).ops()).len() as u64 - 9 - 1 - HEAD;
     invalid(1, 3, end);
     // One less: the name of the second.
-    invalid(1, 1, 4 + 4 + 4 + 2 + 33);
+    invalid(1, 1, 9 + 4 + 5 + 2 + 20);
     invalid(2, 16 << 8 | 3, 4);
     assert_eq!(with(2, 0, ModuleOp::Uint(4)).codes(), [Code::VectorsetInvalid, Code::VectorsetInvalid]);
     assert!(with(1, 0, ModuleOp::Uint(70_000)).codes().starts_with(&[Code::VectorsetDimension]));
@@ -141,7 +141,8 @@ fn parameters() {
     assert_eq!(at(6, 0), [Code::VectorsetInvalid]);
     assert_eq!(at(6, 6), [Code::VectorsetInvalid]);
     assert_eq!(at(6, 1 << 62), [Code::VectorsetInvalid]);
-    assert_eq!(at(8, 1), [Code::VectorsetInvalid]);
+    // The norm is taken for a count of links, of 64 bits.
+    assert_eq!(at(8, 1), [Code::VectorsetInvalid, Code::VectorsetInvalid]);
     assert_eq!(at(8, 2 << 24), [Code::VectorsetInvalid]);
     assert_eq!(at(8, 1 << 24), [Code::VectorsetIndex, Code::VectorsetInvalid]);
     assert_eq!(at(9, u64::MAX), [Code::VectorsetInvalid, Code::VectorsetInvalid]);
