@@ -77,13 +77,14 @@ impl VectorSet {
         let count = 1 + rng.below(most.max(1));
         let mut set = Self::chain(count);
         set.dimension = 1 + rng.below(130);
-        set.quantisation = [Quantisation::None, Quantisation::Byte, Quantisation::Bit][rng.below(3) as usize];
+        set.quantisation =
+            [Quantisation::None, Quantisation::Byte, Quantisation::Bit][usize::try_from(rng.below(3)).unwrap_or(0)];
         set.m = 4 + rng.below(30);
         set.attributes = rng.below(2) == 0;
         set.versioned = rng.below(2) == 0;
         if rng.below(4) == 0 {
             let input = set.dimension + rng.below(9);
-            set.projection = Some((input, vec![0; (input * set.dimension * 4) as usize]));
+            set.projection = Some((input, vec![0; usize::try_from(input * set.dimension * 4).expect("small")]));
         }
         let bytes = set.vector_bytes();
         for element in &mut set.elements {
@@ -103,7 +104,7 @@ impl VectorSet {
     }
 
     fn vector_bytes(&self) -> usize {
-        let numbers = self.dimension as usize;
+        let numbers = usize::try_from(self.dimension).expect("small");
         match self.quantisation {
             Quantisation::None => numbers * 4,
             Quantisation::Byte => numbers,
@@ -114,7 +115,7 @@ impl VectorSet {
     /// The items of the module's stream.
     #[must_use]
     pub fn ops(&self) -> Vec<ModuleOp> {
-        let (uint, text) = (ModuleOp::Uint, |text: &[u8]| ModuleOp::Str(text.to_vec().into()));
+        let (uint, text) = (ModuleOp::Uint, |text: &[u8]| ModuleOp::Str(text.to_vec()));
         let form = match self.quantisation {
             Quantisation::None => 0,
             Quantisation::Byte => 1,

@@ -131,11 +131,10 @@ impl Checker {
 
     pub(crate) fn event(&mut self, event: &Event<&[u8]>, cx: &mut Context<'_>) {
         match &event.payload {
+            Payload::Item(ModuleItem::End) if matches!(self.next, Next::End | Next::Lost) => {}
             Payload::Item(ModuleItem::End) => {
-                if !matches!(self.next, Next::End | Next::Lost) {
-                    let (count, elements) = (self.count, self.elements);
-                    self.lost(event, cx, format!("the vector set ends after {count} of {elements} elements"));
-                }
+                let (count, elements) = (self.count, self.elements);
+                self.lost(event, cx, format!("the vector set ends after {count} of {elements} elements"));
             }
             Payload::Item(ModuleItem::Unsigned(number)) => self.number(*number, event, cx),
             Payload::Item(_) => self.lost(event, cx, "an item that is no part of a vector set".to_owned()),

@@ -53,7 +53,7 @@ impl Links {
     pub(super) fn add(&mut self, to: u64, at: u64, element: u64) -> bool {
         let Self { from, level, .. } = *self;
         // More than that in one level are too many, which is told elsewhere.
-        let twice = self.here.len() < super::MOST_LINKS_READ as usize && !self.here.insert(to);
+        let twice = (self.here.len() as u64) < super::MOST_LINKS_READ && !self.here.insert(to);
         let mut text = [0; 24];
         text[..8].copy_from_slice(&from.min(to).to_le_bytes());
         text[8..16].copy_from_slice(&from.max(to).to_le_bytes());

@@ -59,7 +59,7 @@ fn the_head() {
     assert!(with(1, 0, ModuleOp::Uint(70_000)).codes().starts_with(&[Code::VectorsetDimension]));
     let version = check(&file(module_id("vectorset", 1), &VectorSet::chain(2).ops()));
     assert_eq!(version.places(), [(Code::VectorsetInvalid, 12, 12)]);
-    for op in [ModuleOp::Sint(3), ModuleOp::Double(3.0), ModuleOp::Str(b"3".to_vec().into())] {
+    for op in [ModuleOp::Sint(3), ModuleOp::Double(3.0), ModuleOp::Str(b"3".to_vec())] {
         assert_eq!(with(2, 0, op).places(), [(Code::VectorsetInvalid, HEAD, HEAD)]);
     }
 }
