@@ -1,7 +1,7 @@
 //! Faults of values, packed and not.
 
 use super::{KEY, Plant};
-use crate::rdb::{Array, ArrayValue, Intset, Listpack, RdbWriter, Value, Ziplist, Zipmap};
+use crate::rdb::{Array, ArrayValue, Intset, Listpack, RdbWriter, Value, VectorSet, Ziplist, Zipmap};
 
 const LATE: i64 = 1_900_000_000_000;
 
@@ -38,7 +38,7 @@ fn twice(w: &mut RdbWriter, behind: impl Fn(&mut RdbWriter)) -> usize {
 }
 
 pub(super) fn plants() -> Vec<Plant> {
-    [plain().to_vec(), listpacks().to_vec(), older_blobs().to_vec(), newer().to_vec()].concat()
+    [plain().to_vec(), listpacks().to_vec(), older_blobs().to_vec(), newer().to_vec(), vector_sets().to_vec()].concat()
 }
 
 fn plain() -> [Plant; 8] {
@@ -150,5 +150,41 @@ fn newer() -> [Plant; 6] {
             .since(14)
             .until(14)
         },
+    ]
+}
+
+fn vector_sets() -> [Plant; 5] {
+    /// Writes a vector set; answers where its stream begins.
+    fn write(w: &mut RdbWriter, set: &VectorSet) -> usize {
+        // The number of the module's id takes nine bytes.
+        let start = w.key(7, KEY).pos() + 9;
+        set.encode(w);
+        start
+    }
+    let records = |code, write| Plant::records(code, write).since(12);
+    // Four numbers in nine bytes, then elements of 4 bytes of name, 5 of vector, 2 of count.
+    [
+        records("vectorset-invalid", |w| {
+            let mut set = VectorSet::chain(1);
+            set.elements[0].vector.push(0);
+            write(w, &set) + 9 + 4
+        }),
+        records("vectorset-links", |w| {
+            let mut set = VectorSet::chain(1);
+            set.elements[0].levels[0].1 = vec![1];
+            // Id, level, count and most stand before the link.
+            write(w, &set) + 9 + 4 + 5 + 2 + 8
+        }),
+        records("vectorset-projection", |w| {
+            let mut set = VectorSet::chain(1);
+            set.projection = Some((3, vec![0; 35]));
+            write(w, &set) + 9 + 2
+        }),
+        records("vectorset-duplicate", |w| {
+            let mut set = VectorSet::chain(1);
+            set.elements[0].id = 0;
+            write(w, &set) + 9 + 4 + 5 + 2
+        }),
+        records("vectorset-empty", |w| write(w, &VectorSet::chain(0)) + 2),
     ]
 }
