@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mutants::Mutant;
 use redis_persistence::target::{Loads, Reason, Release, Settings, Target, judge};
@@ -194,7 +194,10 @@ fn run(
     counts: &Mutex<BTreeMap<Sort, u64>>,
     keep: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
-    let report = verify::slice(&mutant.bytes, &Options::default());
+    // Servers drop what has expired by their clock.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    let options = Options { now_ms: Some(i64::try_from(now)?), ..Options::default() };
+    let report = verify::slice(&mutant.bytes, &options);
     let header = report.rdb.as_ref().and_then(|facts| facts.header);
     for (installed, release) in installed {
         let answer = judge(&report, *release, &Settings::default());
