@@ -6,7 +6,7 @@
 //! else        an error: reading what is not there, writing anything. No library of Lua, but for the methods of strings
 //! ```
 //!
-//! The code is a stranger's. It gets [`MEMORY`], [`STEPS`] and [`TIME`], and no way to files, time, environment or process.
+//! The code is a stranger's. It gets 64 MiB, 10 million instructions and two seconds, and no way to files, time, environment or process.
 //! What it needs beyond that, and what could run long without a step (patterns), is answered with "not proven".
 //!
 //! Source: `FUNCTION LOAD` of some 90 libraries on Redis 7.0.15 to 8.6.3 and Valkey 8.0.1 to 9.1.2; `tests/functions.rs` asks

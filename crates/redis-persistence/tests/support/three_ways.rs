@@ -104,11 +104,29 @@ pub fn walk_push(data: &[u8], limits: &Limits, seed: u64, most: usize) -> Walk {
     walk
 }
 
+/// Whether the memory for duplicates did not suffice. How far it reaches depends on the key of the run, and on the way in: what
+/// cannot be read again takes a second hash for each thing.
+fn ran_out(report: &Report) -> bool {
+    [Code::RdbDuplicatesUnchecked, Code::ElementsUnchecked]
+        .iter()
+        .any(|code| report.findings_by_code.contains_key(code))
+}
+
 /// What must agree between reports: everything but the words, and how duplicates were confirmed.
 fn essence(report: &Report) -> impl PartialEq + std::fmt::Debug + '_ {
     let findings: Vec<(Code, u64, u64, Option<u64>)> =
         report.findings.iter().map(|f| (f.code, f.start, f.failed_at, f.element)).collect();
     (report.verdict, report.size, &report.format, &report.counts, report.checksum, &report.findings_by_code, findings)
+}
+
+/// Asserts that two reports agree.
+fn assert_agree(one: &Report, other: &Report, what: &str, data: &[u8]) {
+    if ran_out(one) || ran_out(other) {
+        let frame = |report: &Report| (report.size, report.format.clone(), report.counts.clone(), report.checksum);
+        assert_eq!(frame(one), frame(other), "{what} of {}", data.escape_ascii());
+    } else {
+        assert_eq!(essence(one), essence(other), "{what} of {}", data.escape_ascii());
+    }
 }
 
 /// Verifies in all three ways, with reads and chunks of up to `most` bytes; they must agree.
@@ -124,7 +142,7 @@ pub fn verify_all(data: &[u8], options: &Options, seed: u64, most: usize) -> Rep
         push.feed(chunk);
     }
     let by_push = push.finish();
-    assert_eq!(essence(&by_slice), essence(&by_reader), "slice and reader of {}", data.escape_ascii());
-    assert_eq!(essence(&by_slice), essence(&by_push), "slice and push of {}", data.escape_ascii());
+    assert_agree(&by_slice, &by_reader, "slice and reader", data);
+    assert_agree(&by_slice, &by_push, "slice and push", data);
     by_slice
 }

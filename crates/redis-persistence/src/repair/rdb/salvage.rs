@@ -75,7 +75,7 @@ pub struct Options {
     pub partial: bool,
     /// The servers to write for. Without it, or if something that is saved exists in the other family alone, it is that of the file.
     pub family: Option<Family>,
-    /// The key of the hashes by which names are compared, as in [`verify::Options`](crate::verify::Options::hash_key).
+    /// The key of the hashes by which names are compared, as in `verify::Options`.
     pub hash_key: Option<u64>,
     /// Runs the code of function libraries: one that a server in `apis` does not load is left out.
     pub functions: Option<Prover>,

@@ -80,7 +80,7 @@ pub fn write(salvage: &Salvage, out: &Path, force: bool, hook: &mut Hook<'_>) ->
     Ok(Salvaged { folder: out.path().to_owned(), aside, report })
 }
 
-/// Tells whether [`write`] would refuse that folder, before the work is done.
+/// Tells whether [`write()`] would refuse that folder, before the work is done.
 ///
 /// # Errors
 /// If the folder above cannot be found or opened; if something of that name exists and may not be set aside, or is neither a folder
