@@ -15,7 +15,6 @@
 
 mod number_set;
 mod plain;
-pub(crate) mod swift;
 mod tuples;
 mod zipmap_hash;
 

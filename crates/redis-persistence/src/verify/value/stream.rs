@@ -11,7 +11,6 @@ mod idmp;
 mod names;
 mod node;
 mod pending;
-pub(crate) mod plain;
 #[cfg(test)]
 mod tests;
 
