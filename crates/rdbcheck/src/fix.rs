@@ -4,6 +4,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use redis_persistence::diagnose::CauseCode;
 use redis_persistence::repair::{self, Applied, ApplyError, ApplyOptions, Plan, Progress, Undone};
 
 use crate::args::AofCheck;
@@ -117,7 +118,7 @@ impl Fix<'_> {
             plan.notes.extend(repair::unseen_processes());
         }
         let may_follow = !plan.is_empty() && may_follow(self.args);
-        show(self.output, &described(&plan, !entry.is_sound()), may_follow, self.args);
+        show(self.output, &described(&plan, &entry), may_follow, self.args);
         if plan.is_empty() {
             if let Some(because) = plan.reasons.first().filter(|_| self.args.common.quiet) {
                 say(self.tool, &format!("{}: nothing was changed: {because}", self.path.display()));
@@ -208,8 +209,10 @@ fn consented(question: &str) -> Result<(), (Status, String)> {
 }
 
 /// The plan in lines.
-fn described(plan: &Plan, damaged: bool) -> Vec<String> {
-    let heading = match (plan.is_empty(), damaged) {
+fn described(plan: &Plan, entry: &Entry) -> Vec<String> {
+    let lost = entry.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::DataLost);
+    let heading = match (plan.is_empty(), !entry.is_sound()) {
+        (true, true) if lost => "Plan: none. What is lost can only come from another copy of the files.",
         (true, true) => "Plan: none. No cut and no change of the manifest mends this.",
         (true, false) => "Plan: none. There is nothing to change.",
         (false, _) => "Plan:",

@@ -45,4 +45,8 @@ impl Tree for WatchedDisk {
     fn list(&mut self, folder: &Path) -> io::Result<Vec<(Vec<u8>, Node)>> {
         Disk.list(folder)
     }
+
+    fn modified(&mut self, path: &Path) -> Option<i64> {
+        Disk.modified(path)
+    }
 }

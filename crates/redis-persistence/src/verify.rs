@@ -37,7 +37,7 @@ pub use codes::{Code, Severity};
 pub use drive::{Push, file, file_at, reader, slice};
 pub use facts::{
     AofLoadFacts, Class, CommandUse, Detail, Ending, HeaderFacts, Name, OpenTransaction, Place, RdbFacts, RecordFacts,
-    Stop, Tallied, Trail,
+    Stop, Tallied, Trail, UnreadContent, UnreadFacts,
 };
 pub use finding::Finding;
 pub use options::{Duplicates, Options};

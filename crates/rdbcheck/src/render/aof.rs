@@ -63,6 +63,22 @@ pub(super) fn contents(page: &mut Page, entry: &Entry, report: &Report, style: S
     }
     if let Some(set) = &entry.set {
         next_start(page, set);
+        unread(page, report);
+    }
+}
+
+/// The files with data that the next start leaves alone.
+fn unread(page: &mut Page, report: &Report) {
+    for file in report.aof.iter().flat_map(|facts| &facts.load.unread) {
+        let mut line =
+            format!("not read: {}, {}", shorten(&escape::plain(file.name.as_bytes()), NAME), size(file.size));
+        if let Some(content) = &file.content {
+            line.push_str(&format!(", {}", content.describe()));
+        }
+        if let Some(time) = file.content.as_ref().and_then(|content| content.written).or(file.modified) {
+            line.push_str(&format!(", written {}", date(time)));
+        }
+        page.plain(4, &line);
     }
 }
 

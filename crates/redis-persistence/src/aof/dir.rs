@@ -5,7 +5,8 @@
 //! one file                  that file alone, unless it is a manifest
 //! <prefix>.manifest         the files that it lists
 //! appendonlydir             the same, through the manifest in it
-//! a server's directory      appendonlydir below it; or the old-style file in it, where a server would move that one in
+//! a server's directory      appendonlydir below it; or the old-style file in it, where a server would move that one in;
+//!                           or a dump.rdb alone, which no server reads that has its append-only file switched on
 //! ```
 //!
 //! What decides the next start lies in two folders: beside the manifest (files that no line lists, temporaries) and above
@@ -21,7 +22,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) use names::{Name, classify};
-pub use set::{AofSet, ManifestFile, NextStart, OldStyle, Part, Role, SetNote, Shape, Temporary};
+pub use set::{AofSet, ManifestFile, NextStart, OldStyle, Part, Role, SetNote, Shape, Temporary, Unread, UnreadKind};
 pub use tree::{Memory, Names, Node, Tree};
 
 use crate::aof::Manifest;
@@ -38,6 +39,7 @@ const MAX_FOLDERS: usize = 64;
 /// The names that servers use unless told otherwise.
 const DEFAULT_FOLDER: &[u8] = b"appendonlydir";
 const DEFAULT_NAME: &[u8] = b"appendonly.aof";
+const DEFAULT_DUMP: &[u8] = b"dump.rdb";
 
 /// Finds out what a path is, on the disk of this machine.
 ///
@@ -111,6 +113,11 @@ fn directory<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
         set.found.notes.extend(others.into_iter().map(SetNote::OtherManifest));
         return set.with_manifest(join(path, &[&prefix, names::MANIFEST].concat()));
     }
+    if file_name(path) == DEFAULT_FOLDER
+        && let Some(prefix) = misplaced(&names)
+    {
+        return Set::of(tree, path.to_owned(), prefix).without_manifest();
+    }
     // A server's directory: the folder of its parts has the usual name, or is the one that holds a manifest.
     let mut folders: Vec<_> = names.iter().filter(|(_, node)| *node == Node::Directory).map(|(name, _)| name).collect();
     folders.sort_by_key(|name| name.as_slice() != DEFAULT_FOLDER);
@@ -124,7 +131,7 @@ fn directory<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
         }
         if name == DEFAULT_FOLDER
             && old_style_name(&names).is_none()
-            && let Some(prefix) = prefix_of_parts(&inside)
+            && let Some(prefix) = prefix_of_parts(&inside).or_else(|| misplaced(&inside))
         {
             return Set::of(tree, folder, prefix).without_manifest();
         }
@@ -135,6 +142,9 @@ fn directory<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
     }
     match prefix_of_parts(&names) {
         Some(prefix) => Set::of(tree, path.to_owned(), prefix).without_manifest(),
+        None if dump_name(&names).is_some() => {
+            Set::of(tree, join(path, DEFAULT_FOLDER), DEFAULT_NAME.to_vec()).without_manifest()
+        }
         None => Err(io::Error::new(io::ErrorKind::NotFound, "no append-only file and no manifest in the directory")),
     }
 }
@@ -159,6 +169,23 @@ fn old_style_name(names: &[(Vec<u8>, Node)]) -> Option<Vec<u8>> {
     let plain = |name: &Vec<u8>| name.ends_with(b".aof") && classify(name) == Name::Other && file(name);
     let mut named = names.iter().map(|(name, _)| name).filter(|name| plain(name));
     named.next().filter(|_| named.next().is_none()).cloned()
+}
+
+/// The old-style file in a folder for the parts of a set: without a manifest no server reads it there.
+fn misplaced(names: &[(Vec<u8>, Node)]) -> Option<Vec<u8>> {
+    prefix_of_parts(names).is_none().then(|| old_style_name(names)).flatten()
+}
+
+/// The RDB of a server's directory: by its usual name, or the only one that ends in `.rdb`.
+fn dump_name(names: &[(Vec<u8>, Node)]) -> Option<&Vec<u8>> {
+    let file = |name: &[u8]| matches!(node_in(names, name), Some(Node::File(_)));
+    if let Some((name, _)) = names.iter().find(|(name, _)| name == DEFAULT_DUMP && file(name)) {
+        return Some(name);
+    }
+    let plain =
+        |name: &&Vec<u8>| name.ends_with(b".rdb") && !name.starts_with(b"temp-") && classify(name) == Name::Other;
+    let mut named = names.iter().map(|(name, _)| name).filter(plain).filter(|name| file(name));
+    named.next().filter(|_| named.next().is_none())
 }
 
 /// The prefix of files that are named like parts.
@@ -201,7 +228,8 @@ impl<'t, T: Tree> Set<'t, T> {
 
     fn without_manifest(mut self) -> io::Result<AofSet> {
         let root = self.found.root.clone();
-        let beside = self.listing(&root);
+        let there = self.tree.stat(&root)?.is_some();
+        let beside = if there { self.listing(&root) } else { Vec::new() };
         self.surroundings(&beside);
         Ok(self.found)
     }
@@ -268,8 +296,40 @@ impl<'t, T: Tree> Set<'t, T> {
                 let path = join(&above, &self.found.prefix);
                 self.found.old_style = Some(OldStyle { path, size, migrates: self.migrates() });
             }
+            if let Some(name) = dump_name(&names)
+                && let Some(Node::File(size)) = node_in(&names, name)
+            {
+                self.unread(UnreadKind::Dump, name, join(&above, name), size);
+            }
         }
         self.next_start();
+        self.not_read(beside);
+    }
+
+    /// The files with data that the start leaves alone.
+    fn not_read(&mut self, beside: &[(Vec<u8>, Node)]) {
+        let (root, prefix) = (self.found.root.clone(), self.found.prefix.clone());
+        if let Some(old) = self.found.old_style.clone().filter(|old| !old.migrates) {
+            self.unread(UnreadKind::OldStyle, &prefix, old.path, old.size);
+        }
+        let listed = self.found.parts.iter().any(|part| part.name == prefix);
+        if let Some(Node::File(size)) = node_in(beside, &prefix).filter(|_| !listed) {
+            self.unread(UnreadKind::OldStyleInFolder, &prefix, join(&root, &prefix), size);
+        }
+        let orphans = self.found.parts.iter().filter(|part| part.role == Role::Orphan);
+        let orphans: Vec<_> =
+            orphans.filter_map(|part| Some((part.name.clone(), part.path.clone(), part.size()?))).collect();
+        for (name, path, size) in orphans {
+            self.unread(UnreadKind::Orphan, &name, path, size);
+        }
+    }
+
+    /// Adds such a file, if it holds a byte.
+    fn unread(&mut self, kind: UnreadKind, name: &[u8], path: PathBuf, size: u64) {
+        if size > 0 {
+            let modified = self.tree.modified(&path);
+            self.found.unread.push(Unread { kind, name: name.to_vec(), path, size, modified });
+        }
     }
 
     /// The rewrite temporaries in a server's directory.

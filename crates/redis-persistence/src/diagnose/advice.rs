@@ -9,6 +9,7 @@
 
 use super::code::CauseCode as C;
 use super::{Cause, plural};
+use crate::aof::dir::{Role, UnreadKind};
 use crate::verify::{Code, Kind, Report, Severity, Verdict};
 
 /// One step of what to do.
@@ -43,6 +44,7 @@ pub fn advice(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
     match (report.verdict, report.kind) {
         (Verdict::Damaged, Kind::Aof | Kind::AofDir) => commands(report, cause),
         (Verdict::Damaged, _) => snapshot(report, cause),
+        (_, Kind::AofDir) => not_read(report),
         _ => Vec::new(),
     }
 }
@@ -111,7 +113,9 @@ fn instead(cause: &Cause) -> Option<&'static str> {
         | C::DuplicateKeys
         | C::BitRot
         | C::ManifestLost
-        | C::PartMissing => return None,
+        | C::PartMissing
+        | C::DataLost
+        | C::DataNotRead => return None,
     })
 }
 
@@ -183,7 +187,31 @@ fn commands(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
              it, and what follows it may make no sense.",
         ));
     }
+    if code == Some(C::DataLost) {
+        steps.push(step(
+            "Look for the data: is the volume mounted, and the right one? A replica, a snapshot of the volume or a backup may have \
+             the files whole.",
+        ));
+    }
     steps.push(step("Copy the whole folder to a safe place (cp -a), and work on the copy."));
+    steps.extend(not_read(report));
+    if code == Some(C::DataLost) {
+        steps.push(step(if report.size == 0 {
+            "Put the files of that copy in the place of these: nothing in these can be mended."
+        } else {
+            "Put the files of that copy in the place of these. Without one, what the other files hold is all there is."
+        }));
+        return steps;
+    }
+    if code == Some(C::PartMissing) && report.findings_by_code.contains_key(&Code::ManifestMissingFile) {
+        let base = report.parts.iter().any(|part| part.role == Role::Base && part.size.is_none());
+        steps.push(if base {
+            step("Without the base nothing of the set can be mended: what follows it makes no sense by itself.")
+        } else {
+            run("aofcheck --salvage OUT FILE", "Without it, take what the other files hold to a new folder.")
+        });
+        return steps;
+    }
     if report.findings_by_code.contains_key(&Code::AofPreambleDamaged) {
         let text = "The RDB image at the start is damaged, and no cut mends that: a replica or a backup may have it whole. If \
                     none has, write what can be read to a new folder.";
@@ -200,6 +228,36 @@ fn commands(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
         "Start the server when aofcheck calls it sound, and count the keys (DBSIZE) before clients come back.",
     ));
     steps
+}
+
+/// How a server comes by the data that the next start would leave unread.
+fn not_read(report: &Report) -> Vec<Step> {
+    if !report.findings_by_code.contains_key(&Code::AofDataNotRead) {
+        return Vec::new();
+    }
+    let unread = report.aof.iter().flat_map(|facts| &facts.load.unread);
+    let with_data = unread
+        .filter_map(|file| file.content.as_ref().filter(|content| content.holds_data()).map(|content| (file, content)));
+    let steps = with_data.filter_map(|(file, content)| {
+        let (name, holds) = (&file.name, content.describe());
+        match file.kind {
+            UnreadKind::Dump => Some(step(format!(
+                "{name} holds {holds}. To have a server load it, keep a copy, move the append-only files away, start it with \
+                 appendonly no, compare DBSIZE, then switch them on while it runs (CONFIG SET appendonly yes), and write that \
+                 into its configuration once INFO persistence says aof_rewrite_in_progress:0."
+            ))),
+            UnreadKind::OldStyleInFolder => Some(step(format!(
+                "{name} holds {holds}. Servers from 7.0 on look for a file of that name in their own directory, and take it over from \
+                 there: move it out of the folder to the directory above, and check that."
+            ))),
+            UnreadKind::OldStyle => Some(step(format!(
+                "{name} in the server's directory holds {holds}. Servers take it over only where the folder of the set is not there: \
+                 if its data is the right one, keep a copy of both, move the folder away, and check the directory again."
+            ))),
+            _ => None,
+        }
+    });
+    steps.collect()
 }
 
 /// What the plan of a repair will be about, and what it costs.

@@ -83,6 +83,8 @@ causes! {
     BitRot "bit-rot" false SALVAGE;
     ManifestLost "manifest-lost" true Some("aofcheck --fix --dry-run FILE");
     PartMissing "part-missing" false None;
+    DataLost "data-lost" false None;
+    DataNotRead "data-not-read" true None;
     CopiedDuringRewrite "copied-during-rewrite" false None;
     AllExpired "all-expired" false None;
 }

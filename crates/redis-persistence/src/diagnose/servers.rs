@@ -67,6 +67,10 @@ fn text(report: &Report, answer: &Loads, reason: Reason) -> Option<String> {
              aof-timestamp-enabled no."
                 .to_owned()
         }
+        Reason::Appendonly => {
+            "Set appendonly yes before the start if these files are to be read; what the RDB holds beyond them is not loaded then."
+                .to_owned()
+        }
         Reason::Manifest | Reason::Names => {
             "Give the server the names that the files have: appenddirname and appendfilename; servers before 7.0 read one file \
              alone."

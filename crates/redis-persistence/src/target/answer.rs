@@ -41,7 +41,7 @@ pub enum Outcome {
     Refuses,
     /// It is ended by its own fault.
     Crashes,
-    /// It comes up without a look at the files.
+    /// It comes up without a look at the files, or with none of what they hold.
     StartsEmpty,
     /// This cannot be told from the report.
     Unknown,
@@ -160,6 +160,8 @@ pub enum Reason {
     Ignored,
     /// The server looks for files of another name.
     Names,
+    /// Append-only files are switched off.
+    Appendonly,
 }
 
 impl Reason {
@@ -189,6 +191,7 @@ impl Reason {
             Self::Overwritten => "target-overwritten",
             Self::Ignored => "target-ignored",
             Self::Names => "target-names",
+            Self::Appendonly => "target-appendonly",
         }
     }
 }

@@ -45,6 +45,10 @@ pub struct Settings {
     pub appenddirname: String,
     /// What the names of the append-only files begin with.
     pub appendfilename: String,
+    /// Whether it reads append-only files when it starts, and not its RDB; `None` where nothing says.
+    pub appendonly: Option<bool>,
+    /// The name of its RDB.
+    pub dbfilename: String,
     /// Runs the code of function libraries. Without one a file with functions is never said to load.
     pub functions: Option<Prover>,
     /// Commands that it knows under another name, or under none if the second is empty.
@@ -75,6 +79,8 @@ impl Default for Settings {
             modules: Vec::new(),
             appenddirname: "appendonlydir".to_owned(),
             appendfilename: "appendonly.aof".to_owned(),
+            appendonly: None,
+            dbfilename: "dump.rdb".to_owned(),
             functions: None,
             renamed_commands: Vec::new(),
         }
@@ -112,7 +118,7 @@ pub struct ConfNote {
 
 impl Settings {
     /// What [`set`](Self::set) takes.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 14] = [
         "databases",
         "cluster-databases",
         "cluster-enabled",
@@ -124,6 +130,8 @@ impl Settings {
         "modules",
         "appenddirname",
         "appendfilename",
+        "appendonly",
+        "dbfilename",
         "rename-command",
     ];
 
@@ -168,13 +176,18 @@ impl Settings {
             "modules" => {
                 self.modules = value.split(',').map(str::trim).filter(|m| !m.is_empty()).map(str::to_owned).collect();
             }
-            "appenddirname" | "appendfilename" => {
+            "appenddirname" | "appendfilename" | "dbfilename" => {
                 if value.is_empty() || value.contains(['/', '\\']) {
                     return Err(bad("a name without a path"));
                 }
-                let target = if name == "appenddirname" { &mut self.appenddirname } else { &mut self.appendfilename };
+                let target = match name.as_str() {
+                    "appenddirname" => &mut self.appenddirname,
+                    "appendfilename" => &mut self.appendfilename,
+                    _ => &mut self.dbfilename,
+                };
                 value.clone_into(target);
             }
+            "appendonly" => self.appendonly = Some(yes_or_no()?),
             "rename-command" => {
                 let (old, new) = value.split_once(char::is_whitespace).ok_or_else(|| bad("an old and a new name"))?;
                 self.renamed_commands.push((old.to_owned(), new.trim().trim_matches('"').to_owned()));

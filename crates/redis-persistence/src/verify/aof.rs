@@ -3,6 +3,7 @@
 //! ```text
 //! aof::dir::find -> AofSet -> manifest.rs   the manifest, and what lies about
 //!                             each part     RDB image -> drive::image, records -> records.rs
+//!                             the others    unread.rs
 //!                          -> Log, AofFacts -> Report
 //! ```
 //! Beside the verdict runs the official tool's own count (`aof::official::Walk`), for people who compare.
@@ -15,6 +16,7 @@ mod log;
 mod manifest;
 mod records;
 mod repeat;
+mod unread;
 mod watch;
 
 use std::io::{self, Read, Seek, SeekFrom};
@@ -165,7 +167,7 @@ impl<T: Tree> Run<'_, T> {
                 self.part(number, Some(number) == last)?;
             }
         }
-        Ok(())
+        self.unread()
     }
 
     /// The tool looks at what it is given before it looks at any part.
@@ -209,7 +211,8 @@ impl<T: Tree> Run<'_, T> {
             (self.parts[number].loads_up_to, self.parts[number].ok_up_to) = (Some(0), Some(0));
             if part.role == Role::Base && part.name.ends_with(b".rdb") {
                 self.log.note(Code::AofEmptyBase, || {
-                    "the base is named as a snapshot and is empty: servers start with the files after it alone"
+                    "the base is named as a snapshot and is of 0 bytes, which no server writes: its keys are lost, and servers \
+                     start with the files after it alone"
                         .to_owned()
                 });
             }

@@ -239,7 +239,7 @@ codes! {
     AofPreambleDamaged "aof-preamble-damaged" Error;
     AofRdbInIncr "aof-rdb-in-incr" Warning;
     AofRdbKeyRepeated "aof-rdb-key-repeated" Error;
-    AofEmptyBase "aof-empty-base" Warning;
+    AofEmptyBase "aof-empty-base" Error;
     AofGrewWhileRead "aof-grew-while-read" Note;
     AofShrankWhileRead "aof-shrank-while-read" Warning;
     // Manifests.
@@ -273,6 +273,7 @@ codes! {
     ManifestLenientForm "manifest-lenient-form" Note;
     // What lies around a set.
     AofEmptyStart "aof-empty-start" Error;
+    AofDataNotRead "aof-data-not-read" Warning;
     AofNextFileExists "aof-next-file-exists" Warning;
     AofOrphanFile "aof-orphan-file" Note;
     AofTemporaryFile "aof-temporary-file" Note;

@@ -11,7 +11,9 @@ mod aof;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use aof::{AofLoadFacts, CommandUse, Ending, OpenTransaction, Place, RecordFacts, Stop};
+pub use aof::{
+    AofLoadFacts, CommandUse, Ending, OpenTransaction, Place, RecordFacts, Stop, UnreadContent, UnreadFacts,
+};
 
 use super::codes::Code;
 use crate::functions::Library;

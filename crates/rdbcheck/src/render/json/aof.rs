@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use redis_persistence::aof::dir::NextStart;
-use redis_persistence::verify::Report;
+use redis_persistence::verify::{Report, UnreadFacts};
 use serde::Serialize;
 
 use super::{ByName, Number, Signed, by_name};
@@ -20,14 +20,27 @@ pub(super) struct AofView<'a> {
     transactions: Number,
     first_timestamp: Option<Signed>,
     last_timestamp: Option<Signed>,
-    next_start: Option<NextStartView>,
+    next_start: Option<NextStartView<'a>>,
 }
 
 #[derive(Serialize)]
-struct NextStartView {
+struct NextStartView<'a> {
     does: &'static str,
     overwrites: Option<String>,
     appends: Option<String>,
+    not_read: Vec<UnreadView<'a>>,
+}
+
+#[derive(Serialize)]
+struct UnreadView<'a> {
+    file: &'a str,
+    kind: &'static str,
+    size: Number,
+    modified: Option<Signed>,
+    sound: Option<bool>,
+    keys: Option<Number>,
+    commands: Option<Number>,
+    written: Option<Signed>,
 }
 
 #[derive(Serialize)]
@@ -62,11 +75,11 @@ pub(super) fn facts<'a>(entry: &Entry, report: &'a Report) -> Option<AofView<'a>
         transactions: Number(facts.transactions),
         first_timestamp: facts.first_timestamp.map(Signed),
         last_timestamp: facts.last_timestamp.map(Signed),
-        next_start: entry.set.as_ref().and_then(|set| next_start(&set.next_start)),
+        next_start: entry.set.as_ref().and_then(|set| next_start(&set.next_start, &facts.load.unread)),
     })
 }
 
-fn next_start(next: &NextStart) -> Option<NextStartView> {
+fn next_start<'a>(next: &NextStart, unread: &'a [UnreadFacts]) -> Option<NextStartView<'a>> {
     let name = |name: &Option<Vec<u8>>| name.as_ref().map(|name| name.escape_ascii().to_string());
     let (does, overwrites, appends) = match next {
         NextStart::LoadsFile => ("loads-file", None, None),
@@ -77,7 +90,21 @@ fn next_start(next: &NextStart) -> Option<NextStartView> {
         // A new one is first to get its name here.
         _ => return None,
     };
-    Some(NextStartView { does, overwrites, appends })
+    Some(NextStartView { does, overwrites, appends, not_read: unread.iter().map(not_read).collect() })
+}
+
+fn not_read(unread: &UnreadFacts) -> UnreadView<'_> {
+    let content = unread.content.as_ref();
+    UnreadView {
+        file: &unread.name,
+        kind: unread.kind.as_str(),
+        size: Number(unread.size),
+        modified: unread.modified.map(Signed),
+        sound: content.map(|content| content.is_sound),
+        keys: content.map(|content| Number(content.keys)),
+        commands: content.map(|content| Number(content.commands)),
+        written: content.and_then(|content| content.written).map(Signed),
+    }
 }
 
 pub(super) fn parts(report: &Report) -> Vec<PartView<'_>> {

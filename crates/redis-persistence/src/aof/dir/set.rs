@@ -24,6 +24,8 @@ pub struct AofSet {
     pub parts: Vec<Part>,
     /// A file of the prefix's name in the server's directory, as servers before 7.0 wrote it.
     pub old_style: Option<OldStyle>,
+    /// Files with data that a start on this set does not read.
+    pub unread: Vec<Unread>,
     /// What an interrupted rewrite, or one that is going on, left.
     pub temporaries: Vec<Temporary>,
     /// What the next server start would do.
@@ -41,6 +43,7 @@ impl AofSet {
             manifest: None,
             parts: Vec::new(),
             old_style: None,
+            unread: Vec::new(),
             temporaries: Vec::new(),
             next_start: NextStart::LoadsFile,
             notes: Vec::new(),
@@ -146,6 +149,49 @@ pub struct OldStyle {
     pub size: u64,
     /// Whether the next start moves it into the folder and loads it. Otherwise it is ignored.
     pub migrates: bool,
+}
+
+/// A file with data that a start on the set does not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unread {
+    /// What it is.
+    pub kind: UnreadKind,
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its size.
+    pub size: u64,
+    /// When it was last written to, in Unix seconds.
+    pub modified: Option<i64>,
+}
+
+/// What a file is that a start on a set does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnreadKind {
+    /// An RDB in the server's directory: it is read only with `appendonly no`.
+    Dump,
+    /// An old-style file in the server's directory, beside a set that is in use.
+    OldStyle,
+    /// An old-style file in the folder of the set, where no server looks for one.
+    OldStyleInFolder,
+    /// Named like a part of the set, but no line of a manifest lists it.
+    Orphan,
+}
+
+impl UnreadKind {
+    /// The name that reports use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dump => "dump",
+            Self::OldStyle => "old-style",
+            Self::OldStyleInFolder => "old-style-in-folder",
+            Self::Orphan => "orphan",
+        }
+    }
 }
 
 /// A temporary file.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 
@@ -33,6 +34,12 @@ pub trait Tree: Files {
     /// # Errors
     /// As the system gives them.
     fn list(&mut self, folder: &Path) -> io::Result<Vec<(Vec<u8>, Node)>>;
+
+    /// When a file was last written to, in Unix seconds; `None` where that is not known.
+    fn modified(&mut self, path: &Path) -> Option<i64> {
+        let _ = path;
+        None
+    }
 }
 
 impl Tree for Disk {
@@ -54,6 +61,11 @@ impl Tree for Disk {
         }
         names.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         Ok(names)
+    }
+
+    fn modified(&mut self, path: &Path) -> Option<i64> {
+        let modified = fs::metadata(path).and_then(|data| data.modified()).ok()?;
+        i64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
     }
 }
 

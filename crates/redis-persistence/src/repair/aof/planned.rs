@@ -79,4 +79,8 @@ impl Tree for Planned<'_> {
         });
         Ok(names)
     }
+
+    fn modified(&mut self, path: &Path) -> Option<i64> {
+        Disk.modified(path)
+    }
 }

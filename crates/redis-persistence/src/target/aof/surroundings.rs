@@ -1,20 +1,29 @@
 //! What a start does with the files around those that it loads, and with what it cannot follow.
 
 use super::{Case, Loads};
-use crate::aof::dir::{NextStart, Role, Shape};
-use crate::target::Product;
+use crate::aof::dir::{NextStart, Role, Shape, UnreadKind};
 use crate::target::answer::{Cut, Outcome, Reason, Why};
-use crate::verify::{Code, Name, Severity, Tallied};
+use crate::target::{Product, rdb};
+use crate::verify::{Code, Name, Severity, Tallied, UnreadContent, UnreadFacts};
+
+/// `dump.rdb (294 bytes, 30 keys)`.
+fn shown(unread: &UnreadFacts) -> String {
+    let content = unread.content.as_ref().map_or_else(String::new, |content| format!(", {}", content.describe()));
+    format!("{} ({} bytes{content})", unread.name, unread.size)
+}
 
 impl Case<'_> {
     /// The answer where no file is loaded at all.
     pub(super) fn without_files(&self) -> Option<Loads> {
         let target = self.target;
         let answer = |by_default| Loads { by_default, ..Loads::unknown(*target) };
+        if self.settings.appendonly == Some(false) {
+            return Some(self.switched_off());
+        }
         if self.load().shape == Some(Shape::Single) || self.load().next_start == Some(NextStart::Migrates) {
             return None;
         }
-        if !target.knows_manifests() {
+        if !target.knows_manifests() && !self.report.parts.is_empty() {
             let message = format!("{target} knows no manifest: it starts without a look at the folder");
             let because = vec![Why { reason: Reason::Manifest, count: 1, first: Vec::new(), message }];
             return Some(Loads { because, ..answer(Outcome::StartsEmpty) });
@@ -50,16 +59,60 @@ impl Case<'_> {
             skips.push(Why::new(Reason::Overwritten, &names, message));
         }
         skips.extend(self.deleted());
-        let by_default = if cuts.is_empty() { Outcome::Loads } else { Outcome::LoadsAfterCut };
-        let loads = cuts.is_empty();
-        // What does not stand in the way of a start is still what the start leaves out.
-        let because = if loads {
+        // An empty start is as good as any where there is nothing to read.
+        let mut because = self.unread();
+        let loads = because.is_empty() && cuts.is_empty();
+        let by_default = if loads { Outcome::Loads } else { Outcome::StartsEmpty };
+        if loads {
             skips.extend(self.manifest());
-            Vec::new()
         } else {
-            self.manifest()
-        };
+            because.extend(self.manifest());
+        }
         Loads { loads, by_default, cuts, skips, because, ..Loads::unknown(*self.target) }
+    }
+
+    /// The files with data that are left alone, by what they are.
+    fn unread(&self) -> Vec<Why> {
+        let target = self.target;
+        let mut whys = Vec::new();
+        for (kind, what) in [
+            (UnreadKind::Orphan, "no manifest lists these"),
+            (
+                UnreadKind::OldStyleInFolder,
+                "an old-style file is looked for in the server's directory, not in the folder below",
+            ),
+            (UnreadKind::OldStyle, "the old-style file is not looked at beside a set"),
+            (UnreadKind::Dump, "with appendonly yes no RDB is read"),
+        ] {
+            let mut names = Tallied::default();
+            let of_kind = self.load().unread.iter().filter(|unread| unread.kind == kind);
+            for unread in of_kind.filter(|unread| unread.content.as_ref().is_none_or(UnreadContent::holds_data)) {
+                names.add(|| Name::Text(shown(unread)));
+            }
+            if names.count > 0 {
+                let message = format!("{target} starts with no data, and leaves unread what lies there: {what}");
+                whys.push(Why::new(Reason::Finding(Code::AofDataNotRead), &names, message));
+            }
+        }
+        whys
+    }
+
+    /// The answer where append-only files are switched off: the RDB is read, if there is one.
+    fn switched_off(&self) -> Loads {
+        let (target, settings) = (self.target, self.settings);
+        let dumps = self.load().unread.iter().filter(|unread| unread.kind == UnreadKind::Dump);
+        let dump = dumps.into_iter().find(|unread| unread.name == settings.dbfilename);
+        let nothing_else = self.report.parts.is_empty() && self.load().unread.iter().all(|unread| Some(unread) == dump);
+        if let Some(facts) = dump.and_then(|dump| dump.content.as_ref()?.rdb.as_ref()).filter(|_| nothing_else) {
+            return rdb::judge(facts, target, settings);
+        }
+        let reads = dump.map_or_else(
+            || format!("{} is not there", settings.dbfilename),
+            |dump| format!("it reads {}", shown(dump)),
+        );
+        let message = format!("appendonly no: {target} does not read these files; {reads}");
+        let because = vec![Why { reason: Reason::Appendonly, count: 1, first: Vec::new(), message }];
+        Loads { because, by_default: Outcome::StartsEmpty, ..Loads::unknown(*target) }
     }
 
     /// What is wrong with the manifest.

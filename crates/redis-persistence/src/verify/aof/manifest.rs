@@ -217,7 +217,7 @@ fn form(entry: &Entry, file: &ManifestFile, log: &mut Log) {
 fn next_start(set: &AofSet, log: &mut Log) {
     match &set.next_start {
         NextStart::Empty { overwrites, appends } => {
-            if set.manifest.is_none() {
+            if set.manifest.is_none() && set.parts.iter().any(|part| part.role == Role::Orphan) {
                 log.note(Code::ManifestMissing, || {
                     "the folder holds files of a set but no manifest: servers start empty, without a word".to_owned()
                 });

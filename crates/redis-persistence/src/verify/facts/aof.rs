@@ -4,7 +4,8 @@
 //! Servers differ in what they know and in where they cut, so nothing is judged here: offsets are kept for each way of
 //! cutting. Every table is bounded by [`AofLoadFacts::MOST_NAMES`].
 
-use crate::aof::dir::{NextStart, Shape};
+use super::RdbFacts;
+use crate::aof::dir::{NextStart, Shape, UnreadKind};
 use crate::verify::codes::Code;
 
 /// What decides whether a server loads append-only files; what is said of each file is in [`Part`](crate::verify::Part).
@@ -19,6 +20,8 @@ pub struct AofLoadFacts {
     pub folder: Option<String>,
     /// What the next start would do, for a server that knows manifests.
     pub next_start: Option<NextStart>,
+    /// Files with data that the next start does not read.
+    pub unread: Vec<UnreadFacts>,
     /// The commands, by name and number of arguments.
     pub commands: Vec<CommandUse>,
     /// Commands beyond [`AofLoadFacts::MOST_NAMES`] names: how many, and the first.
@@ -30,6 +33,61 @@ pub struct AofLoadFacts {
 impl AofLoadFacts {
     /// So many names of commands are told apart; no server knows as many.
     pub const MOST_NAMES: usize = 4096;
+}
+
+/// A file with data that the next start does not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnreadFacts {
+    /// What it is.
+    pub kind: UnreadKind,
+    /// Its name, escaped.
+    pub name: String,
+    /// Its size.
+    pub size: u64,
+    /// When it was last written to, in Unix seconds.
+    pub modified: Option<i64>,
+    /// What it holds. It is looked into where the set holds nothing, is not loaded, or may be older.
+    pub content: Option<UnreadContent>,
+}
+
+/// What a file holds that the next start does not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnreadContent {
+    /// Whether it is sound by itself.
+    pub is_sound: bool,
+    /// The keys of its RDB image.
+    pub keys: u64,
+    /// Its commands.
+    pub commands: u64,
+    /// When its RDB image was made, in Unix seconds.
+    pub written: Option<i64>,
+    /// What decides whether a server loads its RDB image.
+    pub rdb: Option<Box<RdbFacts>>,
+}
+
+impl UnreadContent {
+    /// Whether something is lost if it is never read.
+    #[must_use]
+    pub fn holds_data(&self) -> bool {
+        self.keys > 0 || self.commands > 0 || !self.is_sound
+    }
+
+    /// `30 keys, 2 commands`, with a word if it is damaged.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let count = |n: u64, thing: &str| format!("{n} {thing}{}", if n == 1 { "" } else { "s" });
+        let mut text = match (self.keys, self.commands) {
+            (keys, 0) => count(keys, "key"),
+            (0, commands) => count(commands, "command"),
+            (keys, commands) => format!("{}, {}", count(keys, "key"), count(commands, "command")),
+        };
+        if !self.is_sound {
+            text.push_str(", not sound");
+        }
+        text
+    }
 }
 
 /// A place in one of the files.
