@@ -232,6 +232,54 @@ fn manifests_are_named_with_their_place() {
 }
 
 #[test]
+fn data_that_no_start_reads_is_told() {
+    let empty_image = testkit::rdb::RdbWriter::redis(11).finish();
+    let full = image(b"k");
+    let set_of = |base: &'static [u8]| {
+        vec![
+            ("s/appendonlydir/a.manifest", b"file a.1.base.rdb seq 1 type b\n".to_vec()),
+            ("s/appendonlydir/a.1.base.rdb", base.to_vec()),
+        ]
+    };
+    let base: &'static [u8] = empty_image.leak();
+    let whole: &'static [u8] = full.clone().leak();
+    let cases: [(&str, Vec<(&str, Vec<u8>)>, Option<&str>); 7] = [
+        ("s", vec![("s/dump.rdb", full.clone())], Some("dump.rdb, ")),
+        ("s", vec![("s/other.rdb", full.clone())], Some("other.rdb, ")),
+        (
+            "s",
+            [set_of(base), vec![("s/dump.rdb", full.clone())]].concat(),
+            Some("1 key, is not read: the set that is read holds no data"),
+        ),
+        ("s", [set_of(whole), vec![("s/dump.rdb", full.clone())]].concat(), None),
+        ("s", [set_of(base), vec![("s/dump.rdb", base.to_vec())]].concat(), None),
+        (
+            "s",
+            vec![("s/appendonlydir/appendonly.aof", PING.to_vec())],
+            Some("appendonly.aof, 14 bytes, 1 command, is not read"),
+        ),
+        ("s/appendonlydir", vec![("s/appendonlydir/appendonly.aof", PING.to_vec())], Some("1 command")),
+    ];
+    for (path, files, told) in cases {
+        let mut memory = Memory::default();
+        for (name, bytes) in files {
+            memory.add(name, bytes);
+        }
+        let report = verify::aof_in(&mut memory, Path::new(path), &Options::default()).expect("memory can be read");
+        assert_eq!(report.verdict.as_str(), "sound", "{:?}", report.findings);
+        match told {
+            Some(told) => assert!(the(&report, "aof-data-not-read").message.contains(told), "{:?}", report.findings),
+            None => assert!(!report.findings_by_code.contains_key(&Code::AofDataNotRead), "{:?}", report.findings),
+        }
+    }
+    // What is damaged may hold what was lost.
+    let mut memory = Memory::default();
+    memory.add("s/dump.rdb", full[..full.len() - 12].to_vec());
+    let report = verify::aof_in(&mut memory, Path::new("s"), &Options::default()).expect("memory can be read");
+    assert!(the(&report, "aof-data-not-read").message.contains("not sound"), "{:?}", report.findings);
+}
+
+#[test]
 fn what_lies_about_is_told() {
     let mut memory = Memory::default();
     for (name, bytes) in [

@@ -129,9 +129,9 @@ fn directory<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
             set.found.notes.extend(others.into_iter().map(SetNote::OtherManifest));
             return set.with_manifest(join(&folder, &[&prefix, names::MANIFEST].concat()));
         }
+        let parts = || prefix_of_parts(&inside).filter(|_| old_style_name(&names).is_none());
         if name == DEFAULT_FOLDER
-            && old_style_name(&names).is_none()
-            && let Some(prefix) = prefix_of_parts(&inside).or_else(|| misplaced(&inside))
+            && let Some(prefix) = misplaced(&inside).or_else(parts)
         {
             return Set::of(tree, folder, prefix).without_manifest();
         }
@@ -312,7 +312,7 @@ impl<'t, T: Tree> Set<'t, T> {
         if let Some(old) = self.found.old_style.clone().filter(|old| !old.migrates) {
             self.unread(UnreadKind::OldStyle, &prefix, old.path, old.size);
         }
-        let listed = self.found.parts.iter().any(|part| part.name == prefix);
+        let listed = self.found.parts.iter().any(|part| part.name == prefix && part.entry.is_some());
         if let Some(Node::File(size)) = node_in(beside, &prefix).filter(|_| !listed) {
             self.unread(UnreadKind::OldStyleInFolder, &prefix, join(&root, &prefix), size);
         }

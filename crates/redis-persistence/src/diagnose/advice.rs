@@ -9,7 +9,7 @@
 
 use super::code::CauseCode as C;
 use super::{Cause, plural};
-use crate::aof::dir::{Role, UnreadKind};
+use crate::aof::dir::{NextStart, Role, UnreadKind};
 use crate::verify::{Code, Kind, Report, Severity, Verdict};
 
 /// One step of what to do.
@@ -245,6 +245,10 @@ fn not_read(report: &Report) -> Vec<Step> {
                 "{name} holds {holds}. To have a server load it, keep a copy, move the append-only files away, start it with \
                  appendonly no, compare DBSIZE, then switch them on while it runs (CONFIG SET appendonly yes), and write that \
                  into its configuration once INFO persistence says aof_rewrite_in_progress:0."
+            ))),
+            UnreadKind::OldStyleInFolder if report.aof.as_ref().is_some_and(|facts| facts.load.next_start == Some(NextStart::Migrates)) => Some(step(format!(
+                "Two old-style files lie there, and servers from 7.0 on abort: find out which is the right one, and move {name} out of \
+                 the folder of the set, or in the place of the other."
             ))),
             UnreadKind::OldStyleInFolder => Some(step(format!(
                 "{name} holds {holds}. Servers from 7.0 on look for a file of that name in their own directory, and take it over from \

@@ -340,6 +340,13 @@ fn files() -> Vec<SetPlant> {
             }
             (Some(name), 0)
         }),
+        SetPlant::set("aof-empty-base", |set, rng| {
+            let (_, name) = set.listed(rng, "b");
+            if let Some(image) = set.content(&name) {
+                image.clear();
+            }
+            (Some(name), 0)
+        }),
         SetPlant::set("aof-rdb-key-repeated", |set, rng| {
             let (image, at) = image(rng, "base");
             let first = set.entries("i")[0];

@@ -20,6 +20,9 @@ impl Case<'_> {
         if self.settings.appendonly == Some(false) {
             return Some(self.switched_off());
         }
+        if let Some(crash) = self.cannot_move() {
+            return Some(crash);
+        }
         if self.load().shape == Some(Shape::Single) || self.load().next_start == Some(NextStart::Migrates) {
             return None;
         }
@@ -33,6 +36,20 @@ impl Case<'_> {
             Some(NextStart::Empty { overwrites, appends }) => Some(self.starts_empty(overwrites, appends)),
             _ => None,
         }
+    }
+
+    /// The answer where an old-style file is to be moved, and a file of its name lies there already.
+    fn cannot_move(&self) -> Option<Loads> {
+        let target = self.target;
+        let in_the_way = self.load().unread.iter().find(|unread| unread.kind == UnreadKind::OldStyleInFolder)?;
+        if self.load().next_start != Some(NextStart::Migrates) || !target.knows_manifests() {
+            return None;
+        }
+        let message =
+            format!("{target} aborts: it would move the old-style file into the folder, where one of that name lies");
+        let reason = Reason::Finding(Code::AofDataNotRead);
+        let because = vec![Why { reason, count: 1, first: vec![Name::Text(shown(in_the_way))], message }];
+        Some(Loads { because, by_default: Outcome::Crashes, ..Loads::unknown(*target) })
     }
 
     /// A start with no data, over files that may hold some.

@@ -19,6 +19,8 @@ const SMALL: u64 = 64 << 20;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Because {
     StartsEmpty,
+    /// An old-style file cannot be moved to where it lies.
+    InTheWay,
     Refuses,
     SetIsEmpty,
     /// It may be newer than the set, and hold more.
@@ -56,6 +58,7 @@ impl<T: Tree> Run<'_, T> {
         match self.set.next_start {
             NextStart::Empty { .. } => Some(Because::StartsEmpty),
             _ if is_orphan => None,
+            NextStart::Migrates if unread.kind == UnreadKind::OldStyleInFolder => Some(Because::InTheWay),
             NextStart::Refuses => Some(Because::Refuses),
             _ if self.keys() == 0 && self.facts.commands == 0 => Some(Because::SetIsEmpty),
             _ => {
@@ -98,7 +101,7 @@ impl<T: Tree> Run<'_, T> {
 
     fn say_unread(&mut self, unread: &Unread, content: &UnreadContent, because: Because) {
         // Orphans have a finding of their own.
-        if !content.holds_data() || unread.kind == UnreadKind::Orphan {
+        if unread.kind == UnreadKind::Orphan || !content.holds_data() && because != Because::InTheWay {
             return;
         }
         let (keys, commands) = (self.keys(), self.facts.commands);
@@ -108,6 +111,9 @@ impl<T: Tree> Run<'_, T> {
                 "with appendonly yes the next start begins with no data, and its first save writes over this file"
             }
             Because::StartsEmpty => "the next start begins with no data",
+            Because::InTheWay => {
+                "servers from 7.0 on abort, because the old-style file above would have to be moved to where it lies"
+            }
             Because::Refuses => "see whether it holds what the set has lost",
             Because::SetIsEmpty => "the set that is read holds no data",
             Because::MayBeNewer if content.keys > keys.saturating_add(commands) || content.commands > commands => {
