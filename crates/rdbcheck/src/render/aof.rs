@@ -1,6 +1,6 @@
 //! Append-only files for people: what they are, their parts, what their records hold, what the next start does with them.
 
-use redis_persistence::aof::dir::{AofSet, NextStart, Role, Shape};
+use redis_persistence::aof::dir::{AofSet, NextStart, Role, Shape, UnreadKind};
 use redis_persistence::verify::{AofFacts, Kind, Part, Report};
 
 use super::page::{Page, shorten};
@@ -67,16 +67,19 @@ pub(super) fn contents(page: &mut Page, entry: &Entry, report: &Report, style: S
     }
 }
 
-/// The files with data that the next start leaves alone.
+/// The files with data that the next start leaves alone. Orphans that were not looked into stand among the parts already.
 fn unread(page: &mut Page, report: &Report) {
-    for file in report.aof.iter().flat_map(|facts| &facts.load.unread) {
+    let files = report.aof.iter().flat_map(|facts| &facts.load.unread);
+    for file in files.filter(|file| file.kind != UnreadKind::Orphan || file.content.is_some()) {
         let mut line =
             format!("not read: {}, {}", shorten(&escape::plain(file.name.as_bytes()), NAME), size(file.size));
         if let Some(content) = &file.content {
             line.push_str(&format!(", {}", content.describe()));
         }
-        if let Some(time) = file.content.as_ref().and_then(|content| content.written).or(file.modified) {
-            line.push_str(&format!(", written {}", date(time)));
+        match (file.content.as_ref().and_then(|content| content.written), file.modified) {
+            (Some(time), _) => line.push_str(&format!(", written {}", date(time))),
+            (None, Some(time)) => line.push_str(&format!(", last changed {}", date(time))),
+            (None, None) => {}
         }
         page.plain(4, &line);
     }
