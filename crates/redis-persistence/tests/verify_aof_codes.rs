@@ -231,6 +231,9 @@ fn manifests_are_named_with_their_place() {
     assert_eq!(the(&set(&[("a.manifest", &huge)]), "manifest-too-large").start, 0);
 }
 
+/// Names and contents.
+type Files<'a> = Vec<(&'a str, Vec<u8>)>;
+
 #[test]
 fn data_that_no_start_reads_is_told() {
     let empty_image = testkit::rdb::RdbWriter::redis(11).finish();
@@ -243,7 +246,7 @@ fn data_that_no_start_reads_is_told() {
     };
     let base: &'static [u8] = empty_image.leak();
     let whole: &'static [u8] = full.clone().leak();
-    let cases: [(&str, Vec<(&str, Vec<u8>)>, Option<&str>); 7] = [
+    let cases: [(&str, Files<'_>, Option<&str>); 7] = [
         ("s", vec![("s/dump.rdb", full.clone())], Some("dump.rdb, ")),
         ("s", vec![("s/other.rdb", full.clone())], Some("other.rdb, ")),
         (

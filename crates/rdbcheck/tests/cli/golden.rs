@@ -31,15 +31,15 @@ pub fn compare(
     input: &Path,
 ) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut differ = Vec::new();
+    let (modified, changed) = (Regex::new(r#""modified": \d+"#)?, Regex::new(r"last changed [-0-9]+ [:0-9]+ UTC")?);
     for (format, extension) in [("text", "txt"), ("json", "json")] {
         let run = ran(check(&["--format", format]))?;
         assert_eq!(run.err, "", "{}", input.display());
         assert!(matches!(run.code, Some(0 | 1 | 3)), "{}: {run:?}", input.display());
         let out = run.out.replace(concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\""), "\"version\": \"\"");
         // When a file was last changed is not the same in every working copy.
-        let out = Regex::new(r#""modified": \d+"#)?.replace_all(&out, "\"modified\": 0").into_owned();
-        let out =
-            Regex::new(r"last changed [-0-9]+ [:0-9]+ UTC")?.replace_all(&out, "last changed (date)").into_owned();
+        let out = modified.replace_all(&out, "\"modified\": 0");
+        let out = changed.replace_all(&out, "last changed (date)").into_owned();
         let beside = beside(input, extension);
         if blessing() {
             // At once, for other tests read it meanwhile.
