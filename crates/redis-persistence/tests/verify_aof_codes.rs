@@ -232,7 +232,7 @@ fn manifests_are_named_with_their_place() {
 }
 
 /// Names and contents.
-type Files<'a> = Vec<(&'a str, Vec<u8>)>;
+type Laid<'a> = Vec<(&'a str, Vec<u8>)>;
 
 #[test]
 fn data_that_no_start_reads_is_told() {
@@ -246,7 +246,7 @@ fn data_that_no_start_reads_is_told() {
     };
     let base: &'static [u8] = empty_image.leak();
     let whole: &'static [u8] = full.clone().leak();
-    let cases: [(&str, Files<'_>, Option<&str>); 7] = [
+    let cases: [(&str, Laid<'_>, Option<&str>); 7] = [
         ("s", vec![("s/dump.rdb", full.clone())], Some("dump.rdb, ")),
         ("s", vec![("s/other.rdb", full.clone())], Some("other.rdb, ")),
         (
