@@ -41,8 +41,8 @@ impl Api {
     /// Returns the newest kind of that family.
     pub(crate) fn newest(family: Family) -> Self {
         match family {
-            Family::Redis => Self::Redis([8, 6, 3]),
-            Family::Valkey => Self::Valkey([9, 1, 2]),
+            Family::Redis => Self::KINDS[1],
+            Family::Valkey => Self::KINDS[3],
         }
     }
 

@@ -38,11 +38,11 @@ pub use versions::{Basis, Product, Target};
 ///
 /// # Examples
 /// ```
-/// use redis_persistence::target::{Settings, judge};
+/// use redis_persistence::target::{Release, Settings, judge};
 /// use redis_persistence::verify::{self, Options};
 ///
 /// let report = verify::slice(b"REDIS0011\xfe\x10\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0", &Options::default());
-/// let redis = "redis-7.2".parse()?;
+/// let redis: Release = "redis-7.2".parse()?;
 /// let answer = judge(&report, redis, &Settings::default());
 /// assert!(!answer.loads);
 /// assert_eq!(answer.because[0].reason.as_str(), "target-databases");

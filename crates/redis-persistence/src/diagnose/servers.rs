@@ -9,11 +9,11 @@ use crate::verify::Report;
 /// # Examples
 /// ```
 /// use redis_persistence::diagnose::to_load;
-/// use redis_persistence::target::{Settings, judge};
+/// use redis_persistence::target::{Settings, Target, judge};
 /// use redis_persistence::verify::{self, Options};
 ///
 /// let report = verify::slice(b"REDIS0011\xfe\x10\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0", &Options::default());
-/// let answer = judge(&report, "redis-7.2".parse()?, &Settings::default());
+/// let answer = judge(&report, "redis-7.2".parse::<Target>()?, &Settings::default());
 /// assert!(to_load(&report, &answer)[0].text.contains("databases 17"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

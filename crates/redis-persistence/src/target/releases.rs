@@ -232,6 +232,13 @@ mod tests {
     }
 
     #[test]
+    fn code_is_proven_for_servers_that_were_run() {
+        let of_binaries: Vec<_> =
+            BINARIES.iter().map(|binary| Release { series: binary.series, patch: binary.patch }.api()).collect();
+        assert!(Api::KINDS.iter().all(|api| of_binaries.contains(api)));
+    }
+
+    #[test]
     fn the_page_is_that_of_the_table() -> std::io::Result<()> {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/servers.md");
         if std::env::var_os("BLESS").is_some() {

@@ -1,5 +1,6 @@
 //! Confirming that things of equal hash are equal, by reading them again.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use super::codes::Code;
@@ -23,8 +24,9 @@ pub(crate) struct Suspect {
     pub(crate) subject: Arc<Subject>,
 }
 
-/// What suspects may take of the memory for duplicates, and how many are kept in any case.
-const SHARE: usize = 16;
+/// What suspects may take of the memory for duplicates, those included that are about to be dropped; and how many are kept in any
+/// case.
+const SHARE: usize = 32;
 const LEAST: usize = 10_000;
 
 /// The suspects of a file: those that come first in it, whatever the order in which they are found.
@@ -39,7 +41,7 @@ pub(crate) struct Suspects {
 impl Suspects {
     /// Within the memory for duplicates.
     pub(crate) fn new(limits: &Limits) -> Self {
-        let most = (limits.duplicate_bytes / SHARE / size_of::<Suspect>()).max(LEAST);
+        let most = (limits.duplicate_bytes / SHARE / size_of::<Suspect>() / 5 * 4).max(LEAST);
         Self { waiting: Vec::new(), most, dropped: 0 }
     }
 
@@ -72,7 +74,7 @@ impl Suspects {
     /// Takes those that were not dropped, those of one hash together in the order of their places, and how many were dropped.
     pub(crate) fn take(&mut self) -> (Vec<Suspect>, u64) {
         self.shed(0);
-        self.waiting.sort_by_key(|suspect| (suspect.what as usize, suspect.first, suspect.later));
+        self.waiting.sort_unstable_by_key(|suspect| (suspect.what as usize, suspect.first, suspect.later));
         (std::mem::take(&mut self.waiting), std::mem::take(&mut self.dropped))
     }
 }
@@ -99,25 +101,10 @@ pub(super) fn confirm(
     let digests = Digests::new();
     let mut texts = source.map(|source| Texts::new(source, &digests));
     if let Some(texts) = &mut texts {
-        let mut equal = Vec::new();
-        for group in waiting.chunk_by(|a, b| (a.what as usize, a.first) == (b.what as usize, b.first)) {
-            let mut at = 0;
-            let places = group.first().map(|suspect| suspect.first).into_iter();
-            let places = places.chain(group.iter().map(|suspect| suspect.later));
-            left_out += repeated(
-                places,
-                |place| texts.digest(place),
-                |first, later| {
-                    // They come in order.
-                    at += group[at..].iter().take_while(|suspect| suspect.later < later).count();
-                    equal.push(Suspect { first, ..group[at].clone() });
-                },
-            );
-        }
-        waiting = equal;
+        left_out += keep_equal(&mut waiting, |place| texts.digest(place));
     }
     let confirmed = Confirmed { by_text: texts.is_some() || waiting.is_empty() && left_out == 0, left_out };
-    waiting.sort_by_key(|suspect| (suspect.later, suspect.first));
+    waiting.sort_unstable_by_key(|suspect| (suspect.later, suspect.first, suspect.what as usize));
     for Suspect { what, first, later, subject } in waiting {
         findings.subject = (*subject).clone();
         let name = texts.as_mut().map(|texts| texts.start_of(later));
@@ -137,6 +124,32 @@ pub(super) fn confirm(
     }
     findings.subject.clear();
     confirmed
+}
+
+/// Keeps those whose text stands at an earlier place of the same hash, and names that place in them. They are moved to the front
+/// and not copied: there may be as many as the memory for them holds. Returns how many were not compared.
+fn keep_equal<T: Eq + Hash>(waiting: &mut Vec<Suspect>, mut text: impl FnMut(u64) -> Option<T>) -> u64 {
+    let (mut kept, mut begin, mut left_out) = (0, 0, 0);
+    let mut equal: Vec<(u64, u64)> = Vec::new();
+    while let Some(Suspect { what, first, .. }) = waiting.get(begin) {
+        let (what, first) = (*what, *first);
+        let len = waiting[begin..].iter().take_while(|one| one.what == what && one.first == first).count();
+        let places = waiting[begin..begin + len].iter().map(|suspect| suspect.later);
+        left_out +=
+            repeated(std::iter::once(first).chain(places), &mut text, |first, later| equal.push((first, later)));
+        let mut at = begin;
+        // They come in order.
+        for (first, later) in equal.drain(..) {
+            at += waiting[at..begin + len].iter().take_while(|suspect| suspect.later < later).count();
+            waiting.swap(kept, at);
+            waiting[kept].first = first;
+            kept += 1;
+            at += 1;
+        }
+        begin += len;
+    }
+    waiting.truncate(kept);
+    left_out
 }
 
 /// What the strings are that a code of duplicates is about.
@@ -161,6 +174,8 @@ fn type_before(source: &mut dyn Source, offset: u64, family: Family) -> Option<V
 pub(crate) struct Texts<'s> {
     source: &'s mut dyn Source,
     digests: &'s Digests,
+    /// What was read last.
+    buffer: Vec<u8>,
 }
 
 /// So much is read of a string at once, and at first.
@@ -169,7 +184,7 @@ const FIRST: usize = 512;
 
 impl<'s> Texts<'s> {
     pub(crate) fn new(source: &'s mut dyn Source, digests: &'s Digests) -> Self {
-        Self { source, digests }
+        Self { source, digests, buffer: Vec::new() }
     }
 
     /// What stands for the text of the string that begins at `offset`, if it can be read.
@@ -192,8 +207,9 @@ impl<'s> Texts<'s> {
 
     /// Hands out the text of the string that begins at `offset`, or so much of it that at least `most` bytes come of it.
     fn text(&mut self, offset: u64, most: u64, on: &mut dyn FnMut(&[u8])) -> Option<()> {
-        let mut buffer = vec![0; FIRST];
-        let len = self.source.read_at(offset, &mut buffer).ok()?;
+        let Self { source, buffer, .. } = self;
+        buffer.resize(FIRST, 0);
+        let len = source.read_at(offset, buffer).ok()?;
         let string = string_head_at(&buffer[..len], offset).ok()?;
         let (stored, decoded) = match string.body {
             Body::Long { stored, decoded } => (stored, decoded),
@@ -223,7 +239,7 @@ impl<'s> Texts<'s> {
         let mut more = take(here)?;
         while more && at < end {
             buffer.resize(usize::try_from(end - at).unwrap_or(PIECE).min(PIECE), 0);
-            let len = self.source.read_at(at, &mut buffer).ok().filter(|len| *len > 0)?;
+            let len = source.read_at(at, buffer).ok().filter(|len| *len > 0)?;
             more = take(&buffer[..len])?;
             at += len as u64;
         }
