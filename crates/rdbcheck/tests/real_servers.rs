@@ -97,8 +97,11 @@ fn encodings(file: &Value) -> Vec<&str> {
     file["counts"]["encodings"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
 }
 
-/// The data set deletes an entry of a stream that is still pending: a note, and nothing else is to be noted.
+/// The data set deletes an entry of a stream that is still pending: a note, and but for the next one nothing else is to be noted.
 const PENDING_GONE: &str = "stream-pending-gone";
+
+/// Vector sets as Redis 8.0.6 and later store them, which 8.0.2 refuses: so is each that a newer server writes.
+const NEWER_INDEX: &str = "vectorset-index";
 
 /// The codes of the findings.
 fn codes(file: &Value) -> Vec<&str> {
@@ -110,7 +113,10 @@ fn every_server_with_its_defaults() -> TestResult {
     for installed in Product::THOROUGH.into_iter().filter_map(require) {
         let file = saved_file_is_sound(&installed, "defaults", &[], &Dataset::default())?;
         assert_eq!(file["checksum"], "ok");
-        assert_eq!(codes(&file), [PENDING_GONE], "{}", file["findings"]);
+        let (newer, others): (Vec<_>, Vec<_>) = codes(&file).into_iter().partition(|code| *code == NEWER_INDEX);
+        assert_eq!(others, [PENDING_GONE], "{}", file["findings"]);
+        let writes_newer = installed.product == Product::Redis86;
+        assert_eq!(newer.is_empty(), !writes_newer, "{}: {}", installed.product, file["findings"]);
     }
     Ok(())
 }

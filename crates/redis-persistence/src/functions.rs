@@ -77,12 +77,16 @@ pub enum Proof {
 pub struct Proven {
     /// What was found.
     pub proof: Proof,
-    /// Instructions that were run. A verification stops to ask beyond [`MOST_STEPS`].
+    /// What the run cost: its instructions, or more where it took longer than so many do. Nothing is asked any more of the libraries
+    /// of a file beyond [`MOST_STEPS`].
     pub steps: u64,
 }
 
-/// Instructions that the libraries of one file may run in all, for one server.
+/// What the runs of all libraries of one file may cost, for one server.
 pub const MOST_STEPS: u64 = 100_000_000;
+
+/// What each run costs at least: a file can hold a million libraries of one line.
+const LEAST_STEPS: u64 = 6_000;
 
 /// Runs the code of libraries and scripts as a server does when it loads them.
 pub trait Prove: Send + Sync + UnwindSafe + RefUnwindSafe {
@@ -163,7 +167,7 @@ impl Loader {
             return unproven("the libraries before it ran too long");
         }
         let proven = prover.load(code, self.api);
-        self.steps = self.steps.saturating_add(proven.steps);
+        self.steps = self.steps.saturating_add(proven.steps.max(LEAST_STEPS));
         if let Proof::Loads(names) = &proven.proof {
             let lower = |name: &Vec<u8>| name.to_ascii_lowercase();
             if let Some(twice) = names.iter().find(|name| self.names.contains(&lower(name))) {

@@ -104,6 +104,15 @@ fn crowds() -> Vec<Bomb> {
                 w.function2(format!("#!lua name=f{i}\nx").as_bytes());
             })
         }),
+        // Each copies strings until it is ended, and runs few instructions. Lua may take 64 MiB by itself.
+        names("10^3 functions that copy strings", || {
+            let mut w = writer();
+            for i in 0..1000 {
+                let code = "local s = ('x'):rep(2^23) while true do local t = s .. 'y' end";
+                w.function2(format!("#!lua name=f{i}\n{code}").as_bytes());
+            }
+            w.finish_with(0)
+        }),
         crowd("10^6 types of modules", || {
             many(|w, i| {
                 w.key(7, b"m").len(i << 10).raw(&[0]);
