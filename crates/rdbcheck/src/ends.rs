@@ -6,38 +6,82 @@ use std::io::{self, Read, Seek, SeekFrom};
 const MOST: usize = 64 << 10;
 
 /// The first and the last bytes of an input.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ends {
-    /// The first ones.
-    pub head: Vec<u8>,
-    /// The last ones.
-    pub tail: Vec<u8>,
+    /// The first ones, then the last ones; of a small input all, once.
+    bytes: Vec<u8>,
+    /// How many of them are the first ones, and the last ones.
+    head: usize,
+    tail: usize,
 }
 
 impl Ends {
+    /// Those of all that there is.
+    #[must_use]
+    pub fn of_all(bytes: Vec<u8>) -> Self {
+        let most = bytes.len().min(MOST);
+        Self { bytes, head: most, tail: most }
+    }
+
     /// Reads them, from `base` on.
     ///
     /// # Errors
     /// If the input fails.
     pub fn of(mut input: impl Read + Seek, base: u64) -> io::Result<Self> {
-        let mut ends = Self::default();
+        let mut bytes = Vec::new();
         input.seek(SeekFrom::Start(base))?;
-        input.by_ref().take(MOST as u64).read_to_end(&mut ends.head)?;
+        let head = input.by_ref().take(MOST as u64).read_to_end(&mut bytes)?;
         let end = input.seek(SeekFrom::End(0))?;
         input.seek(SeekFrom::Start(end.saturating_sub(MOST as u64).max(base)))?;
-        input.take(MOST as u64).read_to_end(&mut ends.tail)?;
-        Ok(ends)
+        let tail = input.take(MOST as u64).read_to_end(&mut bytes)?;
+        Ok(Self { bytes, head, tail })
+    }
+
+    /// The first bytes.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.bytes[..self.head]
+    }
+
+    /// The last bytes.
+    #[must_use]
+    pub fn tail(&self) -> &[u8] {
+        &self.bytes[self.bytes.len() - self.tail..]
     }
 
     /// So many bytes from an offset on of an input of that size, as far as they were kept.
     #[must_use]
     pub fn read(&self, size: u64, at: u64, len: usize) -> Vec<u8> {
-        let in_tail = at.checked_sub(size.saturating_sub(self.tail.len() as u64));
+        let in_tail = at.checked_sub(size.saturating_sub(self.tail as u64));
         let from = |kept: &[u8], at: u64| {
             let from = usize::try_from(at).unwrap_or(usize::MAX).min(kept.len());
             kept[from..kept.len().min(from.saturating_add(len))].to_vec()
         };
-        in_tail.map_or_else(|| from(&self.head, at), |at| from(&self.tail, at))
+        in_tail.map_or_else(|| from(self.head(), at), |at| from(self.tail(), at))
+    }
+}
+
+/// An input that can be read once, of which the ends are kept.
+#[derive(Debug)]
+pub struct Kept<R> {
+    input: R,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl<R> Kept<R> {
+    /// Keeps the ends of what will be read.
+    pub fn new(input: R) -> Self {
+        Self { input, head: Vec::new(), tail: Vec::new() }
+    }
+
+    /// The ends of what was read.
+    #[must_use]
+    pub fn ends(self) -> Ends {
+        let Self { head: mut bytes, tail, .. } = self;
+        let (head, tail) = (bytes.len(), &tail[tail.len().saturating_sub(MOST)..]);
+        bytes.extend_from_slice(tail);
+        Ends { bytes, head, tail: tail.len() }
     }
 
     /// Takes what comes next.
@@ -52,32 +96,10 @@ impl Ends {
     }
 }
 
-/// An input that can be read once, of which the ends are kept.
-#[derive(Debug)]
-pub struct Kept<R> {
-    input: R,
-    ends: Ends,
-}
-
-impl<R> Kept<R> {
-    /// Keeps the ends of what will be read.
-    pub fn new(input: R) -> Self {
-        Self { input, ends: Ends::default() }
-    }
-
-    /// The ends of what was read.
-    #[must_use]
-    pub fn ends(mut self) -> Ends {
-        let more = self.ends.tail.len().saturating_sub(MOST);
-        self.ends.tail.drain(..more);
-        self.ends
-    }
-}
-
 impl<R: Read> Read for Kept<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.input.read(buf)?;
-        self.ends.push(&buf[..n]);
+        self.push(&buf[..n]);
         Ok(n)
     }
 }
@@ -91,17 +113,22 @@ mod tests {
         let all: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
         for len in [0, 1, MOST - 1, MOST, MOST + 1, 3 * MOST + 7, all.len()] {
             let bytes = &all[..len];
-            let expected = Ends { head: bytes[..len.min(MOST)].to_vec(), tail: bytes[len - len.min(MOST)..].to_vec() };
-            assert_eq!(Ends::of(io::Cursor::new(bytes), 0)?, expected);
-            for at in [0, 5, MOST / 2, len.saturating_sub(9)] {
-                let there = &bytes[at.min(len)..len.min(at + 20)];
-                assert_eq!(expected.read(len as u64, at as u64, 20), there, "{len} {at}");
-            }
+            let same = |ends: &Ends, how: &str| {
+                assert!(*ends.head() == bytes[..len.min(MOST)], "{len} {how}");
+                assert!(*ends.tail() == bytes[len - len.min(MOST)..], "{len} {how}");
+                for at in [0, 5, MOST / 2, len.saturating_sub(9)] {
+                    // Between the ends nothing is kept.
+                    let there = if at < MOST || at + MOST >= len { &bytes[at.min(len)..len.min(at + 20)] } else { &[] };
+                    assert_eq!(ends.read(len as u64, at as u64, 20), there, "{len} {at} {how}");
+                }
+            };
+            same(&Ends::of(io::Cursor::new(bytes), 0)?, "of what can seek");
+            same(&Ends::of_all(bytes.to_vec()), "of all");
             for piece in [1000, MOST, 5 * MOST] {
                 let mut kept = Kept::new(bytes);
                 let mut buf = vec![0; piece];
                 while kept.read(&mut buf)? > 0 {}
-                assert_eq!(kept.ends(), expected, "{len} {piece}");
+                same(&kept.ends(), "of what is read once");
             }
         }
         Ok(())
@@ -110,7 +137,7 @@ mod tests {
     #[test]
     fn what_stands_before_the_base_is_left_out() -> io::Result<()> {
         let ends = Ends::of(io::Cursor::new(b"0123456789"), 6)?;
-        assert_eq!((&ends.head[..], &ends.tail[..]), (&b"6789"[..], &b"6789"[..]));
+        assert_eq!((ends.head(), ends.tail()), (&b"6789"[..], &b"6789"[..]));
         Ok(())
     }
 }

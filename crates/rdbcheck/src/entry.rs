@@ -100,7 +100,7 @@ impl Entry {
     #[must_use]
     pub fn diagnosed(self, ends: &Ends) -> Self {
         let Ok(report) = &self.outcome else { return self };
-        let cause = diagnose::diagnose(&ends.head, &ends.tail, report);
+        let cause = diagnose::diagnose(ends.head(), ends.tail(), report);
         Self { advice: diagnose::advice(report, cause.as_ref()), cause, ..self }
     }
 

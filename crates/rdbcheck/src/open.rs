@@ -2,7 +2,7 @@
 //! `/dev/fd`. Anything else is refused, for to open it could wait for ever or set something going: a FIFO, a socket, a
 //! device. Reading needs no right to write and leaves nothing behind.
 
-use std::fs::{self, File, FileType};
+use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::num::NonZeroU64;
 use std::os::fd::AsFd as _;
@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use redis_persistence::verify::ReadAt;
 use rustix::fs::{Advice, OFlags, fadvise, fcntl_getfl, fcntl_setfl};
 
+/// Files up to this size are read whole when they are opened, so that the head, the check, and the ends cost one call of the
+/// system. It is what a check reads at a time.
+pub const SMALL: u64 = 512 << 10;
 /// Files from this size on are not left in the page cache: they would push out what a server on the host needs.
 const LARGE: u64 = 1 << 30;
 /// How much is dropped at once.
@@ -29,6 +32,8 @@ pub struct Input {
     /// Where it stood when it was opened.
     base: u64,
     at: u64,
+    /// All that is left of a small file, read when it was opened.
+    whole: Option<Vec<u8>>,
     /// What was looked at before it was read, of an input that cannot seek.
     ahead: Vec<u8>,
     /// Up to where pages were dropped, where they are.
@@ -42,7 +47,8 @@ pub struct Input {
 pub fn open(path: &Path) -> io::Result<Input> {
     if path == Path::new("-") {
         let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-        return Input::new(file, true);
+        let metadata = file.metadata()?;
+        return Input::new(file, &metadata, true);
     }
     let handed_over = is_descriptor(path);
     admit(fs::metadata(path)?.file_type(), handed_over)?;
@@ -50,11 +56,12 @@ pub fn open(path: &Path) -> io::Result<Input> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
     let file = File::options().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.file_type().is_fifo() {
+    let metadata = file.metadata()?;
+    if metadata.file_type().is_fifo() {
         let flags = fcntl_getfl(&file)?;
         fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
     }
-    Input::new(file, handed_over)
+    Input::new(file, &metadata, handed_over)
 }
 
 /// Whether the path names an open descriptor of this process.
@@ -83,21 +90,42 @@ fn admit(kind: FileType, handed_over: bool) -> io::Result<()> {
 impl Input {
     /// An input of an open file, from where it stands. `handed_over`: the caller opened it, so that it may be anything
     /// that can be read.
-    fn new(mut file: File, handed_over: bool) -> io::Result<Self> {
-        let metadata = file.metadata()?;
+    fn new(mut file: File, metadata: &Metadata, handed_over: bool) -> io::Result<Self> {
         let kind = metadata.file_type();
         if !handed_over || kind.is_dir() {
             admit(kind, false)?;
         }
         if !kind.is_file() {
-            return Ok(Self { file, seekable: false, size: None, base: 0, at: 0, ahead: Vec::new(), dropped: None });
+            let (size, whole, ahead, dropped) = (None, None, Vec::new(), None);
+            return Ok(Self { file, seekable: false, size, base: 0, at: 0, whole, ahead, dropped });
         }
-        let at = file.stream_position()?;
-        // These are wishes: where the system does not grant them, nothing is lost.
-        let _ = fadvise(&file, 0, None, Advice::Sequential);
-        let _ = fadvise(&file, 0, None, Advice::NoReuse);
-        let (size, dropped) = (metadata.len().checked_sub(at), (metadata.len() >= LARGE).then(|| at.into()));
-        Ok(Self { file, seekable: true, size, base: at, at, ahead: Vec::new(), dropped })
+        // What was just opened stands at its first byte.
+        let at = if handed_over { file.stream_position()? } else { 0 };
+        let size = metadata.len().checked_sub(at);
+        let small = size.filter(|size| *size <= SMALL).and_then(|size| usize::try_from(size).ok());
+        let whole = match small {
+            Some(size) => whole(&file, at, size)?,
+            None => None,
+        };
+        if whole.is_none() {
+            // These are wishes: where the system does not grant them, nothing is lost.
+            let _ = fadvise(&file, 0, None, Advice::Sequential);
+            let _ = fadvise(&file, 0, None, Advice::NoReuse);
+        }
+        let dropped = (metadata.len() >= LARGE).then(|| at.into());
+        Ok(Self { file, seekable: true, size, base: at, at, whole, ahead: Vec::new(), dropped })
+    }
+
+    /// All that is left of it, if it is a small file.
+    #[must_use]
+    pub fn whole(&self) -> Option<&[u8]> {
+        self.whole.as_deref()
+    }
+
+    /// The same, to be kept.
+    #[must_use]
+    pub fn into_whole(self) -> Option<Vec<u8>> {
+        self.whole
     }
 
     /// The file itself, which stands anywhere.
@@ -131,6 +159,10 @@ impl Input {
     /// # Errors
     /// If they cannot be read.
     pub fn head(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        if let Some(whole) = &self.whole {
+            let left = behind(whole, self.at.saturating_sub(self.base));
+            return Ok(left[..left.len().min(most)].to_vec());
+        }
         let mut head = Vec::new();
         self.by_ref().take(most as u64).read_to_end(&mut head)?;
         if self.seekable {
@@ -152,8 +184,39 @@ impl Input {
     }
 }
 
+/// Reads a small file of that size, from a place on. One that is longer by now is no small file.
+fn whole(file: &File, at: u64, size: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = vec![0; size + 1];
+    let mut filled = 0;
+    // Once there are as many as there should be, the end needs no question of its own.
+    while filled < size {
+        match file.read_at(&mut bytes[filled..], at + filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // A file of no bytes can be one that the system makes up when it is read.
+    if filled > size || size == 0 && file.read_at(&mut bytes, at)? > 0 {
+        return Ok(None);
+    }
+    bytes.truncate(filled);
+    Ok(Some(bytes))
+}
+
+/// What stands at an offset and behind it.
+fn behind(bytes: &[u8], offset: u64) -> &[u8] {
+    usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or_default()
+}
+
 impl Read for Input {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Some(whole) = &self.whole {
+            let n = behind(whole, self.at.saturating_sub(self.base)).read(buf)?;
+            self.at += n as u64;
+            return Ok(n);
+        }
         if !self.ahead.is_empty() {
             let n = self.ahead.len().min(buf.len());
             buf[..n].copy_from_slice(&self.ahead[..n]);
@@ -170,6 +233,9 @@ impl Read for Input {
 /// From where the input stood when it was opened; it must be one that can be read again.
 impl ReadAt for Input {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if let Some(whole) = &self.whole {
+            return behind(whole, offset).read(buffer);
+        }
         let at = self.base.saturating_add(offset);
         let n = self.file.read_at(buffer, at)?;
         // Others may still be reading a little before.
@@ -180,6 +246,15 @@ impl ReadAt for Input {
 
 impl Seek for Input {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        if let Some(whole) = &self.whole {
+            let to = match to {
+                SeekFrom::Start(offset) => Some(offset),
+                SeekFrom::Current(by) => self.at.checked_add_signed(by),
+                SeekFrom::End(by) => (self.base + whole.len() as u64).checked_add_signed(by),
+            };
+            self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
+            return Ok(self.at);
+        }
         let at = self.file.seek(to)?;
         // Who seeks reads here and there: what was read once is dropped, no more.
         if self.dropped.as_mut().is_some_and(|from| at < *from.get_mut()) {
@@ -222,6 +297,49 @@ mod tests {
         ] {
             assert_eq!(is_descriptor(Path::new(path)), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn a_small_file_is_the_same_from_memory() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("file");
+        for len in [0, 1, 700, SMALL - 1, SMALL, SMALL + 1] {
+            let bytes: Vec<u8> = (0..len).map(|i| u8::try_from(i % 251).unwrap_or(0)).collect();
+            fs::write(&path, &bytes)?;
+            let mut input = open(&path)?;
+            assert_eq!(input.whole().is_some(), len <= SMALL, "{len}");
+            assert_eq!(input.head(512)?, bytes[..bytes.len().min(512)]);
+            let mut all = Vec::new();
+            input.read_to_end(&mut all)?;
+            assert_eq!((all == bytes, input.stream_position()?), (true, len), "{len}");
+            assert_eq!(input.seek(SeekFrom::End(-(bytes.len().min(3) as i64)))?, len - len.min(3));
+            let mut end = Vec::new();
+            input.read_to_end(&mut end)?;
+            assert!(bytes.ends_with(&end) && end.len() == bytes.len().min(3), "{len}");
+            input.seek(SeekFrom::Start(len + 5))?;
+            assert_eq!(input.read(&mut [0; 4])?, 0);
+            assert!(input.seek(SeekFrom::Start(0)).is_ok() && input.seek(SeekFrom::Current(-1)).is_err());
+            let mut two = [0; 2];
+            let n = ReadAt::read_at(&input, &mut two, len.saturating_sub(1))?;
+            assert_eq!(&two[..n], &bytes[bytes.len().saturating_sub(1)..], "{len}");
+            assert_eq!(ReadAt::read_at(&input, &mut two, len + 1)?, 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_grows_is_read_to_its_end() -> io::Result<()> {
+        let path = tempfile::tempdir()?;
+        let path = path.path().join("file");
+        fs::write(&path, b"0123456789")?;
+        let file = File::open(&path)?;
+        assert_eq!(whole(&file, 0, 10)?.as_deref(), Some(&b"0123456789"[..]));
+        assert_eq!(whole(&file, 4, 6)?.as_deref(), Some(&b"456789"[..]));
+        // It was cut meanwhile, or grew.
+        assert_eq!(whole(&file, 0, 12)?.as_deref(), Some(&b"0123456789"[..]));
+        assert_eq!(whole(&file, 0, 9)?, None);
+        assert_eq!(whole(&file, 0, 0)?, None);
+        Ok(())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Read, Seek, SeekFrom, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -50,7 +50,7 @@ impl Meter {
     /// Work of which `total` bytes are expected. `name` must be fit to print.
     #[must_use]
     pub fn new(name: String, total: Option<u64>, when: When) -> Self {
-        let shown = match (when, io::stderr().is_terminal()) {
+        let shown = match (when, when != When::Never && on_terminal()) {
             (When::Auto | When::Always, true) => Shown::BarLater,
             (When::Always, false) => Shown::Lines,
             _ => Shown::Nothing,
@@ -115,6 +115,12 @@ impl Meter {
         // Who closed standard error wants no progress.
         let _ = writeln!(io::stderr(), "{}: {done}", self.name);
     }
+}
+
+/// Whether standard error is a terminal; it is asked once, however many inputs there are.
+fn on_terminal() -> bool {
+    static ON_TERMINAL: OnceLock<bool> = OnceLock::new();
+    *ON_TERMINAL.get_or_init(|| io::stderr().is_terminal())
 }
 
 impl Drop for Meter {

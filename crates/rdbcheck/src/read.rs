@@ -9,6 +9,8 @@ use redis_persistence::verify::{self, Options, ReadAt, Report};
 
 use crate::ends::{Ends, Kept};
 use crate::hex::{self, Span};
+use crate::open::Input;
+use crate::progress::Watched;
 use crate::run::say;
 use crate::stored::{self, Content, How, Stored};
 use crate::unpack::Packing;
@@ -52,7 +54,7 @@ pub fn rdb(
     let (checked, file) = match stored.content {
         Content::Plain(input) if seekable && !(keep && input.get().begins_inside()) => {
             let file = if keep { Some(input.get().same_file()?) } else { None };
-            (again(path.to_owned(), input, options, hex)?, file)
+            (plain(path.to_owned(), input, options, hex)?, file)
         }
         content if keep => {
             let file = stored::lay_down(content)?;
@@ -72,6 +74,21 @@ fn of_file(path: PathBuf, file: &File, options: &Options, hex: bool) -> io::Resu
     let ends = Ends::of(file, 0)?;
     let hex = hex::of(&report, hex, |_, at, len| hex::read(file, at, len))?;
     Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None })
+}
+
+/// Verifies an RDB that is not packed, and can be read again.
+fn plain(path: PathBuf, input: Watched<Input>, options: &Options, hex: bool) -> io::Result<Checked> {
+    if input.get().whole().is_none() {
+        return again(path, input, options, hex);
+    }
+    in_memory(path, input.into_inner().into_whole().unwrap_or_default(), options, hex)
+}
+
+/// Verifies an RDB of which all bytes are there.
+fn in_memory(path: PathBuf, bytes: Vec<u8>, options: &Options, hex: bool) -> io::Result<Checked> {
+    let report = verify::slice(&bytes, options);
+    let hex = hex::of(&report, hex, |_, at, len| hex::read(io::Cursor::new(&bytes), at, len))?;
+    Ok(Checked { path, report, ends: Ends::of_all(bytes), hex, packing: None, damage: None, file: None })
 }
 
 /// Verifies an RDB that can be read again.
@@ -122,4 +139,34 @@ fn members(
         each(Checked { packing, damage, file: file_kept, ..one });
     }
     Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::progress::When;
+    use crate::unpack::{Budget, MEMORY};
+
+    /// How often this thread has read so far.
+    fn reads() -> u64 {
+        let io = std::fs::read_to_string("/proc/thread-self/io").expect("the kernel counts");
+        let count = io.lines().find_map(|line| line.strip_prefix("syscr: ")).expect("reads are counted");
+        count.parse().expect("a number")
+    }
+
+    #[test]
+    fn a_small_file_is_read_once() -> io::Result<()> {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/rdb/redis-7.0-functions.rdb"));
+        let how = How { budget: Budget::Usual, memory: MEMORY, progress: When::Never };
+        let mut cost = Vec::new();
+        for files in [0, 1, 4] {
+            let before = reads();
+            for _ in 0..files {
+                rdb(path, &Options::default(), how, (true, false), |one| assert_eq!(one.report.size, 404))?;
+            }
+            cost.push(reads() - before);
+        }
+        assert_eq!((cost[1] - cost[0], cost[2] - cost[0]), (1, 4), "{cost:?}");
+        Ok(())
+    }
 }

@@ -7,9 +7,11 @@ mod page;
 mod prometheus;
 mod text;
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
+use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 
 use crate::args::{Color, Common, Format};
@@ -22,7 +24,9 @@ pub(crate) use text::reason;
 /// Where reports go: text as it comes, the other forms at the end as one document.
 #[derive(Debug)]
 pub struct Output {
-    out: AutoStream<io::StdoutLock<'static>>,
+    out: io::StdoutLock<'static>,
+    /// Whether colours stay in what is printed.
+    coloured: bool,
     /// The first failure to write; nothing is written after it.
     failed: Option<io::Error>,
     form: Form,
@@ -63,7 +67,8 @@ impl Output {
             Format::Text => Form::Text { style, any: false },
             format => Form::Document { format, tool, style, entries: Vec::new(), undo: None },
         };
-        Self { out: AutoStream::new(io::stdout().lock(), choice), failed: None, form, aside: false }
+        let coloured = choice != ColorChoice::Never;
+        Self { out: io::stdout().lock(), coloured, failed: None, form, aside: false }
     }
 
     /// Prints to standard error from now on: standard output is for something else.
@@ -148,7 +153,9 @@ impl Output {
             // Nobody is left to tell who closed standard error.
             let _ = anstream::stderr().write_all(text.as_bytes());
         } else if self.failed.is_none() {
-            self.failed = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).err();
+            // At once, and not by the pieces that lie between two colours.
+            let plain = if self.coloured { Cow::Borrowed(text) } else { strip_str(text).to_string().into() };
+            self.failed = self.out.write_all(plain.as_bytes()).and_then(|()| self.out.flush()).err();
         }
     }
 }
