@@ -1,13 +1,14 @@
 //! `--salvage`: what can be saved of a damaged RDB, as a new file.
 //!
 //! ```text
-//! the check -> sound? -> OUT is a copy
+//! the check -> sound? -> OUT is a copy; or its keys written anew, where commands are asked for, or a server does not load the copy
 //!                | no
-//!                +-> mended by its checksum?  -> OUT is the original, byte for byte
+//!                +-> mended by its checksum?  -> OUT is the original, byte for byte; or its keys, as above
 //!                        | no
 //!                        +-> the plan of a salvage -> OUT holds what is left, marked as unproven
 //! ```
-//! OUT has its name only once it is complete, synced, and was verified.
+//! The servers that were asked for are held against what would be written before anything is. OUT has its name only once it is
+//! complete, synced, and was verified.
 
 mod lines;
 mod out;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use redis_persistence::repair::rdb::salvage::{self, Loss, Plan};
 use redis_persistence::repair::rdb::syndrome::{self, Candidate};
 use redis_persistence::repair::{self, Existing};
-use redis_persistence::verify::{Checksum, DuplicateCheck, Options, Report, Verdict};
+use redis_persistence::verify::{self, Checksum, DuplicateCheck, Options, Report, Verdict};
 
 pub use status::Status;
 
@@ -59,7 +60,7 @@ impl Salvaged {
     /// Whether what was written is proven to be the original content.
     #[must_use]
     pub fn content_proven(&self) -> bool {
-        self.loss.is_none() && !self.unproven_copy
+        self.loss.as_ref().map_or(!self.unproven_copy, |loss| loss.content_proven)
     }
 
     /// What it means for the exit code; `None` if it means nothing.
@@ -80,13 +81,13 @@ struct How<'a> {
 }
 
 /// What OUT will hold.
-enum Content {
-    /// The bytes as they are; whether a checksum proves them.
-    Same { proven: bool },
-    /// The bytes as they were.
-    Mended(Candidate),
-    /// What is left of them.
-    Left(Box<Plan>),
+struct Content {
+    /// The change that makes the file what it was.
+    mended: Option<Candidate>,
+    /// The keys to be written anew; without it, the bytes are copied.
+    plan: Option<Box<Plan>>,
+    /// Whether its checksum proves what is copied.
+    proven: bool,
 }
 
 /// Why a salvage cannot even begin with an input, if so.
@@ -178,6 +179,7 @@ pub(crate) fn run(
         hash_key: None,
         functions: options.functions.clone(),
         apis: servers.apis(),
+        sound: false,
     };
     let how = How { args, options, salvage, servers, common };
     let finished = file.ok_or_else(|| "it could not be kept".to_owned()).and_then(|mut file| {
@@ -205,24 +207,31 @@ fn content(file: &mut File, report: &Report, how: &How<'_>) -> Result<Content, S
     let proven = report.checksum == Some(Checksum::Ok);
     // Without a checksum, all else must have been looked at.
     let looked_at = !how.options.quick && matches!(report.duplicates, DuplicateCheck::Checked | DuplicateCheck::ByHash);
+    let sound = salvage::Options { sound: true, ..how.salvage.clone() };
+    let copied = |report: &Report| !how.args.resp && how.servers.judge(report).iter().all(|answer| answer.loads);
     if report.verdict == Verdict::Sound && (proven || looked_at) {
-        return Ok(Content::Same { proven });
+        let plan = if copied(report) { None } else { Some(Box::new(salvage::plan(file, &sound).map_err(text)?)) };
+        return Ok(Content { mended: None, plan, proven });
     }
     let search = syndrome::search_in(file, report, &how.options).map_err(text)?;
     if let Some(mended) = search.mended() {
-        return Ok(Content::Mended(mended.clone()));
+        let mut whole = mended.over(file).map_err(text)?;
+        let plan = if copied(&verify::file(&mut whole, &how.options).map_err(text)?) {
+            None
+        } else {
+            Some(Box::new(salvage::plan(&mut whole, &sound).map_err(text)?))
+        };
+        return Ok(Content { mended: Some(mended.clone()), plan, proven: true });
     }
     let plan = salvage::plan(file, &how.salvage).map_err(text)?;
-    Ok(Content::Left(Box::new(plan)))
+    Ok(Content { mended: None, plan: Some(Box::new(plan)), proven: false })
 }
 
 impl Salvaged {
     fn note(&mut self, content: &Content) {
-        match content {
-            Content::Same { proven } => self.unproven_copy = !proven,
-            Content::Mended(candidate) => self.mended = Some(candidate.clone()),
-            Content::Left(plan) => self.loss = Some(plan.loss.clone()),
-        }
+        self.unproven_copy = content.plan.is_none() && !content.proven;
+        self.mended.clone_from(&content.mended);
+        self.loss = content.plan.as_ref().map(|plan| plan.loss.clone());
     }
 
     fn finish(&mut self, content: &Content, file: &mut File, input: &Path, how: &How<'_>) -> Result<(), String> {
@@ -233,6 +242,7 @@ impl Salvaged {
             self.status = Status::Nothing;
             return Err("nothing can be saved: no key was found".to_owned());
         }
+        out::decide(content, file, how)?;
         if args.dry_run {
             self.status = Status::Planned;
             return Ok(());

@@ -111,6 +111,12 @@ impl Servers {
         self.targets.iter().map(|target| judge(report, *target, &self.settings)).collect()
     }
 
+    /// Whether none was asked for.
+    #[must_use]
+    pub fn judges_none(&self) -> bool {
+        self.targets.is_empty()
+    }
+
     /// How they present themselves to the code of functions, those that have functions.
     #[must_use]
     pub fn apis(&self) -> Vec<Api> {

@@ -16,7 +16,8 @@ const LISTED_DATABASES: usize = 256;
 pub(super) fn of(done: &Salvaged, common: &Common) -> Vec<String> {
     let mut lines = vec![String::new()];
     if let Some(mended) = &done.mended {
-        lines.push("Salvage: the original, byte for byte. Its checksum proves it.".to_owned());
+        let what = if done.loss.is_none() { "the original, byte for byte." } else { "the original can be restored." };
+        lines.push(format!("Salvage: {what} Its checksum proves it."));
         let bytes = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
         lines.push(format!("  at byte {}: {} instead of {}", mended.offset, bytes(&mended.new), bytes(&mended.old)));
         lines.push(format!("  {:.1e} such changes are expected by chance", mended.odds));
@@ -45,7 +46,11 @@ fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
             n => format!("{} function libraries", commas(n)),
         }
     )];
-    lines.push("  The content is unproven: bytes inside a string cannot be checked without the checksum.".to_owned());
+    lines.push(if loss.content_proven {
+        "  The content is the original one: the checksum of the file proves it.".to_owned()
+    } else {
+        "  The content is unproven: bytes inside a string cannot be checked without the checksum.".to_owned()
+    });
     if !loss.header_is_sound {
         lines.push("  The first 9 bytes are damaged: what wrote the file was guessed.".to_owned());
     }

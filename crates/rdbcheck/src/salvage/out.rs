@@ -4,27 +4,32 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
-use redis_persistence::repair::rdb::salvage;
-use redis_persistence::verify::{self, Verdict};
+use redis_persistence::repair::rdb::salvage::Form;
+use redis_persistence::verify::{self, Report, Verdict};
 
 use super::{Content, How};
+use crate::open::reason;
 use crate::progress::Meter;
 use crate::{redact, render};
 
 /// Writes what OUT is to hold; gives the number of keys.
 pub(super) fn write(content: &Content, file: &mut File, how: &How<'_>, out: &mut impl Write) -> io::Result<u64> {
-    match content {
-        Content::Left(plan) if how.args.resp => Ok(plan.write_commands(file, &how.salvage, out)?.keys),
-        Content::Left(plan) => Ok(plan.write(file, out)?.keys),
-        Content::Same { .. } => write_whole(file, how, out),
-        Content::Mended(candidate) => write_whole(&mut candidate.over(file)?, how, out),
+    match &content.mended {
+        Some(mended) => write_from(&mut mended.over(file)?, content, how, out),
+        None => write_from(file, content, how, out),
     }
 }
 
-/// Writes a sound file.
-fn write_whole(input: &mut (impl Read + Seek + Send), how: &How<'_>, out: &mut impl Write) -> io::Result<u64> {
-    if how.args.resp {
-        return Ok(salvage::plan(input, &how.salvage)?.write_commands(input, &how.salvage, out)?.keys);
+fn write_from(
+    input: &mut (impl Read + Seek + Send),
+    content: &Content,
+    how: &How<'_>,
+    out: &mut impl Write,
+) -> io::Result<u64> {
+    match &content.plan {
+        Some(plan) if how.args.resp => return Ok(plan.write_commands(input, &how.salvage, out)?.keys),
+        Some(plan) => return Ok(plan.write(input, out)?.keys),
+        None => {}
     }
     input.rewind()?;
     io::copy(input, out)?;
@@ -51,6 +56,27 @@ pub(super) fn stream(
     Ok((out.bytes, keys))
 }
 
+/// Why a server that was asked for would not load what is to be written, if so.
+pub(super) fn decide(content: &Content, file: &mut File, how: &How<'_>) -> Result<(), String> {
+    let Some(plan) = content.plan.as_ref().filter(|_| !how.servers.judges_none()) else { return Ok(()) };
+    let form = if how.args.resp { Form::Commands } else { Form::Rdb };
+    let report = match &content.mended {
+        Some(mended) => mended.over(file).and_then(|mut file| plan.report(form, &mut file, &how.options)),
+        None => plan.report(form, file, &how.options),
+    };
+    refused(&report.map_err(|error| reason(&error))?, how).map_or(Ok(()), Err)
+}
+
+/// The first server that would not load what a report is about, and why.
+fn refused(report: &Report, how: &How<'_>) -> Option<String> {
+    let mut answer = how.servers.judge(report).into_iter().find(|answer| !answer.loads)?;
+    if how.common.redact {
+        redact::loads(&mut answer);
+    }
+    let because: Vec<String> = answer.because.iter().map(render::reason).collect();
+    Some(format!("{} would not load it: {}", answer.release, because.join("; ")))
+}
+
 /// Verifies what was written, before it gets its name; and that the servers load it that were asked for.
 pub(super) fn judge(out: &mut File, content: &Content, how: &How<'_>) -> io::Result<()> {
     let report = verify::file(out, &how.options)?;
@@ -58,15 +84,11 @@ pub(super) fn judge(out: &mut File, content: &Content, how: &How<'_>) -> io::Res
         let what = report.findings.iter().map(|finding| finding.code.as_str()).next().unwrap_or("unknown");
         return Err(io::Error::other(format!("what was written is not sound ({what})")));
     }
-    if let Some(answer) = how.servers.judge(&report).iter_mut().find(|answer| !answer.loads) {
-        if how.common.redact {
-            redact::loads(answer);
-        }
-        let because: Vec<String> = answer.because.iter().map(render::reason).collect();
-        return Err(io::Error::other(format!("{} would not load it: {}", answer.release, because.join("; "))));
+    if let Some(why) = refused(&report, how) {
+        return Err(io::Error::other(why));
     }
-    match content {
-        Content::Left(plan) if plan.loss.keys != report.counts.keys => {
+    match &content.plan {
+        Some(plan) if plan.loss.keys != report.counts.keys => {
             Err(io::Error::other(format!("{} keys were written instead of {}", report.counts.keys, plan.loss.keys)))
         }
         _ => Ok(()),

@@ -135,3 +135,28 @@ fn a_refusal_names_the_key_its_type_and_the_first_server_that_knows_it() -> Test
     }
     Ok(())
 }
+
+#[test]
+fn a_sound_file_that_is_too_new_is_written_anew_or_refused_before_anything_is_written() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("dump.rdb"), b"VALKEY080\xfe\0\0\x01k\x01v\xff\0\0\0\0\0\0\0\0")?;
+    let ran = run(&["--json", "--salvage", &path("out.rdb"), "--for", "redis-6.2", &path("dump.rdb")])?;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let document: Value = serde_json::from_str(&ran.out)?;
+    let salvage = &document["files"][0]["salvage"];
+    assert_eq!((&salvage["loss"]["keys"], &salvage["content_proven"]), (&Value::from(1), &Value::Bool(false)));
+    assert_eq!(run(&["--for", "redis-6.2", &path("out.rdb")])?.code, Some(0));
+
+    // A hash whose fields may expire is of 7.4.
+    fs::write(path("dump.rdb"), b"REDIS0012\xfe\0\x18\x01h\0\0\0\0\0\0\0\0\x01\0\x01f\x01v\xff\0\0\0\0\0\0\0\0")?;
+    for more in [&["--resp"][..], &[], &["--dry-run"]] {
+        let ran = run(
+            &[&["--force", "--salvage", &path("new.rdb"), "--for", "redis-6.2", &path("dump.rdb")], more].concat()
+        )?;
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.err.contains("redis-6.2 would not load it: ") && !ran.err.contains(".part"), "{}", ran.err);
+        assert!(!ran.out.contains("copied as it is") && !folder.path().join("new.rdb").exists(), "{}", ran.out);
+    }
+    Ok(())
+}

@@ -48,7 +48,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 pub use loss::{Anchor, DbLoss, Loss, LostKey, PartialKey};
-pub use write::Written;
+pub use write::{Form, Written};
 
 use crate::functions::{Api, Prover};
 use crate::limits::Limits;
@@ -59,7 +59,7 @@ use decode::Decoder;
 use input::Input;
 use partial::Partial;
 use walk::{Item, look_ahead, walk};
-use whole::is_whole;
+use whole::{is_whole, leads_to};
 
 /// Signature and version.
 const HEADER: u64 = 9;
@@ -81,6 +81,8 @@ pub struct Options {
     pub functions: Option<Prover>,
     /// The servers that have to load the libraries. Where it is empty, the newest of the family of the file.
     pub apis: Vec<Api>,
+    /// A verification found the file sound: nothing in it is doubted, though no checksum may prove it.
+    pub sound: bool,
 }
 
 /// What can be saved of a damaged RDB, and what is lost.
@@ -142,7 +144,8 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
     if !header_is_sound && size > 0 {
         found.gaps.push(0..HEADER.min(size));
     }
-    let whole = header_is_sound && is_whole(&mut decoder, HEADER)?;
+    let proven = header_is_sound && is_whole(&mut decoder, HEADER)?;
+    let whole = proven || header_is_sound && options.sound && leads_to(&mut decoder, HEADER)?;
     if !whole {
         look_ahead(&mut decoder, HEADER.min(size))?;
     }
@@ -161,7 +164,8 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
     drop(decoder);
     let family = options.family.filter(|family| !found.foreign_to.contains(family)).unwrap_or(header.family);
     let stated = header_is_sound.then_some(header.version);
-    let loss = Loss::new(&mut found, &drops, size, header_is_sound.then_some(header));
+    let mut loss = Loss::new(&mut found, &drops, size, header_is_sound.then_some(header));
+    loss.content_proven = proven && loss.is_nothing();
     let version = found.version(stated, family);
     let Collected { mut runs, mut partials, parts, sections, writer, .. } = found;
     let databases = sections.databases();

@@ -17,8 +17,8 @@ use crate::verify::Code;
 pub struct Loss {
     /// The size of the damaged file, in bytes.
     pub size: u64,
-    /// Whether the saved content is proven to be the original one. Never, where something was skipped or found damaged: bytes inside
-    /// a raw string cannot be checked.
+    /// Whether the saved content is proven to be the original one: the checksum of the file fits, and nothing is left out. Never, where
+    /// something was skipped or found damaged: bytes inside a raw string cannot be checked.
     pub content_proven: bool,
     /// Whether the first nine bytes are those of an RDB.
     pub header_is_sound: bool,
@@ -172,6 +172,16 @@ impl Loss {
     #[must_use]
     pub fn bytes_skipped(&self) -> u64 {
         self.skipped.iter().map(|range| range.end - range.start).sum()
+    }
+
+    /// Whether nothing is lost, as far as was found.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.skipped.is_empty()
+            && self.end_was_found
+            && self.full_from.is_none()
+            && self.keys_lost().unwrap_or(0) == 0
+            && self.damaged_total + self.partial_total + self.repeated + self.expiries_lost + self.functions_lost == 0
     }
 
     /// How many keys are lost, as far as the file says how many there were.

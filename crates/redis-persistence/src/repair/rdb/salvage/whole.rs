@@ -15,7 +15,7 @@ const CHECKSUM: u64 = 8;
 pub(super) fn is_whole(decoder: &mut Decoder<'_>, at: u64) -> io::Result<bool> {
     let size = decoder.input.size();
     let Some(end) = size.checked_sub(CHECKSUM).filter(|end| *end > at) else { return Ok(false) };
-    Ok(fits(decoder, end)? && leads_to(decoder, at, size)?)
+    Ok(fits(decoder, end)? && leads_to(decoder, at)?)
 }
 
 /// Whether the checksum at `end` is that of all before it. Zeros stand for none.
@@ -32,8 +32,9 @@ fn fits(decoder: &mut Decoder<'_>, end: u64) -> io::Result<bool> {
     Ok(crc.value() == stored)
 }
 
-/// Whether sound units follow each other from `at` to the end of a file of that size.
-fn leads_to(decoder: &mut Decoder<'_>, mut at: u64, size: u64) -> io::Result<bool> {
+/// Whether sound units follow each other from `at` to the end of the file.
+pub(super) fn leads_to(decoder: &mut Decoder<'_>, mut at: u64) -> io::Result<bool> {
+    let size = decoder.input.size();
     while let Some(unit) = decoder.unit(at, Start::Known)? {
         match unit.what {
             What::End => return Ok(unit.end == size),

@@ -19,6 +19,7 @@ use super::input::Input;
 use super::partial::Partial;
 use crate::rdb::Writer;
 use crate::verify::source::{Seekable, Source};
+use crate::verify::{Options, Push, Report};
 
 /// What is copied at a time.
 const BLOCK: usize = 1 << 20;
@@ -32,12 +33,37 @@ pub struct Written {
     pub keys: u64,
 }
 
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A new RDB.
+    Rdb,
+    /// Commands for a live server, which hold keys and functions alone.
+    Commands,
+}
+
 impl Plan {
     /// Writes the new RDB. `input` is the damaged one that the plan was made of.
     ///
     /// # Errors
     /// If the input or the output fails.
     pub fn write(&self, input: &mut (impl Read + Seek), out: impl Write) -> io::Result<Written> {
+        self.write_as(Form::Rdb, input, out)
+    }
+
+    /// What a verification makes of the output, without writing it: for a decision on it before anything is written.
+    ///
+    /// Of commands it is that of the RDB with the same keys and functions, in which payloads have the same version.
+    ///
+    /// # Errors
+    /// If the input fails.
+    pub fn report(&self, form: Form, input: &mut (impl Read + Seek), options: &Options) -> io::Result<Report> {
+        let mut push = Push::new(options);
+        self.write_as(form, input, Fed(&mut push))?;
+        Ok(push.finish())
+    }
+
+    fn write_as(&self, form: Form, input: &mut (impl Read + Seek), out: impl Write) -> io::Result<Written> {
         let mut from = Copier { source: Seekable { input, base: 0 }, block: vec![0; BLOCK] };
         let mut writer = Writer::new(out, self.family, self.version)?;
         self.parts(PartKind::Aux, &mut from, &mut writer)?;
@@ -45,7 +71,9 @@ impl Plan {
             writer.aux(b"aof-base", b"0")?;
         }
         writer.aux(b"%salvaged", self.note().as_bytes())?;
-        self.parts(PartKind::ModuleAux, &mut from, &mut writer)?;
+        if form == Form::Rdb {
+            self.parts(PartKind::ModuleAux, &mut from, &mut writer)?;
+        }
         self.parts(PartKind::Function, &mut from, &mut writer)?;
         self.parts(PartKind::Template, &mut from, &mut writer)?;
         for (db, tally) in self.loss.databases.iter().filter(|(_, tally)| tally.keys > 0) {
@@ -57,7 +85,9 @@ impl Plan {
             let mut input = Input::new(&mut from.source, self.loss.size);
             self.partials_of(*db).try_for_each(|partial| partial.write_key(&mut input, &mut writer))?;
         }
-        self.parts(PartKind::ModuleAuxAfter, &mut from, &mut writer)?;
+        if form == Form::Rdb {
+            self.parts(PartKind::ModuleAuxAfter, &mut from, &mut writer)?;
+        }
         let end = if self.version >= 5 { 9 } else { 1 };
         let bytes = writer.written() + end;
         writer.finish()?;
@@ -103,6 +133,20 @@ impl Plan {
             let ends = inside.map(|range| range.start).chain(std::iter::once(run.range.end));
             starts.zip(ends).map(|(start, end)| start..end).filter(|range| range.start < range.end)
         })
+    }
+}
+
+/// Feeds a verification with what is written.
+struct Fed<'a>(&'a mut Push);
+
+impl Write for Fed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.feed(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
