@@ -31,7 +31,7 @@ pub(crate) mod suspects;
 mod value;
 
 pub use crate::read_at::ReadAt;
-pub(crate) use aof::{Clamped, ImageKeys};
+pub(crate) use aof::{Clamped, ImageKeys, swallows};
 pub use aof::{aof_in, aof_path, aof_set, aof_slice};
 pub use codes::{Code, Severity};
 pub use drive::{Push, file, file_at, reader, slice};

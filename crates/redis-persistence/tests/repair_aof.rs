@@ -13,7 +13,8 @@ use redis_persistence::repair::aof::{FixOptions, plan};
 use redis_persistence::repair::{Applied, ApplyOptions, Plan, Step, apply, undo};
 use tempfile::TempDir;
 use testkit::folder::{alone, copy, files};
-use testkit::resp::AofWriter;
+use testkit::rdb::RdbWriter;
+use testkit::resp::{AofWriter, record};
 use testkit::server::{LoadVerdict, Product, load_verdict, require};
 
 #[path = "aof_support/cases.rs"]
@@ -317,7 +318,9 @@ fn manifests_that_could_mean_two_things_are_not_mended_unasked() {
         let root = TempDir::new().unwrap();
         fs::write(root.path().join("a.manifest"), manifest).unwrap();
         for name in names {
-            fs::write(root.path().join(name), "").unwrap();
+            // No server leaves a base without a byte.
+            let content = if name.ends_with(".rdb") { RdbWriter::redis(9).finish() } else { Vec::new() };
+            fs::write(root.path().join(name), content).unwrap();
         }
         let plan = plan_of(root.path(), &FixOptions::default());
         let content = plan.steps.iter().find_map(|step| match step {
@@ -344,4 +347,69 @@ fn manifests_that_could_mean_two_things_are_not_mended_unasked() {
     assert_eq!(mended(&format!("{history}{base}???\n"), &both), (Some(base.to_owned()), true));
     assert_eq!(mended("", &[]), (None, false));
     assert_eq!(mended(&whole, &both), (None, true));
+}
+
+/// A record that was read with a wrong value, because its length or its end is damaged, goes with the one that shows it.
+#[test]
+fn an_odd_record_goes_with_the_damage_behind_it() {
+    let set = |key: &str| record(&["SET", key, "value"]);
+    let odd = |change: fn(&mut Vec<u8>)| {
+        let mut bytes = set("odd");
+        change(&mut bytes);
+        bytes
+    };
+    let lost = odd(|bytes| drop(bytes.drain(bytes.len() - 4..bytes.len() - 2)));
+    let longer = odd(|bytes| {
+        let at = bytes.len() - 10;
+        assert_eq!(bytes[at], b'5');
+        bytes[at] = b'9';
+    });
+    let zeroed = odd(|bytes| {
+        let at = bytes.len() - 2;
+        bytes[at..].fill(0);
+    });
+    let multi = [record(&["MULTI"]), set("a"), longer.clone()].concat();
+    for (name, bad, behind) in [
+        ("bytes lost at its end", &lost, set("b")),
+        ("a length that takes in the next one's head", &longer, [set("b"), set("c")].concat()),
+        ("zeros over its end and beyond", &zeroed, [vec![0; 9], set("b")].concat()),
+        ("inside a transaction", &multi, [set("b"), record(&["EXEC"])].concat()),
+        ("and the file ends in a record", &zeroed, set("b")[..9].to_vec()),
+    ] {
+        let root = TempDir::new().unwrap();
+        let path = root.path().join("appendonly.aof");
+        let before = [set("x"), set("y")].concat();
+        fs::write(&path, [before.clone(), bad.clone(), behind].concat()).unwrap();
+        let plan = plan_of(&path, &FixOptions::default());
+        let [Step::Cut(cut)] = &plan.steps[..] else { panic!("{name}: {:#?}", plan.describe()) };
+        assert_eq!(cut.to, before.len() as u64, "{name}: {:#?}", plan.describe());
+        assert!(plan.sufficient(), "{name}: {:#?}", plan.describe());
+    }
+    // What is odd further back is loaded as it is: nothing behind it says that it is wrong.
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("appendonly.aof");
+    let before = [zeroed, set("x")].concat();
+    fs::write(&path, [before.clone(), b"???\r\n".to_vec()].concat()).unwrap();
+    let plan = plan_of(&path, &FixOptions::default());
+    assert!(matches!(&plan.steps[..], [Step::Cut(cut)] if cut.to == before.len() as u64), "{:#?}", plan.describe());
+}
+
+/// A cut that leaves a record at which every server ends is none: it goes to that record.
+#[test]
+fn a_cut_goes_to_the_first_record_that_servers_refuse() {
+    let set = |key: &str| record(&["SET", key, "value"]);
+    let torn = &set("z")[..9];
+    let plan = |bytes: &[Vec<u8>]| {
+        let root = TempDir::new().unwrap();
+        let path = root.path().join("appendonly.aof");
+        fs::write(&path, [bytes.concat(), torn.to_vec()].concat()).unwrap();
+        let plan = plan_of(&path, &FixOptions::default());
+        let to = plan.steps.iter().find_map(|step| if let Step::Cut(cut) = step { Some(cut.to) } else { None });
+        (to, plan.sufficient())
+    };
+    let one = set("a").len() as u64;
+    assert_eq!(plan(&[set("a"), record(&["GET"]), set("b")]), (Some(one), true));
+    assert_eq!(plan(&[set("a"), record(&["S\0T", "k", "v"]), set("b")]), (Some(one), true));
+    assert_eq!(plan(&[set("a"), record(&["MULTI"]), set("b"), record(&["GET"]), record(&["EXEC"])]), (Some(one), true));
+    assert_eq!(plan(&[set("a"), set("b")]), (Some(2 * one), true));
 }

@@ -1,19 +1,21 @@
 //! Plans for append-only files: what has to go so that servers load the rest.
 //!
 //! Only what servers would stop at is cut. What they load though the check tools call it invalid (other line ends, an EXEC
-//! without a MULTI, an RDB image in an incremental file) stays. A cut lies before the outer MULTI of an open transaction, and
-//! never inside an RDB image.
+//! without a MULTI, an RDB image in an incremental file) stays, but for records right before the stop: those were read with
+//! wrong values ([`odd`]). A cut lies before the outer MULTI of an open transaction, and never inside an RDB image. What would
+//! be left is verified, and the cut goes to a record before it if that one ends every server.
 //!
 //! What no cut mends is not looked for but where it shows in the form: an unknown command or a missing argument is a matter
 //! of the server's version. A damaged image, a missing file and a manifest that could mean several things are
 //! [`Plan::reasons`].
 
+pub(super) mod odd;
 mod planned;
 mod preen;
 pub mod salvage;
 pub(super) mod tail;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ use std::path::{Path, PathBuf};
 pub use preen::preen;
 
 use super::plan::first_lines;
-use super::walk::{Stop, Walk, walk};
+use super::walk::{Stop, Until, Walk, walk};
 use super::{Cut, Plan, Seen, SetAside, Step, manifest, tally};
 use crate::aof::Manifest;
 use crate::aof::dir::names::{Name, classify};
@@ -40,6 +42,12 @@ pub struct FixOptions {
     /// manifest without its last line end. Anything else is a reason to leave all as it is.
     pub only_interrupted: bool,
 }
+
+/// The first record of a file, by the file's name, that servers refuse though it can be read, and why.
+type Refused = HashMap<Vec<u8>, (u64, String)>;
+
+/// So many files may have such a record.
+const MOST_PROOFS: usize = 100;
 
 /// One of the files that servers load, with what was found in it.
 struct Loaded<'s> {
@@ -65,9 +73,34 @@ struct Loaded<'s> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn plan(set: &AofSet, options: &FixOptions) -> io::Result<Plan> {
+    let mut refused = HashMap::new();
+    loop {
+        let mut plan = plan_with(set, options, &refused)?;
+        if options.only_interrupted || !plan.may_be_applied_unasked() {
+            return Ok(plan);
+        }
+        match planned::prove(set, &plan)? {
+            planned::Proof::Loads => return Ok(plan),
+            planned::Proof::Refused(reason) => plan.reasons.push(reason),
+            planned::Proof::Record { file, at, why } => {
+                let before = refused.get(&file).is_none_or(|(first, _)| at < *first);
+                if before && refused.len() < MOST_PROOFS {
+                    refused.insert(file, (at, why));
+                    continue;
+                }
+                plan.reasons.push(why);
+            }
+        }
+        return Ok(plan);
+    }
+}
+
+/// A plan that also cuts each of these files at a record that servers refuse.
+fn plan_with(set: &AofSet, options: &FixOptions, refused: &Refused) -> io::Result<Plan> {
     let mut planner = Planner {
         set,
         options,
+        refused,
         plan: Plan { max_loss: options.max_loss, backup_dir: backup_dir(set), ..Plan::default() },
         content: None,
         why: Vec::new(),
@@ -90,6 +123,7 @@ fn backup_dir(set: &AofSet) -> PathBuf {
 struct Planner<'s> {
     set: &'s AofSet,
     options: &'s FixOptions,
+    refused: &'s Refused,
     plan: Plan,
     /// The new manifest.
     content: Option<Vec<u8>>,
@@ -183,7 +217,8 @@ impl<'s> Planner<'s> {
                 self.listed_twice(part, &loaded);
                 continue;
             }
-            let walk = walk(&part.path, self.options.timestamp)?;
+            let until = Until { time: self.options.timestamp, byte: self.refused.get(&part.name).cloned() };
+            let walk = walk(&part.path, &until)?;
             self.plan.read.push(walk.seen.clone());
             if !later {
                 self.plan.reasons.extend_from_slice(&walk.reasons);
@@ -321,7 +356,7 @@ impl<'s> Planner<'s> {
         let is_orphan = |part: &&Part| part.role == Role::Orphan && part.size().is_some() && !is_listed(part);
         let orphans = self.set.parts.iter().filter(is_orphan);
         for part in orphans.filter(|part| last.is_some() && seq(part) > last) {
-            asides.push(aside(&walk(&part.path, None)?)?);
+            asides.push(aside(&walk(&part.path, &Until::default())?)?);
         }
         Ok(())
     }

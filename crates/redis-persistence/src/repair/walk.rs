@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::Seen;
+use super::aof::odd::{Before, Recent};
 use super::aof::tail::{self, Tail};
 use crate::aof::{Annotation, Grammar, LineEnd, Parser, Reader, Record, StreamState, Transaction, TransactionEvent};
 use crate::rdb::{Family, Payload};
@@ -50,8 +51,17 @@ pub(super) struct Stop {
     pub in_transaction: bool,
 }
 
-/// Reads a file as servers do, up to its end, to what they stop at, or to a timestamp beyond `until`.
-pub(super) fn walk(path: &Path, until: Option<i64>) -> io::Result<Walk> {
+/// Where to stop before servers do.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Until {
+    /// At a timestamp beyond this one.
+    pub time: Option<i64>,
+    /// At the record that begins at this byte or behind it, with the reason.
+    pub byte: Option<(u64, String)>,
+}
+
+/// Reads a file as servers do, up to its end, to what they stop at, or to where `until` says.
+pub(super) fn walk(path: &Path, until: &Until) -> io::Result<Walk> {
     let mut file = File::open(path)?;
     let seen = Seen::of(path, &file)?;
     let mut walk = Walk {
@@ -117,20 +127,26 @@ impl Walk {
         Ok(())
     }
 
-    fn records(&mut self, until: Option<i64>) -> io::Result<()> {
+    fn records(&mut self, until: &Until) -> io::Result<()> {
         let mut input = self.open()?;
         input.seek(SeekFrom::Start(self.image_end))?;
         let mut reader = Reader::with_parser(input, Parser::at(Grammar::Loader, self.image_end)).seeking();
         let mut state = StreamState::default();
         let mut discard = None;
         let mut nested = false;
-        let mut last = (self.image_end, None);
+        let mut recent = Recent::default();
         loop {
             let before = state.last_timestamp();
             let open = state.transaction();
             match reader.next_record() {
                 Ok(Some(record)) => {
-                    let later = until.and_then(|until| beyond(&record, until));
+                    if let Some((at, why)) = until.byte.as_ref().filter(|(at, _)| record.start() >= *at) {
+                        let to = open.map_or(*at, |open| open.start);
+                        let (foreign, interrupted, in_transaction) = (true, false, open.is_some());
+                        self.stop = Some(Stop { to, why: why.clone(), foreign, interrupted, in_transaction });
+                        break;
+                    }
+                    let later = until.time.and_then(|until| beyond(&record, until));
                     if let Some(time) = later {
                         let to = open.map_or(record.start(), |open| open.start);
                         let why = format!("the writes from the timestamp {time} on are taken back");
@@ -139,7 +155,10 @@ impl Walk {
                         self.since = before;
                         return Ok(());
                     }
-                    last = (record.start(), open);
+                    match &record {
+                        Record::Command(command) => recent.push(Before { start: command.start(), open }),
+                        Record::Annotation(_) => recent.interrupt(),
+                    }
                     match state.feed(&record) {
                         Some(TransactionEvent::Opened) => nested = false,
                         Some(TransactionEvent::NestedMulti) => nested = true,
@@ -156,7 +175,7 @@ impl Walk {
                     }
                     if let Record::Annotation(annotation) = record {
                         self.torn(&annotation);
-                        if until.is_some() && annotation.is_timestamp() && annotation.timestamp().is_none() {
+                        if until.time.is_some() && annotation.is_timestamp() && annotation.timestamp().is_none() {
                             self.notes.push(format!(
                                 "the timestamp at byte {} of {} cannot be read and was passed over",
                                 annotation.start(),
@@ -176,7 +195,7 @@ impl Walk {
                 }
                 Err(ReadError::Io(error)) => return Err(error),
                 Err(ReadError::Parse(error)) => {
-                    self.stop = Some(self.stop_at(&error, (open, nested), last)?);
+                    self.stop = Some(self.stop_at(&error, (open, nested), &recent)?);
                     break;
                 }
             }
@@ -196,12 +215,12 @@ impl Walk {
         }
     }
 
-    /// Where servers stop at an error, with the transaction that is open there, and the record before with that before it.
+    /// Where servers stop at an error, with the transaction that is open there, and the commands before it.
     fn stop_at(
         &mut self,
         error: &Error,
         (open, nested): (Option<Transaction>, bool),
-        last: (u64, Option<Transaction>),
+        recent: &Recent,
     ) -> io::Result<Stop> {
         let (mut at, mut open) = (error.start(), open);
         let tail = tail::classify(&mut self.open()?, at, self.seen.size)?;
@@ -211,16 +230,25 @@ impl Walk {
             (_, ErrorKind::UnexpectedEof { .. }) => format!("the file ends inside the command at byte {at}"),
             _ => error.to_string(),
         };
-        if tail == Tail::Zeros && tail::zeros_from(&mut self.open()?, last.0, self.seen.size)? < at {
+        let mut foreign = tail == Tail::Foreign && !matches!(error.kind(), ErrorKind::UnexpectedEof { .. });
+        let mut interrupted = matches!(tail, Tail::Torn | Tail::Zeros | Tail::TornThenZeros);
+        if let Some(last) = recent.last().filter(|_| tail == Tail::Zeros)
+            && tail::zeros_from(&mut self.open()?, last.start, self.seen.size)? < at
+        {
             // Servers do not look at the two bytes behind a value, and take a few zeros into one that was torn.
-            (at, open) = last;
+            (at, open) = (last.start, last.open);
             why = format!("the command at byte {at} goes over into zeros that last to the end");
+        } else if let Some(odd) = recent.first_odd(&mut self.open()?)? {
+            (at, open) = (odd.start, odd.open);
+            why =
+                format!("the damage begins in the command at byte {at}, which servers read with a wrong value; {why}");
+            (foreign, interrupted) = (true, false);
         }
         Ok(Stop {
             to: open.map_or(at, |open| open.start),
             why,
-            foreign: tail == Tail::Foreign && !matches!(error.kind(), ErrorKind::UnexpectedEof { .. }),
-            interrupted: matches!(tail, Tail::Torn | Tail::Zeros | Tail::TornThenZeros) && !(nested && open.is_some()),
+            foreign,
+            interrupted: interrupted && !(nested && open.is_some()),
             in_transaction: open.is_some(),
         })
     }

@@ -31,6 +31,7 @@ use super::report::{AofFacts, Counts, DuplicateCheck, Kind, Part, Report, Verdic
 use crate::aof::dir::{self, AofSet, NextStart, Node, Role, Shape, Tree};
 use crate::aof::official::{Disk, Opened, Walk, has_file_line};
 use crate::aof::{Grammar, Parser, Reader, Sizes};
+pub(crate) use commands::swallows;
 pub(crate) use input::Clamped;
 use log::Log;
 use records::{Place, Records};

@@ -6,16 +6,73 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::aof::dir::{self, Node, Tree};
+use crate::aof::dir::{self, AofSet, Node, Tree};
 use crate::aof::official::{Disk, Files, Opened};
 use crate::repair::{Plan, Step};
-use crate::verify::{self, Clamped, Options, Report};
+use crate::verify::{self, Clamped, Code, Finding, Options, Report, Severity, Verdict};
 
-/// Verifies what the files would be once the plan was applied. `path` is that of the manifest or of the single file.
-pub(super) fn verify(plan: &Plan, path: &Path) -> io::Result<Report> {
+/// What a plan comes to.
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// Servers load what is left.
+    Loads,
+    /// They do not, and no cut mends that.
+    Refused(String),
+    /// They stop at a record that can be read.
+    Record { file: Vec<u8>, at: u64, why: String },
+}
+
+/// Holds what a plan would leave against what servers load.
+pub(super) fn prove(set: &AofSet, plan: &Plan) -> io::Result<Proof> {
+    let Some(report) = verify(set, plan)? else { return Ok(Proof::Loads) };
+    let Some(error) = report.findings.iter().find(|finding| finding.severity == Severity::Error) else {
+        return Ok(match report.verdict {
+            Verdict::Damaged => Proof::Refused("what would be left is damaged".to_owned()),
+            _ => Proof::Loads,
+        });
+    };
+    let file = error.file.as_ref().map_or_else(String::new, |file| format!(" of {file}"));
+    let part = set.parts.iter().find(|part| {
+        error.file.as_ref().is_none_or(|file| *file == part.name.escape_ascii().to_string()) && part.size().is_some()
+    });
+    Ok(match part {
+        Some(part) if is_refused_record(error) => Proof::Record {
+            file: part.name.clone(),
+            at: error.start,
+            why: format!("servers refuse the command at byte {} ({})", error.start, error.code),
+        },
+        // Without the message: that may hold names from the data.
+        _ => {
+            Proof::Refused(format!("{} at byte {}{file} would stay, and servers refuse that", error.code, error.start))
+        }
+    })
+}
+
+/// Whether it is a whole record at which servers end, and none that only another server, or one with a module, knows.
+fn is_refused_record(error: &Finding) -> bool {
+    let is_word = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    match error.code {
+        Code::AofUnknownCommand => !error.command.as_ref().is_some_and(is_word),
+        Code::AofEmptyCommandName
+        | Code::AofNulInCommandName
+        | Code::AofWrongArity
+        | Code::AofShutdown
+        | Code::AofWatchedTransaction => true,
+        _ => false,
+    }
+}
+
+/// Verifies what the files would be once the plan was applied; nothing if there is no file then.
+pub(super) fn verify(set: &AofSet, plan: &Plan) -> io::Result<Option<Report>> {
     let mut planned = Planned { plan };
+    let made = plan.steps.iter().find_map(|step| match step {
+        Step::Rewrite(rewrite) => Some(&rewrite.path),
+        _ => None,
+    });
+    let manifest = made.or(set.manifest.as_ref().map(|file| &file.path));
+    let Some(path) = manifest.or(set.parts.first().map(|part| &part.path)) else { return Ok(None) };
     let set = dir::find(&mut planned, path)?;
-    verify::aof_set(&mut planned, &set, &Options::default())
+    verify::aof_set(&mut planned, &set, &Options::default()).map(Some)
 }
 
 #[derive(Debug)]

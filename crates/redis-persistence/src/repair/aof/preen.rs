@@ -38,10 +38,9 @@ pub fn preen(set: &AofSet, max_loss: Option<u64>) -> io::Result<Plan> {
     if !plan.may_be_applied_unasked() {
         return Ok(plan);
     }
-    let manifest = set.manifest.as_ref().map(|file| &file.path);
-    let Some(path) = manifest.or(set.parts.first().map(|part| &part.path)) else { return Ok(plan) };
-    let report = planned::verify(&plan, path)?;
-    if report.verdict != Verdict::Sound {
+    if let Some(report) = planned::verify(set, &plan)?
+        && report.verdict != Verdict::Sound
+    {
         let error = report.findings.iter().find(|finding| finding.severity == Severity::Error);
         plan.reasons.push(error.map_or("what would be left cannot be judged".to_owned(), |finding| {
             let file = finding.file.as_ref().map_or_else(String::new, |file| format!(" of {file}"));

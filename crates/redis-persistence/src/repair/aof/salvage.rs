@@ -352,7 +352,7 @@ fn listed<'s>(set: &'s AofSet, content: Option<&[u8]>) -> (Vec<&'s Part>, Vec<Op
 
 impl Salvage {
     fn file(&mut self, part: &Part, incr: bool, options: SalvageOptions) -> io::Result<()> {
-        let walk = walk::walk(&part.path, None)?;
+        let walk = walk::walk(&part.path, &walk::Until::default())?;
         let name = part.name.escape_ascii().to_string();
         let (mut image, mut image_end) = (Image::Kept, walk.image_end);
         if let Some(what) = image::damage(&walk, part)? {

@@ -172,6 +172,13 @@ pub(super) fn broken_head(command: &Command<'_>) -> Option<Remark> {
     begins.then(|| swallowed(number, &arg, at, star - 2))
 }
 
+/// Whether a value of it took in the beginning of the record behind it, by the same signs as in a report.
+pub(crate) fn swallows(command: &Command<'_>) -> bool {
+    let mut found = broken_head(command).is_some();
+    swallowed_head(command, &mut |_| found = true);
+    found
+}
+
 /// The first letters of the names of each length, as bits: nearly every command is told apart by one look.
 const FIRST_LETTERS: [u32; 13] = {
     let mut letters = [0; 13];
