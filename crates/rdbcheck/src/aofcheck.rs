@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::num::NonZero;
 use std::path::Path;
 
 use redis_persistence::aof::dir::{self, AofSet, Node, Tree};
@@ -14,8 +15,10 @@ use crate::entry::Entry;
 use crate::exit::Exit;
 use crate::fix::{self, Fix};
 use crate::hex;
-use crate::open::{is_descriptor, reason};
-use crate::run::{Run, checked, inputs, instead_of_checking, say, servers};
+use crate::inputs::{Done, Paths, Run, inputs};
+use crate::open::{self, is_stream, reason};
+use crate::progress::When;
+use crate::run::{checked, instead_of_checking, say, servers};
 use crate::salvage_aof;
 use crate::servers::Servers;
 use crate::stored::{self, Stored};
@@ -50,8 +53,12 @@ pub fn run(args: &AofCheck) -> Exit {
         say(TOOL, &format!("{}: nothing was changed: it is no folder to save in", folder.display()));
         return Exit::Unreadable;
     }
-    let how = How { args, options: args.common.options(), servers };
-    inputs(TOOL, &args.common, &args.paths, |path, run| one(path, &how, run))
+    let options = args.common.options();
+    let alone_on = Options { threads: Some(NonZero::<usize>::MIN), ..options.clone() };
+    let small = How { args, options: alone_on, servers: servers.clone() };
+    let how = How { args, options, servers };
+    let paths = Paths { tool: TOOL, common: &args.common, paths: &args.paths, alone: !args.plans() };
+    inputs(&paths, |path, limit| alone(path, limit, &small), |path, run| one(path, &how, run))
 }
 
 /// How to check.
@@ -61,28 +68,58 @@ struct How<'a> {
     servers: Servers,
 }
 
+impl How<'_> {
+    fn unreadable(&self, path: &Path, error: &io::Error) -> Entry {
+        Entry::new(path.to_owned(), Err(reason(error)), self.args.common.demands())
+    }
+}
+
+/// Checks what lies under a path on the calling thread alone and without progress, if it is a plain file, or a set of them, of at
+/// most so many bytes.
+fn alone(path: &Path, limit: u64, how: &How<'_>) -> Option<Entry> {
+    if is_stream(path) {
+        return None;
+    }
+    small(path, limit, how).unwrap_or_else(|error| Some(how.unreadable(path, &error)))
+}
+
+fn small(path: &Path, limit: u64, how: &How<'_>) -> io::Result<Option<Entry>> {
+    // What is no file is for the check to say.
+    if fs::metadata(path).is_ok_and(|data| data.is_file()) {
+        let mut input = open::open(path)?;
+        if input.size.is_none_or(|size| size > limit) || !stored::is_plain(&input.head(stored::HEAD)?) {
+            return Ok(None);
+        }
+    }
+    let mut tree = WatchedDisk { progress: When::Never };
+    let set = dir::find(&mut tree, path)?;
+    let sizes = set.parts.iter().map(|part| if let Some(Node::File(size)) = part.node { size } else { 0 });
+    if sizes.sum::<u64>() > limit {
+        return Ok(None);
+    }
+    entry(path, &mut tree, set, how, (None, None)).map(Some)
+}
+
 /// Checks what lies under a path, and repairs it if that is asked for.
 fn one(path: &Path, how: &How<'_>, run: &mut Run) {
     let args = how.args;
-    let shown = |entry: Entry, run: &mut Run| {
-        checked(TOOL, &args.common, &entry, &mut run.output);
-        run.take(entry);
-    };
+    let shown = |entry: Entry, run: &mut Run| run.done(Done::of(TOOL, run.output.form(), entry));
     if let Some(inside) = inside(path, how, &mut |entry| shown(entry, run)) {
         if let Err(error) = inside {
-            shown(Entry::new(path.to_owned(), Err(reason(&error)), args.common.demands()), run);
+            shown(how.unreadable(path, &error), run);
         }
         return;
     }
     let entry = check(path, how);
-    checked(TOOL, &args.common, &entry, &mut run.output);
+    if !args.plans() {
+        return shown(entry, run);
+    }
+    checked(TOOL, &entry, &mut run.output);
     let entry = if args.salvage.salvage.is_some() {
         salvage_aof::run(TOOL, args, path, entry, &mut run.output)
-    } else if args.repair.wanted() {
+    } else {
         let fix = Fix { tool: TOOL, args, path, output: &mut run.output };
         fix.run(entry, || check(path, how))
-    } else {
-        entry
     };
     run.take(entry);
 }
@@ -90,7 +127,7 @@ fn one(path: &Path, how: &How<'_>, run: &mut Run) {
 fn check(path: &Path, how: &How<'_>) -> Entry {
     let mut tree = WatchedDisk { progress: how.args.common.progress };
     let entry = dir::find(&mut tree, path).and_then(|set| entry(path, &mut tree, set, how, (None, None)));
-    entry.unwrap_or_else(|error| Entry::new(path.to_owned(), Err(reason(&error)), how.args.common.demands()))
+    entry.unwrap_or_else(|error| how.unreadable(path, &error))
 }
 
 /// Checks a set that lies in a tree.
@@ -132,7 +169,7 @@ fn ends<T: Tree>(tree: &mut T, set: &AofSet, report: &Report) -> io::Result<Ends
 
 /// Checks what lies in a tar, a packed file, or standard input; answers with nothing if the path is none of these.
 fn inside(path: &Path, how: &How<'_>, each: &mut dyn FnMut(Entry)) -> Option<io::Result<()>> {
-    let is_stream = path == Path::new("-") || is_descriptor(path);
+    let is_stream = is_stream(path);
     // What is no file is for the check to say.
     if !is_stream && !fs::metadata(path).is_ok_and(|data| data.is_file()) {
         return None;

@@ -106,11 +106,15 @@ pub struct Common {
     /// The same as --format json
     #[arg(long, help_heading = "Output", conflicts_with = "format")]
     pub json: bool,
+    /// The same as --format json-lines: a JSON document on a line for each input, as soon as it is its turn
+    #[arg(long, help_heading = "Output", conflicts_with_all = ["format", "json"])]
+    pub json_lines: bool,
     /// Report for people, as one JSON document, as test results, or for the textfile collector
-    #[arg(long, help_heading = "Output", value_name = "text|json|junit|prometheus", hide_possible_values = true)]
+    #[arg(long, help_heading = "Output", value_name = "text|json|json-lines|junit|prometheus")]
+    #[arg(hide_possible_values = true)]
     pub format: Option<Format>,
     /// Print no report: the exit code says it
-    #[arg(short, long, help_heading = "Output", conflicts_with_all = ["json", "format"])]
+    #[arg(short, long, help_heading = "Output", conflicts_with_all = ["json", "json_lines", "format"])]
     pub quiet: bool,
     /// List N findings at most [default: 1000, of which text shows 5 of each code]; all are counted
     #[arg(long, help_heading = "Output", value_name = "N")]
@@ -161,6 +165,8 @@ pub enum Format {
     Text,
     /// For machines.
     Json,
+    /// For machines, a document on a line for each input.
+    JsonLines,
     /// For build servers: one suite for each input.
     Junit,
     /// For the textfile collector of Prometheus.
@@ -206,7 +212,11 @@ impl Common {
     /// The form of the report.
     #[must_use]
     pub fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format.unwrap_or_default() }
+        match (self.json, self.json_lines) {
+            (true, _) => Format::Json,
+            (_, true) => Format::JsonLines,
+            _ => self.format.unwrap_or_default(),
+        }
     }
 
     /// The time to hold expiries against, in milliseconds since the epoch: the one given, or the system's.
@@ -238,6 +248,12 @@ impl Common {
             hash_key: None,
             limits: Limits { duplicate_bytes, ..limits },
         }
+    }
+
+    /// On how many threads to work.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get)
     }
 
     /// Who runs the code of function libraries.

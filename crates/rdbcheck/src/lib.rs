@@ -1,8 +1,8 @@
 //! What the commands `rdbcheck` and `aofcheck` share: arguments, opening of inputs, progress, reports, exit codes.
 //!
 //! ```text
-//! args -> run -> for each input: open, unpack, tree -> library -> Entry -> exit code
-//!                                          └ progress  └ ends, diagnose  └ render::{text, aof, json, junit, prometheus}
+//! args -> run -> inputs -> for each: open, unpack, tree -> library -> Entry -> exit code
+//!                  └ side                      └ progress  └ ends, diagnose  └ render::{text, aof, json, junit, prometheus}
 //!         rdbcheck -> salvage: mended bytes or a plan -> a new file -> verified
 //!         aofcheck -> fix: plan -> question -> apply -> the check again
 //!                  -> salvage_aof: plan -> a new folder
@@ -27,6 +27,7 @@ pub mod fix;
 #[cfg(feature = "functions")]
 pub mod functions;
 pub mod hex;
+mod inputs;
 pub mod open;
 pub mod progress;
 pub mod read;
@@ -37,6 +38,7 @@ pub mod salvage;
 pub mod salvage_aof;
 pub mod servers;
 pub mod shell;
+mod side;
 pub mod stored;
 pub mod timeline;
 pub mod tree;

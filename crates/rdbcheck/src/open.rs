@@ -73,6 +73,12 @@ pub fn is_descriptor(path: &Path) -> bool {
         || plain && ["/dev/fd", "/proc/self/fd"].iter().any(|dir| path.strip_prefix(dir).is_ok_and(is_number))
 }
 
+/// Whether the path stands for something that is open already, and that can perhaps be read once.
+#[must_use]
+pub fn is_stream(path: &Path) -> bool {
+    path == Path::new("-") || is_descriptor(path)
+}
+
 /// Lets regular files pass, and with `handed_over` pipes.
 fn admit(kind: FileType, handed_over: bool) -> io::Result<()> {
     let what = match kind {

@@ -30,12 +30,20 @@ pub enum When {
 #[derive(Debug)]
 pub struct Meter {
     name: String,
+    unit: Unit,
     total: Option<u64>,
     /// How far it came.
     far: u64,
     started: Instant,
     next: Duration,
     shown: Shown,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Bytes,
+    Inputs,
 }
 
 #[derive(Debug)]
@@ -50,20 +58,42 @@ impl Meter {
     /// Work of which `total` bytes are expected. `name` must be fit to print.
     #[must_use]
     pub fn new(name: String, total: Option<u64>, when: When) -> Self {
+        Self::of(name, Unit::Bytes, total, when)
+    }
+
+    /// The inputs of a run, of which there are so many. Of one there is nothing to say.
+    #[must_use]
+    pub fn of_inputs(tool: &str, total: usize, when: When) -> Self {
+        let when = if total < 2 { When::Never } else { when };
+        Self::of(tool.to_owned(), Unit::Inputs, Some(total as u64), when)
+    }
+
+    fn of(name: String, unit: Unit, total: Option<u64>, when: When) -> Self {
         let shown = match (when, when != When::Never && on_terminal()) {
             (When::Auto | When::Always, true) => Shown::BarLater,
             (When::Always, false) => Shown::Lines,
             _ => Shown::Nothing,
         };
-        Self { name, total, far: 0, started: Instant::now(), next: SECOND, shown }
+        Self { name, unit, total, far: 0, started: Instant::now(), next: SECOND, shown }
     }
 
-    /// So many bytes are done. What is done a second time is not counted again.
+    /// Takes the bar away until there is progress again: something else will be written there.
+    pub fn hide(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+            self.shown = Shown::BarLater;
+        }
+    }
+
+    /// So many bytes or inputs are done. What is done a second time is not counted again.
     pub fn reached(&mut self, at: u64) {
         if at <= self.far {
             return;
         }
         self.far = at;
+        if self.unit == Unit::Inputs && self.total == Some(at) {
+            return;
+        }
         match &self.shown {
             Shown::Nothing => {}
             Shown::Bar(bar) => bar.set_position(self.far),
@@ -75,6 +105,7 @@ impl Meter {
 
     fn bar(&self) -> ProgressBar {
         let template = match self.total {
+            _ if self.unit == Unit::Inputs => "{wide_msg} [{bar:30}] {pos} of {len} inputs, {left}",
             Some(_) => "{wide_msg} [{bar:30}] {percent:>3} %  {rate}, {left}",
             None => "{wide_msg} {spinner} {rate}",
         };
@@ -104,13 +135,15 @@ impl Meter {
         let elapsed = self.started.elapsed();
         self.next = elapsed + SECOND;
         let rate = rate(self.far, elapsed);
-        let done = match self.total.filter(|total| *total > 0) {
-            Some(total) => {
-                let left = total.saturating_sub(self.far) / rate.max(1);
+        let total = self.total.filter(|total| *total > 0);
+        let left = total.map(|total| total.saturating_sub(self.far) / rate.max(1));
+        let done = match (self.unit, total, left) {
+            (Unit::Inputs, Some(total), Some(left)) => format!("{} of {total} inputs, {left} s left", self.far),
+            (_, Some(total), Some(left)) => {
                 let percent = u128::from(self.far) * 100 / u128::from(total);
                 format!("{percent} %, {}/s, {left} s left", units::size(rate))
             }
-            None => format!("{}, {}/s", units::size(self.far), units::size(rate)),
+            _ => format!("{}, {}/s", units::size(self.far), units::size(rate)),
         };
         // Who closed standard error wants no progress.
         let _ = writeln!(io::stderr(), "{}: {done}", self.name);

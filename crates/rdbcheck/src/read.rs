@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use redis_persistence::aof::official::{Files as _, Opened};
@@ -9,7 +10,7 @@ use redis_persistence::verify::{self, Options, ReadAt, Report};
 
 use crate::ends::{Ends, Kept};
 use crate::hex::{self, Span};
-use crate::open::Input;
+use crate::open::{self, Input};
 use crate::progress::Watched;
 use crate::run::say;
 use crate::stored::{self, Content, How, Stored};
@@ -64,6 +65,25 @@ pub fn rdb(
     };
     each(Checked { packing, damage: damage.get().cloned(), file, ..checked });
     Ok(())
+}
+
+/// Verifies an RDB on the calling thread and without progress, if it is a plain file of at most so many bytes.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn alone(path: &Path, most: u64, options: &Options, hex: bool) -> io::Result<Option<Checked>> {
+    if open::is_stream(path) {
+        return Ok(None);
+    }
+    let mut input = open::open(path)?;
+    if input.size.is_none_or(|size| size > most) || !stored::is_plain(&input.head(stored::HEAD)?) {
+        return Ok(None);
+    }
+    if input.whole().is_none() {
+        let options = Options { threads: Some(NonZero::<usize>::MIN), ..options.clone() };
+        return again(path.to_owned(), input, &options, hex).map(Some);
+    }
+    in_memory(path.to_owned(), input.into_whole().unwrap_or_default(), options, hex).map(Some)
 }
 
 /// Verifies an RDB that was laid down.

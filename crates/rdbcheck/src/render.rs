@@ -1,4 +1,4 @@
-//! Reports on standard output.
+//! Reports on standard output. What is rendered does not depend on where it goes, so that any thread can do it.
 
 mod aof;
 mod json;
@@ -21,7 +21,73 @@ use page::Page;
 use redis_persistence::repair::Undone;
 pub(crate) use text::reason;
 
-/// Where reports go: text as it comes, the other forms at the end as one document.
+/// How reports are rendered, which any thread can do.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    kind: Kind,
+    tool: &'static str,
+    style: text::Style,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Quiet,
+    Of(Format),
+}
+
+/// What an entry adds to a document, or what is needed to make that.
+#[derive(Debug)]
+pub enum Kept {
+    /// Nothing.
+    Nothing,
+    /// Its part of the document.
+    Part(String),
+    /// A document has to know all entries.
+    Entry(Box<Entry>),
+}
+
+impl Form {
+    /// The form that the arguments ask for.
+    #[must_use]
+    pub fn new(tool: &'static str, common: &Common) -> Self {
+        let style =
+            text::Style { all_names: common.stats, now_ms: common.now_ms(), all: common.max_findings.is_some() };
+        let kind = if common.quiet { Kind::Quiet } else { Kind::Of(common.format()) };
+        Self { kind, tool, style }
+    }
+
+    /// What is shown of a check at once.
+    #[must_use]
+    pub fn shown(&self, entry: &Entry) -> Option<String> {
+        let report = entry.outcome.as_ref().ok().filter(|_| self.is_text())?;
+        Some(text::render(entry, report, self.style))
+    }
+
+    /// What is kept of an entry once all was done with it.
+    ///
+    /// # Errors
+    /// None that is known: reports hold nothing that JSON cannot.
+    pub fn kept(&self, entry: Entry) -> io::Result<Kept> {
+        Ok(match self.kind {
+            Kind::Quiet | Kind::Of(Format::Text) => Kept::Nothing,
+            Kind::Of(Format::Json) => Kept::Part(json::part(&entry)?),
+            Kind::Of(Format::JsonLines) => Kept::Part(json::line(self.tool, &entry)?),
+            Kind::Of(Format::Junit | Format::Prometheus) => Kept::Entry(Box::new(entry)),
+        })
+    }
+
+    /// Whether it is for machines.
+    #[must_use]
+    pub fn is_for_machines(&self) -> bool {
+        self.kind != Kind::Quiet && !self.is_text()
+    }
+
+    fn is_text(&self) -> bool {
+        self.kind == Kind::Of(Format::Text)
+    }
+}
+
+/// Where reports go: text and lines as they come, the other forms at the end as one document.
 #[derive(Debug)]
 pub struct Output {
     out: io::StdoutLock<'static>,
@@ -30,25 +96,14 @@ pub struct Output {
     /// The first failure to write; nothing is written after it.
     failed: Option<io::Error>,
     form: Form,
+    /// Whether a report was printed.
+    any: bool,
+    /// For the document at the end.
+    parts: Vec<String>,
+    entries: Vec<Entry>,
+    undo: Option<UndoView>,
     /// Whether standard output is for something else.
     aside: bool,
-}
-
-#[derive(Debug)]
-enum Form {
-    Quiet,
-    Text {
-        style: text::Style,
-        any: bool,
-    },
-    /// One document at the end.
-    Document {
-        format: Format,
-        tool: &'static str,
-        style: text::Style,
-        entries: Vec<Entry>,
-        undo: Option<UndoView>,
-    },
 }
 
 impl Output {
@@ -60,15 +115,23 @@ impl Output {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        let style =
-            text::Style { all_names: common.stats, now_ms: common.now_ms(), all: common.max_findings.is_some() };
-        let form = match common.format() {
-            _ if common.quiet => Form::Quiet,
-            Format::Text => Form::Text { style, any: false },
-            format => Form::Document { format, tool, style, entries: Vec::new(), undo: None },
-        };
-        let coloured = choice != ColorChoice::Never;
-        Self { out: io::stdout().lock(), coloured, failed: None, form, aside: false }
+        Self {
+            out: io::stdout().lock(),
+            coloured: choice != ColorChoice::Never,
+            failed: None,
+            form: Form::new(tool, common),
+            any: false,
+            parts: Vec::new(),
+            entries: Vec::new(),
+            undo: None,
+            aside: false,
+        }
+    }
+
+    /// How it renders.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// Prints to standard error from now on: standard output is for something else.
@@ -78,18 +141,21 @@ impl Output {
 
     /// Prints what a check found.
     pub fn show(&mut self, entry: &Entry) {
-        let (Form::Text { style, any }, Ok(report)) = (&mut self.form, &entry.outcome) else { return };
-        let mut text = String::new();
-        if std::mem::replace(any, true) {
-            text.push('\n');
+        self.print(self.form.shown(entry));
+    }
+
+    /// Prints what was rendered of a check.
+    pub fn print(&mut self, shown: Option<String>) {
+        let Some(mut text) = shown else { return };
+        if std::mem::replace(&mut self.any, true) {
+            text.insert(0, '\n');
         }
-        text.push_str(&text::render(entry, report, *style));
         self.write(&text);
     }
 
     /// Prints the verdict alone.
     pub fn verdict(&mut self, entry: &Entry) {
-        if let (Form::Text { .. }, Ok(report)) = (&self.form, &entry.outcome) {
+        if let (true, Ok(report)) = (self.form.is_text(), &entry.outcome) {
             let text = text::verdict_line(entry, report);
             self.write(&text);
         }
@@ -97,7 +163,7 @@ impl Output {
 
     /// Prints lines, which must be fit to print, if this is text for people. Answers whether it is.
     pub fn lines(&mut self, lines: &[String]) -> bool {
-        if !matches!(self.form, Form::Text { .. }) {
+        if !self.form.is_text() {
             return false;
         }
         let mut page = Page::default();
@@ -115,18 +181,32 @@ impl Output {
         io::stdout().is_terminal()
     }
 
-    /// Takes what came of an input, for the document at the end.
+    /// Whether reports that somebody sees go by, one after the other.
+    #[must_use]
+    pub fn goes_by(&self) -> bool {
+        matches!(self.form.kind, Kind::Of(Format::Text | Format::JsonLines)) && self.is_terminal()
+    }
+
+    /// Takes what came of an input, for the document at the end, or as a line.
     pub fn keep(&mut self, entry: Entry) {
-        if let Form::Document { entries, .. } = &mut self.form {
-            entries.push(entry);
+        let kept = self.form.kept(entry);
+        self.keep_rendered(kept);
+    }
+
+    /// The same of what was rendered of it.
+    pub fn keep_rendered(&mut self, kept: io::Result<Kept>) {
+        match kept {
+            Ok(Kept::Nothing) => {}
+            Ok(Kept::Part(line)) if self.form.kind == Kind::Of(Format::JsonLines) => self.write(&line),
+            Ok(Kept::Part(part)) => self.parts.push(part),
+            Ok(Kept::Entry(entry)) => self.entries.push(*entry),
+            Err(error) => self.failed = self.failed.take().or(Some(error)),
         }
     }
 
     /// Takes what came of taking a repair back: what was done, or how it ended and why.
     pub fn keep_undone(&mut self, record: &Path, outcome: Result<Undone, (&'static str, String)>) {
-        if let Form::Document { undo, .. } = &mut self.form {
-            *undo = Some(UndoView::new(record, outcome));
-        }
+        self.undo = Some(UndoView::new(record, outcome));
     }
 
     /// Prints what is left to print.
@@ -134,12 +214,16 @@ impl Output {
     /// # Errors
     /// If something could not be written, but for a pipe that its reader closed: who has seen enough is free to go.
     pub fn finish(mut self) -> io::Result<()> {
-        if let Form::Document { format, tool, style, entries, undo } = &self.form {
-            let document = match format {
-                Format::Junit => junit::render(tool, entries, *style),
-                Format::Prometheus => prometheus::render(tool, entries, style.now_ms),
-                Format::Json | Format::Text => json::render(tool, entries, undo.as_ref())?,
-            };
+        let Form { kind, tool, style } = self.form;
+        let (parts, entries) = (std::mem::take(&mut self.parts), std::mem::take(&mut self.entries));
+        let document = match kind {
+            Kind::Quiet | Kind::Of(Format::Text) => None,
+            Kind::Of(Format::Json) => Some(json::document(tool, &parts, self.undo.as_ref())?),
+            Kind::Of(Format::JsonLines) => self.undo.as_ref().map(|undo| json::undo_line(tool, undo)).transpose()?,
+            Kind::Of(Format::Junit) => Some(junit::render(tool, &entries, style)),
+            Kind::Of(Format::Prometheus) => Some(prometheus::render(tool, &entries, style.now_ms)),
+        };
+        if let Some(document) = document {
             self.write(&document);
         }
         match self.failed {
@@ -153,8 +237,9 @@ impl Output {
             // Nobody is left to tell who closed standard error.
             let _ = anstream::stderr().write_all(text.as_bytes());
         } else if self.failed.is_none() {
-            // At once, and not by the pieces that lie between two colours.
-            let plain = if self.coloured { Cow::Borrowed(text) } else { strip_str(text).to_string().into() };
+            // At once, and not by the pieces that lie between two colours. Whatever else is no text was escaped.
+            let stays = self.coloured || !text.contains('\x1b');
+            let plain = if stays { Cow::Borrowed(text) } else { strip_str(text).to_string().into() };
             self.failed = self.out.write_all(plain.as_bytes()).and_then(|()| self.out.flush()).err();
         }
     }

@@ -1,19 +1,22 @@
 //! From arguments to the exit code: what both commands do with their inputs.
 
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::CommandFactory;
+use redis_persistence::verify::Options;
 
-use crate::args::{Common, Format, RdbCheck};
+use crate::args::{Common, RdbCheck};
 use crate::brief;
 use crate::entry::Entry;
 use crate::escape;
 use crate::exit::Exit;
 use crate::explain::explain;
+use crate::inputs::{Done, Paths, Run, inputs};
 use crate::open::reason;
 use crate::read;
-use crate::render::Output;
+use crate::render::{Form, Output};
 use crate::salvage;
 use crate::servers::Servers;
 
@@ -42,48 +45,79 @@ pub fn rdbcheck(args: &RdbCheck) -> Exit {
         say(TOOL, &why);
         return Exit::Unreadable;
     }
-    let options = args.common.options();
-    inputs(TOOL, &args.common, &args.files, |path, run| {
-        if args.salvage.salvage.as_deref().is_some_and(salvage::is_standard_output) {
-            run.output.leave_standard_output();
+    let how = How { args, options: args.common.options(), servers };
+    let paths = Paths { tool: TOOL, common: &args.common, paths: &args.files, alone: args.salvage.salvage.is_none() };
+    inputs(&paths, |path, limit| alone(path, limit, &how), |path, run| one(path, &how, run))
+}
+
+/// How to check.
+struct How<'a> {
+    args: &'a RdbCheck,
+    options: Options,
+    servers: Servers,
+}
+
+impl How<'_> {
+    fn entry(&self, checked: read::Checked) -> (Entry, Option<File>) {
+        let common = &self.args.common;
+        let entry = Entry::new(checked.path, Ok(checked.report), common.demands());
+        let entry = entry.packed(checked.packing, checked.damage).diagnosed(&checked.ends).judged(&self.servers);
+        (Entry { hex: checked.hex, ..entry }.redacted(common.redact), checked.file)
+    }
+
+    fn unreadable(&self, path: &Path, error: &io::Error) -> Entry {
+        Entry::new(path.to_owned(), Err(reason(error)), self.args.common.demands())
+    }
+}
+
+/// Checks an input on the calling thread alone, if it is a plain file of at most so many bytes.
+fn alone(path: &Path, limit: u64, how: &How<'_>) -> Option<Entry> {
+    match read::alone(path, limit, &how.options, how.args.common.hex).transpose()? {
+        Ok(checked) => Some(how.entry(checked).0),
+        Err(error) => Some(how.unreadable(path, &error)),
+    }
+}
+
+/// Checks an input, and salvages it if that is asked for.
+fn one(path: &Path, how: &How<'_>, run: &mut Run) {
+    const TOOL: &str = "rdbcheck";
+    let (args, common) = (how.args, &how.args.common);
+    if args.salvage.salvage.as_deref().is_some_and(salvage::is_standard_output) {
+        run.output.leave_standard_output();
+    }
+    let salvages = args.salvage.salvage.is_some();
+    let mut kept = None;
+    let mut found = 0;
+    let read = read::rdb(path, &how.options, common.how(), (common.hex, salvages), |one| {
+        let (entry, file) = how.entry(one);
+        found += 1;
+        if !salvages {
+            run.done(Done::of(TOOL, run.output.form(), entry));
+            return;
         }
-        let demands = args.common.demands();
-        let salvages = args.salvage.salvage.is_some();
-        let mut kept = None;
-        let mut found = 0;
-        let read = read::rdb(path, &options, args.common.how(), (args.common.hex, salvages), |one| {
-            let entry = Entry::new(one.path, Ok(one.report), demands).packed(one.packing, one.damage);
-            let entry = entry.diagnosed(&one.ends).judged(&servers);
-            let entry = Entry { hex: one.hex, ..entry }.redacted(args.common.redact);
-            checked(TOOL, &args.common, &entry, &mut run.output);
-            found += 1;
-            if !salvages {
-                run.take(entry);
-            } else if found == 1 {
-                kept = Some((entry, one.file));
-            } else {
-                run.take(Entry { outcome: Err("not salvaged".to_owned()), ..entry });
-            }
-        });
-        match kept {
-            Some((entry, _)) if found > 1 => {
-                let why = "it holds several RDB files; --salvage takes one: unpack that first";
-                say(TOOL, &format!("{}: {why}", path.display()));
-                run.take(Entry { outcome: Err("not salvaged".to_owned()), ..entry });
-            }
-            Some((entry, file)) => {
-                let how = (&args.common, &servers);
-                let entry = salvage::run(TOOL, &args.salvage, how, (path, file), entry, &mut run.output);
-                run.take(entry);
-            }
-            None => {}
+        checked(TOOL, &entry, &mut run.output);
+        if found == 1 {
+            kept = Some((entry, file));
+        } else {
+            run.take(Entry { outcome: Err("not salvaged".to_owned()), ..entry });
         }
-        if let Err(error) = read {
-            let entry = Entry::new(path.to_owned(), Err(reason(&error)), demands);
-            checked(TOOL, &args.common, &entry, &mut run.output);
+    });
+    match kept {
+        Some((entry, _)) if found > 1 => {
+            let why = "it holds several RDB files; --salvage takes one: unpack that first";
+            say(TOOL, &format!("{}: {why}", path.display()));
+            run.take(Entry { outcome: Err("not salvaged".to_owned()), ..entry });
+        }
+        Some((entry, file)) => {
+            let so = (common, &how.servers);
+            let entry = salvage::run(TOOL, &args.salvage, so, (path, file), entry, &mut run.output);
             run.take(entry);
         }
-    })
+        None => {}
+    }
+    if let Err(error) = read {
+        run.done(Done::of(TOOL, run.output.form(), how.unreadable(path, &error)));
+    }
 }
 
 /// The servers to judge for; what is odd about their configuration file is said at once.
@@ -103,35 +137,6 @@ pub(crate) fn servers(tool: &str, common: &Common) -> Result<Servers, Exit> {
     }
 }
 
-/// What came of the inputs so far.
-#[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) output: Output,
-    exit: Exit,
-}
-
-impl Run {
-    /// Takes what came of an input, or of one file that lies in it, once it was shown: a tar can hold thousands.
-    pub(crate) fn take(&mut self, entry: Entry) {
-        self.exit = self.exit.and(entry.exit());
-        self.output.keep(entry);
-    }
-}
-
-/// Does with each input what `each` does, which prints and takes what came of it and of what lies in it; gives the exit of all.
-pub(crate) fn inputs(
-    tool: &'static str,
-    common: &Common,
-    paths: &[PathBuf],
-    mut each: impl FnMut(&Path, &mut Run),
-) -> Exit {
-    let mut run = Run { output: Output::new(tool, common), exit: Exit::Sound };
-    for path in paths {
-        each(path, &mut run);
-    }
-    end(tool, run.output, run.exit)
-}
-
 /// Prints what is left to print, and gives the exit.
 pub(crate) fn end(tool: &str, output: Output, exit: Exit) -> Exit {
     match output.finish() {
@@ -141,13 +146,20 @@ pub(crate) fn end(tool: &str, output: Output, exit: Exit) -> Exit {
 }
 
 /// Prints what a check found.
-pub(crate) fn checked(tool: &str, common: &Common, entry: &Entry, output: &mut Output) {
-    if let Err(why) = &entry.outcome {
-        say(tool, &format!("{}: {why}", entry.path.display()));
-    } else if common.format() != Format::Text && !entry.complaint().is_empty() {
-        say(tool, &format!("{}: {}", entry.path.display(), entry.complaint().trim_start_matches("; ")));
+pub(crate) fn checked(tool: &str, entry: &Entry, output: &mut Output) {
+    if let Some(line) = line(output.form(), entry) {
+        say(tool, &line);
     }
     output.show(entry);
+}
+
+/// What standard error is told of a check.
+pub(crate) fn line(form: Form, entry: &Entry) -> Option<String> {
+    if let Err(why) = &entry.outcome {
+        return Some(format!("{}: {why}", entry.path.display()));
+    }
+    let complaint = if form.is_for_machines() { entry.complaint() } else { String::new() };
+    (!complaint.is_empty()).then(|| format!("{}: {}", entry.path.display(), complaint.trim_start_matches("; ")))
 }
 
 /// `--explain`, `-h`, `--man` and `--completions`, which check nothing.

@@ -21,7 +21,7 @@ use crate::progress::{Watched, When};
 use crate::unpack::{Budget, Damage, Packing, Unpacked};
 
 /// As much of an input as tells whether it is a tar.
-const HEAD: usize = 512;
+pub const HEAD: usize = 512;
 
 /// How to open an input.
 #[derive(Debug, Clone, Copy)]
@@ -92,8 +92,18 @@ pub fn open(path: &Path, how: How) -> io::Result<Stored> {
             Content::Packed(unpacked)
         }
     };
-    let is_tar = cfg!(feature = "packed") && head.get(257..262) == Some(b"ustar");
+    let is_tar = is_tar(&head);
     Ok(Stored { content, packing, damage, is_tar, seekable, name, progress: how.progress })
+}
+
+/// Whether an input that begins so is neither packed nor a tar.
+#[must_use]
+pub fn is_plain(head: &[u8]) -> bool {
+    !cfg!(feature = "packed") || Packing::of(head).is_none() && !is_tar(head)
+}
+
+fn is_tar(head: &[u8]) -> bool {
+    cfg!(feature = "packed") && head.get(257..262) == Some(b"ustar")
 }
 
 impl Stored {

@@ -156,3 +156,27 @@ fn no_append_only_file_exhausts_the_command() {
     let wrong: Vec<String> = bombs::aof().iter().flat_map(check_aof).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Ten times as many inputs take no more memory, but for their names.
+#[test]
+fn many_inputs_take_no_more_than_few() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("e");
+    let dump = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/broken/many-duplicates.rdb");
+    fs::copy(dump, &path).expect("a copy");
+    for format in ["--json-lines", "--format=text"] {
+        let peaks = [1500, 15_000].map(|inputs| {
+            let mut args = vec![OsStr::new(format), OsStr::new("--threads=4")];
+            args.extend(std::iter::repeat_n(path.as_os_str(), inputs));
+            let (status, peak, text) = run(env!("CARGO_BIN_EXE_rdbcheck"), &args);
+            assert_eq!(status.code(), Some(1), "{format}");
+            let reports = text.lines().filter(|line| line.contains(path.to_str().expect("UTF-8"))).count();
+            assert!(reports >= inputs && peak > 0, "{format}: {reports} of {inputs}");
+            peak
+        });
+        println!("{format}: {} and {} KiB", peaks[0] >> 10, peaks[1] >> 10);
+        // A name is held by the system, as an argument, and as a path.
+        let names = 13_500 * 4 * (path.as_os_str().len() as u64 + 32);
+        assert!(peaks[1] < peaks[0] + names + (4 << 20), "{format}: {peaks:?}");
+    }
+}

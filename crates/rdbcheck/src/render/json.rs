@@ -1,5 +1,5 @@
 //! A report for machines: one document for all inputs, in the shape of `docs/report.schema.json` of the library's
-//! package.
+//! package; or one on a line of its own for each, in the shape of `$defs/line` there.
 
 mod aof;
 mod findings;
@@ -26,6 +26,9 @@ pub(super) use repair::UndoView;
 use salvage_aof::SalvageAofView;
 use servers::LoadsView;
 use stats::StatsView;
+
+const SCHEMA: u32 = 1;
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A number; a text from 2^53 on, where readers that know only doubles would change it.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +58,18 @@ struct Document<'a> {
     tool: &'a str,
     version: &'a str,
     files: Vec<FileView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undo: Option<&'a UndoView>,
+}
+
+/// A document of one entry: the same but that it has one file, not a list of them.
+#[derive(Serialize)]
+struct Line<'a> {
+    schema_version: u32,
+    tool: &'a str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<FileView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<&'a UndoView>,
 }
@@ -119,15 +134,50 @@ struct DatabaseView<'a> {
     types: ByName<'a>,
 }
 
-/// The document, with a line end.
-///
-/// # Errors
-/// None that is known: the views hold nothing that JSON cannot.
-pub(super) fn render(tool: &str, entries: &[Entry], undo: Option<&UndoView>) -> io::Result<String> {
-    let files = entries.iter().map(|entry| file(entry)).collect();
-    let document = Document { schema_version: 1, tool, version: env!("CARGO_PKG_VERSION"), files, undo };
-    let text = serde_json::to_string_pretty(&document).map_err(io::Error::other)?;
+/// What stands of an entry in the document.
+pub(super) fn part(entry: &Entry) -> io::Result<String> {
+    // What is text has no line ends of its own.
+    Ok(pretty(&file(entry))?.replace('\n', "\n    "))
+}
+
+/// The document of such parts, with a line end.
+pub(super) fn document(tool: &str, parts: &[String], undo: Option<&UndoView>) -> io::Result<String> {
+    let document = Document { schema_version: SCHEMA, tool, version: VERSION, files: Vec::new(), undo };
+    let text = pretty(&document)? + "\n";
+    if parts.is_empty() {
+        return Ok(text);
+    }
+    let (before, behind) = text.split_once("[]").unwrap_or((&text, ""));
+    let room = text.len() + parts.iter().map(|part| part.len() + 6).sum::<usize>() + 4;
+    let mut out = String::with_capacity(room);
+    out.push_str(before);
+    for (number, part) in parts.iter().enumerate() {
+        out.push_str(if number == 0 { "[\n    " } else { ",\n    " });
+        out.push_str(part);
+    }
+    out.push_str("\n  ]");
+    out.push_str(behind);
+    Ok(out)
+}
+
+/// An entry as a document on one line.
+pub(super) fn line(tool: &str, entry: &Entry) -> io::Result<String> {
+    one_line(&Line { schema_version: SCHEMA, tool, version: VERSION, file: Some(file(entry)), undo: None })
+}
+
+/// What came of taking a repair back as a document on one line.
+pub(super) fn undo_line(tool: &str, undo: &UndoView) -> io::Result<String> {
+    one_line(&Line { schema_version: SCHEMA, tool, version: VERSION, file: None, undo: Some(undo) })
+}
+
+fn one_line(line: &Line<'_>) -> io::Result<String> {
+    let text = serde_json::to_string(line).map_err(io::Error::other)?;
     Ok(escape::json(&text) + "\n")
+}
+
+fn pretty(value: &impl Serialize) -> io::Result<String> {
+    let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
+    Ok(escape::json(&text))
 }
 
 fn file(entry: &Entry) -> FileView<'_> {

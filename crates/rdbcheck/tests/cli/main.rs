@@ -8,6 +8,8 @@ mod counts;
 mod disk;
 mod forms;
 mod golden;
+#[cfg(feature = "packed")]
+mod many;
 mod options;
 #[cfg(feature = "packed")]
 mod packed;
