@@ -18,10 +18,12 @@
 mod answer;
 mod aof;
 mod modules;
+mod promise;
 mod rdb;
 mod releases;
 mod rules;
 mod settings;
+mod signature;
 mod versions;
 
 use std::fmt;

@@ -252,7 +252,8 @@ fn attributes() {
     only(&with(|w| w.freq(1).aux(b"x", b"y")), Code::RdbAttributesInterrupted, at, at);
     only(&with(|w| w.freq(1).idle(2)), Code::RdbIdleAndFreq, at, at);
     only(&with(|w| w.expire_ms(-1)), Code::RdbExpireMinusOne, at, at);
-    only(&with(|w| w.expire_s(-1)), Code::RdbExpireMinusOne, at, at);
+    // In seconds it is a time for all servers, and has passed.
+    only(&with(|w| w.expire_s(-1)), Code::RdbExpireNegative, at, at);
     only(&with(|w| w.expire_ms(-5)), Code::RdbExpireNegative, at, at);
     only(&with(|w| w.expire_ms(1_900_000_000)), Code::RdbExpireImplausible, at, at);
     only(&with(|w| w.expire_ms(i64::MAX)), Code::RdbExpireImplausible, at, at);

@@ -4,6 +4,8 @@
 //! A sample of fixed seeds runs by default; `TARGET_FILES=4000` makes so many mutants, and `TARGET_SEED` others. With
 //! `TARGET_KEEP=FOLDER` the files of differences are left there.
 
+#[path = "target_support/did.rs"]
+mod did;
 #[path = "target_support/mutants.rs"]
 mod mutants;
 #[path = "target_support/servers.rs"]
@@ -15,28 +17,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use did::Did;
 use mutants::Mutant;
-use redis_persistence::target::{Loads, Reason, Release, Settings, Target, judge};
+use redis_persistence::target::{Loads, Outcome, Reason, Release, Settings, judge};
 use redis_persistence::verify::{self, Code, Options, Report};
 use servers::{end_of, number, release};
-use testkit::server::{Installed, Product, ReadVerdict, Server, StartError, require};
-
-/// Files this small take no time: a server that needs longer has lost its way.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What a server did with a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Did {
-    /// It loaded the file, and so many keys could be read.
-    Read(u64),
-    /// It loaded the file, and ended at that command.
-    DiedAt(String),
-    /// It did not come up.
-    Refused,
-    Crashed,
-}
+use testkit::server::{Installed, Product, require};
 
 /// The opcode of the release candidates of 7.0.
 const FUNCTION_PRE_GA: u8 = 246;
@@ -57,64 +45,37 @@ enum Sort {
     DiedReading,
     /// Said refused or crashes: it loads.
     SaidNo,
-    /// What is said of a known class, below.
+    /// Said that it cannot be told, with a reason.
+    CannotTell,
+    /// One of those that must not be, of a known class, below.
     Known(&'static str),
 }
 
 /// Classes of differences that are known, each with its reason.
-const KNOWN: [(&str, &str); 3] = [
+const KNOWN: [(&str, &str); 2] = [
     ("function", "whether the code of a library compiles and registers decides: see the load step in Lua"),
     (
-        "unchecked",
-        "Redis 5.0 and 6.0 look at nothing of a ziplist, zipmap or intset: the bytes around decide when they break down",
-    ),
-    (
         "memory",
-        "whether a server can reserve what a RESIZEDB promises depends on the machine, the allocator and its overcommit",
+        "whether libc's allocator can reserve what a RESIZEDB promises depends on the machine and its overcommit",
     ),
 ];
 
-fn known(report: &Report, release: Release) -> Option<&'static str> {
+fn known(report: &Report, answer: &Loads) -> Option<&'static str> {
     let facts = report.rdb.as_ref()?;
     let has = |code: Code| facts.classes.keys().any(|class| class.code == code);
     let functions = facts.opcodes.contains_key(&FUNCTION_PRE_GA) || has(Code::RdbFunctionInvalid);
-    let packed = ["ziplist-", "zipmap-", "intset-"];
-    let unchecked = release.series() <= Target::Redis60
-        && facts.classes.keys().any(|class| packed.iter().any(|prefix| class.code.as_str().starts_with(prefix)));
-    let found: [bool; KNOWN.len()] = [functions, unchecked, has(Code::RdbResizedbImpossible)];
+    let memory = answer.because.iter().any(|why| why.message.contains("if the machine has not as much memory"));
+    let found: [bool; KNOWN.len()] = [functions, memory];
     KNOWN.iter().zip(found).find(|(_, found)| *found).map(|((name, _), _)| *name)
-}
-
-fn did(installed: &Installed, folder: &Path, bytes: &[u8]) -> Result<(Did, String), Box<dyn Error>> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
-    fs::create_dir_all(folder)?;
-    fs::write(folder.join("dump.rdb"), bytes)?;
-    match Server::start_within(installed, folder, &[], PATIENCE) {
-        Ok(mut server) => {
-            let did = match server.read_all() {
-                ReadVerdict::Read { keys } => Did::Read(keys),
-                ReadVerdict::Died { command } => Did::DiedAt(command),
-            };
-            Ok((did, server.log()?))
-        }
-        Err(StartError::Io(error)) => Err(error.into()),
-        Err(StartError::TimedOut { log }) => Ok((Did::Refused, log)),
-        Err(StartError::Exited { status, log }) => {
-            let crashed = status.code().is_none() || log.contains("BUG REPORT START");
-            Ok((if crashed { Did::Crashed } else { Did::Refused }, log))
-        }
-    }
 }
 
 fn sort(answer: &Loads, report: &Report, did: &Did) -> Sort {
     let loads = answer.by_default.comes_up();
     match did {
-        Did::Refused | Did::Crashed if loads => Sort::SaidLoads,
-        Did::Refused if answer.by_default.as_str() == "refuses" => Sort::Agree,
-        Did::Crashed if answer.by_default.as_str() == "crashes" => Sort::Agree,
-        Did::Refused | Did::Crashed => Sort::AgreeNotHow,
+        _ if answer.by_default == Outcome::Unknown && !answer.because.is_empty() => Sort::CannotTell,
+        Did::Refused | Did::Crashed | Did::Hung if loads => Sort::SaidLoads,
+        Did::Refused | Did::Crashed | Did::Hung if answer.by_default.as_str() == did.as_str() => Sort::Agree,
+        Did::Refused | Did::Crashed | Did::Hung => Sort::AgreeNotHow,
         _ if !loads => Sort::SaidNo,
         Did::DiedAt(_) if answer.reading.is_empty() => Sort::DiedReading,
         Did::DiedAt(_) => Sort::Agree,
@@ -133,6 +94,11 @@ fn sort(answer: &Loads, report: &Report, did: &Did) -> Sort {
     }
 }
 
+/// Whether the run is for that server: for all, or for those that `TARGET_ONLY` names with commas between them.
+fn wanted(product: &&Product) -> bool {
+    std::env::var("TARGET_ONLY").map_or(true, |only| only.split(',').any(|name| name == product.name()))
+}
+
 /// Whether the clock decides about what is left out.
 fn only_expired(answer: &Loads) -> bool {
     answer.skips.iter().all(|why| why.reason == Reason::Expired)
@@ -140,8 +106,11 @@ fn only_expired(answer: &Loads) -> bool {
 
 #[test]
 fn mutants_on_all_servers() -> Result<(), Box<dyn Error>> {
-    let installed: Vec<(Installed, Release)> =
-        Product::ALL.iter().filter_map(|product| Some((require(*product)?, release(*product)))).collect();
+    let installed: Vec<(Installed, Release)> = Product::ALL
+        .iter()
+        .filter(wanted)
+        .filter_map(|product| Some((require(*product)?, release(*product))))
+        .collect();
     let (files, seed) = (number("TARGET_FILES", 24), number("TARGET_SEED", 17));
     let keep = std::env::var_os("TARGET_KEEP").map(PathBuf::from);
     let mutants = mutants::mutants(files, seed);
@@ -154,7 +123,8 @@ fn mutants_on_all_servers() -> Result<(), Box<dyn Error>> {
                 let (next, mutants, installed, table, counts, keep) =
                     (&next, &mutants, &installed, &table, &counts, &keep);
                 scope.spawn(move || {
-                    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("campaign-{worker}"));
+                    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+                        .join(format!("campaign-{}-{worker}", std::process::id()));
                     while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
                         run(mutant, installed, &folder, table, counts, keep.as_deref())
                             .map_err(|error| error.to_string())?;
@@ -207,13 +177,15 @@ fn run(
         {
             continue;
         }
-        let (did, log) = did(installed, folder, &mutant.bytes)?;
+        let (did, log) = did::did(installed, folder, &mutant.bytes, &[], did::PATIENCE)?;
         let sort = match sort(&answer, &report, &did) {
-            Sort::Agree => Sort::Agree,
-            sort => known(&report, *release).map_or(sort, Sort::Known),
+            sort @ (Sort::SaidLoads | Sort::LostKeys | Sort::DiedReading | Sort::SaidNo) => {
+                known(&report, &answer).map_or(sort, Sort::Known)
+            }
+            sort => sort,
         };
         *counts.lock().map_err(|_| "poisoned")?.entry(sort).or_insert(0) += 1;
-        if matches!(sort, Sort::Agree | Sort::AgreeNotHow | Sort::ReadingSurvived | Sort::Known(_)) {
+        if matches!(sort, Sort::Agree | Sort::ReadingSurvived) {
             continue;
         }
         let classes: Vec<_> = report.rdb.iter().flat_map(|facts| facts.classes.keys()).collect();

@@ -256,6 +256,8 @@ pub struct Attributes {
     pub start: Option<u64>,
     /// When the key expires.
     pub expire: Option<Expire>,
+    /// The first of several expiries, in milliseconds; the one above is the last.
+    pub first_expire: Option<i64>,
     /// How long it was idle, in seconds.
     pub idle: Option<u64>,
     /// Its access counter.
@@ -266,6 +268,17 @@ pub struct Attributes {
     pub repeated: bool,
     /// Whether another opcode stood between them and the key.
     pub interrupted: bool,
+}
+
+impl Attributes {
+    /// Takes an expiry; answers whether there was one already.
+    pub(super) fn expires_at(&mut self, expire: Expire) -> bool {
+        let before = self.expire.replace(expire);
+        if let Some(before) = before {
+            self.first_expire.get_or_insert(before.ms);
+        }
+        before.is_some()
+    }
 }
 
 /// An expiry time.

@@ -41,6 +41,8 @@ pub enum Outcome {
     Refuses,
     /// It is ended by its own fault.
     Crashes,
+    /// It finds the file bad, and then neither serves nor ends: the check that it runs over the file never comes to an end.
+    Hangs,
     /// It comes up without a look at the files, or with none of what they hold.
     StartsEmpty,
     /// This cannot be told from the report.
@@ -56,6 +58,7 @@ impl Outcome {
             Self::LoadsAfterCut => "loads-after-cut",
             Self::Refuses => "refuses",
             Self::Crashes => "crashes",
+            Self::Hangs => "hangs",
             Self::StartsEmpty => "starts-empty",
             Self::Unknown => "unknown",
         }
@@ -70,6 +73,7 @@ impl Outcome {
             Self::Unknown => 3,
             Self::Refuses => 4,
             Self::Crashes => 5,
+            Self::Hangs => 6,
         }
     }
 

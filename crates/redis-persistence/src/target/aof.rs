@@ -13,9 +13,8 @@ mod surroundings;
 
 use super::answer::{Cut, Loads, Outcome, Reason, Why};
 use super::releases::Server;
-use super::{Settings, Target, rdb};
+use super::{Settings, Target, rdb, signature};
 use crate::aof::dir::Shape;
-use crate::rdb::Family;
 use crate::verify::{AofFacts, AofLoadFacts, Code, Ending, Name, Part, Place, RecordFacts, Report, Stop};
 
 /// Judges an append-only file or set by its facts.
@@ -149,10 +148,7 @@ impl Case<'_> {
             }
             return true;
         };
-        let signature = facts.header.is_none_or(|header| {
-            (self.target.reads_valkey() && header.digits[0] == b'0')
-                || (!self.target.reads_valkey() && header.family == Family::Redis)
-        });
+        let signature = facts.header.is_none_or(|header| signature::of_image(self.target, header));
         if !signature {
             let message = format!("{} does not know the signature, and takes the RDB image for damage", self.target);
             let why = Why { reason: Reason::Version, count: 1, first: vec![self.at(begin)], message };
@@ -162,6 +158,7 @@ impl Case<'_> {
         let answer = rdb::judge(facts, self.target, self.settings);
         let effect = match answer.by_default {
             Outcome::Crashes => Effect::Crashes,
+            // It runs no check over an image, so where it would hang it ends.
             Outcome::Unknown => Effect::Unknown,
             _ => Effect::Refuses,
         };

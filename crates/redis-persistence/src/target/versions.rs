@@ -128,7 +128,7 @@ impl Target {
         self.row().basis
     }
 
-    /// Whether it reads files with the signature `VALKEY`, and can be told to be relaxed about versions.
+    /// Whether it reads what files with the signature `VALKEY` hold.
     #[must_use]
     pub fn reads_valkey(self) -> bool {
         self >= Self::Valkey90

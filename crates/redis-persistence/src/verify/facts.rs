@@ -95,6 +95,10 @@ pub enum Detail {
     Emptied,
     /// The first expiry of a packed hash is no number, with which servers break down.
     NoNumber,
+    /// The bytes end between two items of a module's value: the check that servers run over a file that they refuse never ends.
+    BetweenItems,
+    /// The first of two expiries of a key has passed, and the last has not.
+    FirstExpired,
     /// The walk over the file ended here.
     Unread,
     /// Servers read past this one.

@@ -170,11 +170,11 @@ fn read_attribute(c: &mut Cursor<'_>, attributes: &mut Attributes, byte: u8, sta
     let repeated = match byte {
         opcode::EXPIRETIME_MS => {
             let ms = i64::from_le_bytes(c.read(Reading::Expire, fixed)?);
-            attributes.expire.replace(Expire { start, ms, seconds: false }).is_some()
+            attributes.expires_at(Expire { start, ms, seconds: false })
         }
         opcode::EXPIRETIME => {
             let seconds = i32::from_le_bytes(c.read(Reading::Expire, fixed)?);
-            attributes.expire.replace(Expire { start, ms: i64::from(seconds) * 1000, seconds: true }).is_some()
+            attributes.expires_at(Expire { start, ms: i64::from(seconds) * 1000, seconds: true })
         }
         opcode::IDLE => attributes.idle.replace(c.number(Reading::Eviction)?).is_some(),
         _ => {

@@ -2,7 +2,7 @@
 
 use super::RdbVerifier;
 use crate::diagnose;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Reading};
 use crate::verify::codes::Code;
 use crate::verify::facts::Detail;
 use crate::verify::report::Kind;
@@ -45,13 +45,16 @@ pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8]) {
         ErrorKind::LimitExceeded { .. } => Code::RdbLimitExceeded,
         _ => Code::RdbUnknownType,
     };
+    // An item begins with its number.
+    let between_items = truncated && error.reading() == Reading::ModuleItem && error.failed_at() == error.start();
+    let place = if between_items { place.detail(Detail::BetweenItems) } else { place };
     verifier.findings.add(code, place, || error.to_string());
 }
 
 /// The file does not begin as an RDB does: a damaged one, or something else?
 fn no_signature(verifier: &mut RdbVerifier, window: &[u8]) {
     verifier.kind = Kind::Unknown;
-    let place = Place::at(0).reading(crate::error::Reading::Header);
+    let place = Place::at(0).reading(Reading::Header);
     let findings = &mut verifier.findings;
     if window.iter().all(|b| *b == 0) {
         return findings.add(Code::RdbZeroFilled, place, || "the file begins with nothing but zero bytes".to_owned());

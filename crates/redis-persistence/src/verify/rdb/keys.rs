@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::rdb::{Attributes, Body, Event, Expire, RdbString, Record, Role, ValueType};
 use crate::verify::codes::Code;
 use crate::verify::duplicates::{Form, Settled, Table};
+use crate::verify::facts::Detail;
 use crate::verify::options::Duplicates;
 use crate::verify::sink::{Findings, Place, Subject};
 use crate::verify::source::Source;
@@ -218,8 +219,10 @@ impl RdbVerifier {
         let start = attributes.start.unwrap_or(type_at);
         let place = Place::span(start, type_at).reading(Reading::Expire);
         if attributes.repeated {
+            let place = if self.lives_by_the_last(attributes) { place.detail(Detail::FirstExpired) } else { place };
             self.findings.add(Code::RdbAttributesRepeated, place, || {
-                "an attribute of the key comes twice: the last one counts".to_owned()
+                "an attribute of the key comes twice: the last one counts, of expiries the first for Redis 8.6"
+                    .to_owned()
             });
         }
         if attributes.interrupted && self.aux.product.is_none() {
@@ -233,11 +236,19 @@ impl RdbVerifier {
             });
         }
         if let Some(expire) = attributes.expire {
-            self.expire(expire);
+            self.expire(expire, attributes.first_expire.is_some());
         }
     }
 
-    fn expire(&mut self, expire: Expire) {
+    /// Whether the first of its expiries has passed, and the last has not. One of -1 has passed for servers for which it counts.
+    fn lives_by_the_last(&self, attributes: &Attributes) -> bool {
+        let (Some(first), Some(last)) = (attributes.first_expire, attributes.expire) else { return false };
+        let passed = |ms: i64| self.options.now_ms.is_some_and(|now| ms < now);
+        (first == -1 || passed(first)) && !(last.ms != -1 && passed(last.ms))
+    }
+
+    /// The expiry of a key, the last of those that it has.
+    fn expire(&mut self, expire: Expire, repeated: bool) {
         let Expire { start, ms, seconds } = expire;
         let place = Place::span(start, start + if seconds { 5 } else { 9 }).reading(Reading::Expire);
         let swapped = if seconds {
@@ -247,7 +258,7 @@ impl RdbVerifier {
         };
         let (code, message) = match ms {
             _ if is_plausible(ms) => return,
-            -1 | -1000 if ms == -1 || seconds => {
+            -1 => {
                 (Code::RdbExpireMinusOne, "the expiry is -1: Redis 7.0 and Valkey drop it, Redis 8.6 deletes the key")
             }
             _ if self.version() < 9 && is_plausible(swapped) => (
@@ -257,6 +268,8 @@ impl RdbVerifier {
             ..0 => (Code::RdbExpireNegative, "the expiry is negative: the key is dropped at load"),
             _ => (Code::RdbExpireImplausible, "the expiry is no time of ours in milliseconds"),
         };
+        // Where there are more, the first decides.
+        let place = if repeated { place.detail(Detail::Lenient) } else { place };
         self.findings.add(code, place, || format!("{message} ({ms})"));
     }
 }

@@ -37,6 +37,8 @@ impl Names {
         match key.body {
             Body::Raw(text) => Ok(Some(text)),
             Body::Int(value) => Ok(Some(self.int.write(i64::from(value)))),
+            // Servers load the empty string, whatever the bytes are.
+            Body::Lzf { decoded: 0, .. } | Body::Long { decoded: Some(0), .. } => Ok(Some(&[])),
             Body::Lzf { data, decoded } => {
                 let text = self.decoded.inflate(data, decoded);
                 Ok(Some(text.map_err(|error| (key.start, key.end - data.len() as u64, error))?))

@@ -24,7 +24,7 @@ pub(crate) fn report(
     findings: &mut Findings,
 ) {
     let kind = error.kind;
-    let place = Place { element, ..blob.place(error.start, error.failed_at) }.detail(detail(kind));
+    let place = Place { element, ..blob.place(error.start, error.failed_at) }.detail(detail(encoding, kind));
     findings
         .add(code(encoding, kind), place, || format!("{}: {kind}{}", encoding.name(), blob.locate(error.failed_at)));
 }
@@ -33,8 +33,12 @@ pub(crate) fn report(
 const MOST_IN_INTSET: u64 = 8 + 512 * 2;
 
 /// What servers compare before they look at elements.
-fn detail(kind: Kind) -> Detail {
+fn detail(encoding: Encoding, kind: Kind) -> Detail {
     match kind {
+        // Servers before 6.2 go by the end, and look at the number of pairs no more than that it is there.
+        Kind::CountMismatch { .. } if encoding == Encoding::Zipmap => Detail::Usual,
+        Kind::LongFormLength(_) => Detail::Lenient,
+        _ if encoding == Encoding::Zipmap => Detail::Walked,
         Kind::BadTerminator(_) | Kind::TailNowhere { .. } => Detail::Header,
         Kind::IntsetSize { stated, .. } if stated > MOST_IN_INTSET => Detail::Walked,
         _ => Detail::Usual,

@@ -1,0 +1,109 @@
+//! What servers make of a RESIZEDB that promises more keys than there can be memory for.
+//!
+//! | server | what it does |
+//! |---|---|
+//! | Redis 5.0 and 6.0 | reserve 8 bytes for each key, in powers of two; of a size that overflows nothing, and the first key crashes them |
+//! | Redis 6.2 to 7.2 and from 8.4 on, Valkey 7.2 | the same, but pass over a size that overflows |
+//! | Redis 7.4 to 8.2, Valkey 8.0 | try to, and go on without |
+//! | Valkey 8.1 and later | reserve 64 bytes for each 6.4 keys, in powers of two; pass over a size that overflows |
+//!
+//! A server that cannot reserve the memory aborts. How much that is depends on the allocator that it was built with: jemalloc asks
+//! for addresses alone, of which there are 128 TiB; libc's asks for memory, and the system refuses what the machine does not have.
+//! Measured, each on both where there are builds of both, on a machine of 24 GB.
+
+use super::releases::{Allocator, Server};
+use super::rules::Effect;
+use super::versions::{Product, Target};
+
+/// From so many bytes on jemalloc cannot reserve them.
+const ADDRESSES: u128 = 1 << 47;
+/// No size is as large.
+const OVERFLOW: u128 = 1 << 64;
+/// From so many bytes on libc's allocator could not on the machine of the measurements.
+const MACHINE: u128 = 1 << 35;
+
+/// What the server does with the greatest number that a file promises.
+pub(super) fn effect(server: Server, keys: u64) -> Effect {
+    // That number stands for a length that could not be read.
+    if keys == u64::MAX {
+        return Effect::Refuses;
+    }
+    let Some(bytes) = bytes(*server, keys) else { return Effect::Loads };
+    let limit = if server.allocator() == Allocator::Libc { MACHINE } else { ADDRESSES };
+    match bytes {
+        _ if bytes < limit => Effect::Loads,
+        OVERFLOW.. if *server <= Target::Redis60 => Effect::Crashes,
+        OVERFLOW.. => Effect::Loads,
+        _ => Effect::Crashes,
+    }
+}
+
+/// Whether another machine decides otherwise.
+pub(super) fn by_machine(server: Server, keys: u64) -> bool {
+    server.allocator() == Allocator::Libc
+        && bytes(*server, keys).is_some_and(|bytes| (MACHINE..ADDRESSES).contains(&bytes))
+}
+
+/// What a server insists on for so many keys.
+fn bytes(target: Target, keys: u64) -> Option<u128> {
+    let keys = u128::from(keys);
+    let tries = (Target::Redis74..=Target::Redis82).contains(&target) || target == Target::Valkey80;
+    let buckets = target.product() == Product::Valkey && target >= Target::Valkey81;
+    match (tries, buckets) {
+        (true, _) => None,
+        (_, true) => Some((keys * 5).div_ceil(32).next_power_of_two() * 64),
+        _ => Some(keys.next_power_of_two() * 8),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::releases::columns_of;
+    use super::*;
+
+    /// The powers of two that each server does not survive, as they were measured.
+    #[test]
+    fn as_measured() {
+        for (release, crashes) in [
+            ("redis-5.0.6", 32..64),
+            ("redis-6.0.16", 44..64),
+            ("redis-6.2.14", 32..61),
+            ("redis-7.0.15", 44..61),
+            ("redis-7.4.1", 0..0),
+            ("redis-8.0.2", 0..0),
+            ("redis-8.0.6", 0..0),
+            ("redis-8.2.3", 0..0),
+            ("redis-8.6.3", 44..61),
+            ("valkey-8.0.1", 0..0),
+            ("valkey-8.1.1", 43..60),
+            ("valkey-8.1.8", 31..60),
+            ("valkey-9.0.0", 31..60),
+            ("valkey-9.1.2", 31..60),
+        ] {
+            let servers = columns_of(release);
+            assert_eq!(servers.len(), 1, "{release}");
+            for power in 30..64 {
+                let want = if crashes.contains(&power) { Effect::Crashes } else { Effect::Loads };
+                assert_eq!(effect(servers[0], 1 << power), want, "{release} 2^{power}");
+            }
+            assert_eq!(effect(servers[0], u64::MAX), Effect::Refuses, "{release}");
+        }
+    }
+
+    #[test]
+    fn between_powers_of_two() {
+        let crashes = |release, keys| effect(columns_of(release)[0], keys) == Effect::Crashes;
+        assert!(crashes("redis-7.0.15", (1 << 43) + 1) && !crashes("redis-7.0.15", 1 << 43));
+        assert!(crashes("redis-7.0.15", 1 << 60) && !crashes("redis-7.0.15", (1 << 60) + 1));
+        assert!(crashes("redis-6.0.16", u64::MAX - 1));
+        // 1.6 times a power of two.
+        assert!(crashes("valkey-8.1.1", (1 << 40) * 32 / 5 + 1) && !crashes("valkey-8.1.1", (1 << 40) * 32 / 5 - 1));
+    }
+
+    #[test]
+    fn the_machine_decides_for_one_allocator() {
+        let by_machine = |release, power: u32| by_machine(columns_of(release)[0], 1 << power);
+        assert!(by_machine("redis-6.2.14", 33) && !by_machine("redis-7.0.15", 33));
+        assert!(!by_machine("redis-6.2.14", 45) && !by_machine("redis-7.4.1", 33));
+    }
+}
