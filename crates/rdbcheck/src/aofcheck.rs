@@ -53,7 +53,7 @@ pub fn run(args: &AofCheck) -> Exit {
         say(TOOL, &format!("{}: nothing was changed: it is no folder to save in", folder.display()));
         return Exit::Unreadable;
     }
-    let options = args.common.options();
+    let options = Options { commands: servers.commands(), ..args.common.options() };
     let alone_on = Options { threads: Some(NonZero::<usize>::MIN), ..options.clone() };
     let small = How { args, options: alone_on, servers: servers.clone() };
     let how = How { args, options, servers };

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use redis_persistence::Limits;
+use redis_persistence::aof::foreign::Extra;
 use redis_persistence::functions::Prover;
 use redis_persistence::verify::stats::StatsOptions;
 use redis_persistence::verify::{Duplicates, Options};
@@ -240,6 +241,7 @@ impl Common {
                 DuplicatesArg::Full => Duplicates::Full,
             },
             quick: self.quick,
+            commands: Extra::default(),
             functions: self.prover(),
             stats: self.stats.then(StatsOptions::default),
             now_ms: Some(self.now_ms()),

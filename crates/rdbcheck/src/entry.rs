@@ -179,6 +179,9 @@ impl Entry {
                 }
                 Verdict::Sound => Exit::Sound,
                 Verdict::Damaged => Exit::Damaged,
+                Verdict::Unknown if self.repaired.as_ref().is_some_and(|done| done.status == Status::Foreign) => {
+                    Exit::Sound
+                }
                 Verdict::Unknown => Exit::Unknown,
             },
         }

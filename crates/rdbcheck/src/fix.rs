@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use redis_persistence::diagnose::CauseCode;
 use redis_persistence::repair::{self, Applied, ApplyError, ApplyOptions, Plan, Progress, Undone};
+use redis_persistence::verify::Verdict;
 
 use crate::args::AofCheck;
 use crate::ask;
@@ -37,6 +38,9 @@ pub struct Repaired {
 pub enum Status {
     /// There was nothing to change, or nothing that helps.
     Nothing,
+    /// There was nothing to change, and the files hold commands of another product, of a module, or renamed ones. That is no reason
+    /// to keep their server from starting.
+    Foreign,
     /// It was only planned.
     Planned,
     /// It was made.
@@ -56,7 +60,7 @@ impl Status {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Nothing => "nothing",
+            Self::Nothing | Self::Foreign => "nothing",
             Self::Planned => "planned",
             Self::Applied => "applied",
             Self::Declined => "declined",
@@ -123,7 +127,10 @@ impl Fix<'_> {
             if let Some(because) = plan.reasons.first().filter(|_| self.args.common.quiet) {
                 say(self.tool, &format!("{}: nothing was changed: {because}", self.path.display()));
             }
-            return Entry { repaired: Some(Repaired::without(plan, Status::Nothing, None)), ..entry };
+            let foreign = facts.is_some_and(|facts| !facts.load.foreign.is_empty());
+            let foreign = foreign && report.verdict == Verdict::Unknown && self.args.repair.preen;
+            let status = if foreign { Status::Foreign } else { Status::Nothing };
+            return Entry { repaired: Some(Repaired::without(plan, status, None)), ..entry };
         }
         if self.args.repair.dry_run {
             return Entry { repaired: Some(Repaired::without(plan, Status::Planned, None)), ..entry };
@@ -211,7 +218,8 @@ fn consented(question: &str) -> Result<(), (Status, String)> {
 /// The plan in lines.
 fn described(plan: &Plan, entry: &Entry) -> Vec<String> {
     let lost = entry.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::DataLost);
-    let heading = match (plan.is_empty(), !entry.is_sound()) {
+    let ours = !entry.outcome.as_ref().is_ok_and(|report| report.verdict == Verdict::Unknown);
+    let heading = match (plan.is_empty(), !entry.is_sound() && ours) {
         (true, true) if lost => "Plan: none. What is lost can only come from another copy of the files.",
         (true, true) => "Plan: none. No cut and no change of the manifest mends this.",
         (true, false) => "Plan: none. There is nothing to change.",

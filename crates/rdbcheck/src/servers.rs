@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::str::FromStr;
 
+use redis_persistence::aof::foreign::Extra;
 use redis_persistence::functions::{Api, Prover};
 use redis_persistence::rdb::Family;
 use redis_persistence::target::{ConfNote, Loads, Release, Settings, UnknownTarget, judge};
@@ -115,6 +116,12 @@ impl Servers {
     #[must_use]
     pub fn judges_none(&self) -> bool {
         self.targets.is_empty()
+    }
+
+    /// The commands that their configuration gives them beside their own.
+    #[must_use]
+    pub fn commands(&self) -> Extra {
+        self.settings.commands()
     }
 
     /// How they present themselves to the code of functions, those that have functions.

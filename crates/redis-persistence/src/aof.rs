@@ -20,6 +20,7 @@ mod ahead;
 pub mod commands;
 mod counts;
 pub mod dir;
+pub mod foreign;
 pub mod manifest;
 pub mod official;
 mod parser;

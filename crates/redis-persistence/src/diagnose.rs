@@ -6,6 +6,7 @@
 //! ```text
 //! kinds.rs      it is something else: compressed, an archive, an error page, another sort of file
 //! transfer.rs   it went through something that takes files for text
+//! foreign.rs    commands of another product, of a module, or renamed ones
 //! sets.rs       append-only files: cut, not closed, copied at the wrong time, something missing
 //! damage.rs     an RDB: newer, another product's, zeros, two in one, keys twice, cut, changed bytes
 //! ```
@@ -16,6 +17,7 @@
 mod advice;
 mod code;
 mod damage;
+mod foreign;
 mod hint;
 mod kinds;
 mod servers;
@@ -132,6 +134,7 @@ pub fn diagnose(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
         return Some(cause);
     }
     transfer::cause(head, tail, report)
+        .or_else(|| foreign::cause(report))
         .or_else(|| sets::cause(report))
         .or_else(|| other_kind_of_commands(head, report))
         .or_else(|| damage::cause(tail, report))

@@ -36,8 +36,8 @@ pub use aof::{aof_in, aof_path, aof_set, aof_slice};
 pub use codes::{Code, Severity};
 pub use drive::{Push, file, file_at, reader, slice};
 pub use facts::{
-    AofLoadFacts, Class, CommandUse, Detail, Ending, HeaderFacts, Name, OpenTransaction, Place, RdbFacts, RecordFacts,
-    Stop, Tallied, Trail, UnreadContent, UnreadFacts,
+    AofLoadFacts, Class, CommandUse, Detail, Ending, ForeignUse, HeaderFacts, Name, OpenTransaction, Place, RdbFacts,
+    RecordFacts, Stop, Tallied, Trail, UnreadContent, UnreadFacts,
 };
 pub use finding::Finding;
 pub use options::{Duplicates, Options};

@@ -92,6 +92,14 @@ fn instead(cause: &Cause) -> Option<&'static str> {
         C::Dragonfly | C::KeyDb | C::RedisEnterprise | C::OtherProduct => {
             "Do not repair it. Load it with the product that wrote it, and move the data over the network."
         }
+        C::ModuleCommands => {
+            "Load it with a server that has the module (loadmodule). --set modules says that it has, and --conf gives its \
+             configuration: what is known of the commands then is that the server has them."
+        }
+        C::UnknownCommands => {
+            "Do not repair it. If the server that wrote it renamed commands, or has modules, give its configuration; else load it \
+             with the product that wrote it."
+        }
         C::NewerVersion => {
             "Do not repair it. Load it with a server at least as new as the one that wrote it, and check it with a newer \
              build of this tool."

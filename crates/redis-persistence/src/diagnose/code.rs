@@ -77,6 +77,8 @@ causes! {
     KeyDb "keydb" true None;
     RedisEnterprise "redis-enterprise" true None;
     OtherProduct "other-product" true None;
+    ModuleCommands "module-commands" true Some("aofcheck --for SERVER --set modules=NAME FILE");
+    UnknownCommands "unknown-commands" true Some("aofcheck --for SERVER --conf CONF FILE");
     NewerVersion "newer-version" true None;
     VersionDigit "version-digit" true Some("{ head -c 5 FILE ; printf 0009 ; tail -c +10 FILE ; } > OUT");
     DuplicateKeys "duplicate-keys" false SALVAGE;

@@ -32,17 +32,37 @@ pub(super) fn brings(module: &str, value_type: &str) -> bool {
 
 /// Whether a module given so brings the command, whose name is in upper case.
 pub(super) fn brings_command(module: &str, command: &[u8]) -> bool {
-    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| command.starts_with(prefix.as_bytes()));
-    module == "*" && command.contains(&b'.')
-        || row(module, |_, prefixes| begins(prefixes))
-        || MODULES.iter().any(|(_, types, prefixes)| types.contains(&module) && begins(prefixes))
+    prefixes(module).iter().any(|prefix| match *prefix {
+        "." => command.contains(&b'.'),
+        prefix => command.starts_with(prefix.as_bytes()),
+    })
+}
+
+/// What the names of commands begin with that a module given so brings; a dot alone stands for all that hold one.
+pub(super) fn prefixes(module: &str) -> Vec<&'static str> {
+    if module == "*" {
+        return vec!["."];
+    }
+    let mut found = Vec::new();
+    let rows = MODULES.iter().filter(|(name, types, _)| file_stem(module) == *name || types.contains(&module));
+    for prefix in rows.flat_map(|(_, _, prefixes)| *prefixes) {
+        if !found.contains(prefix) {
+            found.push(prefix);
+        }
+    }
+    found
 }
 
 /// Whether one of the rows for a module fits.
 fn row(module: &str, fits: impl Fn(&[&str], &[&str]) -> bool) -> bool {
-    let file = module.rsplit(['/', '\\']).next().unwrap_or(module).to_ascii_lowercase();
-    let stem = file.strip_suffix(".so").unwrap_or(&file);
+    let stem = file_stem(module);
     MODULES.iter().any(|(name, types, prefixes)| stem == *name && fits(types, prefixes))
+}
+
+/// The name of a module's file, without its folder and ending.
+fn file_stem(module: &str) -> String {
+    let file = module.rsplit(['/', '\\']).next().unwrap_or(module).to_ascii_lowercase();
+    file.strip_suffix(".so").unwrap_or(&file).to_owned()
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 //! The last line about a setting wins, but `loadmodule` lines add up. An `include` is reported and not followed: the file
 //! may lie on another machine.
 
+use super::modules;
+use crate::aof::foreign::Extra;
 use crate::aof::manifest::words;
 use crate::functions::Prover;
 
@@ -212,6 +214,19 @@ impl Settings {
             }
         }
         (settings, notes)
+    }
+
+    /// The commands that it has beside its own.
+    #[must_use]
+    pub fn commands(&self) -> Extra {
+        let mut extra = Extra::default();
+        for (old, new) in self.renamed_commands.iter().filter(|(_, new)| !new.is_empty()) {
+            extra.rename(old.as_bytes(), new.as_bytes());
+        }
+        for prefix in self.modules.iter().flat_map(|module| modules::prefixes(module)) {
+            extra.module(prefix.as_bytes());
+        }
+        extra
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), String> {

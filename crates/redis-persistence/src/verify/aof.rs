@@ -10,6 +10,7 @@
 
 mod commands;
 mod damage;
+mod foreign;
 mod image;
 mod input;
 mod log;
@@ -271,7 +272,8 @@ impl<T: Tree> Run<'_, T> {
         }
         let format = self.image.as_ref().and_then(|image| image.format.as_ref());
         let family = format.map(|format| format.product.unwrap_or(format.family));
-        let place = Place { start, tool_line, last, family, limits: &self.options.limits };
+        let Options { commands: extra, limits, .. } = self.options;
+        let place = Place { start, tool_line, last, family, extra, limits };
         let mut records = Records::new(place, &mut self.log);
         let threads = self.options.threads();
         let outcome = match T::at_places(input.file()) {
@@ -309,9 +311,11 @@ impl<T: Tree> Run<'_, T> {
         }
     }
 
-    fn report(self) -> Report {
+    fn report(mut self) -> Report {
+        foreign::settle(&mut self.log, &self.facts.load);
         let damaged = self.log.any(Severity::Error);
-        let unknown = self.image.as_ref().is_some_and(|image| image.verdict == Verdict::Unknown);
+        let unknown = self.image.as_ref().is_some_and(|image| image.verdict == Verdict::Unknown)
+            || !self.facts.load.foreign.is_empty();
         let (findings, findings_by_code) = self.log.into_parts();
         let image = self.image;
         Report {

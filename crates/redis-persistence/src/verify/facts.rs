@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use aof::{
-    AofLoadFacts, CommandUse, Ending, OpenTransaction, Place, RecordFacts, Stop, UnreadContent, UnreadFacts,
+    AofLoadFacts, CommandUse, Ending, ForeignUse, OpenTransaction, Place, RecordFacts, Stop, UnreadContent, UnreadFacts,
 };
 
 use super::codes::Code;

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::duplicates::HashKey;
 use super::stats::StatsOptions;
+use crate::aof::foreign::Extra;
 use crate::functions::Prover;
 use crate::limits::Limits;
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub threads: Option<NonZero<usize>>,
     /// Runs the code of function libraries as servers do. Without one, what is wrong with it is not found.
     pub functions: Option<Prover>,
+    /// Commands that the server has beside its own: its configuration tells.
+    pub commands: Extra,
     /// The numbers to be collected. They are collected on one thread.
     pub stats: Option<StatsOptions>,
     /// The key of the hashes by which keys and elements are compared. Without it, it is random for each run, so that nobody can make
@@ -51,6 +54,7 @@ impl Default for Options {
             max_findings: 1000,
             threads: None,
             functions: None,
+            commands: Extra::default(),
             stats: None,
             hash_key: None,
             limits: Limits::default(),

@@ -63,7 +63,7 @@ pub fn records() -> Vec<AofPlant> {
         plant("aof-watched-transaction", &words(&["WATCH a", "SET a 1", "MULTI", "DEL b", "EXEC"]), watch),
         plant("aof-empty-command-name", b"*1\r\n$0\r\n\r\n", 0),
         plant("aof-nul-in-command-name", b"*1\r\n$3\r\nG\0T\r\n", 0),
-        plant("aof-unknown-command", &words(&["NOSUCHCOMMAND a"]), 0),
+        plant("aof-unknown-command", &words(&["HGEU a b"]), 0),
         plant("aof-wrong-arity", &words(&["SET a"]), 0),
         plant("aof-shutdown", &words(&["SHUTDOWN NOSAVE NOW"]), 0),
     ]

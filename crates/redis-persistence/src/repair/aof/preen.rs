@@ -10,7 +10,7 @@ use std::io;
 use super::{FixOptions, plan, planned};
 use crate::aof::dir::AofSet;
 use crate::repair::Plan;
-use crate::verify::{Severity, Verdict};
+use crate::verify::{Report, Severity, Verdict};
 
 /// Plans what may be mended unasked; at most `max_loss` bytes may go. Apply it if [`Plan::may_be_applied_unasked`]: then the
 /// result was verified, and is sound.
@@ -38,8 +38,13 @@ pub fn preen(set: &AofSet, max_loss: Option<u64>) -> io::Result<Plan> {
     if !plan.may_be_applied_unasked() {
         return Ok(plan);
     }
+    // Commands of another product are no damage, and what is cut is what its own server would cut.
+    let foreign = |report: &Report| {
+        report.verdict == Verdict::Unknown && report.aof.as_ref().is_some_and(|facts| !facts.load.foreign.is_empty())
+    };
     if let Some(report) = planned::verify(set, &plan)?
         && report.verdict != Verdict::Sound
+        && !foreign(&report)
     {
         let error = report.findings.iter().find(|finding| finding.severity == Severity::Error);
         plan.reasons.push(error.map_or("what would be left cannot be judged".to_owned(), |finding| {

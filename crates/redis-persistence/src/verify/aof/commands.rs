@@ -3,6 +3,7 @@
 mod tally;
 
 use crate::aof::commands::is_container;
+use crate::aof::foreign::{Origin, origin};
 use crate::aof::{Arg, Command};
 use crate::resp;
 use crate::verify::codes::Code;
@@ -63,7 +64,12 @@ pub(super) fn unknown(code: Code, command: &Command<'_>) -> String {
         name = format!("{name} {subcommand}");
     }
     let args = command.argc();
+    let whose = origin(&command.name().to_ascii_uppercase());
     match code {
+        Code::AofUnknownCommand if whose.is_some() => {
+            let whose = whose.map_or("", Origin::name);
+            format!("{name} is a command of {whose}: no server that is known here has it")
+        }
         Code::AofModuleCommand => format!("{name} is a command of a module: servers without it refuse to start"),
         Code::AofWrongArity => format!("{name} does not take {args} arguments, its name among them"),
         Code::AofExtraArguments => {

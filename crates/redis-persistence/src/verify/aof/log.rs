@@ -70,6 +70,25 @@ impl Log {
         self.by_code().any(|(code, _)| code.severity() >= severity)
     }
 
+    /// How often a code was found.
+    pub(super) fn count(&self, code: Code) -> u64 {
+        self.counts[code as usize]
+    }
+
+    /// What was found under one code is another one: now that all files are read, more is known.
+    pub(super) fn recode(&mut self, from: Code, to: Code) {
+        self.counts[to as usize] += std::mem::take(&mut self.counts[from as usize]);
+        let kept = &mut self.kept[from.severity() as usize];
+        let moved = kept.extract_if(.., |(_, finding)| finding.code == from);
+        let moved: Vec<_> =
+            moved.map(|(part, finding)| (part, Finding { code: to, severity: to.severity(), ..finding })).collect();
+        let kept = &mut self.kept[to.severity() as usize];
+        kept.extend(moved);
+        // The sort is stable, and what came first in its file stays.
+        kept.sort_by_key(|(part, finding)| (*part, finding.start));
+        kept.truncate(self.max);
+    }
+
     fn by_code(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
         Code::ALL.iter().map(|code| (*code, self.counts[*code as usize])).filter(|(_, count)| *count > 0)
     }

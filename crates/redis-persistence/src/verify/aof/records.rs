@@ -20,6 +20,7 @@ use super::commands::{self, Tally};
 use super::input::Clamped;
 use super::log::Log;
 use super::watch::Watch;
+use crate::aof::foreign::Extra;
 use crate::aof::official::Walk;
 use crate::aof::{Ahead, Command, Grammar, Kinds, Record, Run, Sizes, StreamState};
 use crate::rdb::Family;
@@ -45,6 +46,8 @@ pub(super) struct Place<'a> {
     pub(super) last: bool,
     /// Whose newest server decides which commands there are; none if the set does not tell.
     pub(super) family: Option<Family>,
+    /// Commands beside those of a server.
+    pub(super) extra: &'a Extra,
     pub(super) limits: &'a Limits,
 }
 
@@ -73,7 +76,7 @@ pub(super) struct Records<'a> {
     databases: BTreeMap<u64, u64>,
     /// The database that is counted now, and how many commands it got.
     counted: (u64, u64),
-    tally: Tally,
+    tally: Tally<'a>,
     kinds: Kinds,
     load: RecordFacts,
     /// The end of the command before the last MULTI.
@@ -85,7 +88,7 @@ pub(super) struct Records<'a> {
 
 impl<'a> Records<'a> {
     pub(super) fn new(place: Place<'a>, log: &'a mut Log) -> Self {
-        let (family, start) = (place.family, place.start);
+        let (family, extra, start) = (place.family, place.extra, place.start);
         Self {
             place,
             log,
@@ -98,7 +101,7 @@ impl<'a> Records<'a> {
             odd: None,
             databases: BTreeMap::new(),
             counted: (0, 0),
-            tally: Tally::new(family),
+            tally: Tally::new(family, extra),
             kinds: Kinds::default(),
             load: RecordFacts {
                 start,

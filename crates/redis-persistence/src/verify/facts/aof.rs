@@ -6,6 +6,7 @@
 
 use super::RdbFacts;
 use crate::aof::dir::{NextStart, Shape, UnreadKind};
+use crate::aof::foreign::Origin;
 use crate::verify::codes::Code;
 
 /// What decides whether a server loads append-only files; what is said of each file is in [`Part`](crate::verify::Part).
@@ -24,6 +25,8 @@ pub struct AofLoadFacts {
     pub unread: Vec<UnreadFacts>,
     /// The commands, by name and number of arguments.
     pub commands: Vec<CommandUse>,
+    /// The commands among them that no server known here has, nor the configuration brings, by name.
+    pub foreign: Vec<ForeignUse>,
     /// Commands beyond [`AofLoadFacts::MOST_NAMES`] names: how many, and the first.
     pub unnamed: Option<(u64, Place)>,
     /// The largest number of a database that was selected, and where.
@@ -112,6 +115,20 @@ pub struct CommandUse {
     pub count: u64,
     /// Where first.
     pub first: Place,
+}
+
+/// A command that no server known here has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ForeignUse {
+    /// The name in upper case; a subcommand behind its container and a bar.
+    pub name: Vec<u8>,
+    /// How often.
+    pub count: u64,
+    /// Where first.
+    pub first: Place,
+    /// Whose it is, if the name tells.
+    pub origin: Option<Origin>,
 }
 
 impl CommandUse {

@@ -3,10 +3,11 @@
 //! A file has millions of records and few kinds of them: what is known of a kind is looked up once, when it comes first.
 
 use crate::aof::commands::{CommandSpec, Fit, is_container, named};
+use crate::aof::foreign::{Extra, is_one_byte_off, origin};
 use crate::aof::{Command, CommandCounts};
 use crate::rdb::Family;
 use crate::verify::codes::Code;
-use crate::verify::facts::{AofLoadFacts, CommandUse, Place};
+use crate::verify::facts::{AofLoadFacts, CommandUse, ForeignUse, Place};
 
 /// Kinds of a command that are told apart by the number of arguments.
 const KINDS: usize = 8;
@@ -29,9 +30,11 @@ struct Kinds {
 
 /// The commands of one file.
 #[derive(Debug)]
-pub(in crate::verify::aof) struct Tally {
+pub(in crate::verify::aof) struct Tally<'a> {
     /// Whose newest server decides what is wrong; none if the file does not tell.
     family: Option<Family>,
+    /// What a configuration brings.
+    extra: &'a Extra,
     /// By the number of the name.
     commands: Vec<Kinds>,
     subcommands: Vec<Kinds>,
@@ -41,10 +44,11 @@ pub(in crate::verify::aof) struct Tally {
     unnamed: Option<(u64, u64)>,
 }
 
-impl Tally {
-    pub(in crate::verify::aof) fn new(family: Option<Family>) -> Self {
+impl<'a> Tally<'a> {
+    pub(in crate::verify::aof) fn new(family: Option<Family>, extra: &'a Extra) -> Self {
         Self {
             family,
+            extra,
             commands: Vec::new(),
             subcommands: Vec::new(),
             subcommand_names: CommandCounts::default(),
@@ -93,16 +97,18 @@ impl Tally {
             self.commands.push(Kinds::default());
         }
         let kinds = &mut self.commands[number];
-        kinds.container = is_container(&upper);
+        let (family, extra) = (self.family, self.extra);
+        let own = extra.own_name(&upper);
+        kinds.container = is_container(own);
         let subcommand = command.arg(1).filter(|_| kinds.container);
-        let family = self.family;
         let found = count(&mut kinds.kinds[kind_of(command.argc())], command, |args| match subcommand {
             Some(_) => None,
-            None => wrong(named(&upper), &upper, args, family),
+            None if extra.brings(&upper) => None,
+            None => wrong(named(own), own, args, family),
         });
         let Some(subcommand) = subcommand else { return found };
         self.full_name.clear();
-        self.full_name.extend_from_slice(&upper);
+        self.full_name.extend_from_slice(own);
         self.full_name.push(b'|');
         self.full_name.extend(subcommand.head.iter().take(CommandCounts::NAME).map(u8::to_ascii_uppercase));
         let Some(number) = self.subcommand_names.add(&self.full_name) else {
@@ -128,6 +134,10 @@ impl Tally {
                     merge(facts, name, args, kind.count, Place { part, at: kind.first });
                 }
             }
+            let unknown = |kind: &&Kind| matches!(kind.wrong, Some(Code::AofUnknownCommand | Code::AofModuleCommand));
+            for kind in kinds.into_iter().flat_map(|kinds| &kinds.kinds).filter(unknown) {
+                foreign(facts, name, kind.count, Place { part, at: kind.first });
+            }
         }
         if let Some((count, at)) = self.unnamed {
             facts.unnamed.get_or_insert((0, Place { part, at })).0 += count;
@@ -143,6 +153,20 @@ fn merge(facts: &mut AofLoadFacts, name: &[u8], args: u64, count: u64, first: Pl
             facts.commands.insert(at, CommandUse { name: name.to_vec(), args, count, first });
         }
         Err(_) => facts.unnamed.get_or_insert((0, first)).0 += count,
+    }
+}
+
+fn foreign(facts: &mut AofLoadFacts, name: &[u8], count: u64, first: Place) {
+    match facts.foreign.binary_search_by(|known| known.name[..].cmp(name)) {
+        Ok(at) => {
+            let known = &mut facts.foreign[at];
+            known.count += count;
+            known.first = known.first.min(first);
+        }
+        Err(at) if facts.foreign.len() < AofLoadFacts::MOST_NAMES => {
+            facts.foreign.insert(at, ForeignUse { name: name.to_vec(), count, first, origin: origin(name) });
+        }
+        Err(_) => {}
     }
 }
 
@@ -174,7 +198,7 @@ fn wrong(known: &[CommandSpec], name: &[u8], args: u64, family: Option<Family>) 
         // Redis does not count: it crashes if there are too few, and takes no notice if there are too many.
         Some(Fit::TooMany) if family != Some(Family::Valkey) => Some(Code::AofExtraArguments),
         Some(_) => Some(Code::AofWrongArity),
-        None if name.contains(&b'.') => Some(Code::AofModuleCommand),
+        None if name.contains(&b'.') && !is_one_byte_off(name) => Some(Code::AofModuleCommand),
         None => Some(Code::AofUnknownCommand),
     }
 }
@@ -195,6 +219,7 @@ mod tests {
             assert_eq!(asked("SET", 2, family), Some(Code::AofWrongArity));
             assert_eq!(asked("NOSUCH", 1, family), Some(Code::AofUnknownCommand));
             assert_eq!(asked("JSON.SET", 4, family), Some(Code::AofModuleCommand));
+            assert_eq!(asked("S.T", 3, family), Some(Code::AofUnknownCommand));
             assert_eq!(asked("STRALGO", 4, family), Some(Code::AofUnknownCommand));
             assert_eq!(asked("EXPIRE", 4, family), None);
         }
