@@ -124,7 +124,7 @@ pub fn origin(name: &[u8]) -> Option<Origin> {
         Some(start) => name.starts_with(start.as_bytes()),
         None => name == known.as_bytes(),
     };
-    let product = PRODUCTS.iter().find(|(_, names)| names.iter().any(|known| fits(&known)));
+    let product = PRODUCTS.iter().find(|(_, names)| names.iter().any(fits));
     product.map(|(product, _)| Origin::Product(product)).or_else(|| {
         let module = MODULES.iter().find(|(prefix, _)| name.starts_with(prefix.as_bytes()));
         module.map(|(_, module)| Origin::Module(module))
