@@ -262,7 +262,7 @@ impl Common {
     fn prover(&self) -> Option<Prover> {
         #[cfg(feature = "functions")]
         if self.functions == FunctionsArg::Run && !self.quick {
-            return Some(Prover::new(std::sync::Arc::new(crate::functions::Lua51)));
+            return Some(crate::functions::prover());
         }
         None
     }

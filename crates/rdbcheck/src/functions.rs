@@ -6,32 +6,47 @@
 //! else        an error: reading what is not there, writing anything. No library of Lua, but for the methods of strings
 //! ```
 //!
-//! The code is a stranger's. It gets 64 MiB, 10 million instructions and two seconds, and no way to files, time, environment or process.
-//! What it needs beyond that, and what could run long without a step (patterns), is answered with "not proven".
+//! The code is a stranger's. It gets 64 MiB, 10 million instructions or the time that so many take, and no way to files, time,
+//! environment or process. What it needs beyond that, what could run long without a step (patterns), and what takes long to compile
+//! is answered with "not proven". What is done for it in Rust counts as steps, too.
 //!
 //! Source: `FUNCTION LOAD` of some 90 libraries on Redis 7.0.15 to 8.6.3 and Valkey 8.0.1 to 9.1.2; `tests/functions.rs` asks
 //! them again.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mlua::chunk::ChunkMode;
 use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, Value, VmState};
-use redis_persistence::functions::{Api, Proof, Prove, Proven, Version};
+use redis_persistence::functions::{Api, Proof, Prove, Proven, Prover, Version};
 
 /// Bytes that Lua may use.
 const MEMORY: usize = 64 << 20;
 /// Instructions that a library may run.
 const STEPS: u64 = 10_000_000;
 /// Instructions between two looks at the clock: the longest of them copies a string as large as the memory.
-const STRIDE: u32 = 64;
-/// Time that a library may take. Only code that moves great strings comes to it before its steps are used up.
-const TIME: Duration = Duration::from_secs(2);
+const STRIDE: u32 = 16;
 
-/// What a microsecond counts as. Usual code runs more instructions in it; code that moves great strings runs few, and one
-/// library that uses up its time so uses up what all of the file may.
+/// What a microsecond of the processor counts as. Usual code runs as many instructions in it; code that moves great strings runs few.
 const STEPS_A_MICROSECOND: u64 = 50;
+
+/// Bytes of source that are compiled in the time of a step.
+const SOURCE_A_STEP: u64 = 1;
+/// Ways out of a loop or an `if` whose list the compiler passes over in the time of a step. It does so anew for each of them.
+const EXITS_A_STEP: u64 = 10;
+
+/// Bytes that the names of a library's functions may take.
+const NAMES: usize = 1 << 20;
+/// What each of them takes besides its text.
+const NAME: usize = 64;
+
+/// As much of a text of the code is shown.
+const SHOWN: usize = 80;
+/// As much of a message is kept.
+const MESSAGE: usize = 300;
 
 /// Methods of strings that take no more time than the memory they fill.
 const METHODS: [&str; 10] = ["byte", "char", "dump", "format", "len", "lower", "rep", "reverse", "sub", "upper"];
@@ -45,44 +60,135 @@ const FLAGS: [&str; 5] = ["no-writes", "allow-oom", "allow-stale", "no-cluster",
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lua51;
 
+/// Returns the one that all of a process ask.
+#[must_use]
+pub fn prover() -> Prover {
+    static ONE: OnceLock<Prover> = OnceLock::new();
+    ONE.get_or_init(|| Prover::new(Arc::new(Lua51))).clone()
+}
+
 impl Prove for Lua51 {
-    fn load(&self, code: &[u8], api: Api) -> Proven {
-        let (run, start) = (Rc::new(Run::default()), Instant::now());
-        let proof = load(code, api, &run).unwrap_or_else(|error| run.unproven(&error.to_string()));
-        let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        Proven { proof, steps: run.steps.get().max(micros.saturating_mul(STEPS_A_MICROSECOND)) }
+    fn load(&self, code: &[u8], api: Api, most: u64) -> Proven {
+        proven(most, |run| load(code, api, run))
     }
 
-    fn compile(&self, script: &[u8]) -> Proof {
-        let run = Rc::new(Run::default());
-        let compiled = || -> mlua::Result<Proof> {
-            let lua = machine(&run)?;
+    fn compile(&self, script: &[u8], most: u64) -> Proven {
+        proven(most, |run| {
+            run.spend(to_compile(script))?;
+            let lua = machine(run)?;
             // Servers put a script into a function of its own, so that what closes one early does not compile.
             let text = [b"return function(...) ", script, b"\nend"].concat();
             Ok(match lua.load(text).set_mode(ChunkMode::Text).set_name("=script").into_function() {
                 Ok(_) => Proof::Loads(Vec::new()),
                 Err(error) => run.failed("it does not compile", &error),
             })
-        };
-        compiled().unwrap_or_else(|error| run.unproven(&error.to_string()))
+        })
     }
 }
 
+fn proven(most: u64, work: impl FnOnce(&Rc<Run>) -> mlua::Result<Proof>) -> Proven {
+    let run = Rc::new(Run::new(most.min(STEPS)));
+    let proof = work(&run).unwrap_or_else(|error| run.unproven(&error.to_string()));
+    let steps = run.steps.get().max(run.clock.micros().saturating_mul(STEPS_A_MICROSECOND));
+    Proven { proof, steps, everywhere: !run.looked.get() }
+}
+
+/// What compiling costs. The compiler of Lua 5.1 walks over all ways out of a loop, or of an `if`, at each further one.
+fn to_compile(code: &[u8]) -> u64 {
+    let exits = [&b"break"[..], b"elseif"].map(|word| code.windows(word.len()).filter(|at| *at == word).count() as u64);
+    let [breaks, branches] = exits;
+    code.len() as u64 / SOURCE_A_STEP + (breaks * breaks + branches * branches) / (2 * EXITS_A_STEP)
+}
+
+/// The time that the processor spends on this thread: on a busy machine the code is not to blame for more.
+struct Clock {
+    start: Instant,
+    cpu: Duration,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { start: Instant::now(), cpu: cpu_time() }
+    }
+
+    /// Microseconds since the start. The clock of the processor is asked only if the other one shows that many.
+    fn micros_beyond(&self, most: u64) -> bool {
+        self.start.elapsed() > Duration::from_micros(most) && self.micros() > most
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(cpu_time().saturating_sub(self.cpu).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(unix)]
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+#[cfg(not(unix))]
+fn cpu_time() -> Duration {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    FIRST.get_or_init(Instant::now).elapsed()
+}
+
 /// What is known of a run while it lasts.
-#[derive(Debug, Default)]
 struct Run {
+    clock: Clock,
     steps: Cell<u64>,
-    names: RefCell<Vec<Vec<u8>>>,
+    /// How many of them it may take.
+    most: u64,
+    names: RefCell<BTreeSet<Vec<u8>>>,
+    /// What these take.
+    name_bytes: Cell<usize>,
     /// Why the run was given up, if it was not the code's own fault.
     given_up: RefCell<Option<&'static str>>,
     /// Whether the code did what ends the server.
     dies: Cell<bool>,
+    /// Whether the code looked at what tells servers apart.
+    looked: Cell<bool>,
 }
 
 impl Run {
+    fn new(most: u64) -> Self {
+        Self {
+            clock: Clock::start(),
+            steps: Cell::new(0),
+            most,
+            names: RefCell::default(),
+            name_bytes: Cell::new(0),
+            given_up: RefCell::default(),
+            dies: Cell::new(false),
+            looked: Cell::new(false),
+        }
+    }
+
     fn give_up(&self, why: &'static str) -> Error {
         self.given_up.borrow_mut().get_or_insert(why);
         Error::runtime(why)
+    }
+
+    /// Counts steps, and ends the run beyond what it may take.
+    fn spend(&self, steps: u64) -> mlua::Result<()> {
+        self.steps.set(self.steps.get().saturating_add(steps));
+        if self.steps.get() > self.most || self.clock.micros_beyond(self.most / STEPS_A_MICROSECOND) {
+            return Err(self.give_up("it runs too long"));
+        }
+        Ok(())
+    }
+
+    /// Takes the name of a function.
+    fn register(&self, name: Vec<u8>) -> mlua::Result<()> {
+        self.name_bytes.set(self.name_bytes.get().saturating_add(name.len() + NAME));
+        if self.name_bytes.get() > NAMES {
+            return Err(self.give_up("the names of its functions are too long"));
+        }
+        let shown = shown(&name);
+        if self.names.borrow_mut().insert(name) {
+            return Ok(());
+        }
+        Err(Error::runtime(format!("it registers the function \"{shown}\" twice")))
     }
 
     fn unproven(&self, error: &str) -> Proof {
@@ -103,10 +209,9 @@ impl Run {
             error => {
                 let text = error.to_string();
                 let line = text.lines().next().unwrap_or_default();
-                Proof::Refuses(format!(
-                    "{what}: {}",
-                    line.trim_start_matches("runtime error: ").trim_start_matches("syntax error: ")
-                ))
+                let line = line.trim_start_matches("runtime error: ").trim_start_matches("syntax error: ");
+                let line: String = line.chars().take(MESSAGE).collect();
+                Proof::Refuses(format!("{what}: {line}"))
             }
         }
     }
@@ -118,6 +223,11 @@ fn cause(mut error: &Error) -> &Error {
         error = cause;
     }
     error
+}
+
+/// The beginning of a text, escaped.
+fn shown(text: &[u8]) -> String {
+    text[..text.len().min(SHOWN)].escape_ascii().to_string()
 }
 
 /// Makes a machine within the limits, whose strings have the harmless methods.
@@ -139,18 +249,15 @@ fn machine(run: &Rc<Run>) -> mlua::Result<Lua> {
     meta.raw_set("__index", methods)?;
     lua.set_type_metatable::<LuaString>(Some(meta));
     lua.set_memory_limit(MEMORY)?;
-    let (run, start) = (Rc::clone(run), Instant::now());
+    let run = Rc::clone(run);
     lua.set_hook(HookTriggers::new().every_nth_instruction(STRIDE), move |_, _| {
-        run.steps.set(run.steps.get() + u64::from(STRIDE));
-        if run.steps.get() > STEPS || start.elapsed() > TIME {
-            return Err(run.give_up("it runs too long"));
-        }
-        Ok(VmState::Continue)
+        run.spend(u64::from(STRIDE)).map(|()| VmState::Continue)
     })?;
     Ok(lua)
 }
 
 fn load(code: &[u8], api: Api, run: &Rc<Run>) -> mlua::Result<Proof> {
+    run.spend(to_compile(code))?;
     let lua = machine(run)?;
     // The first line stays as an empty one, so that the lines of messages are those of the source.
     let body = if code.starts_with(b"#!") {
@@ -158,14 +265,17 @@ fn load(code: &[u8], api: Api, run: &Rc<Run>) -> mlua::Result<Proof> {
     } else {
         code
     };
-    let table = read_only(&lua, fields(&lua, api, run)?)?;
+    let table = read_only(&lua, fields(&lua, api, run)?, run)?;
     let globals = lua.create_table()?;
     globals.raw_set("redis", &table)?;
     if api.has_server() {
         globals.raw_set("server", &table)?;
     }
-    let chunk =
-        lua.load(body).set_mode(ChunkMode::Text).set_name("=user_function").set_environment(read_only(&lua, globals)?);
+    let chunk = lua
+        .load(body)
+        .set_mode(ChunkMode::Text)
+        .set_name("=user_function")
+        .set_environment(read_only(&lua, globals, run)?);
     let function = match chunk.into_function() {
         Ok(function) => function,
         Err(error) => return Ok(run.failed("it does not compile", &error)),
@@ -173,21 +283,28 @@ fn load(code: &[u8], api: Api, run: &Rc<Run>) -> mlua::Result<Proof> {
     if let Err(error) = function.call::<()>(()) {
         return Ok(run.failed("its code fails", &error));
     }
-    let names = run.names.take();
+    let names: Vec<_> = run.names.take().into_iter().collect();
     Ok(if names.is_empty() { Proof::Refuses("it registers no function".to_owned()) } else { Proof::Loads(names) })
 }
 
+/// What all servers have, and have alike.
+const COMMON: [&[u8]; 6] =
+    [b"redis", b"register_function", b"LOG_DEBUG", b"LOG_VERBOSE", b"LOG_NOTICE", b"LOG_WARNING"];
+
 /// Wraps a table so that it cannot be written, and what is not in it cannot be read.
-fn read_only(lua: &Lua, inner: Table) -> mlua::Result<Table> {
+fn read_only(lua: &Lua, inner: Table, run: &Rc<Run>) -> mlua::Result<Table> {
     let meta = lua.create_table()?;
+    let run = Rc::clone(run);
     let get = move |_: &Lua, (_, key): (Value, Value)| -> mlua::Result<Value> {
+        let is_common = key.as_string().is_some_and(|name| COMMON.contains(&&*name.as_bytes()));
+        run.looked.set(run.looked.get() || !is_common);
         let value: Value = inner.raw_get(key.clone())?;
         if value.is_nil() {
-            let name = key.to_string().unwrap_or_default();
-            return Err(Error::runtime(format!(
-                "it reads the global variable '{}', which is not there",
-                name.escape_debug()
-            )));
+            let name = match &key {
+                Value::String(name) => shown(&name.as_bytes()),
+                other => other.to_string().unwrap_or_default(),
+            };
+            return Err(Error::runtime(format!("it reads the global variable '{name}', which is not there")));
         }
         Ok(value)
     };
@@ -225,6 +342,7 @@ fn fields(lua: &Lua, api: Api, run: &Rc<Run>) -> mlua::Result<Table> {
             of_log.dies.set(true);
             return Err(Error::runtime("it writes to the log"));
         }
+        of_log.spend(arguments.front().map_or(0, length))?;
         let level = arguments.front().and_then(number_of);
         match level {
             _ if arguments.len() < 2 => Err(Error::runtime("log takes a level and a text")),
@@ -235,13 +353,8 @@ fn fields(lua: &Lua, api: Api, run: &Rc<Run>) -> mlua::Result<Table> {
     table.raw_set("log", lua.create_function(log)?)?;
     let of_register = Rc::clone(run);
     let register = move |_: &Lua, arguments: MultiValue| -> mlua::Result<()> {
-        let name = registered(&arguments).map_err(Error::runtime)?;
-        let mut names = of_register.names.borrow_mut();
-        if names.contains(&name) {
-            return Err(Error::runtime(format!("it registers the function \"{}\" twice", name.escape_ascii())));
-        }
-        names.push(name);
-        Ok(())
+        let name = registered(&arguments, &of_register)?;
+        of_register.register(name)
     };
     table.raw_set("register_function", lua.create_function(register)?)?;
     Ok(table)
@@ -257,6 +370,11 @@ fn number_of(value: &Value) -> Option<f64> {
     }
 }
 
+/// Returns how long a value is that may be a string: it is looked at byte by byte.
+fn length(value: &Value) -> u64 {
+    value.as_string().map_or(0, |text| text.as_bytes().len() as u64)
+}
+
 /// Reads a value as Lua reads a string.
 fn string_of(value: &Value) -> Option<Vec<u8>> {
     match value {
@@ -267,54 +385,75 @@ fn string_of(value: &Value) -> Option<Vec<u8>> {
 }
 
 /// Returns the name of the function that a call registers, or what is wrong with the call.
-fn registered(arguments: &MultiValue) -> Result<Vec<u8>, String> {
+fn registered(arguments: &MultiValue, run: &Run) -> mlua::Result<Vec<u8>> {
+    let refuse = |why: &str| Err(Error::runtime(why));
+    let named = |value: &Value| -> mlua::Result<Vec<u8>> {
+        let length = length(value);
+        run.spend(length)?;
+        if length > NAMES as u64 {
+            return Err(run.give_up("the name of a function is too long"));
+        }
+        string_of(value).ok_or_else(|| Error::runtime("the name of a function is no string"))
+    };
     let mut name = None;
     let mut callback = None;
     let arguments: Vec<&Value> = arguments.iter().collect();
     match arguments[..] {
-        [Value::Table(named)] => {
-            for pair in named.pairs::<Value, Value>() {
-                let (key, value) = pair.map_err(|error| error.to_string())?;
+        [Value::Table(parts)] => {
+            for pair in parts.pairs::<Value, Value>() {
+                let (key, value) = pair?;
+                run.spend(1)?;
                 let Value::String(key) = key else {
-                    return Err("register_function was given a part without a name".to_owned());
+                    return refuse("register_function was given a part without a name");
                 };
-                match &*key.as_bytes().to_ascii_lowercase() {
-                    b"function_name" => name = Some(string_of(&value).ok_or("the name of a function is no string")?),
-                    b"callback" => callback = Some(matches!(value, Value::Function(_))),
-                    b"description" => drop(string_of(&value).ok_or("the description of a function is no string")?),
-                    b"flags" => flags(&value)?,
-                    other => return Err(format!("register_function knows no \"{}\"", other.escape_ascii())),
+                let key = key.as_bytes();
+                let is = |name: &str| key.eq_ignore_ascii_case(name.as_bytes());
+                if is("function_name") {
+                    name = Some(named(&value)?);
+                } else if is("callback") {
+                    callback = Some(value.is_function());
+                } else if is("description") {
+                    if !value.is_string() && !value.is_number() && !value.is_integer() {
+                        return refuse("the description of a function is no string");
+                    }
+                } else if is("flags") {
+                    flags(&value, run)?;
+                } else {
+                    return refuse(&format!("register_function knows no \"{}\"", shown(&key)));
                 }
             }
         }
-        [_] => return Err("register_function takes a name and a function, or a table".to_owned()),
+        [_] => return refuse("register_function takes a name and a function, or a table"),
         [first, second] => {
-            name = Some(string_of(first).ok_or("the name of a function is no string")?);
-            callback = Some(matches!(second, Value::Function(_)));
+            name = Some(named(first)?);
+            callback = Some(second.is_function());
         }
-        _ => return Err("register_function takes one or two arguments".to_owned()),
+        _ => return refuse("register_function takes one or two arguments"),
     }
-    let name = name.ok_or("a function is registered without a name")?;
+    let Some(name) = name else { return refuse("a function is registered without a name") };
     match callback {
-        None => return Err("a function is registered without a callback".to_owned()),
-        Some(false) => return Err("the callback of a function is no function".to_owned()),
+        None => return refuse("a function is registered without a callback"),
+        Some(false) => return refuse("the callback of a function is no function"),
         Some(true) => {}
     }
     if name.is_empty() || !name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_') {
-        let name = name[..name.len().min(80)].escape_ascii();
-        return Err(format!("the name \"{name}\" of a function is not made of letters, digits and underscores"));
+        let name = shown(&name);
+        return refuse(&format!("the name \"{name}\" of a function is not made of letters, digits and underscores"));
     }
     Ok(name)
 }
 
 /// Flags count up to the first gap; other keys of their table are passed over.
-fn flags(value: &Value) -> Result<(), String> {
-    let Value::Table(list) = value else { return Err("the flags of a function are no table".to_owned()) };
+fn flags(value: &Value, run: &Run) -> mlua::Result<()> {
+    let Value::Table(list) = value else { return Err(Error::runtime("the flags of a function are no table")) };
     for flag in list.sequence_values::<Value>() {
-        let flag = flag.map_err(|error| error.to_string())?;
-        let known = string_of(&flag).filter(|_| flag.is_string());
-        if !known.is_some_and(|flag| FLAGS.iter().any(|known| flag.eq_ignore_ascii_case(known.as_bytes()))) {
-            return Err("a function has a flag that no server knows".to_owned());
+        run.spend(1)?;
+        let flag = flag?;
+        let is_known = flag
+            .as_string()
+            .is_some_and(|flag| FLAGS.iter().any(|known| flag.as_bytes().eq_ignore_ascii_case(known.as_bytes())));
+        if !is_known {
+            return Err(Error::runtime("a function has a flag that no server knows"));
         }
     }
     Ok(())

@@ -148,7 +148,7 @@ fn each_server_says_what_our_run_says() -> TestResult {
         for body in BODIES {
             server.run(&[&b"FUNCTION"[..], b"FLUSH"])?;
             let code = library("lib", body);
-            let proof = Lua51.load(&code, api).proof;
+            let proof = Lua51.load(&code, api, u64::MAX).proof;
             match server.command(&[&b"FUNCTION"[..], b"LOAD", &code]) {
                 Ok(reply) if reply.text() == Some("lib") || reply.bytes() == Some(b"lib") => {
                     assert!(matches!(proof, Proof::Loads(_)), "{product} loads {body:?}, and not {proof:?}");
@@ -227,11 +227,23 @@ fn code_that_means_harm_is_ended() {
         ("local s = ('%99999d'):format(5)", ""),
         ("local function f() return f() end f()", "too long"),
         ("local s = ('x'):rep(2^30) redis.register_function('a', {F})", "MiB"),
+        ("local i = 0 while true do i = i + 1 redis.register_function('a' .. i, {F}) end", "names"),
+        (
+            "local s = ('x'):rep(7e4) local i = 0 while true do i = i + 1 redis.register_function(s .. i, {F}) end",
+            "names",
+        ),
+        ("local s = ('x'):rep(2^23) redis.register_function(s, {F})", "too long"),
+        (
+            "local t = {} for i = 1, 1e6 do t[i] = 'no-writes' end local i = 0 while true do i = i + 1 \
+             redis.register_function{function_name = 'a' .. i, callback = {F}, flags = t} end",
+            "too long",
+        ),
+        ("local s = ('0'):rep(2^23) while true do redis.log(s, 'x') end", "too long"),
     ];
     for (body, why) in bodies {
         let start = Instant::now();
-        let proof = Lua51.load(&library("lib", body), Api::KINDS[0]).proof;
-        assert!(start.elapsed() < Duration::from_secs(30), "{body}");
+        let proof = Lua51.load(&library("lib", body), Api::KINDS[0], u64::MAX).proof;
+        assert!(start.elapsed() < LONGEST, "{body}");
         match proof {
             Proof::Unproven(said) => assert!(said.contains(why), "{body}: {said}"),
             other => assert!(why.is_empty() && !matches!(other, Proof::Loads(_)), "{body}: {other:?}"),
@@ -239,21 +251,66 @@ fn code_that_means_harm_is_ended() {
     }
 }
 
+/// What is not bounded by steps takes minutes.
+const LONGEST: Duration = Duration::from_secs(20);
+
+#[test]
+fn code_that_is_made_to_compile_slowly_is_not_compiled() {
+    let exits = [
+        format!("local a while a do {}end", "if a then break end ".repeat(50_000)),
+        format!("local a if a then {}end", "elseif a then ".repeat(70_000)),
+    ];
+    for code in exits {
+        let start = Instant::now();
+        let proofs =
+            [Lua51.load(&library("lib", &code), Api::KINDS[0], u64::MAX), Lua51.compile(code.as_bytes(), u64::MAX)];
+        assert!(start.elapsed() < LONGEST);
+        assert!(proofs.iter().all(|proven| matches!(proven.proof, Proof::Unproven(_))), "{:?}", proofs[0]);
+    }
+}
+
+#[test]
+fn texts_of_code_are_shown_in_part() {
+    for body in
+        ["local s = ('\\1'):rep(2^24) local x = redis[s]", "local s = ('-'):rep(2^19) redis.register_function(s, {F})"]
+    {
+        let proof = Lua51.load(&library("lib", body), Api::KINDS[0], u64::MAX).proof;
+        assert!(matches!(&proof, Proof::Refuses(why) if why.len() < 1000), "{body}");
+    }
+}
+
+/// 100 kB of libraries, each of which uses up its time; the second ones look at the version, and so run for each kind of server.
+#[test]
+fn the_code_of_one_file_is_run_for_a_bounded_time() -> TestResult {
+    for look in ["", "local v = redis.REDIS_VERSION "] {
+        let body = format!("{look}local s = ('x'):rep(2^23) while true do local t = s .. 'y' end");
+        let libraries: Vec<_> = (0..1000).map(|n| library(&format!("f{n}"), &body)).collect();
+        let start = Instant::now();
+        let (file, code) = answer(&libraries, "newest", &[])?;
+        assert!(start.elapsed() < LONGEST, "{:?}", start.elapsed());
+        assert_eq!((&file["verdict"], code), (&"sound".into(), Some(3)));
+        for server in ["redis-8.10", "valkey-9.1"] {
+            assert_eq!(file["loads_on"][server]["because"][0]["code"], "target-function-unproven", "{file}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn nothing_of_the_host_is_within_reach() {
     for name in ["os", "io", "require", "dofile", "loadstring", "load", "debug", "package", "collectgarbage", "getfenv"]
     {
-        let proof = Lua51.load(&library("lib", &format!("local x = {name}")), Api::KINDS[0]).proof;
+        let proof = Lua51.load(&library("lib", &format!("local x = {name}")), Api::KINDS[0], u64::MAX).proof;
         assert!(matches!(&proof, Proof::Refuses(why) if why.contains(name)), "{name}: {proof:?}");
     }
 }
 
 #[test]
 fn scripts_are_compiled_and_not_run() {
-    assert_eq!(Lua51.compile(b"return redis.call('get', KEYS[1])"), Proof::Loads(Vec::new()));
-    assert_eq!(Lua51.compile(b"while true do end"), Proof::Loads(Vec::new()));
+    assert_eq!(Lua51.compile(b"return redis.call('get', KEYS[1])", u64::MAX).proof, Proof::Loads(Vec::new()));
+    assert_eq!(Lua51.compile(b"while true do end", u64::MAX).proof, Proof::Loads(Vec::new()));
     for bad in [&b"x"[..], b"return ("] {
-        assert!(matches!(Lua51.compile(bad), Proof::Refuses(_)), "{}", bad.escape_ascii());
+        assert!(matches!(Lua51.compile(bad, u64::MAX).proof, Proof::Refuses(_)), "{}", bad.escape_ascii());
     }
 }
 

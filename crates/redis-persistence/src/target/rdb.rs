@@ -5,7 +5,7 @@ use super::releases::Server;
 use super::rules::{Effect, effect, kills_when_read};
 use super::signature::Takes;
 use super::{Product, Settings, Target, modules, promise};
-use crate::functions::{Loader, Proof};
+use crate::functions::{Loader, Proof, Runs};
 use crate::rdb::{Family, opcode};
 use crate::verify::{Code, Detail, HeaderFacts, Name, RdbFacts, Tallied};
 
@@ -147,6 +147,13 @@ impl Case<'_> {
         }
     }
 
+    /// Returns what is known of the code: from the verification if the same prover ran it there, or nothing yet.
+    fn runs(&self) -> Option<Runs> {
+        let prover = self.settings.functions.as_ref()?;
+        let known = self.facts.runs.clone().filter(|runs| runs.is_by(prover));
+        Some(known.unwrap_or_else(|| Runs::new(prover.clone())))
+    }
+
     /// The code of function libraries, run one after the other as the server does.
     fn functions(&mut self) {
         let target = self.target;
@@ -154,11 +161,11 @@ impl Case<'_> {
             // It refuses the record.
             return self.scripts();
         }
-        let mut loader = Loader::new(self.settings.functions.clone(), target.api());
+        let mut loader = Loader::new(self.runs(), target.api());
         let (mut refused, mut crashed, mut unproven) = <(Tallied, Tallied, Tallied)>::default();
         let mut whys: [Option<String>; 3] = Default::default();
         for library in &self.facts.libraries {
-            let (tallied, why, text) = match loader.load(library.code.as_deref()) {
+            let (tallied, why, text) = match loader.load(library.code.as_ref()) {
                 Proof::Loads(_) => continue,
                 Proof::Refuses(text) => (&mut refused, &mut whys[0], text),
                 Proof::Crashes(text) => (&mut crashed, &mut whys[1], text),
@@ -177,13 +184,14 @@ impl Case<'_> {
 
     /// Scripts of EVAL in AUX fields, which servers before 7.0 compile.
     fn scripts(&mut self) {
+        let runs = self.runs();
         let (mut refused, mut unproven) = <(Tallied, Tallied)>::default();
         let mut whys: [Option<String>; 3] = Default::default();
         for script in &self.facts.scripts {
-            let proof = match (&self.settings.functions, &script.code) {
+            let proof = match (&runs, &script.code) {
                 (None, _) => Proof::Unproven("it was not compiled".to_owned()),
                 (_, None) => Proof::Unproven("it is too long to be compiled".to_owned()),
-                (Some(prover), Some(code)) => prover.compile(code),
+                (Some(runs), Some(code)) => runs.compile(code),
             };
             let (tallied, why, text) = match proof {
                 Proof::Loads(_) => continue,

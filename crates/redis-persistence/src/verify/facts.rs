@@ -16,7 +16,7 @@ pub use aof::{
 };
 
 use super::codes::Code;
-use crate::functions::Library;
+use crate::functions::{Library, Runs};
 use crate::rdb::{Family, ValueType};
 
 /// What decides whether a server loads an RDB.
@@ -51,6 +51,8 @@ pub struct RdbFacts {
     pub expired: u64,
     /// Whether the values were looked into. Without that a refusal may be missed.
     pub complete: bool,
+    /// What is known of its code so far, and what more of it may be run.
+    pub(crate) runs: Option<Runs>,
 }
 
 /// The first nine bytes.

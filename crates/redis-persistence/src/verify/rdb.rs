@@ -425,6 +425,7 @@ impl RdbVerifier {
             trailing: (self.trailing.len > 0).then(|| (offset, self.trailing.kind())),
             expired: counts.expired,
             complete: !self.options.quick,
+            runs: self.extras.take_runs(),
             ..facts
         };
         Report {

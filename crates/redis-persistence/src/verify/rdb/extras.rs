@@ -7,7 +7,7 @@ use super::function::shebang;
 use super::metadata::Metadata;
 use super::slot::SLOTS;
 use crate::error::Reading;
-use crate::functions::{Api, Library, Loader, Proof, Prover};
+use crate::functions::{Api, Library, Loader, Proof, Prover, Runs};
 use crate::lzf;
 use crate::rdb::{Body, ModuleId, RdbString, Role};
 use crate::verify::codes::Code;
@@ -30,6 +30,8 @@ pub(super) struct Extras {
     code: Option<LongCode>,
     /// Bytes of sources that were kept.
     kept: usize,
+    /// What is known of the code, where it is run.
+    runs: Option<Runs>,
     /// One for each kind of server, where code is run.
     loaders: Vec<Loader>,
     /// Whether the library at hand is in the form of release candidates, whose source has no first line of its own.
@@ -52,8 +54,14 @@ struct LongCode {
 impl Extras {
     /// One that has the code of libraries run, if there is somebody to run it.
     pub(super) fn new(prover: Option<&Prover>) -> Self {
-        let loader = |prover: &Prover| Api::KINDS.map(|api| Loader::new(Some(prover.clone()), api)).into();
-        Self { loaders: prover.map(loader).unwrap_or_default(), ..Self::default() }
+        let runs = prover.map(|prover| Runs::new(prover.clone()));
+        let loader = |runs: &Runs| Api::KINDS.map(|api| Loader::new(Some(runs.clone()), api)).into();
+        Self { loaders: runs.as_ref().map(loader).unwrap_or_default(), runs, ..Self::default() }
+    }
+
+    /// Takes out what is known of the code, for those who judge.
+    pub(super) fn take_runs(&mut self) -> Option<Runs> {
+        self.runs.take()
     }
 
     pub(super) fn function(&mut self, pre_ga: bool, start: u64, end: u64, findings: &mut Findings) {
@@ -184,7 +192,7 @@ impl Extras {
         facts.library(Library { name: name.to_owned(), at: self.function_at, code: code.clone() });
         let mut refusals = Vec::new();
         for loader in &mut self.loaders {
-            if let Proof::Refuses(why) | Proof::Crashes(why) = loader.load(code.as_deref()) {
+            if let Proof::Refuses(why) | Proof::Crashes(why) = loader.load(code.as_ref()) {
                 refusals.push(why);
             }
         }

@@ -10,7 +10,7 @@ use super::partial::Partial;
 use super::sections::Sections;
 use super::unit::{Key, Unit, What};
 use super::{Anchor, LostKey, Options};
-use crate::functions::{Api, Loader, Proof, Prover};
+use crate::functions::{Api, Loader, Proof, Runs};
 use crate::rdb::{Family, ValueType, opcode};
 use crate::verify::Code;
 use crate::verify::duplicates::{Digests, Form, HashKey, Table};
@@ -89,8 +89,8 @@ impl Collected {
     pub(super) fn new(options: &Options, family: Family) -> Self {
         let newest = [Api::newest(options.family.unwrap_or(family))];
         let apis = if options.apis.is_empty() { &newest[..] } else { &options.apis };
-        let prover = options.functions.as_ref();
-        let loaders = |prover: &Prover| apis.iter().map(|api| Loader::new(Some(prover.clone()), *api)).collect();
+        let runs = options.functions.as_ref().map(|prover| Runs::new(prover.clone()));
+        let loaders = |runs: Runs| apis.iter().map(|api| Loader::new(Some(runs.clone()), *api)).collect();
         Self {
             runs: Vec::new(),
             parts: Vec::new(),
@@ -118,7 +118,7 @@ impl Collected {
             full_from: None,
             unsaved: 0,
             libraries: HashSet::new(),
-            loaders: prover.map(loaders).unwrap_or_default(),
+            loaders: runs.map(loaders).unwrap_or_default(),
             library_bytes: 0,
             aux: HashSet::new(),
         }
@@ -364,7 +364,8 @@ impl Collected {
     /// Whether no server that has to load a library is known to refuse it.
     fn loads(&mut self, code: &[u8]) -> bool {
         let refuses = |proof| matches!(proof, Proof::Refuses(_) | Proof::Crashes(_));
-        !self.loaders.iter_mut().any(|loader| refuses(loader.load(Some(code))))
+        let code = code.into();
+        !self.loaders.iter_mut().any(|loader| refuses(loader.load(Some(&code))))
     }
 
     /// How many function libraries are kept.
