@@ -24,6 +24,7 @@
 pub mod aof;
 #[cfg(unix)]
 mod apply;
+mod chains;
 #[cfg(unix)]
 mod disk;
 mod error;

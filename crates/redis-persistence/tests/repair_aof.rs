@@ -45,7 +45,6 @@ const NOT_MENDED: &[(&str, &str)] = &[
     ("s147", "the image is damaged"),
     ("s148", "the image is damaged"),
     ("s154", "nothing of the file would stay"),
-    ("m003", "a listed file is missing"),
     ("m004", "a listed file is missing"),
     ("m006", "damaged in a file that is not the last"),
     ("m008", "damaged in a file that is not the last"),

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use preen::preen;
 
-use super::plan::first_lines;
+use super::plan::{first_lines, number};
 use super::walk::{Stop, Until, Walk, walk};
 use super::{Cut, Plan, Seen, SetAside, Step, manifest, tally};
 use crate::aof::Manifest;
@@ -142,12 +142,15 @@ impl<'s> Planner<'s> {
         self.why = mend.why;
         self.plan.reasons = mend.reasons;
         self.plan.notes = mend.notes;
+        for (name, files, bytes) in &mend.followed {
+            self.goes_between(name, files, *bytes);
+        }
         if self.options.only_interrupted {
             self.keep_manifest_but_for_a_line_end();
         }
 
         let loaded = self.walk()?;
-        let named = self.options.file.as_deref();
+        let named = self.options.file.as_deref().filter(|name| mend.followed.iter().all(|(other, ..)| other != name));
         if let Some(name) = named.filter(|name| !loaded.iter().any(|file| file.part.name == *name)) {
             self.plan.reasons.push(format!("servers load no file of the name {}", name.escape_ascii()));
         }
@@ -175,6 +178,19 @@ impl<'s> Planner<'s> {
         self.plan.steps.extend(asides);
         self.plan.steps.extend(cuts);
         self.part_of_set()
+    }
+
+    /// A file that is missing between others: what follows it was written upon what it held.
+    fn goes_between(&mut self, name: &[u8], files: &str, bytes: u64) {
+        let what = format!(
+            "{} is not there, and {files} of {bytes} bytes behind it make sense only with its writes",
+            name.escape_ascii()
+        );
+        if self.options.file.as_deref() == Some(name) {
+            self.plan.notes.push(what);
+        } else {
+            self.plan.reasons.push(format!("{what}; to go on without it all the same, name it"));
+        }
     }
 
     /// The name of a file is never guessed: a manifest is only given the end of its last line.
@@ -306,7 +322,8 @@ impl<'s> Planner<'s> {
             }
             if !following.is_empty() {
                 let bytes = following.iter().map(|file| file.walk.seen.size).fold(0, u64::saturating_add);
-                let what = format!("{} files of {bytes} bytes are loaded after it", following.len());
+                let are = if following.len() == 1 { "is" } else { "are" };
+                let what = format!("{} of {bytes} bytes {are} loaded after it", number(following.len() as u64, "file"));
                 if !is_named {
                     self.plan.reasons.push(format!(
                         "{name} is damaged ({}) and is not the last file: {what}, and the writes between would be \

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::{Rewrite, Seen};
+use super::{Rewrite, Seen, chains};
 use crate::aof::Manifest;
 use crate::aof::dir::names::{Name, classify};
 use crate::aof::dir::{AofSet, NextStart, Node, Part, Role, Shape, os_name};
@@ -25,6 +25,8 @@ pub(super) struct Mend {
     pub reasons: Vec<String>,
     /// What else there is to say.
     pub notes: Vec<String>,
+    /// Listed files that are not there and have others behind them: the name, how many those are, and their bytes.
+    pub followed: Vec<(Vec<u8>, String, u64)>,
 }
 
 impl Mend {
@@ -71,7 +73,7 @@ pub(super) fn mend(set: &AofSet) -> Mend {
         manifest.base().into_iter().chain(manifest.incrs()).map(|entry| &entry.name[..]).collect();
     let stale: Vec<&Entry> = manifest.history().filter(|entry| live.contains(&entry.name[..])).collect();
     if stale.is_empty() {
-        return Mend::default();
+        return chains::mend(set, file).unwrap_or_default();
     }
     let say = |entry: &&Entry| {
         let name = entry.name.escape_ascii();
