@@ -126,7 +126,7 @@ fn compare(product: Product) -> TestResult {
     let mut rng = Rng::new(number("CHAIN_SEED", 3));
     let mut seen = BTreeMap::new();
     for case in 0..number("CHAIN_CASES", 12) {
-        let listed = rng.below(GENERATIONS) as usize;
+        let listed = usize::try_from(rng.below(GENERATIONS))?;
         let mut mixed = own(manifest(listed).collect());
         for generation in 0..generations.len() {
             mixed.extend(own(parts(generation).filter(|_| rng.chance(60)).collect()));
