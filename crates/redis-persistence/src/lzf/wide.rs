@@ -22,18 +22,23 @@ pub(crate) struct Room(Vec<u8>);
 impl Room {
     /// Decodes `input` to exactly `declared` bytes, as [`inflate_into`](super::inflate_into) does.
     pub(crate) fn inflate(&mut self, input: &[u8], declared: u64) -> Result<&[u8], LzfError> {
+        self.inflate_wide(input, declared).map(|(bytes, _)| bytes)
+    }
+
+    /// The same, and the bytes with some more behind them that mean nothing.
+    pub(crate) fn inflate_wide(&mut self, input: &[u8], declared: u64) -> Result<(&[u8], &[u8]), LzfError> {
         let declared = usize::try_from(declared).unwrap_or(usize::MAX);
         if let Some(room) = room(input, declared) {
             if self.0.len() < room {
                 self.0.resize(room, 0);
             }
             if decode(input, declared, &mut self.0[..room]) {
-                return Ok(&self.0[..declared]);
+                return Ok((&self.0[..declared], &self.0[..room]));
             }
         }
         self.0.clear();
         super::inflate_into(input, declared, &mut self.0)?;
-        Ok(&self.0)
+        Ok((&self.0, &self.0))
     }
 
     /// Holds bytes that were not compressed.

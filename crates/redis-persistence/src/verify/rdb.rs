@@ -30,7 +30,7 @@ pub(crate) use batch::{Batch, Found, Surroundings};
 pub(crate) use function::shebang;
 pub(crate) use guess::Guess;
 pub(crate) use metadata::Metadata;
-pub(crate) use strings::{is_oddly_stored, lzf_detail};
+pub(crate) use strings::{is_number_of_server, is_oddly_stored, lzf_detail, saves_enough};
 
 use super::codes::Code;
 use super::codes::Severity;

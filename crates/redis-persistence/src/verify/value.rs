@@ -12,7 +12,7 @@ pub(crate) mod packed;
 mod packed_error;
 mod score;
 pub(crate) mod seen;
-mod stream;
+pub(crate) mod stream;
 pub(crate) mod template;
 #[cfg(test)]
 mod testing;

@@ -71,11 +71,23 @@ impl HashKey {
         } else if let (Some(start), Some(end)) = (text.first_chunk(), text.last_chunk()) {
             (product([u64::from_le_bytes(*start), u64::from_le_bytes(*end)], [a, b]), 0)
         } else {
-            let mut word = [0; 8];
-            word[..text.len()].copy_from_slice(text);
-            (u64::from_le_bytes(word), 0)
+            (few_bytes(text), 0)
         };
         product([one ^ other.rotate_left(32), len], [e, f])
+    }
+
+    /// Hashes sixteen bytes of a text that states its own length.
+    #[inline(always)]
+    pub(crate) fn of_sixteen(&self, text: u128) -> u64 {
+        let [a, b, ..] = self.words;
+        product(halves(&text.to_le_bytes()), [a, b])
+    }
+
+    /// Hashes the first and the last sixteen bytes of a text of 17 to 32 that states its own length.
+    #[inline(always)]
+    pub(crate) fn of_ends(&self, first: u128, last: u128) -> u64 {
+        let [_, _, c, d, ..] = self.words;
+        self.of_sixteen(first) ^ product(halves(&last.to_le_bytes()), [c, d]).rotate_left(32)
     }
 
     #[inline(never)]
@@ -96,6 +108,21 @@ impl std::fmt::Debug for HashKey {
 #[inline]
 fn apart(hash: u64, seed: u64) -> u64 {
     hash ^ seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// Less than eight bytes as a word, with zeros behind them. To copy them into one and read that waits for the copy.
+#[inline]
+fn few_bytes(text: &[u8]) -> u64 {
+    if let (Some(start), Some(end)) = (text.first_chunk(), text.last_chunk()) {
+        let (start, end) = (u32::from_le_bytes(*start), u32::from_le_bytes(*end));
+        return u64::from(start) | u64::from(end) << (8 * (text.len() - 4));
+    }
+    match *text {
+        [] => 0,
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        [a, b, c, ..] => u64::from(u32::from_le_bytes([a, b, c, 0])),
+    }
 }
 
 #[inline]

@@ -121,7 +121,7 @@ pub(crate) fn is_oddly_stored(string: &RdbString<&[u8]>) -> bool {
 
 /// Whether the text is one that servers store as a number.
 #[inline]
-pub(super) fn is_number_of_server(text: &[u8]) -> bool {
+pub(crate) fn is_number_of_server(text: &[u8]) -> bool {
     // Most are too long, while what a text begins with is anything.
     text.len() <= 11 && matches!(text, [b'0'..=b'9' | b'-', ..]) && fits_i32(text)
 }
@@ -132,7 +132,7 @@ fn fits_i32(text: &[u8]) -> bool {
 
 /// Whether a server would store a text of `decoded` bytes in so many compressed ones.
 #[inline]
-pub(super) fn saves_enough(stored: usize, decoded: u64) -> bool {
+pub(crate) fn saves_enough(stored: usize, decoded: u64) -> bool {
     decoded > 20 && stored as u64 + 4 <= decoded
 }
 

@@ -12,6 +12,8 @@ use crate::verify::sink::{Findings, Place};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Blob<'a> {
     pub(crate) bytes: &'a [u8],
+    /// The same with bytes behind it that mean nothing, if there are any.
+    pub(crate) wide: &'a [u8],
     /// Where the string begins in the file.
     pub(crate) start: u64,
     /// Where it ends in the file.
@@ -29,7 +31,7 @@ impl<'a> Blob<'a> {
         limit: usize,
         findings: &mut Findings,
     ) -> Option<Self> {
-        let blob = |bytes, content| Some(Self { bytes, start: string.start, end: string.end, content });
+        let blob = |bytes, content| Some(Self { bytes, wide: bytes, start: string.start, end: string.end, content });
         match string.body {
             Body::Raw(bytes) => blob(bytes, Some(string.end - bytes.len() as u64)),
             Body::Int(value) => blob(room.hold(IntText::new().write(i64::from(value))), None),
@@ -37,9 +39,13 @@ impl<'a> Blob<'a> {
                 let place = Place::span(string.start, string.end).reading(Reading::Packed);
                 let fits = size <= limit as u64;
                 // What is not looked into is damaged all the same if its tokens do not give that size.
-                let result = if fits { room.inflate(data, size) } else { lzf::validate(data, size).map(|()| &[][..]) };
+                let result = if fits {
+                    room.inflate_wide(data, size)
+                } else {
+                    lzf::validate(data, size).map(|()| (&[][..], &[][..]))
+                };
                 match result {
-                    Ok(bytes) if fits => return blob(bytes, None),
+                    Ok((bytes, wide)) if fits => return blob(bytes, None).map(|blob| Self { wide, ..blob }),
                     Ok(_) => findings.add(Code::PackedUnchecked, place, || {
                         format!("a packed value of {size} bytes, decoded, is larger than is looked into")
                     }),

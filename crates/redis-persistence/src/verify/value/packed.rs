@@ -15,6 +15,7 @@
 
 mod number_set;
 mod plain;
+pub(crate) mod swift;
 mod tuples;
 mod zipmap_hash;
 

@@ -11,6 +11,7 @@ mod idmp;
 mod names;
 mod node;
 mod pending;
+pub(crate) mod plain;
 #[cfg(test)]
 mod tests;
 

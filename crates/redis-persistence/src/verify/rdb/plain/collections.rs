@@ -4,8 +4,10 @@ use super::{RdbVerifier, is_sound_form, is_sound_lzf};
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, PlainKey, ValueType, plain_length, plain_string};
 use crate::verify::options::Duplicates;
+use crate::verify::value::packed::swift::{hash_of_short, short_text};
 use crate::verify::value::packed::{Buffers, is_plain};
 use crate::verify::value::seen::Few;
+use crate::verify::value::stream;
 use crate::verify::value::{ElementsChecker, ValueChecker};
 
 /// The container of a list's node that is packed.
@@ -31,6 +33,10 @@ impl RdbVerifier {
             | T::HashListpack
             | T::ZSetListpack
             | T::SetListpack => (None, self.packed(value_type, value)?),
+            T::StreamListpacks | T::StreamListpacks2 | T::StreamListpacks3 => {
+                let version = value_type.stream_version()?;
+                (None, stream::plain::size(value, version, &mut self.scratch.decoded, &self.options.limits)?)
+            }
             T::ListQuicklist | T::ListQuicklist2 => (None, self.nodes(value_type, value)?),
             _ => return None,
         };
@@ -53,15 +59,15 @@ impl RdbVerifier {
         if !is_sound_form(&body) {
             return None;
         }
-        let bytes = match body {
-            Body::Raw(bytes) => bytes,
+        let (bytes, wide) = match body {
+            Body::Raw(bytes) => (bytes, &value[size - bytes.len()..]),
             Body::Lzf { data, decoded } if decoded <= self.options.limits.packed_bytes as u64 => {
-                self.scratch.decoded.inflate(data, decoded).ok()?
+                self.scratch.decoded.inflate_wide(data, decoded).ok()?
             }
             _ => return None,
         };
         let compare = self.options.duplicates != Duplicates::Off;
-        is_plain(value_type, bytes, Buffers { seen: &mut self.scratch.seen, table: &mut self.elements, compare })
+        is_plain(value_type, bytes, wide, Buffers { seen: &mut self.scratch.seen, table: &mut self.elements, compare })
             .then_some(size)
     }
 
@@ -91,6 +97,31 @@ impl RdbVerifier {
         let fits = count.saturating_mul(AMPLE) <= self.options.limits.duplicate_bytes;
         let mut few = if compare && fits { Few::new(count, &mut self.scratch.seen) } else { None };
         for _ in 0..count {
+            if let Some(few) = &mut few
+                && longest >= 64
+                && let Some(end) = short_text(value, at)
+            {
+                let same = |before: usize| value[before..].starts_with(&value[at..end]);
+                if few.add(hash_of_short(value, at, end, &key), at, same).is_some() {
+                    return None;
+                }
+                at = end;
+                at += match value_type {
+                    ValueType::ZSet2 => {
+                        if !checker.is_next_score(f64::from_le_bytes(*value.get(at..)?.first_chunk()?)) {
+                            return None;
+                        }
+                        8
+                    }
+                    ValueType::Hash => match short_text(value, at) {
+                        Some(end) => end - at,
+                        None => of_field(value.get(at..)?, longest, &mut checker)?,
+                    },
+                    _ => 0,
+                };
+                checker.count_one();
+                continue;
+            }
             let (text, size) = plain_string(value.get(at..)?, longest)?;
             if !is_sound_form(&text) {
                 return None;
@@ -132,4 +163,14 @@ impl RdbVerifier {
         }
         Some((checker, at))
     }
+}
+
+/// The size of a field's value.
+fn of_field(value: &[u8], longest: usize, checker: &mut ElementsChecker) -> Option<usize> {
+    let (text, size) = plain_string(value, longest)?;
+    if !is_sound_form(&text) || !is_sound_lzf(&text) {
+        return None;
+    }
+    checker.pair(0, text.text_len());
+    Some(size)
 }

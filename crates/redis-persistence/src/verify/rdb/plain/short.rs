@@ -38,15 +38,25 @@ impl RdbVerifier {
                 break;
             }
             let (key_at, key_len) = (head + 2, usize::from(key_len));
-            let value_len = bytes[key_at + key_len];
-            if value_len > MOST {
+            let form = bytes[key_at + key_len];
+            // A length, or a number of one, two or four bytes.
+            let number = form > MOST;
+            if number & (form.wrapping_sub(0xC0) > 2) {
                 break;
             }
-            let (value_at, value_len) = (key_at + key_len + 1, usize::from(value_len));
+            let (value_at, value_len) = (key_at + key_len + 1, select(number, 1 << (form & 3), usize::from(form)));
             let (key, value) = (&bytes[key_at..][..key_len], &bytes[value_at..][..value_len]);
+            // A number that half the bytes would hold.
+            let word = bytes[value_at..].first_chunk().map_or(0, |word| i32::from_le_bytes(*word));
+            let (all, half) = (8_u32 << (form & 3), 4_u32 << (form & 3));
+            let signed =
+                |bits: u32| word.wrapping_shl(32_u32.wrapping_sub(bits)).wrapping_shr(32_u32.wrapping_sub(bits));
+            let odd = (form > 0xC0) & (signed(all) == signed(half));
+            // The text of a number is a few bytes long, and begins with a digit or a minus.
+            let text = (form <= 11) & (bytes[value_at].wrapping_sub(b'-') <= 12);
             let ms = bytes[1..].first_chunk().map_or(0, |ms| i64::from_le_bytes(*ms));
             if is_number_of_server(key)
-                || is_number_of_server(value)
+                || odd | text && (odd || is_number_of_server(value))
                 || expires && !is_plausible(ms)
                 || key_len.max(value_len) > longest
                 || of.slot.is_some_and(|slot| slot != slot::of_key(key))

@@ -4,7 +4,7 @@
 //! expiries and zipmaps are left to it.
 
 use super::tuples::{Buffers, Layout, follows};
-use super::{Encoding, encoding};
+use super::{Encoding, encoding, swift};
 use crate::rdb::ValueType;
 use crate::rdb::packed::{Intset, Listpack, PackedEntry, PackedError, PackedValue, Ziplist};
 use crate::verify::value::score::{Rough, Score, parse, rough};
@@ -12,12 +12,17 @@ use crate::verify::value::seen::{Few, hash_of};
 use crate::verify::value::walk::Packed;
 
 /// Whether a blob of a value of that type is sound and not empty.
-pub(crate) fn is_plain(value_type: ValueType, bytes: &[u8], buffers: Buffers<'_>) -> bool {
+pub(crate) fn is_plain(value_type: ValueType, bytes: &[u8], wide: &[u8], mut buffers: Buffers<'_>) -> bool {
     match encoding(value_type) {
         Encoding::Zipmap | Encoding::Ziplist(Layout::HashEx) | Encoding::Listpack(Layout::HashEx) => false,
         Encoding::Intset => ascends(bytes),
         Encoding::Ziplist(layout) => tuples::<Ziplist<'_>>(bytes, layout, buffers).is_some(),
-        Encoding::Listpack(layout) => tuples::<Listpack<'_>>(bytes, layout, buffers).is_some(),
+        Encoding::Listpack(layout) => {
+            let Buffers { seen, compare, table } = &mut buffers;
+            let seen = compare.then_some((&mut **seen, table.key()));
+            swift::is_plain(layout, wide, bytes.len(), seen).is_some()
+                || tuples::<Listpack<'_>>(bytes, layout, buffers).is_some()
+        }
     }
 }
 

@@ -77,6 +77,16 @@ impl Entries {
         (self.last, self.last_living) = (Some(id), Some(id));
     }
 
+    /// Adds all entries of a node, which live and ascend, and are as many as it says.
+    pub(super) fn add_node(&mut self, first: Id, last: Id, living: u64) {
+        self.stated = self.stated.saturating_add(living);
+        self.seen += living;
+        self.living += living;
+        self.add_living(first);
+        self.add_living(last);
+        self.end_node(Some(first));
+    }
+
     pub(super) fn add_deleted(&mut self, id: Id) {
         self.last = Some(id);
         if self.tombstones.len() < self.most {

@@ -21,6 +21,7 @@ use crate::verify::codes::Code;
 use crate::verify::facts::Detail;
 use crate::verify::sink::{Findings, Place};
 use crate::verify::value::blob::Blob;
+use crate::verify::value::packed::swift;
 use crate::verify::value::packed_error::{Encoding, report};
 
 /// Where the first element of a listpack begins.
@@ -64,6 +65,12 @@ struct Master {
 
 /// Checks the node of that id, as far as it is known.
 pub(super) fn check(blob: &Blob<'_>, id: Option<Id>, entries: &mut Entries, findings: &mut Findings) {
+    if let Some(id) = id
+        && let Some(node) = swift::node(blob.wide, blob.bytes.len(), id, entries.last)
+    {
+        entries.add_node(node.first, node.last, node.living);
+        return;
+    }
     let list = match Listpack::new(blob.bytes) {
         Ok(list) => list,
         Err(error) => {
