@@ -15,7 +15,7 @@ TURN=${TURN:-120}
 MOST=${MOST:-20}
 wanted=$1
 shift
-targets=${*:-aof_dir functions lzf manifest packed rdb_push rdb_slice repair resp writer}
+targets=${*:-aof_dir fast_paths functions lzf manifest packed rdb_push rdb_slice repair resp writer}
 
 spent() {
     cat "$WORK/cpu/$1" 2>/dev/null | awk '{ sum += $1 } END { print int(sum) }'
@@ -39,7 +39,7 @@ next() {
 turn() {
     mkdir -p "$WORK/corpus/$1" "$WORK/log" "$WORK/cpu" "$WORK/artifacts/$1"
     case $1 in
-    rdb_*) options="-dict=$here/rdb.dict -max_len=4096" ;;
+    fast_paths | rdb_*) options="-dict=$here/rdb.dict -max_len=4096" ;;
     aof_dir | resp | manifest) options="-dict=$here/aof.dict -max_len=4096" ;;
     *) options=-max_len=2048 ;;
     esac

@@ -247,8 +247,8 @@ impl Common {
             now_ms: Some(self.now_ms()),
             max_findings: self.max_findings.unwrap_or(FINDINGS),
             threads: self.threads,
-            hash_key: None,
             limits: Limits { duplicate_bytes, ..limits },
+            ..Options::default()
         }
     }
 

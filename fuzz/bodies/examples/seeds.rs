@@ -20,7 +20,7 @@ struct Seeds {
 
 impl Seeds {
     fn add_rdb(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.add(&["rdb_slice", "rdb_push", "writer"], bytes)?;
+        self.add(&["rdb_slice", "rdb_push", "writer", "fast_paths"], bytes)?;
         self.add(&["repair"], &[&[2], bytes].concat())
     }
 
@@ -28,10 +28,12 @@ impl Seeds {
         if bytes.len() > LARGEST {
             return Ok(());
         }
+        // Backwards, because forwards all files have one sum that end with their own.
+        let backwards: Vec<u8> = bytes.iter().rev().copied().collect();
         for target in targets {
             let folder = self.folder.join(target);
             fs::create_dir_all(&folder)?;
-            fs::write(folder.join(format!("{:016x}", testkit::crc64::crc64(bytes))), bytes)?;
+            fs::write(folder.join(format!("{:016x}", testkit::crc64::crc64(&backwards))), bytes)?;
             self.written += 1;
         }
         Ok(())
@@ -44,6 +46,7 @@ fn main() -> io::Result<()> {
     let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata");
     from_testdata(&mut seeds, &testdata)?;
     whole_files(&mut seeds)?;
+    plain_keys(&mut seeds)?;
     packed(&mut seeds)?;
     for seed in 0..40 {
         let mut rng = Rng::new(seed);
@@ -66,7 +69,7 @@ fn from_testdata(seeds: &mut Seeds, folder: &Path) -> io::Result<()> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         match path.extension().and_then(|text| text.to_str()) {
             Some("rdb") => seeds.add_rdb(&bytes)?,
-            Some("aof") => seeds.add(&["resp"], &bytes)?,
+            Some("aof") => seeds.add(&["resp", "fast_paths"], &bytes)?,
             Some("manifest") => seeds.add(&["manifest"], &bytes)?,
             _ => continue,
         }
@@ -104,6 +107,20 @@ fn whole_files(seeds: &mut Seeds) -> io::Result<()> {
             let damage = *rng.pick(&Damage::ALL);
             if let Some(damaged) = damage.apply(&file, &mut rng, true) {
                 seeds.add_rdb(&damaged.bytes)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Keys of one type each, of those that are taken at a glance, as they are and compressed.
+fn plain_keys(seeds: &mut Seeds) -> io::Result<()> {
+    let types = [(9, &[0, 4, 5, 10, 11, 12, 13, 14, 15][..]), (11, &[2, 16, 17, 18, 20, 19, 21])];
+    for (version, types) in types {
+        for (seed, value_type) in (0..).zip(types) {
+            let file = File::arbitrary_of(&mut Rng::new(seed), Family::Redis, version, 25, &[*value_type]);
+            for compression in [false, true] {
+                seeds.add(&["fast_paths"], &File { compression, ..file.clone() }.encode().bytes)?;
             }
         }
     }

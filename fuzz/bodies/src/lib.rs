@@ -33,7 +33,7 @@ pub use aof::{manifest, resp};
 pub use aof_dir::aof_dir;
 pub use functions::functions;
 pub use parts::{lzf, packed};
-pub use rdb::{rdb_push, rdb_slice};
+pub use rdb::{fast_paths, rdb_push, rdb_slice};
 #[cfg(unix)]
 pub use repair::repair;
 pub use writer::writer;
@@ -44,6 +44,7 @@ pub type Body = fn(&[u8]);
 /// Every target by its name.
 pub const TARGETS: &[(&str, Body)] = &[
     ("aof_dir", aof_dir),
+    ("fast_paths", fast_paths),
     ("functions", functions),
     ("lzf", lzf),
     ("manifest", manifest),

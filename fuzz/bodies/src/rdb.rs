@@ -119,6 +119,18 @@ fn verified(data: &[u8]) {
     }
 }
 
+/// A file, and as records one too: what is taken at a glance gives the report of what is taken step by step.
+pub fn fast_paths(data: &[u8]) {
+    for limits in limits() {
+        // Where memory runs out, the key of the hashes decides what is compared.
+        let fast = Options { limits, hash_key: Some(1), ..Options::default() };
+        let slow = Options { no_fast_paths: true, ..fast.clone() };
+        assert_eq!(verify::slice(data, &fast), verify::slice(data, &slow));
+        let records = |options| verify::aof_slice(data, options).expect("memory can be read");
+        assert_eq!(records(&fast), records(&slow));
+    }
+}
+
 fn check(report: &Report, data: &[u8]) {
     let size = data.len() as u64;
     assert_eq!(report.size, size);

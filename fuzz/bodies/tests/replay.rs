@@ -47,8 +47,8 @@ fn testdata() {
     let mut replayed = 0;
     for path in files(&workspace().join("testdata")) {
         let names: &[&str] = match path.extension().and_then(|text| text.to_str()) {
-            Some("rdb") => &["rdb_slice", "rdb_push", "writer"],
-            Some("aof") => &["resp"],
+            Some("rdb") => &["rdb_slice", "rdb_push", "writer", "fast_paths"],
+            Some("aof") => &["resp", "fast_paths"],
             Some("manifest") => &["manifest"],
             _ => continue,
         };

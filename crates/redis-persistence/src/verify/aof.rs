@@ -272,8 +272,8 @@ impl<T: Tree> Run<'_, T> {
         }
         let format = self.image.as_ref().and_then(|image| image.format.as_ref());
         let family = format.map(|format| format.product.unwrap_or(format.family));
-        let Options { commands: extra, limits, .. } = self.options;
-        let place = Place { start, tool_line, last, family, extra, limits };
+        let Options { commands: extra, limits, no_fast_paths, .. } = self.options;
+        let place = Place { start, tool_line, last, family, extra, limits, fast: !no_fast_paths };
         let mut records = Records::new(place, &mut self.log);
         let threads = self.options.threads();
         let outcome = match T::at_places(input.file()) {

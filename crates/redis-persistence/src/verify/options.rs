@@ -41,6 +41,10 @@ pub struct Options {
     /// a file whose names collide. The report does not depend on it, but where [`Limits::duplicate_bytes`] is used up: it decides
     /// which keys are compared with each other.
     pub hash_key: Option<u64>,
+    /// Takes no key and no record at a glance, but each by its events: for tests, which hold both ways against each other. The report
+    /// does not depend on it.
+    #[doc(hidden)]
+    pub no_fast_paths: bool,
     /// What the contents of a file may make the library hold in memory.
     pub limits: Limits,
 }
@@ -57,6 +61,7 @@ impl Default for Options {
             commands: Extra::default(),
             stats: None,
             hash_key: None,
+            no_fast_paths: false,
             limits: Limits::default(),
         }
     }

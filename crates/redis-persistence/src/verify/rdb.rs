@@ -30,7 +30,7 @@ pub(crate) use batch::{Batch, Found, Surroundings};
 pub(crate) use function::shebang;
 pub(crate) use guess::Guess;
 pub(crate) use metadata::Metadata;
-pub(crate) use strings::{is_number_of_server, is_oddly_stored, lzf_detail, saves_enough};
+pub(crate) use strings::{is_number_of_server, is_oddly_stored, lzf_detail, may_begin_number, saves_enough};
 
 use super::codes::Code;
 use super::codes::Severity;
@@ -324,6 +324,7 @@ impl RdbVerifier {
             suspects: &mut self.suspects,
             templates: &mut self.templates,
             duplicates: self.options.duplicates != Duplicates::Off,
+            fast: !self.options.no_fast_paths,
             limits: &self.options.limits,
         };
         (&mut self.value, context)

@@ -134,6 +134,7 @@ impl RecordChecker {
             suspects: &mut self.suspects,
             templates: &mut self.templates,
             duplicates: true,
+            fast: true,
             limits: &self.limits,
         }
     }

@@ -12,6 +12,7 @@ pub(crate) mod packed;
 mod packed_error;
 mod score;
 pub(crate) mod seen;
+pub(crate) mod stored;
 pub(crate) mod stream;
 pub(crate) mod template;
 #[cfg(test)]
@@ -41,6 +42,8 @@ pub(crate) struct Context<'a> {
     pub(crate) templates: &'a mut template::Registry,
     /// Whether duplicates are looked for.
     pub(crate) duplicates: bool,
+    /// Whether what is sound at a glance may be passed over.
+    pub(crate) fast: bool,
     pub(crate) limits: &'a Limits,
 }
 

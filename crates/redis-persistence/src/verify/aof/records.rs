@@ -49,6 +49,8 @@ pub(super) struct Place<'a> {
     /// Commands beside those of a server.
     pub(super) extra: &'a Extra,
     pub(super) limits: &'a Limits,
+    /// Whether commands of a known kind may be passed over.
+    pub(super) fast: bool,
 }
 
 /// How the walk ended.
@@ -300,9 +302,9 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Whether commands may be passed over: nothing is open that they would belong to.
+    /// Whether commands may be passed over: that is wanted, and nothing is open that they would belong to.
     fn may_run(&self) -> bool {
-        self.state.transaction().is_none() && self.watch.is_idle()
+        self.place.fast && self.state.transaction().is_none() && self.watch.is_idle()
     }
 
     /// Takes commands of known kinds that were passed over, the first of them at `start`.

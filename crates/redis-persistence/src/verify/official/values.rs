@@ -184,6 +184,7 @@ impl Values {
             suspects,
             templates: &mut self.templates,
             duplicates,
+            fast: true,
             limits: &self.limits,
         };
         (&mut self.checker, context)

@@ -12,7 +12,7 @@ use super::strings::{is_number_of_server, saves_enough};
 use super::{slot, tally::Strings};
 use crate::lzf;
 use crate::rdb::{Body, PlainKey, ValueType, plain_string};
-use crate::verify::options::Duplicates;
+use crate::verify::options::{Duplicates, Options};
 
 /// The byte of the type of a string.
 const STRING: u8 = ValueType::String.byte();
@@ -30,7 +30,8 @@ impl RdbVerifier {
     /// Takes the keys that `window` begins with, as long as nothing about them is odd, and answers how many bytes they have.
     /// `offset` is where the window begins.
     pub(crate) fn plain_keys(&mut self, window: &[u8], offset: u64) -> usize {
-        if self.header.is_none() || self.options.quick || self.stats.is_some() || self.extras.meta.is_pending() {
+        let Options { quick, no_fast_paths, .. } = self.options;
+        if self.header.is_none() || quick || no_fast_paths || self.stats.is_some() || self.extras.meta.is_pending() {
             return 0;
         }
         let longest = self.options.limits.inline_bytes;

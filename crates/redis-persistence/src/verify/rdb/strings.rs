@@ -119,11 +119,20 @@ pub(crate) fn is_oddly_stored(string: &RdbString<&[u8]>) -> bool {
     }
 }
 
+/// The longest text that servers store as a number: ten digits and a minus.
+pub(crate) const NUMBER_MAX: usize = 11;
+
+/// Whether the text of a number may begin with that byte: with a digit or a minus. The two bytes between them do no harm.
+#[inline]
+pub(crate) fn may_begin_number(first: u8) -> bool {
+    first.wrapping_sub(b'-') <= b'9' - b'-'
+}
+
 /// Whether the text is one that servers store as a number.
 #[inline]
 pub(crate) fn is_number_of_server(text: &[u8]) -> bool {
     // Most are too long, while what a text begins with is anything.
-    text.len() <= 11 && matches!(text, [b'0'..=b'9' | b'-', ..]) && fits_i32(text)
+    text.len() <= NUMBER_MAX && text.first().is_some_and(|first| may_begin_number(*first)) && fits_i32(text)
 }
 
 fn fits_i32(text: &[u8]) -> bool {

@@ -15,7 +15,7 @@
 
 mod number_set;
 mod plain;
-pub(crate) mod swift;
+pub(super) mod swift;
 mod tuples;
 mod zipmap_hash;
 

@@ -3,7 +3,11 @@
 //! Servers read them with the C library (`sscanf` with `%lg`, or `strtod`): blanks before the number, hexadecimal
 //! numbers, any spelling of infinity and NaN pass, and what follows the number is not looked at.
 
+mod stored;
+
 use crate::rdb::packed::PackedValue;
+
+pub(super) use stored::stored_roughly;
 
 /// What a text is as a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +37,18 @@ pub(super) fn parse(text: &[u8]) -> Score {
         return number(text).map_or(Score::Bad, Score::Plain);
     }
     odd(text)
+}
+
+/// The score of a packed element, if it is one that writers write.
+pub(super) fn exact(score: PackedValue<'_>) -> Option<f64> {
+    match score {
+        // Servers make a double of it as well.
+        PackedValue::Int(score) => Some(score as f64),
+        PackedValue::Bytes(text) => match parse(text) {
+            Score::Plain(score) => Some(score),
+            _ => None,
+        },
+    }
 }
 
 /// A score to all but its last bits.

@@ -8,6 +8,7 @@
 mod entries;
 mod groups;
 mod idmp;
+mod info;
 mod names;
 mod node;
 mod pending;
@@ -20,7 +21,6 @@ use super::blob::Blob;
 use crate::error::Reading;
 use crate::rdb::{Event, Payload, RdbString, Role, StreamInfo, ValueType};
 use crate::verify::codes::Code;
-use crate::verify::facts::Detail;
 use crate::verify::sink::Place;
 use entries::Entries;
 use groups::Groups;
@@ -49,15 +49,8 @@ pub(crate) struct Checker {
 
 impl Checker {
     pub(crate) fn new(value_type: ValueType) -> Self {
-        let version = match value_type {
-            ValueType::StreamListpacks => 1,
-            ValueType::StreamListpacks2 => 2,
-            ValueType::StreamListpacks3 => 3,
-            ValueType::StreamListpacks4 => 4,
-            _ => 5,
-        };
         Self {
-            version,
+            version: value_type.stream_version().unwrap_or(5),
             node_id: None,
             entries: Entries::default(),
             groups: Groups::default(),
@@ -131,7 +124,7 @@ impl Checker {
     fn node(&mut self, string: &RdbString<&[u8]>, cx: &mut Context<'_>) {
         self.entries.bound(cx.limits.duplicate_bytes);
         match Blob::open(string, &mut cx.scratch.decoded, cx.limits.packed_bytes, cx.findings) {
-            Some(blob) => node::check(&blob, self.node_id, &mut self.entries, cx.findings),
+            Some(blob) => node::check(&blob, self.node_id, &mut self.entries, cx.findings, cx.fast),
             None => self.entries.lose_node(),
         }
     }
@@ -139,59 +132,11 @@ impl Checker {
     fn info(&mut self, info: &StreamInfo, event: &Event<&[u8]>, cx: &mut Context<'_>) {
         let place = Place::span(event.start, event.end).reading(Reading::StreamInfo);
         self.entries.finish();
-        let (length, last_id) = (info.length, info.last_id);
-        let drift = self.length(length, place, cx);
         self.groups.stream(info.v2.map(|v2| v2.entries_added));
-        self.idmp.last_id = last_id;
-        let mut out_of_range = |what: std::fmt::Arguments<'_>| {
-            cx.findings.add(Code::StreamIdRange, place, || what.to_string());
-        };
-        if let Some(newest) = self.entries.newest
-            && newest > last_id
-        {
-            out_of_range(format_args!("the last id {} lies below the entry {}", text_of(last_id), text_of(newest)));
-        }
-        let Some(v2) = info.v2 else { return };
-        if v2.max_deleted > last_id {
-            let deleted = text_of(v2.max_deleted);
-            out_of_range(format_args!("the greatest deleted id {deleted} lies above the last id {}", text_of(last_id)));
-        }
-        // Without entries servers leave 0-0 there, or the greatest id. A drifted length keeps them from setting it.
-        if let Some(oldest) = self.entries.oldest.filter(|_| self.entries.complete && !drift)
-            && v2.first_id != oldest
-        {
-            out_of_range(format_args!(
-                "the first id is {} where the first entry is {}",
-                text_of(v2.first_id),
-                text_of(oldest)
-            ));
-        }
-        let added = v2.entries_added;
-        if added > COUNTER_MAX || added < length {
-            cx.findings.add(Code::StreamEntriesAdded, place, || {
-                let why = if added < length { "fewer than its length" } else { "more than servers can count" };
-                format!("the stream says that {added} entries were ever added, {why} ({length})")
-            });
-        }
-    }
-
-    /// Compares the length with the nodes, and says whether it drifted.
-    fn length(&self, length: u64, place: Place, cx: &mut Context<'_>) -> bool {
-        let entries = &self.entries;
-        let (stated, deleted) = (entries.stated, entries.deleted);
-        if entries.unknown_nodes || length == stated {
-            return false;
-        }
-        // Files that go back to development versions of Redis 5.0 have such lengths, as if entries had been deleted
-        // without counting them off, and every version up to 8.6 carries them on.
-        let drift = self.version < 5 && length > stated && length - stated <= deleted && entries.complete;
-        let code = if drift { Code::StreamLengthDrift } else { Code::StreamLengthMismatch };
-        // Without any node a length is seen without deep checks.
-        let detail = if stated == 0 && deleted == 0 { Detail::Header } else { Detail::Usual };
-        cx.findings.add(code, place.detail(detail), || {
-            format!("the stream says that it has {length} entries; its nodes say {stated} (and {deleted} deleted ones)")
+        self.idmp.last_id = info.last_id;
+        info::judge(self.version, info, &self.entries, |code, detail, message| {
+            cx.findings.add(code, place.detail(detail), || message.to_string());
         });
-        drift
     }
 }
 

@@ -51,6 +51,14 @@ pub(crate) fn check(file: &[u8]) -> Checked {
 /// The same with limits of one's own.
 #[track_caller]
 pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
+    let (fast, slow) = (check_once(file, limits, true), check_once(file, limits, false));
+    assert_eq!((&fast.findings, &fast.elements), (&slow.findings, &slow.elements), "at a glance, and step by step");
+    assert_eq!(fast.suspects.len(), slow.suspects.len());
+    fast
+}
+
+#[track_caller]
+fn check_once(file: &[u8], limits: &Limits, fast: bool) -> Checked {
     let mut findings = Findings::new(10_000);
     let (mut scratch, mut elements, mut suspects) =
         (Scratch::default(), Table::new(limits.duplicate_bytes, form()), Suspects::new(limits));
@@ -77,6 +85,7 @@ pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
             suspects: &mut suspects,
             duplicates: true,
             templates: &mut templates,
+            fast,
             limits,
         };
         if let Payload::Record(record) = &event.payload {

@@ -4,9 +4,9 @@ use super::{RdbVerifier, is_sound_form, is_sound_lzf};
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, PlainKey, ValueType, plain_length, plain_string};
 use crate::verify::options::Duplicates;
-use crate::verify::value::packed::swift::{hash_of_short, short_text};
 use crate::verify::value::packed::{Buffers, is_plain};
 use crate::verify::value::seen::Few;
+use crate::verify::value::stored::{SHORT_TEXT, hash_of_short, short_text};
 use crate::verify::value::stream;
 use crate::verify::value::{ElementsChecker, ValueChecker};
 
@@ -98,7 +98,7 @@ impl RdbVerifier {
         let mut few = if compare && fits { Few::new(count, &mut self.scratch.seen) } else { None };
         for _ in 0..count {
             if let Some(few) = &mut few
-                && longest >= 64
+                && longest >= SHORT_TEXT
                 && let Some(end) = short_text(value, at)
             {
                 let same = |before: usize| value[before..].starts_with(&value[at..end]);

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! [FC ms] 00 length key length value        both lengths in one byte, and at least one byte of key
+//! [FC ms] 00 length key C0 | C1 | C2 value  a number of one, two or four bytes
 //! ```
 //!
 //! What takes the time is to wait for one length to know where the next one stands. So nothing else is in that chain: where
@@ -14,11 +15,14 @@ use crate::rdb::{ValueType, opcode};
 use crate::verify::rdb::RdbVerifier;
 use crate::verify::rdb::keys::is_plausible;
 use crate::verify::rdb::slot;
-use crate::verify::rdb::strings::is_number_of_server;
+use crate::verify::rdb::strings::{NUMBER_MAX, is_number_of_server, may_begin_number};
 use crate::verify::rdb::tally::Strings;
 
 /// The highest length in one byte.
 const MOST: u8 = 0x3F;
+/// The forms of numbers: of one, two and four bytes.
+const INT8: u8 = 0xC0;
+const INT32: u8 = 0xC2;
 /// The longest expiry, with its opcode.
 const EXPIRE: usize = 9;
 /// The longest of these records.
@@ -39,24 +43,18 @@ impl RdbVerifier {
             }
             let (key_at, key_len) = (head + 2, usize::from(key_len));
             let form = bytes[key_at + key_len];
-            // A length, or a number of one, two or four bytes.
             let number = form > MOST;
-            if number & (form.wrapping_sub(0xC0) > 2) {
+            if number & !(INT8..=INT32).contains(&form) {
                 break;
             }
             let (value_at, value_len) = (key_at + key_len + 1, select(number, 1 << (form & 3), usize::from(form)));
             let (key, value) = (&bytes[key_at..][..key_len], &bytes[value_at..][..value_len]);
-            // A number that half the bytes would hold.
-            let word = bytes[value_at..].first_chunk().map_or(0, |word| i32::from_le_bytes(*word));
-            let (all, half) = (8_u32 << (form & 3), 4_u32 << (form & 3));
-            let signed =
-                |bits: u32| word.wrapping_shl(32_u32.wrapping_sub(bits)).wrapping_shr(32_u32.wrapping_sub(bits));
-            let odd = (form > 0xC0) & (signed(all) == signed(half));
-            // The text of a number is a few bytes long, and begins with a digit or a minus.
-            let text = (form <= 11) & (bytes[value_at].wrapping_sub(b'-') <= 12);
+            let wide = (form > INT8) & fits_half(&bytes[value_at..], form);
+            // What is certainly no number is told without a branch.
+            let text = !number & (value_len <= NUMBER_MAX) & may_begin_number(bytes[value_at]);
             let ms = bytes[1..].first_chunk().map_or(0, |ms| i64::from_le_bytes(*ms));
             if is_number_of_server(key)
-                || odd | text && (odd || is_number_of_server(value))
+                || (wide | text) && (wide || is_number_of_server(value))
                 || expires && !is_plausible(ms)
                 || key_len.max(value_len) > longest
                 || of.slot.is_some_and(|slot| slot != slot::of_key(key))
@@ -73,5 +71,51 @@ impl RdbVerifier {
             at += value_at + value_len;
         }
         at
+    }
+}
+
+/// Whether half the bytes of that form would hold the number that `bytes` begin with.
+#[inline]
+fn fits_half(bytes: &[u8], form: u8) -> bool {
+    let word = bytes.first_chunk().map_or(0, |word| i32::from_le_bytes(*word));
+    let low = |bits: u32| word.wrapping_shl(32_u32.wrapping_sub(bits)).wrapping_shr(32_u32.wrapping_sub(bits));
+    low(8 << (form & 3)) == low(4 << (form & 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rdb::plain_string;
+    use crate::verify::options::Options;
+    use crate::verify::rdb::Places;
+    use crate::verify::rdb::plain::is_sound_form;
+
+    /// Short texts and numbers, in the forms of servers and in others, are taken just where there is nothing to say about them.
+    #[test]
+    fn numbers_are_told_as_strings_are() {
+        let mut taken = 0;
+        let numbers =
+            (-200..200_i64).chain([15, 16, 31].into_iter().flat_map(|bits| {
+                [-1, 0, 1, 2].into_iter().flat_map(move |by| [(1_i64 << bits) + by, by - (1 << bits)])
+            }));
+        for number in numbers {
+            let bytes = number.to_le_bytes();
+            let text = number.to_string();
+            let mut values = vec![[&[INT8], &bytes[..1]].concat(), [&[0xC1], &bytes[..2]].concat()];
+            values.push([&[INT32], &bytes[..4]].concat());
+            for text in [text.clone(), format!("{text}x"), format!("0{text}"), format!(".{text}")] {
+                values.push([&[u8::try_from(text.len()).expect("short")], text.as_bytes()].concat());
+            }
+            for value in values {
+                let record = [b"\0\x01k", &value[..], &[b'5'; RECORD]].concat();
+                let sound = plain_string(&value, 64).is_some_and(|(body, _)| is_sound_form(&body));
+                let mut verifier = RdbVerifier::new(Options::default(), Places::Again);
+                let of = Of { db: 0, slot: None, now: 0, compare: false };
+                let took = verifier.short_strings(&record, 0, &of, &mut Strings::default());
+                assert_eq!(took, if sound { 3 + value.len() } else { 0 }, "{value:02X?}");
+                taken += u32::from(sound);
+            }
+        }
+        assert!(taken > 800, "{taken}");
     }
 }

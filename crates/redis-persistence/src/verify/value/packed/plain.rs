@@ -3,15 +3,16 @@
 //! It accepts what [`Checker`](super::Checker) would be silent about, and not all of that: large values, fields with
 //! expiries and zipmaps are left to it.
 
-use super::tuples::{Buffers, Layout, follows};
+use super::tuples::{Buffers, Layout, in_order};
 use super::{Encoding, encoding, swift};
 use crate::rdb::ValueType;
 use crate::rdb::packed::{Intset, Listpack, PackedEntry, PackedError, PackedValue, Ziplist};
-use crate::verify::value::score::{Rough, Score, parse, rough};
+use crate::verify::value::score::{Rough, exact, rough};
 use crate::verify::value::seen::{Few, hash_of};
 use crate::verify::value::walk::Packed;
 
-/// Whether a blob of a value of that type is sound and not empty.
+/// Whether a blob of a value of that type is sound and not empty. `wide` is the blob and what more may be read with it, which means
+/// nothing.
 pub(crate) fn is_plain(value_type: ValueType, bytes: &[u8], wide: &[u8], mut buffers: Buffers<'_>) -> bool {
     match encoding(value_type) {
         Encoding::Zipmap | Encoding::Ziplist(Layout::HashEx) | Encoding::Listpack(Layout::HashEx) => false,
@@ -88,16 +89,6 @@ impl<'a> Order<'a> {
             return true;
         }
         let (Some(before), Some(now)) = (exact(earlier_score), exact(score)) else { return false };
-        before < now || (before == now && !follows(earlier, member))
-    }
-}
-
-fn exact(score: PackedValue<'_>) -> Option<f64> {
-    match score {
-        PackedValue::Int(score) => Some(score as f64),
-        PackedValue::Bytes(text) => match parse(text) {
-            Score::Plain(score) => Some(score),
-            _ => None,
-        },
+        in_order((before, earlier), (now, member))
     }
 }

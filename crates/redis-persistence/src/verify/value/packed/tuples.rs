@@ -122,8 +122,9 @@ impl<'a> Order<'a> {
             self.before = None;
             return;
         };
+        let now = (score, member.value);
         if let Some((before, earlier)) = self.before
-            && (score < before || (score == before && follows(earlier, member.value)))
+            && !in_order((before, earlier), now)
         {
             walk.report(Code::ZsetUnordered, member, || {
                 if score < before {
@@ -133,12 +134,18 @@ impl<'a> Order<'a> {
                 }
             });
         }
-        self.before = Some((score, member.value));
+        self.before = Some(now);
     }
 }
 
+/// Whether an element of a sorted set, its score and member, may stand before another one.
+#[inline]
+pub(super) fn in_order(before: (f64, PackedValue<'_>), now: (f64, PackedValue<'_>)) -> bool {
+    before.0 < now.0 || before.0 == now.0 && !follows(before.1, now.1)
+}
+
 /// Whether `a` stands behind `b` in the order of their bytes.
-pub(super) fn follows(a: PackedValue<'_>, b: PackedValue<'_>) -> bool {
+fn follows(a: PackedValue<'_>, b: PackedValue<'_>) -> bool {
     a.text(&mut IntText::new()).cmp(b.text(&mut IntText::new())) == Ordering::Greater
 }
 

@@ -6,7 +6,7 @@
 use super::COUNTER_MAX;
 use super::entries::Entries;
 use super::names::Names;
-use super::pending::{END_OF_TIME, Pending};
+use super::pending::{Pending, is_time};
 use crate::error::Reading;
 use crate::rdb::{Event, Payload};
 use crate::verify::codes::Code;
@@ -45,15 +45,12 @@ impl Groups {
         }
         match event.payload {
             Payload::Group { entries_read: Some(read), .. } => self.entries_read(read, event, cx),
-            Payload::Consumer { seen, active } => {
-                let never = active == Some(-1);
-                let active = active.filter(|_| !never).unwrap_or(0);
-                if !(0..END_OF_TIME).contains(&seen) || !(0..END_OF_TIME).contains(&active) {
-                    let place = Place::span(event.start, event.end).reading(Reading::Consumer);
-                    cx.findings.add(Code::StreamGroupImplausible, place, || {
-                        format!("a consumer was seen at {seen} ms and active at {active} ms")
-                    });
-                }
+            Payload::Consumer { seen, active } if !is_plausible(seen, active) => {
+                let active = active.filter(|active| *active != NEVER).unwrap_or(0);
+                let place = Place::span(event.start, event.end).reading(Reading::Consumer);
+                cx.findings.add(Code::StreamGroupImplausible, place, || {
+                    format!("a consumer was seen at {seen} ms and active at {active} ms")
+                });
             }
             _ => {}
         }
@@ -61,18 +58,34 @@ impl Groups {
 
     fn entries_read(&self, read: u64, event: &Event<&[u8]>, cx: &mut Context<'_>) {
         let place = Place::span(event.start, event.end).reading(Reading::StreamGroup);
-        // The greatest number is -1: not known.
-        if read == u64::MAX {
-            return;
-        }
-        if read > COUNTER_MAX {
-            cx.findings.add(Code::StreamEntriesReadRange, place, || {
-                format!("a group has read {read} entries, more than servers can count")
-            });
-        } else if let Some(added) = self.entries_added.filter(|added| read > *added) {
-            cx.findings.add(Code::StreamEntriesRead, place, || {
-                format!("a group has read {read} entries of a stream to which {added} were ever added")
+        let added = self.entries_added;
+        if let Some(code) = fault_of_read(read, added) {
+            cx.findings.add(code, place, || match added {
+                Some(added) if code == Code::StreamEntriesRead => {
+                    format!("a group has read {read} entries of a stream to which {added} were ever added")
+                }
+                _ => format!("a group has read {read} entries, more than servers can count"),
             });
         }
+    }
+}
+
+/// A consumer that was never active.
+const NEVER: i64 = -1;
+
+/// Whether a consumer can have been seen and active at these times.
+pub(super) fn is_plausible(seen: i64, active: Option<i64>) -> bool {
+    is_time(seen) && active.is_none_or(|active| active == NEVER || is_time(active))
+}
+
+/// What is wrong with the number of entries that a group has read of a stream to which so many were added, if that is known.
+pub(super) fn fault_of_read(read: u64, added: Option<u64>) -> Option<Code> {
+    // The greatest number is -1: not known.
+    if read == u64::MAX {
+        None
+    } else if read > COUNTER_MAX {
+        Some(Code::StreamEntriesReadRange)
+    } else {
+        added.filter(|added| read > *added).map(|_| Code::StreamEntriesRead)
     }
 }

@@ -10,6 +10,8 @@
 //! says how many elements it has before it. An entry that breaks this form ends the walk, as nobody knows where the next
 //! one begins, but the rest of the listpack is still walked for its own faults.
 
+pub(super) mod plain;
+
 use std::cmp::Ordering;
 
 use super::entries::Entries;
@@ -21,7 +23,6 @@ use crate::verify::codes::Code;
 use crate::verify::facts::Detail;
 use crate::verify::sink::{Findings, Place};
 use crate::verify::value::blob::Blob;
-use crate::verify::value::packed::swift;
 use crate::verify::value::packed_error::{Encoding, report};
 
 /// Where the first element of a listpack begins.
@@ -63,10 +64,11 @@ struct Master {
     deleted_at: usize,
 }
 
-/// Checks the node of that id, as far as it is known.
-pub(super) fn check(blob: &Blob<'_>, id: Option<Id>, entries: &mut Entries, findings: &mut Findings) {
-    if let Some(id) = id
-        && let Some(node) = swift::node(blob.wide, blob.bytes.len(), id, entries.last)
+/// Checks the node of that id, as far as it is known; if `fast`, then at a glance where that is enough.
+pub(super) fn check(blob: &Blob<'_>, id: Option<Id>, entries: &mut Entries, findings: &mut Findings, fast: bool) {
+    if fast
+        && let Some(id) = id
+        && let Some(node) = plain::read(blob.wide, blob.bytes.len(), id, entries.last)
     {
         entries.add_node(node.first, node.last, node.living);
         return;

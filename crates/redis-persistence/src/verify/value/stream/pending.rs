@@ -13,7 +13,17 @@ use crate::verify::sink::Place;
 use crate::verify::value::Context;
 
 /// Servers allow no times beyond their own, and this is the year 10000.
-pub(super) const END_OF_TIME: i64 = 253_402_300_800_000;
+const END_OF_TIME: i64 = 253_402_300_800_000;
+
+/// Whether a server can have had that time.
+pub(super) fn is_time(ms: i64) -> bool {
+    (0..END_OF_TIME).contains(&ms)
+}
+
+/// Whether an entry can have been delivered so often, and last at that time.
+pub(super) fn is_plausible(time: i64, deliveries: u64) -> bool {
+    is_time(time) && deliveries <= COUNTER_MAX
+}
 
 const NOBODY: u32 = 0;
 const GIVEN_BACK: u32 = u32::MAX;
@@ -51,7 +61,7 @@ impl Pending {
         match event.payload {
             Payload::Items { of: Role::Pending, .. } => self.begin(event.end),
             Payload::Pending { id, time, deliveries } => {
-                if !(0..END_OF_TIME).contains(&time) || deliveries > COUNTER_MAX {
+                if !is_plausible(time, deliveries) {
                     cx.findings.add(Code::StreamGroupImplausible, place, || {
                         format!("the entry {} was delivered {deliveries} times, last at {time} ms", text_of(id))
                     });

@@ -1,20 +1,26 @@
 //! Streams about which there is nothing to say, without events.
 //!
 //! It accepts what [`Checker`](super::Checker) would be silent about, and not all of that: streams with deleted entries in their
-//! nodes, groups of several consumers, and what only servers from 8.6 on write are left to it.
+//! nodes, several groups, groups of several consumers, and what only servers from 8.6 on write are left to it. What it has to
+//! judge is judged where the events are.
 
 use super::entries::Entries;
-use super::pending::END_OF_TIME;
-use super::{COUNTER_MAX, Id, split};
+use super::{Id, groups, info, node, pending, split};
 use crate::limits::Limits;
 use crate::lzf;
-use crate::rdb::{Body, plain_length, plain_string};
+use crate::rdb::{Body, StreamInfo, StreamInfo2, plain_length, plain_string};
 use crate::verify::rdb::{is_number_of_server, saves_enough};
-use crate::verify::value::packed::swift;
+
+/// The length of a node's id.
+const ID: u8 = 16;
+/// The latest version whose layout is read here.
+const VERSION_MAX: u8 = 3;
+/// With so much memory, in bytes, for each pending entry and each name, the checks of neither are cut short.
+const AMPLE: usize = 4096;
 
 /// The size of the value of a stream of that version.
 pub(crate) fn size(value: &[u8], version: u8, room: &mut lzf::Room, limits: &Limits) -> Option<usize> {
-    if version > 3 {
+    if version > VERSION_MAX {
         return None;
     }
     let mut from = From { value, at: 0, longest: limits.inline_bytes };
@@ -25,35 +31,17 @@ pub(crate) fn size(value: &[u8], version: u8, room: &mut lzf::Room, limits: &Lim
     for _ in 0..nodes {
         let id = from.node_id().filter(|id| before.is_none_or(|before| before < *id))?;
         before = Some(id);
-        let (body, size) = plain_string(value.get(from.at..)?, from.longest)?;
-        from.at += size;
-        let (bytes, wide) = match body {
-            Body::Raw(bytes) if !is_number_of_server(bytes) => (bytes, &value[from.at - bytes.len()..]),
-            Body::Lzf { data, decoded }
-                if decoded <= limits.packed_bytes as u64 && saves_enough(data.len(), decoded) =>
-            {
-                room.inflate_wide(data, decoded).ok()?
-            }
-            _ => return None,
-        };
-        let node = swift::node(wide, bytes.len(), id, entries.last)?;
+        let (bytes, wide) = from.node(room, limits)?;
+        let node = node::plain::read(wide, bytes.len(), id, entries.last)?;
         entries.add_node(node.first, node.last, node.living);
     }
     entries.finish();
-    let (length, last_id) = (from.number()?, from.pair()?);
-    let mut sound = length == entries.stated && entries.newest.is_none_or(|newest| newest <= last_id);
-    let mut added = None;
-    if version >= 2 {
-        let (first, deleted, all) = (from.pair()?, from.pair()?, from.number()?);
-        sound &= deleted <= last_id && Some(first) == entries.oldest && (length..=COUNTER_MAX).contains(&all);
-        added = Some(all);
-    }
-    let groups = from.length()?;
-    if !sound || groups > 1 {
-        return None;
-    }
+    let info = from.info(version)?;
+    let mut sound = true;
+    info::judge(version, &info, &entries, |_, _, _| sound = false);
+    let groups = from.length().filter(|groups| sound && *groups <= 1)?;
     for _ in 0..groups {
-        from.group(version, added, &entries)?;
+        from.group(version, &info, &entries, limits)?;
     }
     Some(from.at)
 }
@@ -99,66 +87,93 @@ impl<'a> From<'a> {
         self.bytes().map(|bytes| split(u128::from_be_bytes(*bytes)))
     }
 
+    fn time(&mut self) -> Option<i64> {
+        self.bytes().map(|bytes| i64::from_le_bytes(*bytes))
+    }
+
     #[inline]
     fn node_id(&mut self) -> Option<Id> {
-        let [16] = *self.bytes::<1>()? else { return None };
+        let [ID] = *self.bytes::<1>()? else { return None };
         self.id()
     }
 
-    fn name(&mut self) -> Option<()> {
+    /// A string and where it ends.
+    #[inline]
+    fn string(&mut self) -> Option<Body<&'a [u8]>> {
         let (body, size) = plain_string(self.value.get(self.at..)?, self.longest)?;
         self.at += size;
-        matches!(body, Body::Raw(text) if !is_number_of_server(text)).then_some(())
+        Some(body)
     }
 
-    fn time(&mut self) -> Option<()> {
-        let time = i64::from_le_bytes(*self.bytes()?);
-        (0..END_OF_TIME).contains(&time).then_some(())
+    /// The bytes of a node, and the same with more behind them.
+    #[inline]
+    fn node<'r>(&mut self, room: &'r mut lzf::Room, limits: &Limits) -> Option<(&'r [u8], &'r [u8])>
+    where
+        'a: 'r,
+    {
+        match self.string()? {
+            Body::Raw(bytes) if !is_number_of_server(bytes) => Some((bytes, &self.value[self.at - bytes.len()..])),
+            Body::Lzf { data, decoded }
+                if decoded <= limits.packed_bytes as u64 && saves_enough(data.len(), decoded) =>
+            {
+                room.inflate_wide(data, decoded).ok()
+            }
+            _ => None,
+        }
+    }
+
+    fn info(&mut self, version: u8) -> Option<StreamInfo> {
+        let (length, last_id) = (self.number()?, self.pair()?);
+        let v2 = if version >= 2 {
+            let (first_id, max_deleted, entries_added) = (self.pair()?, self.pair()?, self.number()?);
+            Some(StreamInfo2 { first_id, max_deleted, entries_added })
+        } else {
+            None
+        };
+        Some(StreamInfo { length, last_id, v2 })
+    }
+
+    fn name(&mut self) -> Option<()> {
+        matches!(self.string()?, Body::Raw(text) if !is_number_of_server(text)).then_some(())
     }
 
     /// A group, of which one consumer at most owns all that is pending.
-    fn group(&mut self, version: u8, added: Option<u64>, entries: &Entries) -> Option<()> {
+    fn group(&mut self, version: u8, info: &StreamInfo, entries: &Entries, limits: &Limits) -> Option<()> {
         self.name()?;
         self.pair()?;
-        if let Some(added) = added {
-            let read = self.number()?;
-            if read != u64::MAX && (read > added || read > COUNTER_MAX) {
-                return None;
-            }
+        if let Some(v2) = info.v2
+            && groups::fault_of_read(self.number()?, Some(v2.entries_added)).is_some()
+        {
+            return None;
         }
         let pending = self.length()?;
+        if (pending + 1).saturating_mul(AMPLE) > limits.duplicate_bytes {
+            return None;
+        }
         let (begin, mut last) = (self.at, None);
         for _ in 0..pending {
-            let id = self.id()?;
-            self.time()?;
-            let deliveries = self.number()?;
-            if deliveries > COUNTER_MAX || last.is_some_and(|last| id <= last) || entries.is_gone(id) {
+            let (id, time, deliveries) = (self.id()?, self.time()?, self.number()?);
+            let ascends = last.is_none_or(|last| last < id);
+            if !ascends || !pending::is_plausible(time, deliveries) || entries.is_gone(id) {
                 return None;
             }
             last = Some(id);
         }
-        let consumers = self.length()?;
-        if consumers > 1 || consumers == 0 && pending > 0 {
-            return None;
-        }
+        let consumers = self.length().filter(|consumers| *consumers <= 1 && (*consumers == 1 || pending == 0))?;
         for _ in 0..consumers {
             self.name()?;
-            self.time()?;
-            if version >= 3 {
-                let active = i64::from_le_bytes(*self.bytes()?);
-                if active != -1 && !(0..END_OF_TIME).contains(&active) {
-                    return None;
-                }
-            }
-            if self.length()? != pending {
+            let seen = self.time()?;
+            let active = if version >= 3 { Some(self.time()?) } else { None };
+            if !groups::is_plausible(seen, active) || self.length()? != pending {
                 return None;
             }
+            // The ids of the group, one by one.
             let mut group = Self { at: begin, ..*self };
             for _ in 0..pending {
                 if group.bytes::<16>()? != self.bytes::<16>()? {
                     return None;
                 }
-                group.bytes::<8>()?;
+                group.time()?;
                 group.number()?;
             }
         }
