@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use redis_persistence::repair::rdb::salvage::{self, Loss, Plan};
 use redis_persistence::repair::rdb::syndrome::{self, Candidate};
 use redis_persistence::repair::{self, Existing};
-use redis_persistence::verify::{self, Checksum, DuplicateCheck, Options, Report, Verdict};
+use redis_persistence::verify::{self, Checksum, Code, DuplicateCheck, Options, Report, Verdict};
 
 pub use status::Status;
 
@@ -182,6 +182,12 @@ pub(crate) fn run(
         sound: false,
     };
     let how = How { args, options, salvage, servers, common };
+    if let Some(why) = of_others(report) {
+        say(tool, &format!("{}: {why}", out.display()));
+        done.status = Status::Foreign;
+        done.why = Some(why);
+        return Entry { salvaged: Some(done), ..entry };
+    }
     let finished = file.ok_or_else(|| "it could not be kept".to_owned()).and_then(|mut file| {
         let content = content(&mut file, report, &how)?;
         done.note(&content);
@@ -199,6 +205,13 @@ pub(crate) fn run(
         None => drop(output.lines(&lines::ended(&done))),
     }
     Entry { salvaged: Some(done), ..entry }
+}
+
+/// Why a salvage leaves the file alone: it is no damage that a server's types do not read it.
+fn of_others(report: &Report) -> Option<String> {
+    let foreign = report.findings.iter().find(|finding| finding.code == Code::RdbForeignProduct);
+    let said = foreign.filter(|_| report.verdict == Verdict::Unknown)?.message.as_str();
+    Some(format!("nothing is written, for no damage was found: {said}"))
 }
 
 /// Finds out what there is to be written.

@@ -92,6 +92,11 @@ impl Crc64 {
         self.value
     }
 
+    /// Whether these were bytes followed by their own CRC, as a sound RDB is. Nothing but zeros looks the same.
+    pub(crate) fn is_of_file_with_its_own(&self) -> bool {
+        self.value == 0
+    }
+
     /// The CRC of the bytes of `self` followed by the `other_len` bytes whose CRC is `other`.
     ///
     /// With [`Crc64::new`] as `other` it is the CRC after `other_len` zero bytes, and also the part of the final CRC that

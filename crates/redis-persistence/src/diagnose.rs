@@ -4,6 +4,7 @@
 //! The first of these that fits is named:
 //!
 //! ```text
+//! pointer.rs    it stands for a file that is elsewhere
 //! kinds.rs      it is something else: compressed, an archive, an error page, another sort of file
 //! transfer.rs   it went through something that takes files for text
 //! foreign.rs    commands of another product, of a module, or renamed ones
@@ -20,6 +21,7 @@ mod damage;
 mod foreign;
 mod hint;
 mod kinds;
+mod pointer;
 mod servers;
 mod sets;
 mod transfer;
@@ -179,6 +181,9 @@ fn no_rdb(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
     {
         return Some(cause);
     }
+    if let Some(cause) = pointer::cause(head, report.size) {
+        return Some(cause);
+    }
     let (code, what) = kinds::sort(head)?;
     let cause = Cause::new(code, format!("this is no RDB: {what}"));
     Some(match code {
@@ -226,6 +231,9 @@ fn other_kind_of_commands(head: &[u8], report: &Report) -> Option<Cause> {
     if head.iter().all(|byte| *byte == 0) {
         let message = "the file begins with nothing but zero bytes: its size reached the disk, its content did not";
         return Some(Cause::new(CauseCode::AllZero, message.to_owned()));
+    }
+    if let Some(cause) = pointer::cause(head, report.size) {
+        return Some(cause);
     }
     let (code, what) = kinds::sort(head)?;
     // aofcheck reads files alone: a set is more than one.

@@ -28,6 +28,7 @@ mod wire;
 mod writer;
 
 pub use crate::input::{Quirk, Span};
+pub(crate) use consts::dragonfly;
 pub use consts::{Family, NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcode};
 pub(crate) use extent::{Extent, Layouts};
 pub(crate) use parser::Step;

@@ -81,6 +81,54 @@ fn versions() {
 }
 
 #[test]
+fn what_the_checksum_vouches_for_is_somebodys_own() {
+    let file = |byte: u8| writer(11).string_key(b"before", b"it").raw(&[byte, 1, 2, 3]).string_key(b"k", b"v").finish();
+    let at = writer(11).string_key(b"before", b"it").pos() as u64;
+    for (byte, name) in [(60, "somebody's own"), (107, "Redis Enterprise"), (220, "somebody's own")] {
+        let bytes = file(byte);
+        only(&bytes, Code::RdbForeignProduct, at, at);
+        let report = verify::slice(&bytes, &Options::default());
+        assert_eq!(report.verdict, Verdict::Unknown);
+        assert!(report.findings[0].message.contains(name), "{}", report.findings[0].message);
+        // One bit, or one byte behind it, and nothing vouches for it any more.
+        let mut flipped = bytes.clone();
+        flipped[usize::try_from(at).expect("small") - 1] ^= 1;
+        for changed in [flipped, [&bytes[..], &[10]].concat()] {
+            assert!(
+                verify::slice(&changed, &Options::default()).findings.iter().any(|f| f.code == Code::RdbUnknownType)
+            );
+        }
+    }
+    // A large file is read by several threads.
+    let mut w = writer(11);
+    for key in 0..40_000_u32 {
+        w.string_key(&key.to_be_bytes(), &[b'v'; 40]);
+    }
+    let at = w.pos() as u64;
+    only(&w.raw(&[60, 1]).finish(), Code::RdbForeignProduct, at, at);
+}
+
+#[test]
+fn types_of_dragonfly_are_its_own() {
+    // The numbers are those of later types of Redis.
+    for (byte, version, own) in
+        [(30, 9, true), (31, 11, true), (35, 9, true), (20, 9, true), (20, 11, false), (0, 9, false)]
+    {
+        let mut w = RdbWriter::redis(version);
+        let at = w.aux(b"redis-ver", b"df-v1.27.1").pos() as u64;
+        let bytes = w.raw(&[byte]).str(b"doc").str(b"\x0b\0\0\0\x02\0\x01\x01\x02\x01\xff").finish();
+        let found = findings_of(&bytes, &[]);
+        assert_eq!(found.first() == Some(&(Code::RdbForeignProduct, at, at)), own, "type {byte}: {found:?}");
+        let verdict = if own { Verdict::Unknown } else { Verdict::Sound };
+        assert_eq!(verify::slice(&bytes, &Options::default()).verdict, verdict, "type {byte}");
+    }
+    for version in ["6.3.4-keydb", "kvrocks-2.9", "tair-5"] {
+        let bytes = RdbWriter::redis(9).aux(b"redis-ver", version.as_bytes()).raw(&[64, 0, 0]).finish();
+        assert!(findings_of(&bytes, &[]).iter().any(|found| found.0 == Code::RdbForeignProduct), "{version}");
+    }
+}
+
+#[test]
 fn a_damaged_version_digit_turns_the_checksum_off() {
     let mut bytes = writer(11).string_key(b"k", b"v").finish();
     let end = bytes.len() as u64 - 8;
@@ -96,8 +144,11 @@ fn frames_that_leave_no_way_on() {
     let at = w.pos() as u64;
     only(&w.raw(&[0x00, 0x85]).finish(), Code::RdbBadLength, at + 1, at + 1);
     only(&writer(11).raw(&[0x00, 0xc9]).finish(), Code::RdbBadStringEncoding, at + 1, at + 1);
-    only(&writer(11).raw(&[0x64]).finish(), Code::RdbUnknownType, at, at);
-    only(&writer(11).raw(&[8]).finish(), Code::RdbUnknownType, at, at);
+    for byte in [0x64, 8] {
+        let mut unknown = writer(11).raw(&[byte]).finish();
+        *unknown.last_mut().expect("a checksum") ^= 1;
+        only(&unknown, Code::RdbUnknownType, at, at);
+    }
     only(&writer(8).key(6, b"m").raw(&[1, 2]).finish(), Code::RdbModuleV1, at, at);
     let module = writer(9).key(7, b"m").len(1 << 40).raw(&[9]).finish();
     let bad = module.iter().rposition(|b| *b == 9).expect("it was written") as u64;

@@ -15,6 +15,8 @@ pub enum Status {
     Refused,
     /// There is nothing to be saved.
     Nothing,
+    /// The file is of another product, and not damaged.
+    Foreign,
 }
 
 impl Status {
@@ -27,6 +29,7 @@ impl Status {
             Self::Unsound => "unsound",
             Self::Refused => "refused",
             Self::Nothing => "nothing",
+            Self::Foreign => "foreign",
         }
     }
 
@@ -34,7 +37,7 @@ impl Status {
     #[must_use]
     pub fn exit(self) -> Option<Exit> {
         match self {
-            Self::Planned => None,
+            Self::Planned | Self::Foreign => None,
             Self::Written => Some(Exit::Sound),
             Self::Unsound | Self::Refused | Self::Nothing => Some(Exit::Damaged),
         }

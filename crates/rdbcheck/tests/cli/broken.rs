@@ -21,6 +21,7 @@ fn inputs() -> std::io::Result<Vec<(&'static str, Vec<u8>)>> {
         ("newer-version", RdbWriter::redis(42).select_db(0).string_key(b"key", b"value").finish()),
         ("dragonfly", RdbWriter::redis(9).aux(b"redis-ver", b"df-v1.27.1").select_db(0).key(35, b"key").finish()),
         ("unknown-type", RdbWriter::redis(11).select_db(0).string_key(b"before", b"1").key(99, b"key").finish()),
+        ("unknown-type-damaged", unknown_type_damaged()),
         // In the middle of the name "mk1".
         ("cut-in-key", small[..0xbb].to_vec()),
         // In the text "value1": only the checksum can tell.
@@ -43,6 +44,13 @@ fn inputs() -> std::io::Result<Vec<(&'static str, Vec<u8>)>> {
         ("all-expired", all_expired()),
         ("hostile-names", keys(&[HOSTILE, HOSTILE, b"a\xff\x00b", b"a\xff\x00b"]).encode().bytes),
     ])
+}
+
+/// The same with a checksum that does not vouch for it.
+fn unknown_type_damaged() -> Vec<u8> {
+    let mut bytes = RdbWriter::redis(11).select_db(0).string_key(b"before", b"1").key(99, b"key").finish();
+    bytes.last_mut().into_iter().for_each(|byte| *byte ^= 1);
+    bytes
 }
 
 /// Packed twice: one gzip is unpacked, the other is not looked for.

@@ -65,6 +65,9 @@ fn instead(cause: &Cause) -> Option<&'static str> {
         C::Program | C::Text | C::NoKnownKind => {
             "Look for the right file: CONFIG GET dir, dbfilename and appenddirname say where a server keeps its own."
         }
+        C::GitLfsPointer | C::GitAnnexPointer => {
+            "Fetch the content in the repository that this was taken from; nothing of it is in this file."
+        }
         C::ErrorPage => "Fetch the file again, with the right to read it: nothing of the data is in this one.",
         C::Empty | C::AllZero => {
             "Nothing is in it. Look for another copy: a replica, a backup, or temp-*.rdb in the same folder, which a save \

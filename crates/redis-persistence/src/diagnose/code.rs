@@ -55,6 +55,8 @@ causes! {
     Tar "tar" true Some("tar -tf FILE");
     Program "program" false None;
     ErrorPage "error-page" false None;
+    GitLfsPointer "git-lfs-pointer" true Some("git lfs pull");
+    GitAnnexPointer "git-annex-pointer" true Some("git annex get FILE");
     Text "text" false None;
     NoKnownKind "no-known-kind" false None;
     ByteOrderMark "byte-order-mark" true Some("tail -c +4 FILE | rdbcheck -");

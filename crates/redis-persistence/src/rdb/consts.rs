@@ -102,6 +102,35 @@ pub mod opcode {
     }
 }
 
+/// What Dragonfly writes into an RDB besides the types of Redis.
+pub(crate) mod dragonfly {
+    /// How its version begins in the AUX field `redis-ver`.
+    pub(crate) const VERSION: &str = "df-";
+
+    /// Whether a type is its own, where Redis has or may have another one of that number.
+    pub(crate) fn is_own(byte: u8, version: u32) -> bool {
+        // Early builds wrote JSON as 20, which Redis took for sets with version 11.
+        matches!(byte, 30..=35) || byte == 20 && version < 10
+    }
+
+    /// What its own type or opcode holds, as far as that is known.
+    pub(crate) fn describe(byte: u8) -> Option<&'static str> {
+        Some(match byte {
+            20 | 30 => "JSON",
+            31 => "a hash with expiries",
+            32 => "a set with expiries",
+            33 => "a Bloom filter",
+            200 => "the end of a full sync",
+            201 => "records packed by zstd",
+            202 => "records packed by LZ4",
+            203 => "the end of packed records",
+            210 | 211 => "its journal",
+            220 => "marks of a key",
+            _ => return None,
+        })
+    }
+}
+
 macro_rules! value_types {
     ($($variant:ident = $byte:literal, $type_name:literal, $encoding:literal, $min:literal, $doc:literal;)*) => {
         /// How a value is laid out in the file.

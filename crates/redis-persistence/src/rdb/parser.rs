@@ -58,7 +58,19 @@ pub struct Parser {
     header: Header,
     /// Fields per hash template: what a type-32 key needs to be walked.
     templates: HashMap<u64, u64>,
+    dialect: Dialect,
     limits: Limits,
+}
+
+/// Whose types the bytes stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// Those of Redis and Valkey, unless an AUX field says otherwise.
+    Servers,
+    /// The same, whatever an AUX field says.
+    ServersAlone,
+    /// Dragonfly's: some of its own have the numbers of later types of Redis.
+    Dragonfly,
 }
 
 /// What [`Parser::parse`] found in its window.
@@ -208,8 +220,14 @@ impl Parser {
             attributes: Attributes::default(),
             header,
             templates: HashMap::new(),
+            dialect: Dialect::Servers,
             limits,
         }
+    }
+
+    /// The same for one that reads every file as a server does, whoever wrote it.
+    pub(crate) fn as_servers(self) -> Self {
+        Self { dialect: Dialect::ServersAlone, ..self }
     }
 
     /// The file offset of the next byte that it will look at.

@@ -172,6 +172,8 @@ impl Push {
         let (before, start) = (self.crc, self.fed);
         self.fed += part.len() as u64;
         if self.failed.is_some() {
+            // Whether the checksum vouches for what could not be read.
+            self.crc.update(part);
             return &[];
         }
         if !self.feeder.parser.is_done() {
@@ -225,7 +227,8 @@ impl Push {
             self.failed = self.feeder.finish(&mut walk).err();
         }
         if let Some(error) = &self.failed {
-            self.verifier.failed(error, &self.head, size);
+            let proven = whole == Whole::Input && self.crc.is_of_file_with_its_own();
+            self.verifier.failed(error, &self.head, size, proven);
         }
         Walked { end: self.feeder.end(), verifier: self.verifier }
     }

@@ -197,7 +197,8 @@ impl<'p, 'i> Walker<'p, 'i> {
             return Err(error);
         }
         if let Some(error) = &self.failed {
-            self.verifier.failed(error, &self.head, size);
+            let proven = whole == Whole::Input && self.pool.checksum().is_of_file_with_its_own();
+            self.verifier.failed(error, &self.head, size, proven);
         }
         Ok((self.verifier, self.order.found, feeder.end()))
     }

@@ -383,11 +383,11 @@ impl RdbVerifier {
         self.trailing.push(bytes);
     }
 
-    /// Takes note that the walk cannot go on. `head` is what the file begins with, if nothing of it could be read, and
-    /// `size` is its size.
-    pub(crate) fn failed(&mut self, error: &Error, head: &[u8], size: u64) {
+    /// Takes note that the walk cannot go on. `head` is what the file begins with, if nothing of it could be read, `size` is
+    /// its size, and `proven` says that its checksum is right over all its bytes.
+    pub(crate) fn failed(&mut self, error: &Error, head: &[u8], size: u64, proven: bool) {
         self.failed = true;
-        failure::report(self, error, &head[..head.len().min(512)]);
+        failure::report(self, error, &head[..head.len().min(512)], proven);
         self.size = Some(size);
     }
 
@@ -396,7 +396,10 @@ impl RdbVerifier {
         let offset = self.offset;
         self.findings.subject.clear();
         self.keys.close_hole(&mut self.findings);
-        self.databases.end(&mut self.findings);
+        // Of what nobody here can read, nothing can be missed.
+        if !(self.failed && self.unjudged) {
+            self.databases.end(&mut self.findings);
+        }
         self.after_the_end();
         let duplicates = self.settle(source);
         if !self.failed {

@@ -1,12 +1,12 @@
 //! Where a record begins: opcodes, attributes, and the first state of each value type.
 
-use super::super::consts::{Family, ValueType, opcode};
+use super::super::consts::{Family, ValueType, dragonfly, opcode};
 use super::super::payload::{Attributes, Expire, ModuleId, Payload, Record, Role};
 use super::super::string::{Body, RdbString};
 use super::super::wire::fixed;
 use super::stream::StreamState;
 use super::values::{CYCLES, ModuleOwner};
-use super::{Found, Parser, State, TemplateValues};
+use super::{Dialect, Found, Parser, State, TemplateValues};
 use crate::error::{ErrorKind, Reading};
 use crate::input::{Cursor, Outcome, Span, Stop};
 
@@ -33,7 +33,8 @@ impl Parser {
                     return Ok(Found::new(run_start, Payload::Attributes(attributes), State::Opcode));
                 }
                 _ => {
-                    if let Some(value_type) = ValueType::from_byte(byte, self.header.family) {
+                    let own = self.dialect == Dialect::Dragonfly && dragonfly::is_own(byte, self.header.version);
+                    if let Some(value_type) = ValueType::from_byte(byte, self.header.family).filter(|_| !own) {
                         return self.record(c, attributes, start, value_type, eof);
                     }
                     return self.other_opcode(c, byte, start);
@@ -70,6 +71,9 @@ impl Parser {
                     Found::new(start, Payload::Aux { name, value: None }, then)
                 } else {
                     let value = self.string(c, Role::AuxValue)?;
+                    if self.dialect == Dialect::Servers && names_dragonfly(c, &name, &value) {
+                        self.dialect = Dialect::Dragonfly;
+                    }
                     Found::new(start, Payload::Aux { name, value: Some(value) }, State::Opcode)
                 }
             }
@@ -159,6 +163,12 @@ impl Parser {
             }
         }
     }
+}
+
+/// Whether an AUX field says that Dragonfly wrote the file.
+fn names_dragonfly(c: &Cursor<'_>, name: &RdbString<Span>, value: &RdbString<Span>) -> bool {
+    let (Body::Raw(name), Body::Raw(value)) = (&name.body, &value.body) else { return false };
+    c.window(*name).eq_ignore_ascii_case(b"redis-ver") && c.window(*value).starts_with(dragonfly::VERSION.as_bytes())
 }
 
 fn fail_at<T>(start: u64, kind: ErrorKind) -> Outcome<T> {

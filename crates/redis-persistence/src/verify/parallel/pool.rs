@@ -283,6 +283,11 @@ impl<'i> Pool<'i> {
         }
     }
 
+    /// The checksum of everything that was walked over.
+    pub(super) fn checksum(&self) -> Crc64 {
+        self.state.lock().crc
+    }
+
     /// Adds a job. Where there are too many, does one.
     pub(super) fn add(&self, job: Job, most: usize, hand: &mut Hand) {
         let mut state = self.state.lock();

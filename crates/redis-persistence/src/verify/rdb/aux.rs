@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::RdbVerifier;
 use crate::error::Reading;
 use crate::functions::Library;
-use crate::rdb::{Body, Family, RdbString};
+use crate::rdb::{Body, Family, RdbString, dragonfly};
 use crate::verify::codes::Code;
 use crate::verify::sink::Place;
 
@@ -15,6 +15,12 @@ const MOST_NAMES: usize = 256;
 /// As much of a value as is looked at and quoted, in bytes.
 const MOST_TEXT: usize = 160;
 
+/// As it is named in findings.
+pub(super) const DRAGONFLY: &str = "Dragonfly";
+
+/// Products that say their name in the version of the server, or in a field of their own, `NAME-ver`.
+const PRODUCTS: [&str; 5] = [DRAGONFLY, "KeyDB", "Kvrocks", "Tair", "Redis Enterprise"];
+
 /// What the AUX fields said.
 #[derive(Debug, Default)]
 pub(super) struct Aux {
@@ -22,12 +28,19 @@ pub(super) struct Aux {
     pub(super) server: Option<Family>,
     pub(super) created: Option<i64>,
     /// The product, where a field shows one other than Redis and Valkey.
-    pub(super) product: Option<&'static str>,
+    pub(super) product: Option<String>,
     names: HashSet<Vec<u8>>,
 }
 
 /// Fields that come once for each key or slot, or once for each of several things.
 const REPEATED: [&str; 5] = ["mvcc-tstamp", "keydb-subexpire-key", "keydb-subexpire-when", "slot-info", "lua"];
+
+/// The product whose name stands in a text.
+fn product(text: &str) -> Option<&'static str> {
+    let text = text.to_ascii_lowercase();
+    let named = |product: &&str| text.contains(&product.to_ascii_lowercase().replace(' ', "-"));
+    text.starts_with(dragonfly::VERSION).then_some(DRAGONFLY).or_else(|| PRODUCTS.into_iter().find(named))
+}
 
 impl RdbVerifier {
     pub(super) fn aux(&mut self, name: &RdbString<&[u8]>, value: Option<&RdbString<&[u8]>>) {
@@ -66,7 +79,7 @@ impl RdbVerifier {
             "repl-id" => value_text.len() != 40 || !value_text.iter().all(u8::is_ascii_hexdigit),
             "repl-offset" | "repl-stream-db" => number.is_none_or(|n| n < -1),
             "mvcc-tstamp" | "keydb-subexpire-key" | "keydb-subexpire-when" | "repl-masters" => {
-                self.aux.product.get_or_insert("KeyDB");
+                self.aux.product.get_or_insert_with(|| "KeyDB".to_owned());
                 false
             }
             "slot-info" => {
@@ -87,7 +100,12 @@ impl RdbVerifier {
                 });
                 false
             }
-            _ => false,
+            _ => {
+                if let Some(product) = key.strip_suffix("-ver").and_then(product) {
+                    self.aux.product.get_or_insert_with(|| product.to_owned());
+                }
+                false
+            }
         };
         if implausible && !long {
             self.findings.add(Code::RdbAuxImplausible, place, || format!("AUX field {key} has the value {text:?}"));
@@ -100,8 +118,8 @@ impl RdbVerifier {
     }
 
     fn aux_version(&mut self, name: &str, version: &str, place: Place) {
-        if version.starts_with("df-") {
-            self.aux.product = Some("Dragonfly");
+        if let Some(product) = product(version) {
+            self.aux.product = Some(product.to_owned());
         }
         let of_valkey = name == "valkey-ver";
         let (family, file_version) = (self.family(), self.version());

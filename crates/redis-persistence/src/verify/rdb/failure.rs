@@ -1,15 +1,20 @@
 //! What it means that the walk cannot go on: damage, something newer, or no RDB at all.
 
 use super::RdbVerifier;
+use super::aux::DRAGONFLY;
 use crate::diagnose;
 use crate::error::{Error, ErrorKind, Reading};
+use crate::rdb::dragonfly;
 use crate::verify::codes::Code;
 use crate::verify::facts::Detail;
 use crate::verify::report::Kind;
 use crate::verify::sink::Place;
 
-/// Reports the error with which the walk ended.
-pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8]) {
+/// Opcodes of Redis Enterprise, by which its files are known.
+const ENTERPRISE: [u8; 5] = [100, 101, 102, 107, 121];
+
+/// Reports the error with which the walk ended. `proven` says that the checksum of the file is right over all its bytes.
+pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8], proven: bool) {
     let place = Place::new(error.start(), error.failed_at()).reading(error.reading());
     if let ErrorKind::BadMagic = error.kind() {
         return no_signature(verifier, window);
@@ -25,12 +30,11 @@ pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8]) {
         verifier.findings.add(Code::RdbNewerVersion, place, || format!("it cannot be walked on: {error}"));
         return;
     }
-    if let (Some(product), ErrorKind::UnknownType(_)) = (verifier.aux.product, error.kind()) {
+    if let ErrorKind::UnknownType(byte) = *error.kind()
+        && let Some(message) = somebodys_own(verifier.aux.product.as_deref(), byte, proven)
+    {
         verifier.unjudged = true;
-        verifier
-            .findings
-            .add(Code::RdbForeignProduct, place, || format!("a record of {product} that is not known here"));
-        return;
+        return verifier.findings.add(Code::RdbForeignProduct, place, || message);
     }
     let code = match error.kind() {
         ErrorKind::UnexpectedEof { .. } => Code::RdbTruncated,
@@ -49,6 +53,20 @@ pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8]) {
     let between_items = truncated && error.reading() == Reading::ModuleItem && error.failed_at() == error.start();
     let place = if between_items { place.detail(Detail::BetweenItems) } else { place };
     verifier.findings.add(code, place, || error.to_string());
+}
+
+/// What an unknown type or opcode is, where it is no damage: a field names another product, or the checksum vouches for it.
+fn somebodys_own(product: Option<&str>, byte: u8, proven: bool) -> Option<String> {
+    let product = product.or_else(|| (proven && ENTERPRISE.contains(&byte)).then_some("Redis Enterprise"));
+    match product {
+        Some(product) => {
+            let known = if product == DRAGONFLY { dragonfly::describe(byte) } else { None };
+            let known = known.map(|known| format!(", {known}")).unwrap_or_default();
+            Some(format!("a record of {product} that is not known here (type or opcode {byte}{known})"))
+        }
+        None if proven => Some(format!("type or opcode {byte} is somebody's own: the checksum is right")),
+        None => None,
+    }
 }
 
 /// The file does not begin as an RDB does: a damaged one, or something else?
