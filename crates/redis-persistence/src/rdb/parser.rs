@@ -226,7 +226,7 @@ impl Parser {
     }
 
     /// The same for one that reads every file as a server does, whoever wrote it.
-    pub(crate) fn as_servers(self) -> Self {
+    pub(crate) fn without_dialects(self) -> Self {
         Self { dialect: Dialect::ServersAlone, ..self }
     }
 

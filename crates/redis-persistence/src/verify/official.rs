@@ -120,7 +120,7 @@ impl From<Failure> for Stop {
 pub fn check(request: &Request<'_>, input: impl Read, print: &mut Print<'_>) -> io::Result<Outcome> {
     let mut run = Run {
         window: Window::new(input),
-        parser: Parser::new(request.limits.clone()).as_servers(),
+        parser: Parser::new(request.limits.clone()).without_dialects(),
         records: Records::new(request, print),
     };
     run.records.say(0, &[b"Checking RDB file ", request.name].concat());
