@@ -77,8 +77,11 @@ fn instead(cause: &Cause) -> Option<&'static str> {
         C::Utf16 | C::Utf8 | C::CrLf if cause.reversible => {
             "Fetch it again as binary, or undo the change: the checksum proves whether that was right."
         }
-        C::CrLfCommands => "Fetch it again as binary, or undo the change, and check what comes out.",
-        C::ByteOrderMark | C::Utf16 | C::Utf8 | C::CrLf | C::Utf8Lossy | C::LineEndsLost => {
+        C::CrLfCommands | C::LineEndsLost => {
+            "Fetch it again as binary. Or have the line ends brought back in a new folder: the lengths prove them, but for values that \
+             held line ends of both kinds, whose commands are left out and named."
+        }
+        C::ByteOrderMark | C::Utf16 | C::Utf8 | C::CrLf | C::Utf8Lossy => {
             "Fetch it again as binary: what was replaced cannot be brought back from this file."
         }
         C::TwoRdbs => "Servers load the first one only, and nothing of the second. This checks the second.",

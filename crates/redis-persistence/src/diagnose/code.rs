@@ -35,6 +35,7 @@ macro_rules! causes {
 }
 
 const SALVAGE: Option<&str> = Some("rdbcheck --salvage OUT FILE");
+const SALVAGE_COMMANDS: Option<&str> = Some("aofcheck --salvage OUT FILE");
 const FIX: Option<&str> = Some("aofcheck --fix --dry-run FILE");
 
 causes! {
@@ -64,8 +65,8 @@ causes! {
     Utf8 "utf-8" true Some("iconv -f UTF-8 -t LATIN1 FILE | rdbcheck -");
     Utf8Lossy "utf-8-lossy" false None;
     CrLf "crlf" true Some("sed 's/\\r$//' FILE | rdbcheck -");
-    CrLfCommands "crlf-commands" true Some("sed 's/\\r\\r$/\\r/' FILE > OUT");
-    LineEndsLost "line-ends-lost" false None;
+    CrLfCommands "crlf-commands" true SALVAGE_COMMANDS;
+    LineEndsLost "line-ends-lost" true SALVAGE_COMMANDS;
     TwoRdbs "two-rdbs" true Some("tail -c +NEXT FILE | rdbcheck -");
     ReplicationCapture "replication-capture" true Some("tail -c +NEXT FILE | rdbcheck -");
     ReplicationMark "replication-mark" true Some("head -c OFFSET FILE > OUT");

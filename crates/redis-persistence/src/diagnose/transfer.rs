@@ -87,19 +87,31 @@ fn crlf(head: &[u8], tail: &[u8]) -> Option<Cause> {
 
 /// Records whose line ends were changed.
 fn line_ends(head: &[u8]) -> Option<Cause> {
-    let line = &head[..memchr::memchr(b'\n', &head[..head.len().min(64)])?];
-    let digits = line.strip_prefix(b"*")?;
-    let number = digits.iter().take_while(|b| b.is_ascii_digit()).count();
-    match &digits[number..] {
-        b"" if number > 0 => Some(Cause::new(
-            C::LineEndsLost,
-            "lines end with a line feed alone: a transfer in text mode took out the carriage returns, those in values too"
-                .to_owned(),
-        )),
-        b"\r\r" if number > 0 => Some(Cause::new(
-            C::CrLfCommands,
-            "lines end with two carriage returns: a transfer in text mode put one before each line feed".to_owned(),
-        )),
-        _ => None,
+    // Lines of a count or a length, by how many returns stand before their line feed: none, one, more.
+    let mut lines = [0_usize; 3];
+    let mut at = 0;
+    for feed in memchr::memchr_iter(b'\n', head) {
+        let line = std::mem::replace(&mut at, feed + 1)..feed;
+        let [b'*' | b'$', rest @ ..] = &head[line] else { continue };
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits > 0 && rest[digits..].iter().all(|byte| *byte == b'\r') {
+            lines[(rest.len() - digits).min(2)] += 1;
+        }
+    }
+    let [lost, usual, doubled] = lines;
+    let some = if usual > 0 { "some lines" } else { "lines" };
+    let evidence = |many: usize| format!("{many} of {} such lines in the first part", lost + usual + doubled);
+    if lost > doubled && (usual == 0 || lost >= ENOUGH) {
+        let message = format!(
+            "{some} end with a line feed alone: a transfer in text mode or an editor took out the carriage returns, those in values too"
+        );
+        Some(Cause::new(C::LineEndsLost, message).evidence(evidence(lost)))
+    } else if doubled > 0 && (usual == 0 || doubled >= ENOUGH) {
+        let message = format!(
+            "{some} end with two carriage returns: a transfer in text mode put one before each line feed, those in values too"
+        );
+        Some(Cause::new(C::CrLfCommands, message).evidence(evidence(doubled)))
+    } else {
+        None
     }
 }

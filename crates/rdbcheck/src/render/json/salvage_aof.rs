@@ -24,6 +24,7 @@ struct SalvagedFileView {
     size: Number,
     image_end: Number,
     image: Option<ImageView>,
+    line_ends: Option<LineEndsView>,
     kept_bytes: Number,
     kept_commands: Number,
     skipped_bytes: Number,
@@ -38,6 +39,14 @@ struct SalvagedFileView {
 struct ImageView {
     mended: Option<MendedView>,
     loss: Option<LostView>,
+}
+
+#[derive(Serialize)]
+struct LineEndsView {
+    lost: Number,
+    doubled: Number,
+    values: Number,
+    unproven: Number,
 }
 
 #[derive(Serialize)]
@@ -77,6 +86,12 @@ fn file(file: &SalvagedFile) -> SalvagedFileView {
         size: Number(file.seen.size),
         image_end: Number(file.image_end),
         image: image(&file.image),
+        line_ends: file.line_ends.map(|seen| LineEndsView {
+            lost: Number(seen.lost),
+            doubled: Number(seen.doubled),
+            values: Number(seen.values),
+            unproven: Number(seen.unproven),
+        }),
         kept_bytes: Number(account.kept_bytes()),
         kept_commands: Number(account.kept_commands),
         skipped_bytes: Number(account.skipped_bytes()),

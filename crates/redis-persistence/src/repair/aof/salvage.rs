@@ -6,7 +6,8 @@
 //! ```
 //! Nothing that exists is changed. An RDB image that is damaged is mended by its checksum, or made anew of what is left of it.
 //! Commands whose database cannot be told are left out, unless [`Uncertain::Keep`] is asked for.
-//! What is kept stays as it is, byte for byte, annotations too; only a SELECT is added where the
+//! Where line ends were changed they are brought back ([`LineEnds`]). Else
+//! what is kept stays as it is, byte for byte, annotations too; only a SELECT is added where the
 //! one that stood there is gone.
 //!
 //! ```text
@@ -25,6 +26,7 @@ mod describe;
 mod image;
 mod joined;
 mod keys;
+mod line_ends;
 mod names;
 mod pages;
 mod resync;
@@ -41,6 +43,7 @@ use std::io;
 
 use assemble::Assembler;
 pub use image::Image;
+pub use line_ends::LineEnds;
 use source::Source;
 use survey::{Replay, Survey};
 #[cfg(unix)]
@@ -108,6 +111,8 @@ pub enum SkipKind {
     StrayExec,
     /// Commands of which it cannot be told to which database they belong.
     Database,
+    /// Commands with a value whose line ends were changed, and of which it cannot be told how they were.
+    LineEnds,
 }
 
 impl SkipKind {
@@ -120,6 +125,7 @@ impl SkipKind {
             Self::Transaction => "transaction",
             Self::StrayExec => "stray-exec",
             Self::Database => "database",
+            Self::LineEnds => "line-ends",
         }
     }
 }
@@ -132,6 +138,7 @@ impl fmt::Display for SkipKind {
             Self::Transaction => "of a torn transaction",
             Self::StrayExec => "an EXEC without a MULTI",
             Self::Database => "of an unknown database",
+            Self::LineEnds => "with a value of which it cannot be told where its line ends had a CR",
         })
     }
 }
@@ -241,6 +248,8 @@ pub struct SalvagedFile {
     pub image_end: u64,
     /// What becomes of the image.
     pub image: Image,
+    /// What was done to its line ends, if that is what is wrong with it: what is kept is written with those that it had.
+    pub line_ends: Option<LineEnds>,
     /// What becomes of its records.
     pub account: Account,
 }
@@ -377,15 +386,24 @@ impl Salvage {
         if self.files.iter().all(|file| file.image_end == 0) {
             self.family = image.family(&walk, image_end)?;
         }
-        let account = account(&walk.seen, image_end, options, self.family)?;
-        self.files.push(SalvagedFile { seen: walk.seen, name: part.name.clone(), image_end, image, account });
+        let open = || -> io::Result<Source> { Ok(Source::new(File::open(&walk.seen.path)?, walk.seen.size)) };
+        // What explains the damage as a whole is tried before what lies behind it is looked for.
+        let changed = if image_end == 0 && walk.stop.is_some() { line_ends::account(open)? } else { None };
+        let (line_ends, account) = match changed {
+            Some((seen, account)) => (Some(seen), account),
+            None => (None, account(&walk.seen, image_end, options, self.family)?),
+        };
+        let name = part.name.clone();
+        self.files.push(SalvagedFile { seen: walk.seen, name, image_end, image, line_ends, account });
         Ok(())
     }
 
     /// Whether nothing is lost.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.files.iter().all(|file| file.image == Image::Kept && file.account.skipped.is_empty())
+        self.files
+            .iter()
+            .all(|file| file.image == Image::Kept && file.line_ends.is_none() && file.account.skipped.is_empty())
     }
 }
 

@@ -32,6 +32,9 @@ impl SalvagedFile {
             number(*kept_commands, "command")
         ));
         self.image.describe(lines);
+        if let Some(line_ends) = &self.line_ends {
+            lines.push(format!("  {}", line_ends.describe()));
+        }
         if skipped.is_empty() {
             return;
         }

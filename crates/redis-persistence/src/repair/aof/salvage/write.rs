@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use rustix::fs::FileType;
 
-use super::{Image, Salvage, SalvagedFile};
+use super::source::Source;
+use super::{Image, Salvage, SalvagedFile, line_ends};
 use crate::aof::dir::os_name;
 use crate::repair::disk::{self, Locks};
 use crate::repair::folder::{Folder, Place, folder_of, kind, meant};
@@ -273,7 +274,14 @@ impl Out<'_, '_> {
                 let db = db.to_string();
                 self.bytes(format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{db}\r\n", db.len()).as_bytes())?;
             }
-            self.range(path, source, keep.start, keep.end, total)?;
+            if file.line_ends.is_some() {
+                let source = source.try_clone().map(|source| Source::new(source, file.seen.size));
+                let source = source.map_err(ApplyError::io("read", path))?;
+                line_ends::write(source, keep, self).map_err(ApplyError::io("write to", self.path))?;
+                (self.hook)(Progress::Writing { path: self.path, done: self.done, total });
+            } else {
+                self.range(path, source, keep.start, keep.end, total)?;
+            }
         }
         Ok(())
     }
