@@ -291,8 +291,7 @@ impl Walk {
     ) -> io::Result<Result<(Value, u64), bool>> {
         let (mut at, mut bare, mut returned) = (start, 0_u64, 0_u64);
         let mut found: Option<(Value, u64, usize)> = None;
-        loop {
-            let Some(feed) = self.line_feed(at)? else { break };
+        while let Some(feed) = self.line_feed(at)? {
             let returns = self.returns_before(feed, start)?;
             let of_lines = of_header.map_or(0..=returns.min(2), |returns| returns..=returns);
             for of_line in of_lines.filter(|of_line| *of_line <= returns) {
