@@ -7,9 +7,11 @@ use std::path::Path;
 
 use redis_persistence::aof::dir::{self, AofSet, Node, Tree};
 use redis_persistence::aof::official::Opened;
-use redis_persistence::verify::{self, Finding, Kind, Options, Report};
+use redis_persistence::diagnose::Cause;
+use redis_persistence::repair::aof::{Way, ways};
+use redis_persistence::verify::{self, Finding, Kind, Options, Report, Verdict};
 
-use crate::args::AofCheck;
+use crate::args::{AofCheck, Format};
 use crate::ends::Ends;
 use crate::entry::Entry;
 use crate::exit::Exit;
@@ -97,7 +99,7 @@ fn small(path: &Path, limit: u64, how: &How<'_>) -> io::Result<Option<Entry>> {
     if sizes.sum::<u64>() > limit {
         return Ok(None);
     }
-    entry(path, &mut tree, set, how, (None, None)).map(Some)
+    entry(path, &mut tree, set, how, Around::default()).map(Some)
 }
 
 /// Checks what lies under a path, and repairs it if that is asked for.
@@ -126,33 +128,47 @@ fn one(path: &Path, how: &How<'_>, run: &mut Run) {
 
 fn check(path: &Path, how: &How<'_>) -> Entry {
     let mut tree = WatchedDisk { progress: how.args.common.progress };
-    let entry = dir::find(&mut tree, path).and_then(|set| entry(path, &mut tree, set, how, (None, None)));
+    let entry = dir::find(&mut tree, path).and_then(|set| entry(path, &mut tree, set, how, Around::default()));
     entry.unwrap_or_else(|error| how.unreadable(path, &error))
 }
 
 /// Checks a set that lies in a tree.
-fn entry<T: Tree>(
-    path: &Path,
-    tree: &mut T,
-    set: AofSet,
-    how: &How<'_>,
-    (packing, damage): (Option<Packing>, Option<String>),
-) -> io::Result<Entry>
+fn entry<T: Tree>(path: &Path, tree: &mut T, set: AofSet, how: &How<'_>, around: Around) -> io::Result<Entry>
 where
     T::File: Send,
 {
     let How { args, options, servers } = how;
+    let Around { packing, damage, packed } = around;
     let report = verify::aof_set(tree, &set, options)?;
     let timeline = if args.timeline { Some(Timeline::of(tree, &set, &report, options)?) } else { None };
     let ends = ends(tree, &set, &report)?;
     let hex = hex::of(&report, args.common.hex, |found, at, len| read(tree, &set, found, at, len))?;
     let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands()).packed(packing, damage);
-    let mut entry = entry.diagnosed(&ends).judged(servers);
+    let mut entry =
+        entry.diagnosed_with(&ends, |report, cause| tried(how, &set, report, cause, packed)).judged(servers);
     if args.plans() {
         // The plan that follows is the advice.
         entry.advice.clear();
     }
     Ok(Entry { set: Some(set), timeline, hex, ..entry }.redacted(args.common.redact))
+}
+
+/// What a set lies in.
+#[derive(Default)]
+struct Around {
+    packing: Option<Packing>,
+    /// What is wrong with it.
+    damage: Option<String>,
+    /// Whether it is no set of files on disk, so that nothing can be repaired.
+    packed: bool,
+}
+
+/// What helps with damaged files, tried on them. They are read again for that, so it is left out where nobody would be told.
+fn tried(how: &How<'_>, set: &AofSet, report: &Report, cause: Option<&Cause>, packed: bool) -> Option<Vec<Way>> {
+    let told = how.args.common.format() == Format::Text && !how.args.common.quiet;
+    let named = cause.is_some_and(|cause| cause.command.is_some());
+    let wanted = report.verdict == Verdict::Damaged && !packed && !how.args.plans() && (told || named);
+    wanted.then(|| ways(set).ok()).flatten()
 }
 
 /// The ends of a single file; a set has none.
@@ -202,7 +218,7 @@ fn members(path: &Path, stored: Stored, how: &How<'_>, each: &mut dyn FnMut(Entr
     while let Some((member, set)) = sets.next() {
         // What is missing behind the last one belongs to no other.
         let damage = if sets.peek().is_none() { damage.clone() } else { None };
-        let around = (packing, damage);
+        let around = Around { packing, damage, packed: true };
         each(entry(&stored::member_path(path, &member), &mut archive, set, how, around)?);
     }
     Ok(())
@@ -214,7 +230,7 @@ fn only_member(path: &Path, stored: Stored, how: &How<'_>) -> io::Result<Entry> 
     let name = Path::new(path.file_name().unwrap_or(path.as_os_str()));
     let mut archive = stored.only_member(name)?;
     let set = dir::find(&mut archive, name)?;
-    entry(path, &mut archive, set, how, (packing, damage.get().cloned()))
+    entry(path, &mut archive, set, how, Around { packing, damage: damage.get().cloned(), packed: true })
 }
 
 /// Bytes of the file that a finding lies in.

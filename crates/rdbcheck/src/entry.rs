@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use redis_persistence::aof::dir::AofSet;
 use redis_persistence::diagnose::{self, Cause, Step};
+use redis_persistence::repair::aof::Way;
 use redis_persistence::target::{Loads, Outcome};
 use redis_persistence::verify::{Checksum, Kind, Report, Severity, Verdict};
 
@@ -99,9 +100,21 @@ impl Entry {
     /// The same with the cause, and with what to do about it.
     #[must_use]
     pub fn diagnosed(self, ends: &Ends) -> Self {
+        self.diagnosed_with(ends, |_, _| None)
+    }
+
+    /// The same, where `ways` finds out what helps by trying it.
+    #[must_use]
+    pub fn diagnosed_with(self, ends: &Ends, ways: impl FnOnce(&Report, Option<&Cause>) -> Option<Vec<Way>>) -> Self {
         let Ok(report) = &self.outcome else { return self };
         let cause = diagnose::diagnose(ends.head(), ends.tail(), report);
-        Self { advice: diagnose::advice(report, cause.as_ref()), cause, ..self }
+        let ways = ways(report, cause.as_ref());
+        let advice = diagnose::tried(report, cause.as_ref(), ways.as_deref());
+        let cause = match &ways {
+            Some(ways) => cause.map(|cause| cause.with_ways(ways)),
+            None => cause,
+        };
+        Self { advice, cause, ..self }
     }
 
     /// The same with what servers would do with it, and what to do if one would not load it.

@@ -27,9 +27,10 @@ mod sets;
 mod transfer;
 
 use crate::crc64;
+use crate::repair::aof::Way;
 use crate::verify::{Finding, Kind, Name, Report};
 
-pub use advice::{Step, advice};
+pub use advice::{Step, advice, tried};
 pub use code::CauseCode;
 pub use hint::hint;
 pub use servers::to_load;
@@ -86,6 +87,15 @@ impl Cause {
     fn reversible_if(mut self, reversible: bool) -> Self {
         if !reversible {
             (self.reversible, self.command) = (false, None);
+        }
+        self
+    }
+
+    /// The same with the command of what was tried on these files and helps, or none if nothing does, where it named a repair.
+    #[must_use]
+    pub fn with_ways(mut self, ways: &[Way]) -> Self {
+        if self.command.as_ref().is_some_and(|command| command.starts_with("aofcheck --")) {
+            self.command = ways.first().and_then(|way| advice::command(way, " --dry-run"));
         }
         self
     }

@@ -1,7 +1,7 @@
 //! Append-only files for people: what they are, their parts, what their records hold, what the next start does with them.
 
 use redis_persistence::aof::dir::{AofSet, NextStart, Role, Shape, UnreadKind};
-use redis_persistence::verify::{AofFacts, Kind, Part, Report};
+use redis_persistence::verify::{AofFacts, Ending, Kind, Part, Report};
 
 use super::page::{Page, shorten};
 use super::text::{self, BOLD, Style};
@@ -62,7 +62,7 @@ pub(super) fn contents(page: &mut Page, entry: &Entry, report: &Report, style: S
         rows(page, &timeline.rows, report);
     }
     if let Some(set) = &entry.set {
-        next_start(page, set);
+        next_start(page, set, report);
         unread(page, report);
     }
 }
@@ -210,12 +210,36 @@ fn rows(page: &mut Page, rows: &[Row], report: &Report) {
     }
 }
 
-fn next_start(page: &mut Page, set: &AofSet) {
+/// Where the start ends before the end of the files, as far as the first file tells that is damaged.
+fn stops(report: &Report) -> Option<String> {
+    let last = report.parts.iter().rposition(|part| part.role.is_loaded());
+    let loaded = report.parts.iter().enumerate().filter(|(_, part)| part.role.is_loaded());
+    let (number, part) = loaded.into_iter().find(|(_, part)| part.loads_up_to != part.size)?;
+    let name = shorten(&escape::plain(part.name.as_bytes()), NAME);
+    let Some(records) = &part.records else { return Some(format!("refuses, for the RDB image in {name}")) };
+    let is_short = records.ending == Ending::ShortRead || records.ending == Ending::Clean && records.open.is_some();
+    Some(match (is_short, Some(number) == last) {
+        (true, true) => {
+            format!(
+                "reads what the manifest lists, and cuts what is torn off the end of {name} (aof-load-truncated yes, the default)"
+            )
+        }
+        (true, false) => format!(
+            "stops at byte {} of {name}: the server cuts that file, and refuses all the same, because others follow it",
+            records.at
+        ),
+        (false, _) => format!("refuses, for what stands at byte {} of {name}", records.at),
+    })
+}
+
+fn next_start(page: &mut Page, set: &AofSet, report: &Report) {
     let name = |name: &[u8]| shorten(&escape::quoted(name), NAME);
     let text = match &set.next_start {
         // That goes without saying.
         NextStart::LoadsFile => return,
-        NextStart::LoadsManifest if set.shape == Shape::MultiPart => "reads what the manifest lists".to_owned(),
+        NextStart::LoadsManifest if set.shape == Shape::MultiPart => {
+            stops(report).unwrap_or_else(|| "reads what the manifest lists".to_owned())
+        }
         NextStart::Migrates => "moves the old-style file into the folder, and loads it as the base".to_owned(),
         NextStart::Empty { overwrites, appends } => {
             let mut text = "begins with no data".to_owned();

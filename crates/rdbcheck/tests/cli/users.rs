@@ -132,7 +132,7 @@ fn row_3_an_append_only_file_padded_with_zeros() -> TestResult {
         &[
             "no command is lost in the zeros",
             &format!("at byte {end}"),
-            "a cut takes away the 4096 bytes",
+            "a cut takes away 4096 bytes",
             "aofcheck --fix",
         ],
     );

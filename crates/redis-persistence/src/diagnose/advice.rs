@@ -10,6 +10,7 @@
 use super::code::CauseCode as C;
 use super::{Cause, plural};
 use crate::aof::dir::{NextStart, Role, UnreadKind};
+use crate::repair::aof::{Way, WayKind};
 use crate::verify::{Code, Kind, Report, Severity, Verdict};
 
 /// One step of what to do.
@@ -36,13 +37,21 @@ pub struct Step {
 /// ```
 #[must_use]
 pub fn advice(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
-    if let Some(cause) = cause
+    tried(report, cause, None)
+}
+
+/// The same for append-only files on a disk, where what would help was tried ([`repair::aof::ways`](crate::repair::aof::ways)):
+/// the steps name what works on these files, and what it loses.
+#[must_use]
+pub fn tried(report: &Report, cause: Option<&Cause>, ways: Option<&[Way]>) -> Vec<Step> {
+    let mendable = report.verdict == Verdict::Damaged && matches!(report.kind, Kind::Aof | Kind::AofDir);
+    if let Some(cause) = cause.filter(|cause| cause.code != C::CopiedDuringRewrite || !mendable)
         && let Some(text) = instead(cause)
     {
         return vec![Step { text: text.to_owned(), command: cause.command.clone() }];
     }
     match (report.verdict, report.kind) {
-        (Verdict::Damaged, Kind::Aof | Kind::AofDir) => commands(report, cause),
+        (Verdict::Damaged, Kind::Aof | Kind::AofDir) => commands(report, cause, ways),
         (Verdict::Damaged, _) => snapshot(report, cause),
         (_, Kind::AofDir) => not_read(report),
         _ => Vec::new(),
@@ -192,9 +201,11 @@ fn keeps(report: &Report, cause: Option<&Cause>) -> String {
 }
 
 /// A damaged append-only file or set.
-fn commands(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
+fn commands(report: &Report, cause: Option<&Cause>, ways: Option<&[Way]>) -> Vec<Step> {
     let code = cause.map(|cause| cause.code);
-    let mut steps = vec![step("Stop the server, and whatever restarts it: each start can change the files.")];
+    let again = cause.filter(|cause| cause.code == C::CopiedDuringRewrite).and_then(instead);
+    let mut steps: Vec<Step> = again.map(step).into_iter().collect();
+    steps.push(step("Stop the server, and whatever restarts it: each start can change the files."));
     if code == Some(C::PartMissing) {
         steps.push(step(
             "Look for the missing file in the folder that this was copied from, and in backups: what it holds is lost without \
@@ -217,31 +228,89 @@ fn commands(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
         }));
         return steps;
     }
-    if code == Some(C::PartMissing) && report.findings_by_code.contains_key(&Code::ManifestMissingFile) {
-        let base = report.parts.iter().any(|part| part.role == Role::Base && part.size.is_none());
-        steps.push(if base {
-            step("Without the base nothing of the set can be mended: what follows it makes no sense by itself.")
-        } else {
-            run("aofcheck --salvage OUT FILE", "Without it, take what the other files hold to a new folder.")
-        });
-        return steps;
-    }
     if report.findings_by_code.contains_key(&Code::AofPreambleDamaged) {
-        let text = "The RDB image at the start is damaged, and no cut mends that: a replica or a backup may have it whole. If \
-                    none has, write what can be read to a new folder.";
-        steps.push(run("aofcheck --salvage OUT FILE", text));
         steps.push(step(
-            "Put it in the place of the old one when aofcheck calls it sound, start the server, and count the \
-                         keys (DBSIZE) before clients come back.",
+            "The RDB image at the start is damaged, and no cut mends that: a replica or a backup may have it whole.",
         ));
-        return steps;
     }
-    steps.push(run("aofcheck --fix --dry-run FILE", format!("See the plan: {}.", plan(report, code))));
-    steps.push(run("aofcheck --fix FILE", "Apply it. What goes is saved first, and --undo brings it back."));
-    steps.push(step(
-        "Start the server when aofcheck calls it sound, and count the keys (DBSIZE) before clients come back.",
-    ));
+    let base = report.parts.iter().any(|part| part.role == Role::Base && part.size.is_none());
+    match ways {
+        None => steps.push(step("Check the files on a disk: aofcheck tries there what helps, and says what is lost by it.")),
+        Some([]) if code == Some(C::PartMissing) && base => {
+            steps.push(step("Without the base nothing of the set can be mended: what follows it makes no sense by itself."));
+        }
+        Some([]) => steps.push(step(
+            "No cut, no change of the manifest and no salvage makes files of these that a server loads: they can only come from \
+             another copy.",
+        )),
+        Some(ways) => {
+            let written = ways[0].kind == WayKind::Salvage;
+            for (number, way) in ways.iter().enumerate() {
+                steps.extend(of(way, number > 0, code));
+            }
+            steps.push(step(if written {
+                "Put the new files in the place of the old ones, start the server, and count the keys (DBSIZE) before clients come \
+                 back."
+            } else {
+                "Start the server when aofcheck calls it sound, and count the keys (DBSIZE) before clients come back."
+            }));
+        }
+    }
     steps
+}
+
+/// The command of a way, for a look at it if it changes files.
+pub(super) fn command(way: &Way, plan: &str) -> Option<String> {
+    match &way.kind {
+        WayKind::Salvage => Some("aofcheck --salvage OUT FILE".to_owned()),
+        WayKind::Fix => Some(format!("aofcheck --fix{plan} FILE")),
+        WayKind::FixFile(name) => {
+            // A name that a shell could take for something else is named by nobody.
+            let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+            let plain = name.iter().all(is_word) && !name.starts_with(b"-");
+            plain.then(|| format!("aofcheck --fix{plan} --file {} FILE", name.escape_ascii()))
+        }
+    }
+}
+
+/// What a plan does that changes nothing but the manifest.
+fn manifest(code: Option<C>) -> &'static str {
+    match code {
+        Some(C::ManifestLost) => "a manifest of the files that are there; no command goes",
+        Some(C::PartMissing) => "the manifest is to take in what is there; what the missing file held is lost",
+        _ => "the manifest as it should be; no command goes",
+    }
+}
+
+/// What to do for one way; `other` if one that loses less was named before.
+fn of(way: &Way, other: bool, code: Option<C>) -> Vec<Step> {
+    let loss = way.loss;
+    let one = |plan, text: String| Step { text, command: command(way, plan) };
+    let saved = "What goes is saved first, and --undo brings it back.";
+    match (&way.kind, other) {
+        (WayKind::Salvage, _) if !way.cuts => {
+            vec![one("", "Write what can be read to a new folder; no command goes.".to_owned())]
+        }
+        (WayKind::Salvage, _) => vec![one("", format!("Write what can be read to a new folder: this loses {loss}."))],
+        (_, true) => vec![one("", format!("Or cut the files where they are, which loses more: {loss}. {saved}"))],
+        _ if !way.cuts => {
+            vec![one(" --dry-run", format!("See the plan: {}.", manifest(code))), one("", format!("Apply it. {saved}"))]
+        }
+        (WayKind::FixFile(name), _) => vec![
+            one(
+                " --dry-run",
+                format!(
+                    "See the plan: a cut takes away {loss}. Files follow {}, and what they hold is run without those writes.",
+                    name.escape_ascii()
+                ),
+            ),
+            one("", format!("Apply it. {saved}")),
+        ],
+        _ => vec![
+            one(" --dry-run", format!("See the plan: a cut takes away {loss}.")),
+            one("", format!("Apply it. {saved}")),
+        ],
+    }
 }
 
 /// How a server comes by the data that the next start would leave unread.
@@ -276,21 +345,4 @@ fn not_read(report: &Report) -> Vec<Step> {
         }
     });
     steps.collect()
-}
-
-/// What the plan of a repair will be about, and what it costs.
-fn plan(report: &Report, code: Option<C>) -> String {
-    if code == Some(C::ManifestLost) {
-        return "a manifest of the files that are there; no command goes".to_owned();
-    }
-    let loaded = report.parts.iter().filter(|part| part.role.is_loaded());
-    let behind = loaded.filter_map(|part| part.size?.checked_sub(part.loads_up_to?)).fold(0, u64::saturating_add);
-    let codes = || report.findings_by_code.keys().filter(|code| code.severity() == Severity::Error);
-    match behind {
-        0 if codes().all(|code| code.as_str().starts_with("manifest-")) => {
-            "the manifest as it should be; no command goes".to_owned()
-        }
-        0 => "what has to go for a server to start, and what goes with it".to_owned(),
-        n => format!("a cut takes away the {} from the damage on", plural(n, "byte")),
-    }
 }

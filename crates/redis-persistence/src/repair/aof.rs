@@ -14,6 +14,7 @@ mod planned;
 mod preen;
 pub mod salvage;
 pub(super) mod tail;
+mod ways;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -21,6 +22,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use preen::preen;
+pub use ways::{Way, WayKind, ways};
 
 use super::plan::{first_lines, number};
 use super::walk::{Stop, Until, Walk, walk};
@@ -73,14 +75,19 @@ struct Loaded<'s> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn plan(set: &AofSet, options: &FixOptions) -> io::Result<Plan> {
+    Ok(plan_and_names(set, options)?.0)
+}
+
+/// The plan, and the files that would have to be named because others follow them.
+fn plan_and_names(set: &AofSet, options: &FixOptions) -> io::Result<(Plan, Vec<Vec<u8>>)> {
     let mut refused = HashMap::new();
     loop {
-        let mut plan = plan_with(set, options, &refused)?;
+        let (mut plan, names) = plan_with(set, options, &refused)?;
         if options.only_interrupted || !plan.may_be_applied_unasked() {
-            return Ok(plan);
+            return Ok((plan, names));
         }
         match planned::prove(set, &plan)? {
-            planned::Proof::Loads => return Ok(plan),
+            planned::Proof::Loads => return Ok((plan, names)),
             planned::Proof::Refused(reason) => plan.reasons.push(reason),
             planned::Proof::Record { file, at, why } => {
                 let before = refused.get(&file).is_none_or(|(first, _)| at < *first);
@@ -91,12 +98,12 @@ pub fn plan(set: &AofSet, options: &FixOptions) -> io::Result<Plan> {
                 plan.reasons.push(why);
             }
         }
-        return Ok(plan);
+        return Ok((plan, names));
     }
 }
 
 /// A plan that also cuts each of these files at a record that servers refuse.
-fn plan_with(set: &AofSet, options: &FixOptions, refused: &Refused) -> io::Result<Plan> {
+fn plan_with(set: &AofSet, options: &FixOptions, refused: &Refused) -> io::Result<(Plan, Vec<Vec<u8>>)> {
     let mut planner = Planner {
         set,
         options,
@@ -104,11 +111,12 @@ fn plan_with(set: &AofSet, options: &FixOptions, refused: &Refused) -> io::Resul
         plan: Plan { max_loss: options.max_loss, backup_dir: backup_dir(set), ..Plan::default() },
         content: None,
         why: Vec::new(),
+        names: Vec::new(),
     };
     planner.run()?;
     first_lines(&mut planner.plan.reasons);
     first_lines(&mut planner.plan.notes);
-    Ok(planner.plan)
+    Ok((planner.plan, planner.names))
 }
 
 /// Beside the folder of a set, so that no server has to look at it; beside a single file.
@@ -128,6 +136,8 @@ struct Planner<'s> {
     /// The new manifest.
     content: Option<Vec<u8>>,
     why: Vec<String>,
+    /// The files that would have to be named.
+    names: Vec<Vec<u8>>,
 }
 
 impl<'s> Planner<'s> {
@@ -189,6 +199,7 @@ impl<'s> Planner<'s> {
         if self.options.file.as_deref() == Some(name) {
             self.plan.notes.push(what);
         } else {
+            self.names.push(name.to_vec());
             self.plan.reasons.push(format!("{what}; to go on without it all the same, name it"));
         }
     }
@@ -325,6 +336,7 @@ impl<'s> Planner<'s> {
                 let are = if following.len() == 1 { "is" } else { "are" };
                 let what = format!("{} of {bytes} bytes {are} loaded after it", number(following.len() as u64, "file"));
                 if !is_named {
+                    self.names.push(part.name.clone());
                     self.plan.reasons.push(format!(
                         "{name} is damaged ({}) and is not the last file: {what}, and the writes between would be \
                          missing; to cut it all the same, name it",
