@@ -149,7 +149,7 @@ pub fn diagnose(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
         .or_else(|| foreign::cause(report))
         .or_else(|| sets::cause(report))
         .or_else(|| other_kind_of_commands(head, report))
-        .or_else(|| damage::cause(tail, report))
+        .or_else(|| damage::cause(head, tail, report))
 }
 
 /// What the first bytes show, where that is not a damaged RDB, in words.

@@ -2,6 +2,8 @@
 
 use super::code::CauseCode as C;
 use super::{Cause, plural};
+use crate::rdb::opcode;
+use crate::repair::rdb::salvage::{Behind, behind};
 use crate::verify::{Code, Finding, Report, Severity, Trail, Verdict};
 
 /// Sizes at which copies and disks break off.
@@ -12,11 +14,12 @@ const BLOCKS: [(u64, &str); 4] = [
     (512, "a multiple of 512"),
 ];
 
-pub(super) fn cause(tail: &[u8], report: &Report) -> Option<Cause> {
+pub(super) fn cause(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
     product(report)
         .or_else(|| zeros(tail, report))
         .or_else(|| trailing(report))
         .or_else(|| duplicates(report))
+        .or_else(|| broken(head, tail, report))
         .or_else(|| cut(report))
         .or_else(|| version_digit(report))
         .or_else(|| bit_rot(report))
@@ -115,6 +118,56 @@ fn duplicates(report: &Report) -> Option<Cause> {
     let message = format!("{what} twice in one database: every server aborts while it loads");
     let all = report.findings.iter().filter(|finding| finding.code == Code::RdbDuplicateKey);
     Some(Cause::new(C::DuplicateKeys, message).offset(finding.start).names(all))
+}
+
+/// The check had to stop, and records go on behind that place: the file was not cut, something at it was changed.
+fn broken(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
+    if report.verdict != Verdict::Damaged || report.kind != crate::verify::Kind::Rdb || report.checksum.is_some() {
+        return None;
+    }
+    let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let finding = errors.max_by_key(|finding| finding.start)?;
+    let promised = report.rdb.as_ref()?.largest_resizedb.map(|(keys, _)| keys);
+    let found = behind(head, tail, report.size, finding.start);
+    let what = match finding.code {
+        Code::RdbTruncated | Code::RdbBadLength | Code::RdbBadStringEncoding => "the length",
+        Code::RdbUnknownType => "the type",
+        _ => "something",
+    };
+    let at = finding.start;
+    let cause = match found {
+        Some(Behind { from, keys, ends, all }) => {
+            let least = if all { "" } else { "at least " };
+            let stand = if keys == 1 { "stands" } else { "stand" };
+            let message = format!(
+                "{what} at byte {at} was changed, or what leads to it: {least}{} {stand} behind it, from byte {from} on",
+                plural(keys, "key")
+            );
+            let end = if ends { "the end mark and a checksum stand at the end" } else { "the end mark is missing" };
+            Cause::new(C::BitRot, message).evidence(end.to_owned())
+        }
+        // The last key of all: nothing but the end could follow it.
+        None if finding.code == Code::RdbTruncated
+            && promised == Some(report.counts.keys)
+            && tail.len().checked_sub(9).is_some_and(|at| tail[at] == opcode::EOF) =>
+        {
+            let message = format!("{what} at byte {at}, in the last key, was changed: it reaches over the end of the file");
+            Cause::new(C::BitRot, message)
+                .evidence(format!("all of the {} that a RESIZEDB promises are there", plural(report.counts.keys, "key")))
+                .evidence("an end mark and a checksum stand at the end".to_owned())
+        }
+        None => return None,
+    };
+    let newer = report.findings.iter().rfind(|finding| finding.code == Code::RdbTypeNewerThanVersion);
+    let cause = match newer {
+        // A type that the writer did not know yet.
+        Some(newer) if newer.key.is_some() && newer.key == finding.key || newer.start == at => cause.evidence(format!(
+            "the type at byte {} is newer than the version of the file: its byte was changed",
+            newer.start
+        )),
+        _ => cause,
+    };
+    Some(cause.offset(at).names([finding]))
 }
 
 fn cut(report: &Report) -> Option<Cause> {

@@ -4,7 +4,7 @@
 //! bytes -> walk ┬ decode     units: a key with its attributes, or an opcode, checked by itself (draft weighs them)
 //!               ├ whole      whether it is damaged at all
 //!               ├ names      what the names of this file look like
-//!               └ search     the way through damage that most evidence speaks for
+//!               └ search     the way through damage that most evidence speaks for (behind asks it for the end of a file alone)
 //!       -> collect ┬ sections   which database, how many keys were lost
 //!                  ├ partial    what is left of a damaged collection, if asked for
 //!                  └ twice      which of two keys of one name
@@ -28,6 +28,7 @@
 //! it, what is known of their database) and may take half of it in all: by default that is enough for 800,000 places. Nothing behind
 //! the last of them is saved, and [`Loss::full_from`] says so.
 
+mod behind;
 mod collect;
 mod decode;
 mod draft;
@@ -47,6 +48,7 @@ mod write;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
+pub(crate) use behind::{Behind, behind};
 pub use loss::{Anchor, DbLoss, Loss, LostKey, PartialKey};
 pub use write::{Form, Written};
 

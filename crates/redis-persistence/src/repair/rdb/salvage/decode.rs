@@ -109,14 +109,15 @@ impl<'a> Decoder<'a> {
     /// Whether the byte at `at` can be the last one of a number in a collection, stored as a string or as a score: with the strings
     /// behind it, it looks like a key with its value if that byte is a type.
     pub(super) fn may_be_in_a_number(&mut self, at: u64) -> io::Result<bool> {
-        let behind = at.min(4);
-        let bytes = self.input.bytes(at - behind, 5)?;
+        let behind = at.min(7);
+        let bytes = self.input.bytes(at - behind, 8)?;
         let Some((byte, before)) = bytes.get(..=usize::try_from(behind).unwrap_or(0)).and_then(<[u8]>::split_last)
         else {
             return Ok(false);
         };
         let back = |n: usize| before.len().checked_sub(n).map(|at| before[at]);
-        let in_zeros = *byte == 0 && back(1) == Some(0);
+        // A score of 0. Fewer zeros end other things, such as the value of a module.
+        let in_zeros = *byte == 0 && before.iter().all(|byte| *byte == 0);
         Ok(in_zeros
             || *byte < opcode::HASH_TEMPLATE
                 && (back(1) == Some(0xc0) || back(2) == Some(0xc1) || back(4) == Some(0xc2)))

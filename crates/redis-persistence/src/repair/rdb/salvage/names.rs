@@ -41,6 +41,8 @@ pub(super) struct Names {
 /// What a head must have for a chain to begin with it: half of what is usual in this file, within these bounds.
 const LEAST_LEAD: i32 = 3;
 const MOST_LEAD: i32 = 12;
+/// The same as long as no name was seen: a short printable one will do.
+const BLIND_LEAD: i32 = 6;
 
 impl Names {
     pub(super) fn new() -> Self {
@@ -98,6 +100,9 @@ impl Names {
 
     /// How many bits must speak for the head of a unit with which a chain begins.
     pub(super) fn lead(&self) -> i32 {
+        if self.know_nothing() && !self.expect_any {
+            return BLIND_LEAD;
+        }
         (self.heads / 32).clamp(LEAST_LEAD, MOST_LEAD)
     }
 

@@ -30,6 +30,8 @@ use crate::rdb::ValueType;
 /// What it costs to stop believing in a chain, and to begin a new one: the bits that chance makes up among the places that are tried.
 const LEAVE: i32 = 4;
 const OPEN: i32 = 60;
+/// The same where few places are tried: so much besides one bit for each time that their number doubles.
+const OPEN_AMONG_FEW: i32 = 36;
 /// Evidence without a gap after which a chain is believed, the same where nothing is known of names, and by how much it must surpass
 /// all others.
 const LOCKED: i32 = 120;
@@ -78,6 +80,7 @@ struct Ways {
     chains: BTreeMap<u64, Way>,
     /// The best one that skips the byte at hand.
     skipping: Way,
+    open: i32,
     locked: i32,
     compact_at: usize,
     /// What ends with less is given up.
@@ -100,6 +103,7 @@ impl Search {
             nodes: Vec::new(),
             chains: BTreeMap::from([(from, start)]),
             skipping: Way { score: -LEAVE, has_gap: true, ..start },
+            open: open_among(decoder.input.size().saturating_sub(from)),
             locked: if decoder.names.are_any() { LOCKED_BLINDLY } else { LOCKED },
             compact_at: MOST_NODES,
             floor: -HOPELESS,
@@ -145,6 +149,11 @@ impl Search {
     }
 }
 
+/// What it costs to begin a chain at one of so many places.
+fn open_among(places: u64) -> i32 {
+    i32::try_from(u64::BITS - places.leading_zeros()).map_or(OPEN, |bits| (OPEN_AMONG_FEW + bits).min(OPEN))
+}
+
 impl Ways {
     /// The way that ends at `at`, unless it is given up.
     fn arrive(&mut self, at: u64) -> Option<Way> {
@@ -166,7 +175,7 @@ impl Ways {
 
     /// A unit was read, where `chain` arrives or where one could be opened.
     fn add(&mut self, unit: Unit, chain: Option<Way>, opens: bool) {
-        let opened = opens.then_some((self.skipping.score - OPEN, 0, self.skipping));
+        let opened = opens.then_some((self.skipping.score - self.open, 0, self.skipping));
         let through = chain.map(|chain| (chain.score, chain.since, chain));
         let best = match (through, opened) {
             (Some(through), Some(opened)) if opened.0 > through.0 => opened,
