@@ -50,8 +50,8 @@ Examples:
   rdbcheck --for redis-7.2 --for valkey-newest --conf redis.conf dump.rdb
   rdbcheck --salvage saved.rdb dump.rdb
   rdbcheck --json --require-checksum --expect-keys 1000 backup/*.rdb > report.json
-Exit codes (several files: the first of 1, 2, 3 that any has):
-  0 sound   2 usage, or not readable   3 cannot be judged
+Exit codes (several files: the first of 1, 2, 3, 4 that any has):
+  0 sound   2 usage, or not readable   3 cannot be judged   4 salvaged, and keys are lost
   1 damaged, not as demanded, or not loaded by a server named with --for";
 
 /// What both commands take.

@@ -1,4 +1,4 @@
-//! Exit codes: 0 sound, 1 damaged or not as demanded, 2 usage or not readable, 3 cannot be judged.
+//! Exit codes: 0 sound, 1 damaged or not as demanded, 2 usage or not readable, 3 cannot be judged, 4 written with a loss.
 //!
 //! A process that SIGINT ends is left to end by the signal, which shells show as 130.
 
@@ -16,6 +16,8 @@ pub enum Exit {
     Unreadable,
     /// Newer than this build, or none of the formats it knows.
     Unknown,
+    /// A salvage wrote what is left: keys are lost, or may be.
+    Lossy,
 }
 
 impl Exit {
@@ -27,10 +29,11 @@ impl Exit {
             Self::Damaged => 1,
             Self::Unreadable => 2,
             Self::Unknown => 3,
+            Self::Lossy => 4,
         }
     }
 
-    /// The exit of several inputs: 1 if any is 1, else 2, else 3, else 0.
+    /// The exit of several inputs: 1 if any is 1, else 2, else 3, else 4, else 0.
     ///
     /// # Examples
     /// ```
@@ -40,7 +43,7 @@ impl Exit {
     /// ```
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        [Self::Damaged, Self::Unreadable, Self::Unknown]
+        [Self::Damaged, Self::Unreadable, Self::Unknown, Self::Lossy]
             .into_iter()
             .find(|exit| *exit == self || *exit == other)
             .unwrap_or(Self::Sound)

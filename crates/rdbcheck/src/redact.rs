@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use redis_persistence::aof::commands;
 use redis_persistence::diagnose::Cause;
-use redis_persistence::repair::rdb::salvage::Loss;
+use redis_persistence::repair::rdb::salvage::{LeftOutKind, Loss};
 use redis_persistence::target::{Loads, Reason, Why};
 use redis_persistence::verify::{Name, Report};
 use sha2::{Digest as _, Sha256};
@@ -49,7 +49,10 @@ fn secret() -> &'static [u8] {
 /// The same of all keys that a loss report names.
 pub fn loss(loss: &mut Loss) {
     let damaged = loss.damaged.iter_mut().map(|key| &mut key.name);
-    for name in damaged.chain(loss.partial.iter_mut().map(|key| &mut key.name)) {
+    // The names of module types stay.
+    let left_out = loss.left_out.iter_mut().filter(|left| left.kind != LeftOutKind::ModuleData);
+    let left_out = left_out.map(|left| &mut left.name);
+    for name in damaged.chain(loss.partial.iter_mut().map(|key| &mut key.name)).chain(left_out) {
         *name = key(name).into_bytes();
     }
 }

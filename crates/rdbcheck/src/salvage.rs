@@ -18,7 +18,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use redis_persistence::repair::rdb::salvage::{self, Loss, Plan};
+use redis_persistence::repair::rdb::salvage::{self, Loss, Plan, Without};
 use redis_persistence::repair::rdb::syndrome::{self, Candidate};
 use redis_persistence::repair::{self, Existing};
 use redis_persistence::verify::{self, Checksum, Code, DuplicateCheck, Options, Report, Verdict};
@@ -34,6 +34,7 @@ use crate::redact;
 use crate::render::Output;
 use crate::run::say;
 use crate::servers::Servers;
+use crate::units::{commas, number};
 
 /// What a salvage did.
 #[derive(Debug)]
@@ -63,10 +64,19 @@ impl Salvaged {
         self.loss.as_ref().map_or(!self.unproven_copy, |loss| loss.content_proven)
     }
 
+    /// Whether keys are lost, or may be.
+    fn loses_keys(&self) -> bool {
+        let written = self.written.map_or(0, |(_, keys)| keys);
+        self.loss.as_ref().is_some_and(|loss| loss.keys_missing() != Some(0) || written < loss.keys)
+    }
+
     /// What it means for the exit code; `None` if it means nothing.
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
-        self.status.exit()
+        match self.status {
+            Status::Written if self.loses_keys() => Some(Exit::Lossy),
+            status => status.exit(),
+        }
     }
 }
 
@@ -179,6 +189,7 @@ pub(crate) fn run(
         hash_key: None,
         functions: options.functions.clone(),
         apis: servers.apis(),
+        without: args.without.iter().fold(Without::default(), |all, one| all.and(*one)),
         sound: false,
     };
     let how = How { args, options, salvage, servers, common };
@@ -221,7 +232,8 @@ fn content(file: &mut File, report: &Report, how: &How<'_>) -> Result<Content, S
     // Without a checksum, all else must have been looked at.
     let looked_at = !how.options.quick && matches!(report.duplicates, DuplicateCheck::Checked | DuplicateCheck::ByHash);
     let sound = salvage::Options { sound: true, ..how.salvage.clone() };
-    let copied = |report: &Report| !how.args.resp && how.servers.judge(report).iter().all(|answer| answer.loads);
+    let all = !how.args.resp && how.args.without.is_empty();
+    let copied = |report: &Report| all && how.servers.judge(report).iter().all(|answer| answer.loads);
     if report.verdict == Verdict::Sound && (proven || looked_at) {
         let plan = if copied(report) { None } else { Some(Box::new(salvage::plan(file, &sound).map_err(text)?)) };
         return Ok(Content { mended: None, plan, proven });
@@ -254,6 +266,9 @@ impl Salvaged {
         if self.loss.as_ref().is_some_and(|loss| loss.keys == 0 && loss.functions == 0) {
             self.status = Status::Nothing;
             return Err("nothing can be saved: no key was found".to_owned());
+        }
+        if let Some(why) = self.loss.as_ref().and_then(|loss| too_much(loss, args.max_loss?)) {
+            return Err(why);
         }
         out::decide(content, file, how)?;
         if args.dry_run {
@@ -289,6 +304,21 @@ impl Salvaged {
         saved.map_err(|error| error.to_string())?;
         (self.status, self.written) = (Status::Written, written);
         Ok(())
+    }
+}
+
+/// Why a loss is more than so many keys, if it is.
+fn too_much(loss: &Loss, most: u64) -> Option<String> {
+    match loss.keys_missing() {
+        Some(lost) if lost <= most => None,
+        Some(lost) => Some(format!("{} would be lost, and --max-loss allows {}", number(lost, "key"), commas(most))),
+        None => {
+            let known = loss.keys_known_lost();
+            Some(format!(
+                "how many keys would be lost is not known ({} at least), and --max-loss bounds them",
+                commas(known)
+            ))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use redis_persistence::repair::rdb::salvage::Without;
 
 /// What `rdbcheck` takes besides files to check.
 #[derive(Debug, Args)]
@@ -16,6 +17,12 @@ pub struct Salvage {
     /// Write RESTORE commands for a live server instead of an RDB; OUT may be a pipe then, and - is standard output
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
     pub resp: bool,
+    /// Leave out what a server cannot load: modules, functions, vector-sets; it is named
+    #[arg(long, help_heading = "Salvage", value_name = "KIND", value_delimiter = ',', requires = "salvage")]
+    pub without: Vec<Without>,
+    /// Write nothing if more than N keys would be lost, or if how many is not known
+    #[arg(long, help_heading = "Salvage", value_name = "KEYS", requires = "salvage")]
+    pub max_loss: Option<u64>,
     /// Replace OUT if it exists
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
     pub force: bool,

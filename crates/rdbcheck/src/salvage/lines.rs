@@ -1,6 +1,6 @@
 //! The loss report for people.
 
-use redis_persistence::repair::rdb::salvage::{Loss, LostKey, PartialKey};
+use redis_persistence::repair::rdb::salvage::{LeftOut, LeftOutKind, Loss, LostKey, PartialKey};
 
 use super::Salvaged;
 use crate::args::Common;
@@ -63,11 +63,15 @@ fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
             (Some(stated), Some(lost)) => format!("{} of {} lost", commas(lost), commas(stated)),
             _ => "how many there were is not known".to_owned(),
         };
+        let left_out = match of.left_out {
+            0 => String::new(),
+            n => format!(", {} left out", commas(n)),
+        };
         let uncertain = match of.uncertain {
             0 => String::new(),
             n => format!("; {} of the saved ones may belong to another database", commas(n)),
         };
-        lines.push(format!("  database {db}: {} saved, {lost}{uncertain}", commas(of.keys)));
+        lines.push(format!("  database {db}: {} saved, {lost}{left_out}{uncertain}", commas(of.keys)));
     }
     more(&mut lines, loss.databases.len() as u64, most_databases);
     lines.push(format!(
@@ -107,11 +111,10 @@ fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
             lines.push(format!("  {} {what}", number(count, "key")));
         }
     }
-    if loss.functions_lost > 0 {
-        lines.push(format!(
-            "  {} left out: damaged, there twice, or not loaded by a server",
-            number(loss.functions_lost, "function record")
-        ));
+    if loss.left_out_total > 0 {
+        lines.push(format!("  {} left out that could be read:", commas(loss.left_out_total)));
+        lines.extend(loss.left_out.iter().take(most).map(of_left_out));
+        more(&mut lines, loss.left_out_total, most);
     }
     if !loss.anchors.is_empty() {
         lines.push("  Behind what is skipped, the records were found again by this much evidence:".to_owned());
@@ -132,7 +135,21 @@ fn of_loss(loss: &Loss, common: &Common) -> Vec<String> {
 fn of_key(key: &LostKey) -> String {
     let name = escape::quoted(&key.name);
     let (kind, db) = (key.value_type.type_name(), key.db);
-    format!("    {name} ({kind}, database {db}) at byte {}: {}", key.range.start, key.code)
+    let why = key.code.map_or("it cannot be read to its end", |code| code.as_str());
+    format!("    {name} ({kind}, database {db}) at byte {}: {why}", key.range.start)
+}
+
+fn of_left_out(left: &LeftOut) -> String {
+    let name = escape::quoted(&left.name);
+    let what = match left.kind {
+        LeftOutKind::Key => format!("{name} (database {})", left.db.unwrap_or(0)),
+        LeftOutKind::ModuleData => format!("data of the module type {name} beside the keys"),
+        LeftOutKind::FunctionRefused => {
+            format!("function library {name}: damaged, there twice, or not loaded by a server")
+        }
+        _ => format!("function library {name}"),
+    };
+    format!("    {what}, at byte {}", left.range.start)
 }
 
 fn of_part(key: &PartialKey) -> String {

@@ -1,10 +1,12 @@
 //! What is written to OUT, and whether that is fit to have its name.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use redis_persistence::repair::rdb::salvage::Form;
+use redis_persistence::target::{Loads, Reason};
 use redis_persistence::verify::{self, Report, Verdict};
 
 use super::{Content, How};
@@ -74,7 +76,24 @@ fn refused(report: &Report, how: &How<'_>) -> Option<String> {
         redact::loads(&mut answer);
     }
     let because: Vec<String> = answer.because.iter().map(render::reason).collect();
-    Some(format!("{} would not load it: {}", answer.release, because.join("; ")))
+    Some(format!("{} would not load it: {}{}", answer.release, because.join("; "), leave_out(&answer)))
+}
+
+/// Which kind could be left out so that a server loads the rest, if that is all that it takes.
+fn leave_out(answer: &Loads) -> String {
+    let kinds = answer.because.iter().map(|why| match why.reason {
+        Reason::Module if why.message.ends_with(" vectorset") => Some("vector-sets"),
+        Reason::Module => Some("modules"),
+        Reason::Engine | Reason::Function | Reason::FunctionUnproven => Some("functions"),
+        Reason::Opcode if why.message.contains("(function2)") => Some("functions"),
+        _ => None,
+    });
+    match kinds.collect::<Option<BTreeSet<_>>>() {
+        Some(kinds) if !kinds.is_empty() => {
+            format!("; --without {} leaves that out", kinds.into_iter().collect::<Vec<_>>().join(","))
+        }
+        _ => String::new(),
+    }
 }
 
 /// Verifies what was written, before it gets its name; and that the servers load it that were asked for.

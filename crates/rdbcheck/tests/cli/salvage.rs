@@ -44,7 +44,7 @@ impl Case {
 fn what_is_left_is_written_and_marked() -> TestResult {
     let case = Case::damaged()?;
     let ran = case.run(&[])?;
-    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+    assert_eq!((ran.code, ran.err.as_str()), (Some(4), ""), "{ran:?}");
     for part in ["Salvage: ", "The content is unproven", "database 0: ", "bytes skipped, in 1 place", "Written: "] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
@@ -80,7 +80,7 @@ fn a_file_that_exists_is_refused_without_force() -> TestResult {
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "it is refused before the work");
     assert!(ran.err.contains("--force"), "{}", ran.err);
     assert_eq!(fs::read(&case.out)?, b"mine");
-    assert_eq!(case.run(&["--force"])?.code, Some(0));
+    assert_eq!(case.run(&["--force"])?.code, Some(4));
     assert!(fs::read(&case.out)?.starts_with(b"REDIS"));
     Ok(())
 }
@@ -132,7 +132,7 @@ fn where_nothing_is_left_nothing_is_written() -> TestResult {
 fn commands_are_written_on_request() -> TestResult {
     let case = Case::damaged()?;
     let ran = case.run(&["--resp"])?;
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.code, Some(4), "{ran:?}");
     let commands = fs::read(&case.out)?;
     assert!(commands.starts_with(b"*2\r\n$6\r\nSELECT\r\n"), "{}", commands[..60].escape_ascii());
     Ok(())
@@ -142,7 +142,7 @@ fn commands_are_written_on_request() -> TestResult {
 fn the_document_holds_the_loss_report() -> TestResult {
     for (case, proven) in [(Case::damaged()?, false), (Case::new(|bytes| bytes[50_000] ^= 0x55)?, true)] {
         let ran = case.run(&["--json"])?;
-        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(ran.code, Some(if proven { 0 } else { 4 }), "{ran:?}");
         assert_fits_the_schema(&case.out, &ran.out)?;
         let document: Value = serde_json::from_str(&ran.out)?;
         let salvage = &document["files"][0]["salvage"];
@@ -194,7 +194,7 @@ fn parts_of_collections_are_saved_on_request_and_named() -> TestResult {
     for more in [&["--json"][..], &["--json", "--partial"], &["--json", "--partial", "--redact"]] {
         let case = Case::new(harm)?;
         let ran = case.run(more)?;
-        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(ran.code, Some(4), "{ran:?}");
         assert_fits_the_schema(&case.out, &ran.out)?;
         let document: Value = serde_json::from_str(&ran.out)?;
         let loss = document["files"][0]["salvage"]["loss"].clone();
@@ -213,7 +213,7 @@ fn parts_of_collections_are_saved_on_request_and_named() -> TestResult {
 #[cfg(feature = "packed")]
 fn what_is_packed_is_laid_down_first() -> TestResult {
     let case = Case::damaged()?;
-    assert_eq!(case.run(&[])?.code, Some(0));
+    assert_eq!(case.run(&[])?.code, Some(4));
     let expected = fs::read(&case.out)?;
     let damaged = fs::read(&case.dump)?;
     let tar = |names: &[&str]| -> std::io::Result<Vec<u8>> {
@@ -229,7 +229,7 @@ fn what_is_packed_is_laid_down_first() -> TestResult {
     for bytes in [zstd(&damaged)?, tar(&["data/dump.rdb"])?, zstd(&tar(&["data/dump.rdb"])?)?] {
         fs::write(&case.dump, &bytes)?;
         let ran = case.run(&["--force"])?;
-        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+        assert_eq!((ran.code, ran.err.as_str()), (Some(4), ""), "{ran:?}");
         assert!(fs::read(&case.out)? == expected && fs::read(&case.dump)? == bytes);
     }
     fs::write(&case.dump, tar(&["a.rdb", "b.rdb"])?)?;
@@ -243,7 +243,7 @@ fn what_is_packed_is_laid_down_first() -> TestResult {
 fn the_servers_asked_for_load_what_is_written() -> TestResult {
     let case = Case::damaged()?;
     let ran = case.run(&["--for", "redis-7.0,valkey-9.1"])?;
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.code, Some(4), "{ran:?}");
     fs::remove_file(&case.out)?;
     // Listpacks are of 7.0.
     let ran = case.run(&["--for", "redis-6.2"])?;
@@ -266,5 +266,46 @@ fn a_full_disk_leaves_nothing() -> TestResult {
     assert!(ran.err.contains("cannot write to ") && ran.err.contains("File too large"), "{}", ran.err);
     let left: Vec<_> = fs::read_dir(case._folder.path())?.flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["dump.rdb"]);
+    Ok(())
+}
+
+#[test]
+fn a_loss_is_bounded_on_request() -> TestResult {
+    let case = Case::damaged()?;
+    let document: Value = serde_json::from_str(&case.run(&["--json", "--dry-run"])?.out)?;
+    let lost = document["files"][0]["salvage"]["loss"]["keys_lost"].as_u64().ok_or("a number")?;
+    assert!(lost > 0);
+    let ran = case.run(&["--max-loss", &(lost - 1).to_string()])?;
+    assert!(ran.code == Some(1) && ran.err.contains("--max-loss allows") && !case.out.exists(), "{ran:?}");
+    assert_eq!(case.run(&["--max-loss", &lost.to_string()])?.code, Some(4));
+    // Nothing says how many keys stood behind the end of a file that was cut.
+    let case = Case::new(|bytes| bytes.truncate(50_000))?;
+    let ran = case.run(&["--max-loss", "1000000"])?;
+    assert!(ran.code == Some(1) && ran.err.contains("is not known") && !case.out.exists(), "{ran:?}");
+    Ok(())
+}
+
+/// A key with its module, a library, and a plain key.
+#[cfg(feature = "functions")]
+const OF_MODULES: &[u8] = b"REDIS0010\xf5\x28#!lua name=lib\nredis.register_function('f', f)\
+\xfe\0\xfb\x02\0\x07\x01m\x81\xb1\xc7\x5d\x81\xc7\x5c\x04\0\x02\x01\0\0\x01k\x01v\xff\0\0\0\0\0\0\0\0";
+
+#[test]
+#[cfg(feature = "functions")]
+fn modules_and_functions_are_left_out_on_request_and_named() -> TestResult {
+    let case = Case::new(|bytes| *bytes = OF_MODULES.to_vec())?;
+    let ran = case.run(&["--for", "redis-7.0"])?;
+    assert!(ran.code == Some(1) && ran.err.contains("--without modules leaves that out"), "{ran:?}");
+    let ran = case.run(&["--json", "--for", "redis-7.0", "--without", "modules,functions"])?;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_fits_the_schema(&case.out, &ran.out)?;
+    let document: Value = serde_json::from_str(&ran.out)?;
+    let loss = &document["files"][0]["salvage"]["loss"];
+    let named: Vec<_> =
+        loss["left_out"].as_array().ok_or("a list")?.iter().map(|left| (&left["kind"], &left["name"])).collect();
+    assert_eq!(named, [(&"function".into(), &"lib".into()), (&"key".into(), &"m".into())]);
+    assert_eq!((&loss["keys"], &loss["keys_lost"]), (&1.into(), &0.into()));
+    assert_eq!(run(&["--for", "redis-7.0", "--expect-keys", "1", &case.out.display().to_string()])?.code, Some(0));
+    assert_eq!(case.run(&["--force", "--without", "everything"])?.code, Some(2));
     Ok(())
 }

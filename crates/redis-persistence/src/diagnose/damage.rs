@@ -151,9 +151,13 @@ fn broken(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
             && promised == Some(report.counts.keys)
             && tail.len().checked_sub(9).is_some_and(|at| tail[at] == opcode::EOF) =>
         {
-            let message = format!("{what} at byte {at}, in the last key, was changed: it reaches over the end of the file");
+            let message =
+                format!("{what} at byte {at}, in the last key, was changed: it reaches over the end of the file");
             Cause::new(C::BitRot, message)
-                .evidence(format!("all of the {} that a RESIZEDB promises are there", plural(report.counts.keys, "key")))
+                .evidence(format!(
+                    "all of the {} that a RESIZEDB promises are there",
+                    plural(report.counts.keys, "key")
+                ))
                 .evidence("an end mark and a checksum stand at the end".to_owned())
         }
         None => return None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use redis_persistence::rdb::ValueType;
-use redis_persistence::repair::rdb::salvage::{Anchor, Loss, LostKey, PartialKey};
+use redis_persistence::repair::rdb::salvage::{Anchor, LeftOut, Loss, LostKey, PartialKey};
 use redis_persistence::repair::rdb::syndrome::Candidate;
 use serde::Serialize;
 
@@ -58,6 +58,8 @@ pub(super) struct LostView {
     expiries_lost: Number,
     functions: Number,
     functions_lost: Number,
+    left_out: Vec<LeftOutView>,
+    left_out_total: Number,
     anchors: Vec<AnchorView>,
     anchors_total: Number,
     full_from: Option<Number>,
@@ -71,6 +73,7 @@ struct DatabaseView {
     expires: Number,
     uncertain: Number,
     lost: Option<Number>,
+    left_out: Number,
 }
 
 #[derive(Serialize)]
@@ -92,7 +95,7 @@ struct KeyView {
 struct DamagedView {
     #[serde(flatten)]
     key: KeyView,
-    code: &'static str,
+    code: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -102,6 +105,15 @@ struct PartialView {
     elements: Number,
     declared: Option<Number>,
     code: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct LeftOutView {
+    kind: &'static str,
+    db: Option<Number>,
+    name: String,
+    #[serde(flatten)]
+    range: RangeView,
 }
 
 #[derive(Serialize)]
@@ -152,6 +164,7 @@ pub(super) fn lost(loss: &Loss) -> LostView {
             expires: Number(of.expires),
             uncertain: Number(of.uncertain),
             lost: of.lost().map(Number),
+            left_out: Number(of.left_out),
         };
         (*db, view)
     });
@@ -175,6 +188,8 @@ pub(super) fn lost(loss: &Loss) -> LostView {
         expiries_lost: Number(loss.expiries_lost),
         functions: Number(loss.functions),
         functions_lost: Number(loss.functions_lost),
+        left_out: loss.left_out.iter().map(left_out).collect(),
+        left_out_total: Number(loss.left_out_total),
         anchors: loss.anchors.iter().map(anchor).collect(),
         anchors_total: Number(loss.anchors_total),
         full_from: loss.full_from.map(Number),
@@ -187,7 +202,10 @@ fn key(db: u64, name: &[u8], value_type: ValueType, range: &Range<u64>) -> KeyVi
 }
 
 fn damaged(lost: &LostKey) -> DamagedView {
-    DamagedView { key: key(lost.db, &lost.name, lost.value_type, &lost.range), code: lost.code.as_str() }
+    DamagedView {
+        key: key(lost.db, &lost.name, lost.value_type, &lost.range),
+        code: lost.code.map(|code| code.as_str()),
+    }
 }
 
 fn part(part: &PartialKey) -> PartialView {
@@ -196,6 +214,15 @@ fn part(part: &PartialKey) -> PartialView {
         elements: Number(part.elements),
         declared: part.declared.map(Number),
         code: part.code.map(|code| code.as_str()),
+    }
+}
+
+fn left_out(left: &LeftOut) -> LeftOutView {
+    LeftOutView {
+        kind: left.kind.as_str(),
+        db: left.db.map(Number),
+        name: escape::plain(&left.name),
+        range: RangeView::from(&left.range),
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! bytes -> walk ┬ decode     units: a key with its attributes, or an opcode, checked by itself (draft weighs them)
 //!               ├ whole      whether it is damaged at all
+//!               ├ holes      zeros that a value reaches into
 //!               ├ names      what the names of this file look like
 //!               └ search     the way through damage that most evidence speaks for (behind asks it for the end of a file alone)
 //!       -> collect ┬ sections   which database, how many keys were lost
@@ -16,7 +17,7 @@
 //! others: each tells something, and records that follow each other without a gap tell the product. The way with the most evidence is
 //! taken, and only what lies between its records is lost.
 //!
-//! Nothing is kept that is not sound by itself: no damaged value (but, [on request](Options::partial), the elements of a collection
+//! Nothing is kept that is not sound by itself: no damaged value, none that a hole of zeros reaches into (but, [on request](Options::partial), the elements of a collection
 //! that are), no key without its bytes, no key twice. But bytes inside a raw
 //! string cannot be checked by anything. So what was salvaged is [unproven](Loss::content_proven), and the written file says so.
 //!
@@ -32,6 +33,7 @@ mod behind;
 mod collect;
 mod decode;
 mod draft;
+mod holes;
 mod input;
 mod loss;
 mod names;
@@ -43,6 +45,7 @@ mod twice;
 mod unit;
 mod walk;
 mod whole;
+mod without;
 mod write;
 
 use std::io::{self, Read, Seek, SeekFrom};
@@ -50,6 +53,7 @@ use std::ops::Range;
 
 pub(crate) use behind::{Behind, behind};
 pub use loss::{Anchor, DbLoss, Loss, LostKey, PartialKey};
+pub use without::{LeftOut, LeftOutKind, Without};
 pub use write::{Form, Written};
 
 use crate::functions::{Api, Prover};
@@ -58,6 +62,7 @@ use crate::rdb::{Family, Header, NEWEST_REDIS, NEWEST_VALKEY, Parser, Payload, S
 use crate::verify::source::{Seekable, Source};
 use collect::{Collected, Part, Run};
 use decode::Decoder;
+use holes::Holes;
 use input::Input;
 use partial::Partial;
 use walk::{Item, look_ahead, walk};
@@ -73,6 +78,8 @@ pub struct Options {
     pub limits: Limits,
     /// The time to hold expiries against, in milliseconds since the epoch. Without it none counts as expired.
     pub now_ms: Option<i64>,
+    /// Kinds of content to be left out.
+    pub without: Without,
     /// Whether the intact part of a damaged collection is saved as well.
     pub partial: bool,
     /// The servers to write for. Without it, or if something that is saved exists in the other family alone, it is that of the file.
@@ -148,12 +155,15 @@ fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Res
     }
     let proven = header_is_sound && is_whole(&mut decoder, HEADER)?;
     let whole = proven || header_is_sound && options.sound && leads_to(&mut decoder, HEADER)?;
+    let mut holes = Holes::default();
     if !whole {
         look_ahead(&mut decoder, HEADER.min(size))?;
+        holes = Holes::find(&mut decoder.input)?;
     }
     walk(&mut decoder, HEADER.min(size), whole, |item, decoder| match item {
         Item::Unit(unit) => {
             let unit = decoder.among_kept(unit)?;
+            let unit = if holes.touch(&unit) { unit.in_a_hole() } else { unit };
             found.unit(&unit, decoder)
         }
         Item::Gap(range) => found.gap(range, decoder),

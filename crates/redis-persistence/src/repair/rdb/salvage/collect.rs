@@ -9,6 +9,7 @@ use super::loss::is_expired;
 use super::partial::Partial;
 use super::sections::Sections;
 use super::unit::{Key, Unit, What};
+use super::without::{LeftOut, LeftOutKind};
 use super::{Anchor, LostKey, Options};
 use crate::functions::{Api, Loader, Proof, Runs};
 use crate::rdb::{Family, ValueType, opcode};
@@ -64,6 +65,9 @@ pub(super) struct Collected {
     pub(super) partials_dropped: Vec<usize>,
     pub(super) expiries_lost: u64,
     pub(super) functions_lost: u64,
+    /// What is left out and could be saved.
+    pub(super) left_out: Vec<LeftOut>,
+    pub(super) left_out_total: u64,
     pub(super) saw_end: bool,
     /// The newest type or opcode that is kept decides the version.
     pub(super) version: u32,
@@ -104,6 +108,8 @@ impl Collected {
             partials_dropped: Vec::new(),
             expiries_lost: 0,
             functions_lost: 0,
+            left_out: Vec::new(),
+            left_out_total: 0,
             saw_end: false,
             version: 0,
             writer: None,
@@ -156,11 +162,11 @@ impl Collected {
         if !self.has_room(range.start) {
             return Ok(());
         }
-        if self.options.partial
-            && let Some((key, bits)) = decoder.head(range.start)?
+        if let Some((key, bits)) = decoder.head(range.start)?
             && bits >= decoder.names.lead()
+            && !(self.options.partial && self.partial(key, range.clone(), None, decoder)?)
         {
-            self.partial(key, range.clone(), None, decoder)?;
+            self.lose(&key, range.clone(), None, decoder)?;
         }
         self.sections.gap(&range);
         self.gaps.push(range);
@@ -205,6 +211,9 @@ impl Collected {
             return Ok(());
         }
         self.anchor(unit);
+        if self.leaves_out(unit, decoder)? {
+            return Ok(());
+        }
         let kept = unit.kept_from()..unit.end;
         match &unit.what {
             What::Key(key) => self.key(unit, *key, decoder)?,
@@ -213,17 +222,7 @@ impl Collected {
                 if self.options.partial && self.partial(*key, unit.start..unit.end, Some(*why), decoder)? {
                     return Ok(());
                 }
-                self.lost_total += 1;
-                if self.lost.len() < MOST_LISTED {
-                    self.lost.push(LostKey {
-                        db: 0,
-                        section: self.sections.current(),
-                        name: decoder.shown_name(key)?,
-                        value_type: key.value_type,
-                        range: unit.start..unit.end,
-                        code: *why,
-                    });
-                }
+                self.lose(key, unit.start..unit.end, Some(*why), decoder)?;
             }
             What::SelectDb(db) => self.sections.select(*db, unit.start),
             What::ResizeDb { keys, .. } => self.sections.resize(*keys),
@@ -238,7 +237,7 @@ impl Collected {
                 self.part(kept, PartKind::Template, opcode::HASH_TEMPLATE, decoder.family());
                 self.keep_from(Family::Valkey);
             }
-            What::ModuleAux { after_keys } => {
+            What::ModuleAux { after_keys, .. } => {
                 let kind = if *after_keys { PartKind::ModuleAuxAfter } else { PartKind::ModuleAux };
                 self.part(kept, kind, opcode::MODULE_AUX, decoder.family());
             }
@@ -246,6 +245,16 @@ impl Collected {
             What::Unsound => self.gaps.push(unit.start..unit.end),
             What::Slot | What::SlotImport => {}
             What::End => self.saw_end = true,
+        }
+        Ok(())
+    }
+
+    /// Takes note of a key that is lost.
+    fn lose(&mut self, key: &Key, range: Range<u64>, code: Option<Code>, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        self.lost_total += 1;
+        if self.lost.len() < MOST_LISTED {
+            let (section, name) = (self.sections.current(), decoder.shown_name(key)?);
+            self.lost.push(LostKey { db: 0, section, name, value_type: key.value_type, range, code });
         }
         Ok(())
     }
@@ -356,7 +365,11 @@ impl Collected {
                 self.libraries.insert(name);
                 self.part(range, PartKind::Function, opcode::FUNCTION2, decoder.family());
             }
-            _ => self.functions_lost += 1,
+            library => {
+                self.functions_lost += 1;
+                let name = library.map(|(name, _)| name).unwrap_or_default();
+                self.leave_out(LeftOutKind::FunctionRefused, name, range);
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::decode::{LEAST_NAME_BITS, Start};
 use super::names::Names;
 use super::unit::{Key, Unit, What, aux_of, bits_inside, bits_of_expiry, bits_of_string};
-use crate::rdb::{Body, Event, Family, Header, Payload, Record, ValueType, opcode};
+use crate::rdb::{Body, Event, Family, Header, ModuleId, Payload, Record, ValueType, opcode};
 use crate::verify::Flaws;
 
 /// The evidence of the plain strings and numbers of one value does not grow past this, however many there are.
@@ -33,6 +33,7 @@ pub(super) struct Draft {
     meta: bool,
     idle: Option<u64>,
     freq: Option<u8>,
+    module: Option<ModuleId>,
     key: Option<(u64, ValueType)>,
     pub(super) what: Option<What>,
 }
@@ -96,10 +97,11 @@ impl Draft {
             Payload::Template { id, .. } => self.what = Some(What::Template(*id)),
             // Servers refuse any other.
             Payload::ModuleAux { when_opcode, .. } if *when_opcode != 2 => return false,
-            Payload::ModuleAux { when, .. } => {
+            Payload::ModuleAux { module, when, .. } => {
                 self.bits += 8;
-                self.what = Some(What::ModuleAux { after_keys: *when != 1 });
+                self.what = Some(What::ModuleAux { module: *module, after_keys: *when != 1 });
             }
+            Payload::Module(id) => self.module = Some(*id),
             Payload::SlotImport => self.what = Some(What::SlotImport),
             Payload::Eof => self.what = Some(What::End),
             _ => {}
@@ -187,9 +189,9 @@ impl Draft {
 
     /// The key up to its value, and what speaks for it.
     pub(super) fn head(self) -> Option<(Key, i32)> {
-        let Self { key, expire, expire_lost, meta, idle, freq, bits, .. } = self;
+        let Self { key, expire, expire_lost, meta, idle, freq, module, bits, .. } = self;
         let (type_at, value_type) = key?;
-        Some((Key { type_at, value_type, expire, expire_lost, meta, idle, freq }, bits))
+        Some((Key { type_at, value_type, expire, expire_lost, meta, idle, freq, module }, bits))
     }
 
     /// `bare`: nothing follows it that servers write behind it.

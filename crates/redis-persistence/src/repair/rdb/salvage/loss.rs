@@ -8,6 +8,7 @@ use super::collect::Collected;
 use super::partial::Partial;
 use super::twice::Drops;
 use super::unit::Key;
+use super::without::LeftOut;
 use crate::rdb::{Header, ValueType};
 use crate::verify::Code;
 
@@ -36,7 +37,7 @@ pub struct Loss {
     pub databases: BTreeMap<u64, DbLoss>,
     /// The bytes that are skipped, in the order of the file.
     pub skipped: Vec<Range<u64>>,
-    /// Keys whose place is known and whose value is damaged, in the order of the file; the first 10,000 of them.
+    /// Keys whose name is known and whose value is damaged, in the order of the file; the first 10,000 of them.
     pub damaged: Vec<LostKey>,
     /// How many of those there are.
     pub damaged_total: u64,
@@ -50,8 +51,12 @@ pub struct Loss {
     pub expiries_lost: u64,
     /// Function libraries that are saved.
     pub functions: u64,
-    /// Function libraries that are left out: damaged, or there already.
+    /// Function libraries that are left out: damaged, there already, or not loaded by the servers. They are named in `left_out`.
     pub functions_lost: u64,
+    /// What is left out on request, or because no server would load it, in the order of the file; the first 10,000 of it.
+    pub left_out: Vec<LeftOut>,
+    /// How much of that there is.
+    pub left_out_total: u64,
     /// What is known of the stretches behind skipped bytes, in the order of the file; of the first 10,000 of them.
     pub anchors: Vec<Anchor>,
     /// How many of those there are.
@@ -74,17 +79,19 @@ pub struct DbLoss {
     pub expires: u64,
     /// How many of those are not certain to belong to it.
     pub uncertain: u64,
+    /// How many could be saved, and are left out on request.
+    pub left_out: u64,
 }
 
 impl DbLoss {
     /// How many keys are lost, if the file says how many there were.
     #[must_use]
     pub fn lost(&self) -> Option<u64> {
-        self.stated.map(|stated| stated.saturating_sub(self.keys))
+        self.stated.map(|stated| stated.saturating_sub(self.keys + self.left_out))
     }
 }
 
-/// A key whose place in the damaged file is known, and whose value is not sound.
+/// A key whose name is known, and whose value is not sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostKey {
     /// Its database.
@@ -93,10 +100,10 @@ pub struct LostKey {
     pub name: Vec<u8>,
     /// What it holds.
     pub value_type: ValueType,
-    /// Its bytes in the damaged file.
+    /// Its bytes in the damaged file; where its end was not found, up to the next record that was.
     pub range: Range<u64>,
-    /// What is wrong with it.
-    pub code: Code,
+    /// What is wrong with it, unless it broke off the records behind it.
+    pub code: Option<Code>,
     pub(super) section: usize,
 }
 
@@ -142,6 +149,10 @@ impl Loss {
         for key in &mut damaged {
             key.db = found.sections.get(key.section).db;
         }
+        let mut left_out = std::mem::take(&mut found.left_out);
+        for left in &mut left_out {
+            left.db = left.db.map(|_| found.sections.get(left.section).db);
+        }
         Self {
             size,
             content_proven: false,
@@ -160,6 +171,8 @@ impl Loss {
             expiries_lost: found.expiries_lost,
             functions: found.functions(),
             functions_lost: found.functions_lost,
+            left_out,
+            left_out_total: found.left_out_total,
             anchors: std::mem::take(&mut found.anchors),
             anchors_total: found.anchors_total,
             full_from: found.full_from,
@@ -178,10 +191,28 @@ impl Loss {
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.skipped.is_empty()
+            && self.left_out_total == 0
             && self.end_was_found
             && self.full_from.is_none()
             && self.keys_lost().unwrap_or(0) == 0
             && self.damaged_total + self.partial_total + self.repeated + self.expiries_lost + self.functions_lost == 0
+    }
+
+    /// How many keys are lost: all that the file says it had and that are neither saved nor left out on request; or those that are known to
+    /// be lost, if these are more. Keys that are saved in part count. `None` if bytes are skipped in which any number may have been lost.
+    /// A database of which nothing was found, not even its number, is not known of.
+    #[must_use]
+    pub fn keys_missing(&self) -> Option<u64> {
+        let unstated = self.databases.is_empty() || self.databases.values().any(|db| db.stated.is_none());
+        let unknown = !self.end_was_found || self.full_from.is_some() || unstated && !self.skipped.is_empty();
+        (!unknown).then(|| self.keys_known_lost())
+    }
+
+    /// How many keys are known to be lost; there may be more.
+    #[must_use]
+    pub fn keys_known_lost(&self) -> u64 {
+        let lacking: u64 = self.databases.values().filter_map(DbLoss::lost).sum();
+        (lacking + self.partial_total).max(self.damaged_total + self.partial_total + self.unsaved)
     }
 
     /// How many keys are lost, as far as the file says how many there were.

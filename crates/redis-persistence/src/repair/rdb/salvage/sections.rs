@@ -36,6 +36,8 @@ pub(super) struct Section {
     pub(super) expires: u64,
     /// Keys whose extent is known, and that are lost but for parts.
     broken: u64,
+    /// Of those, the ones that are left out on request.
+    left_out: u64,
     /// Keys of which parts are kept.
     parts: u64,
     /// What the keys take, in bytes.
@@ -114,6 +116,13 @@ impl Sections {
         self.last().broken += 1;
     }
 
+    /// A key that is left out on request.
+    pub(super) fn left_out(&mut self) {
+        let last = self.last();
+        last.broken += 1;
+        last.left_out += 1;
+    }
+
     /// A key of which a part is kept. It does not count where databases are told apart: only what is whole is sure to be a key.
     pub(super) fn part(&mut self, expires: bool) {
         let last = self.last();
@@ -184,13 +193,14 @@ impl Sections {
     pub(super) fn tally(&self) -> BTreeMap<u64, DbLoss> {
         let mut databases: BTreeMap<u64, DbLoss> = BTreeMap::new();
         for section in &self.all {
-            if section.keys == 0 && section.selected.is_none() {
+            if section.keys + section.left_out == 0 && section.selected.is_none() {
                 continue;
             }
             let tally = databases.entry(section.db).or_default();
             tally.stated = tally.stated.or(section.stated);
             tally.keys += section.keys;
             tally.expires += section.expires;
+            tally.left_out += section.left_out;
             tally.uncertain += if section.certain { 0 } else { section.keys };
         }
         databases

@@ -1,6 +1,6 @@
 //! What a file is made of, as a salvage sees it: a key with what stands before it, or an opcode.
 
-use crate::rdb::{Family, Payload, ValueType, opcode};
+use crate::rdb::{Family, ModuleId, Payload, ValueType, opcode};
 use crate::verify::Code;
 
 /// One thing of the file that is kept or lost as a whole, and how much speaks for it.
@@ -42,6 +42,7 @@ pub(super) enum What {
     /// The fields of hashes, and their number.
     Template(u64),
     ModuleAux {
+        module: ModuleId,
         after_keys: bool,
     },
     /// Slots being imported: of no use in another file.
@@ -68,6 +69,8 @@ pub(super) struct Key {
     pub(super) idle: Option<u64>,
     /// Its access counter.
     pub(super) freq: Option<u8>,
+    /// The module that wrote it.
+    pub(super) module: Option<ModuleId>,
 }
 
 impl Key {
@@ -97,6 +100,14 @@ impl Unit {
     /// Whether it is a type, a name and a string, and no more.
     pub(super) fn is_plain_string(&self) -> bool {
         matches!(&self.what, What::Key(key) if key.value_type == ValueType::String && key.type_at == self.start)
+    }
+
+    /// The same as one that a hole of zeros reaches into.
+    pub(super) fn in_a_hole(self) -> Self {
+        match self.what {
+            What::Key(key) => Self { what: What::Broken { key, why: Code::RdbZeroHole }, ..self },
+            _ => self,
+        }
     }
 
     pub(super) fn is_key(&self) -> bool {

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use super::decode::{Decoder, Start};
+use super::holes::begins_in;
 use super::search::Search;
 use super::unit::{Unit, What};
 
@@ -92,13 +93,17 @@ pub(super) fn walk(
                 }
                 let mut behind = from;
                 loop {
-                    for unit in path.units {
+                    let starts = path.units.iter().skip(1).map(|unit| unit.start).chain(path.end);
+                    let nexts: Vec<u64> = starts.collect();
+                    for (n, unit) in path.units.into_iter().enumerate() {
                         if unit.start > behind {
                             on(Item::Gap(behind..unit.start), decoder)?;
                         }
                         behind = unit.end;
                         decoder.learn(&unit)?;
-                        on(Item::Unit(unit), decoder)?;
+                        let next = nexts.get(n).copied().unwrap_or(behind);
+                        let in_hole = begins_in(&unit, next, &mut decoder.input)?;
+                        on(Item::Unit(if in_hole { unit.in_a_hole() } else { unit }), decoder)?;
                     }
                     if let Some(end) = path.end {
                         at = end;
