@@ -260,6 +260,14 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
+    /// Whether the file may hold hashes whose fields expire, and its names tell whether they are some.
+    pub(super) fn may_hold_fields(&self) -> bool {
+        let least =
+            [ValueType::HashMetadata, ValueType::Hash2].into_iter().filter(|kind| kind.belongs_to(self.family()));
+        let known = least.map(ValueType::min_version).min().is_some_and(|least| self.header.version >= least);
+        known && self.names.prefixes_tell()
+    }
+
     /// Whether its name begins as that of another key does.
     pub(super) fn has_known_prefix(&mut self, unit: &Unit) -> io::Result<bool> {
         Ok(self.name_of(unit)?.is_some_and(|name| self.names.knows_prefix_of(&name)))

@@ -129,6 +129,12 @@ impl Names {
         }
     }
 
+    /// Whether many names begin alike.
+    pub(super) fn prefixes_tell(&self) -> bool {
+        let prefixes = u32::try_from(self.prefixes.len()).unwrap_or(u32::MAX);
+        self.seen >= FEW && prefixes.saturating_mul(4) <= self.seen
+    }
+
     /// Whether other names begin as this one does, and not just any.
     pub(super) fn knows_prefix_of(&self, name: &[u8]) -> bool {
         self.prefixes.len() < MOST_PREFIXES && self.prefixes.contains(&prefix(name))

@@ -10,8 +10,8 @@
 //! read where a way arrives, and where one could be opened; then its bits are added. Ways that meet at an offset merge: the better
 //! one is kept. So the work is linear in the bytes: the decoder bounds what is read in vain, and more than once.
 //!
-//! In a damaged hash whose fields may expire, a field that does not is a zero and two strings, as is a key that is a string. There, no
-//! way begins with such a one, unless its name begins as others do.
+//! In a hash whose fields may expire, a field that does not is a zero and two strings, as is a key that is a string. Where such a hash
+//! is damaged, and in files that may hold any if names tell something, no way begins with such a one, unless its name begins as others do.
 //!
 //! A way that was opened is believed once enough evidence follows each other without a gap, and no other way that reaches further
 //! comes near its score. Up to there the search has decided, and the plain walk takes over.
@@ -133,11 +133,13 @@ impl Search {
             };
             self.at += 1;
             if let Some(unit) = unit {
-                let is_field = *among_fields && unit.is_plain_string() && !decoder.has_known_prefix(&unit)?;
+                let may_be_field = (*among_fields || decoder.may_hold_fields()) && unit.is_plain_string();
+                let is_field = may_be_field && !decoder.has_known_prefix(&unit)?;
+                let is_of_a_number = unit.is_plain() && decoder.may_be_in_a_number(at)?;
                 let opens = unit.head >= decoder.names.lead()
                     && !matches!(unit.what, What::Broken { .. })
                     && !is_field
-                    && !decoder.may_be_in_a_number(at)?;
+                    && !is_of_a_number;
                 ways.add(unit, chain, opens);
                 if ways.nodes.len() >= ways.compact_at && ways.compact() {
                     return Ok(Path { units: ways.settle(), end: None });

@@ -102,6 +102,13 @@ impl Unit {
         matches!(&self.what, What::Key(key) if key.value_type == ValueType::String && key.type_at == self.start)
     }
 
+    /// Whether nothing but strings and numbers one after the other make up its value.
+    pub(super) fn is_plain(&self) -> bool {
+        use ValueType as T;
+        let What::Key(key) = &self.what else { return false };
+        matches!(key.value_type, T::String | T::List | T::Set | T::ZSet | T::ZSet2 | T::Hash)
+    }
+
     /// The same as one that a hole of zeros reaches into.
     pub(super) fn in_a_hole(self) -> Self {
         match self.what {
@@ -144,8 +151,11 @@ pub(super) fn bits_inside(payload: &Payload<&[u8]>) -> i32 {
     use crate::rdb::{Body, Role, Score};
     match payload {
         Payload::Str { role, string } => match (role, &string.body) {
-            // Its inner structure was walked, and is right.
-            (Role::Packed | Role::ListNode | Role::TemplateFields | Role::TemplateValues, Body::Raw(_)) => 30,
+            // Its inner structure was walked, and is right: the longer, the less by chance.
+            (Role::Packed | Role::ListNode | Role::TemplateFields | Role::TemplateValues, Body::Raw(bytes)) => {
+                30 + of_length(bytes.len())
+            }
+            (Role::Packed | Role::ListNode, Body::Lzf { data, .. }) => 30 + of_length(data.len()),
             (Role::StreamNode, _) => 45,
             (Role::NodeId, Body::Raw(id)) if id.len() == 16 => 8,
             (Role::FunctionCode, Body::Raw(code)) if code.starts_with(b"#!") => 24,
@@ -161,6 +171,11 @@ pub(super) fn bits_inside(payload: &Payload<&[u8]>) -> i32 {
         Payload::Stream(_) | Payload::Group { .. } | Payload::Pending { .. } | Payload::Consumer { .. } => 8,
         _ => 0,
     }
+}
+
+/// What it adds that a structure of so many bytes is right to its end.
+fn of_length(len: usize) -> i32 {
+    i32::try_from(len / 16).unwrap_or(i32::MAX).min(60)
 }
 
 /// What a string value adds, which is sound whatever its bytes are.
