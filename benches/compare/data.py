@@ -98,13 +98,13 @@ def encode(command):
 class Server:
     """A server of its own folder, reached by a socket in it; it stops when the block ends."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, aof=True):
         self.folder = folder
         address = os.path.join(folder, "s")
         self.log = open(os.path.join(folder, "log"), "wb")
         self.process = subprocess.Popen(
-            [program, "--port", "0", "--unixsocket", address, "--dir", folder, "--save", "", "--appendonly", "yes",
-             "--aof-use-rdb-preamble", "no", "--appendfsync", "no", "--auto-aof-rewrite-percentage", "0"],
+            [program, "--port", "0", "--unixsocket", address, "--dir", folder, "--save", "",
+             "--appendonly", "yes" if aof else "no", "--aof-use-rdb-preamble", "no", "--appendfsync", "no", "--auto-aof-rewrite-percentage", "0"],
             stdout=self.log, stderr=self.log)
         for _ in range(200):
             try:
@@ -152,6 +152,46 @@ class Server:
             reply += more
         if reply != wanted:
             raise RuntimeError(f"the server answered {reply!r}")
+
+
+def one_of_many(number):
+    """Keys of some kinds, for a dump of 0.5 to 20 kB."""
+    rng = random.Random(SEED + 4 + number)
+    left = rng.randint(200, 19_000)
+    key = 0
+    while left > 0:
+        key += 1
+        kind = rng.randrange(5)
+        if kind == 0:
+            yield [b"HSET", b"hash:%d" % key, *words(rng, 8)]
+        elif kind == 1:
+            yield [b"RPUSH", b"list:%d" % key, *words(rng, 8)]
+        else:
+            yield [b"SET", b"user:%010d:name" % key, b"%024x" % rng.getrandbits(96)]
+        left -= 170 if kind < 2 else 45
+
+
+def make_many(program, count, folder):
+    """Makes so many small dumps, and one of all that is in them, unless they are there; answers their paths, and the path of the one."""
+    place = os.path.join(folder, f"many-{count}")
+    names = [os.path.join(place, f"{number:06}.rdb") for number in range(count)]
+    whole = os.path.join(place, "whole")
+    if not os.path.exists(whole):
+        shutil.rmtree(place, ignore_errors=True)
+        os.makedirs(place)
+        with Server(program, place, aof=False) as server:
+            written = os.path.join(place, "dump.rdb")
+            for number, name in enumerate(names):
+                server.fill(one_of_many(number))
+                server.run(b"SAVE")
+                server.run(b"FLUSHALL")
+                os.rename(written, name)
+            for number in range(count):
+                prefixed = ([name, b"%d:%s" % (number, key), *rest] for name, key, *rest in one_of_many(number))
+                server.fill(prefixed)
+            server.run(b"SAVE")
+            os.rename(written, whole)
+    return names, whole
 
 
 def make(program, name, scale, folder):

@@ -16,7 +16,7 @@ use std::thread;
 /// A thread takes at most so many at once: to ask for each would cost more than what is small.
 const AT_ONCE: usize = 8;
 /// So many may be done and not taken, for each thread.
-const AHEAD: usize = 4 * AT_ONCE;
+const AHEAD: usize = 8 * AT_ONCE;
 
 /// What may be done and not taken yet.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,10 @@ pub(crate) fn in_order<T: Send>(
 
 struct Queue<T> {
     state: Mutex<State<T>>,
-    changed: Condvar,
+    /// What is to be taken next is done.
+    done: Condvar,
+    /// There is room for more.
+    room: Condvar,
     count: usize,
     bounds: Bounds,
 }
@@ -73,7 +76,7 @@ struct State<T> {
     done: VecDeque<Option<(T, usize)>>,
     /// The weight of what is done.
     weight: usize,
-    /// How many threads wait. To wake none is not for free.
+    /// How many threads wait for room. To wake none is not for free.
     waiting: usize,
     /// Whether somebody has ended, for whatever reason.
     closed: bool,
@@ -84,7 +87,7 @@ type Numbers = std::ops::Range<usize>;
 impl<T: Send> Queue<T> {
     fn new(count: usize, bounds: Bounds) -> Self {
         let state = State { taken: 0, next: 0, done: VecDeque::new(), weight: 0, waiting: 0, closed: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), count, bounds }
+        Self { state: Mutex::new(state), done: Condvar::new(), room: Condvar::new(), count, bounds }
     }
 
     /// The state. What a thread that panicked left is as good as any: all end soon then.
@@ -92,24 +95,14 @@ impl<T: Send> Queue<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'g>(&'g self, mut state: MutexGuard<'g, State<T>>) -> MutexGuard<'g, State<T>> {
-        state.waiting += 1;
-        let mut state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        state.waiting -= 1;
-        state
-    }
-
-    fn tell(&self, state: MutexGuard<'_, State<T>>) {
-        let waiting = state.waiting > 0;
-        drop(state);
-        if waiting {
-            self.changed.notify_all();
-        }
+    /// How many may be begun and not taken.
+    fn ahead(&self) -> usize {
+        AHEAD * self.bounds.threads
     }
 
     /// The next few that are to be done, if there is room for what comes of them.
     fn claim(&self, state: &mut State<T>) -> Option<Numbers> {
-        let room = (AHEAD * self.bounds.threads).saturating_sub(state.next - state.taken);
+        let room = self.ahead().saturating_sub(state.next - state.taken);
         // Towards the end fewer, so that all have something to do until then.
         let few = ((self.count - state.next) / (2 * self.bounds.threads)).clamp(1, AT_ONCE);
         let first = state.next;
@@ -131,7 +124,9 @@ impl<T: Send> Queue<T> {
             if let Some(numbers) = self.claim(&mut state) {
                 return Some(numbers);
             }
-            state = self.wait(state);
+            state.waiting += 1;
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
         None
     }
@@ -143,9 +138,9 @@ impl<T: Send> Queue<T> {
             let place = number - state.taken;
             state.weight += weight;
             state.done[place] = Some((result, weight));
-            // Who takes waits for the first one only.
+            drop(state);
             if place == 0 {
-                self.tell(state);
+                self.done.notify_one();
             }
         }
     }
@@ -153,13 +148,16 @@ impl<T: Send> Queue<T> {
     fn take_all(&self, work: &impl Fn(usize) -> (T, usize), take: &mut impl FnMut(usize, T)) {
         let mut state = self.lock();
         while state.taken < self.count {
-            if let Some((result, weight)) = state.done.front_mut().and_then(Option::take) {
-                let number = state.taken;
-                state.taken += 1;
-                state.weight -= weight;
-                state.done.pop_front();
-                self.tell(state);
-                take(number, result);
+            let (first, results) = (state.taken, state.take());
+            if !results.is_empty() {
+                // Whoever waits for room is woken once for much of it, not for each that is taken.
+                let much = state.next - state.taken <= self.ahead() / 2 && state.weight <= self.bounds.weight / 2;
+                let wake = state.waiting > 0 && much;
+                drop(state);
+                if wake {
+                    self.room.notify_all();
+                }
+                results.into_iter().enumerate().for_each(|(place, result)| take(first + place, result));
                 state = self.lock();
             } else if state.closed {
                 return;
@@ -168,9 +166,25 @@ impl<T: Send> Queue<T> {
                 self.perform(numbers, work);
                 state = self.lock();
             } else {
-                state = self.wait(state);
+                state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
+    }
+}
+
+impl<T> State<T> {
+    /// The next few that are done.
+    fn take(&mut self) -> Vec<T> {
+        let mut results = Vec::new();
+        while results.len() < AT_ONCE
+            && let Some((result, weight)) = self.done.front_mut().and_then(Option::take)
+        {
+            self.done.pop_front();
+            self.taken += 1;
+            self.weight -= weight;
+            results.push(result);
+        }
+        results
     }
 }
 
@@ -182,7 +196,9 @@ impl<T: Send> Drop for Closing<'_, T> {
         let mut state = self.0.lock();
         // A thread that finds nothing more to begin ends in peace.
         state.closed |= thread::panicking() || state.taken == self.0.count;
-        self.0.tell(state);
+        drop(state);
+        self.0.done.notify_all();
+        self.0.room.notify_all();
     }
 }
 
@@ -218,7 +234,7 @@ mod tests {
     /// While the first is not taken, the others go on only so far.
     #[test]
     fn what_waits_is_bounded() {
-        for (weight, most) in [(usize::MAX, AHEAD * 4), (100, 100 / 10 + 4 * AT_ONCE)] {
+        for (weight, most) in [(usize::MAX, AHEAD * 4 + AT_ONCE), (100, 100 / 10 + 5 * AT_ONCE)] {
             let (done, mut taken, mut furthest) = (AtomicUsize::new(0), 0, 0);
             let work = |_: usize| {
                 done.fetch_add(1, Ordering::SeqCst);

@@ -35,13 +35,13 @@ pub(super) struct Sizes {
     pub(super) batch: usize,
     /// Fewer bytes than this are no batch.
     pub(super) least: usize,
-    /// The most blocks at a time.
+    /// So many blocks at a time for each thread, and two more.
     pub(super) blocks: usize,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { block: 512 << 10, batch: 256 << 10, least: 4 << 10, blocks: 24 }
+        Self { block: 512 << 10, batch: 256 << 10, least: 4 << 10, blocks: 2 }
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) fn walk<'i>(
     if len < first.len() || threads < 2 {
         return rest_alone(input, options, &mut first[..], len, (whole, places));
     }
-    let pool = Pool::new(input, first, (2 + 2 * threads).min(sizes.blocks), options, places);
+    let pool = Pool::new(input, first, 2 + sizes.blocks * threads, options, places);
     let walked = std::thread::scope(|scope| {
         let closing = pool.closing();
         for _ in 1..threads {

@@ -66,7 +66,9 @@ fn same(bytes: &[u8], sizes: Sizes) -> Report {
     let mut memory = dir::Memory::default();
     memory.add("appendonly.aof", bytes.to_vec());
     let alone = report(&mut memory, bytes.len(), 1, Sizes::default());
-    for threads in [1, 2, 3] {
+    // As many threads as that for one file in eight: else it would be the time of the whole test.
+    let many = bytes.len().is_multiple_of(8);
+    for threads in [1, 2, 3, 8, 64].into_iter().filter(|threads| many || *threads < 8) {
         let more = report(&mut memory, bytes.len(), threads, sizes);
         assert_eq!(format!("{more:#?}"), format!("{alone:#?}"), "{threads} threads");
         let at_once = report(&mut AtOnce(bytes.to_vec()), bytes.len(), threads, sizes);

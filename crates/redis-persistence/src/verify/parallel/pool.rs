@@ -97,8 +97,11 @@ pub(super) struct State<'i> {
     misses: u64,
     /// Empty tables, to be used again.
     tables: Vec<Table>,
-    /// All buffers. Those that nothing else refers to are free.
+    /// The buffers that there are. Those that nothing else refers to are free.
     buffers: Vec<Arc<Vec<u8>>>,
+    /// So many more may be made, of that size.
+    more: usize,
+    size: usize,
     jobs: VecDeque<Job>,
     results: Vec<(u64, Batch)>,
 }
@@ -116,13 +119,12 @@ impl Hand {
 }
 
 impl<'i> Pool<'i> {
-    /// With a first block that was read already, and so many buffers of its size besides.
+    /// With a first block that was read already, and at most so many buffers of its size besides.
     pub(super) fn new(input: Input<'i>, first: Vec<u8>, buffers: usize, options: &'i Options, places: Places) -> Self {
         let (size, mut crc) = (first.len(), Crc64::new());
         crc.update(&first);
         let data = Arc::new(first);
-        let mut all: Vec<_> = (0..buffers).map(|_| Arc::new(vec![0; size])).collect();
-        all.push(Arc::clone(&data));
+        let all = vec![Arc::clone(&data)];
         let state = State {
             input,
             blocks: VecDeque::from([Block { data, len: size, start: 0, before: Crc64::new(), crc, guess: None }]),
@@ -136,6 +138,8 @@ impl<'i> Pool<'i> {
             misses: 0,
             tables: Vec::new(),
             buffers: all,
+            more: buffers,
+            size,
             jobs: VecDeque::new(),
             results: Vec::new(),
         };
@@ -345,9 +349,18 @@ impl<'i> State<'i> {
         if self.end.is_some() || self.error.is_some() {
             return None;
         }
-        let free = self.buffers.iter().position(|buffer| Arc::strong_count(buffer) == 1)?;
+        let free = self.buffers.iter().position(|buffer| Arc::strong_count(buffer) == 1);
+        // A short input, or one that is read slowly, needs few.
+        let makes_one = free.is_none() && self.more > 0;
+        if free.is_none() && !makes_one {
+            return None;
+        }
         let from = self.input.take()?;
-        let buffer = Arc::try_unwrap(self.buffers.swap_remove(free)).ok()?;
+        let buffer = match free {
+            Some(free) => Arc::try_unwrap(self.buffers.swap_remove(free)).ok()?,
+            None => vec![0; self.size],
+        };
+        self.more -= usize::from(makes_one);
         let start = self.read;
         self.read += buffer.len() as u64;
         self.under_way += 1;
