@@ -111,7 +111,7 @@ fn mutants_on_all_servers() -> Result<(), Box<dyn Error>> {
         .filter(wanted)
         .filter_map(|product| Some((require(*product)?, release(*product))))
         .collect();
-    let (files, seed) = (number("TARGET_FILES", 24), number("TARGET_SEED", 17));
+    let (files, seed) = (number("TARGET_FILES", 60), number("TARGET_SEED", 17));
     let keep = std::env::var_os("TARGET_KEEP").map(PathBuf::from);
     let mutants = mutants::mutants(files, seed);
     let table: Mutex<BTreeMap<(Sort, String), (u64, String)>> = Mutex::default();

@@ -89,6 +89,17 @@ fn every_installed_server_is_answered_for_as_measured_with_its_build() -> TestRe
 }
 
 #[test]
+fn the_page_says_whose_commands_and_append_only_files_were_measured() {
+    for product in Product::ALL {
+        let measured = release(*product).series().commands_basis() == Basis::Measured;
+        // Releases that differ from the first of their series are not compared again.
+        let thorough =
+            Product::THOROUGH.iter().any(|thorough| release(*thorough).series() == release(*product).series());
+        assert_eq!(measured, thorough, "{product}");
+    }
+}
+
+#[test]
 fn signatures_and_versions() -> TestResult {
     let heads: [&[u8; 9]; 10] = [
         b"REDIS0012",
@@ -158,6 +169,21 @@ fn values_of_modules_that_are_cut() -> TestResult {
         everywhere(&format!("module-{name}"), &whole[..value + more])?;
     }
     Ok(())
+}
+
+#[test]
+fn the_first_of_several_damages() -> TestResult {
+    let set = |w: &mut RdbWriter| _ = w.key(2, b"set").len(2).str(b"a").str(b"a");
+    let key_twice = |w: &mut RdbWriter| _ = w.string_key(b"k", b"v").string_key(b"k", b"v");
+    let both = |first: &dyn Fn(&mut RdbWriter), then: &dyn Fn(&mut RdbWriter)| {
+        file(|w| {
+            first(w);
+            then(w);
+        })
+    };
+    // Refused from 6.2 on, a crash everywhere.
+    everywhere("refused-then-crash", &both(&set, &key_twice))?;
+    everywhere("crash-then-refused", &both(&key_twice, &set))
 }
 
 #[test]

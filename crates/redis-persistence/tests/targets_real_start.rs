@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use redis_persistence::target::{Outcome, Settings, judge};
 use redis_persistence::verify::{self, Options};
-use servers::{number, target};
+use servers::{number, release, target};
 use testkit::manifest::Manifest;
 use testkit::rdb::RdbWriter;
 use testkit::resp::record;
@@ -116,7 +116,7 @@ fn compare(product: Product) -> TestResult {
         let said = match verify::aof_path(&folder, &Options::default()) {
             Ok(report) => {
                 let single = report.kind == verify::Kind::Aof;
-                let answer = judge(&report, target, &settings);
+                let answer = judge(&report, release(product), &settings);
                 // Which keys a start that loads something loads.
                 let manifests = target.version() >= (7, 0);
                 let from_set = if single || !manifests { laid.old_style } else { laid.set.or(laid.old_style) };
@@ -171,8 +171,18 @@ macro_rules! for_each_server {
 }
 
 for_each_server! {
+    redis_50_starts_as_is_said Redis50;
+    redis_60_starts_as_is_said Redis60;
     redis_62_starts_as_is_said Redis62;
     redis_70_starts_as_is_said Redis70;
+    redis_74_starts_as_is_said Redis74;
+    redis_80_starts_as_is_said Redis80;
+    redis_80_6_starts_as_is_said Redis806;
+    redis_82_starts_as_is_said Redis82;
     redis_86_starts_as_is_said Redis86;
+    valkey_80_starts_as_is_said Valkey80;
+    valkey_81_starts_as_is_said Valkey81;
+    valkey_81_8_starts_as_is_said Valkey818;
+    valkey_90_starts_as_is_said Valkey90;
     valkey_91_starts_as_is_said Valkey91;
 }

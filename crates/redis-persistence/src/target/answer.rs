@@ -23,7 +23,7 @@ pub struct Loads {
     pub cuts: Vec<Cut>,
     /// What it leaves out, drops or renames on the way.
     pub skips: Vec<Why>,
-    /// What it loads without a look, and may break down on when the key is read: it then ends, with all its data.
+    /// What it loads without a look, and may break down on when the key is read: it then ends, with all its data, or stands still.
     pub reading: Vec<Why>,
     /// What stands in the way of loading the file as it is.
     pub because: Vec<Why>,

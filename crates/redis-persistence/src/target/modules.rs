@@ -3,31 +3,35 @@
 //! An RDB names the types that it needs, nine characters each, and an append-only file names commands; a configuration
 //! names files of modules. Between them lies this table.
 
-/// The name of a module's file, its types, and what its commands begin with.
-const MODULES: [(&str, &[&str], &[&str]); 14] = [
-    ("rejson", JSON, &["JSON."]),
-    ("redisjson", JSON, &["JSON."]),
-    ("json", JSON, &["JSON."]),
-    ("libjson", JSON, &["JSON."]),
-    ("valkey-json", JSON, &["JSON."]),
-    ("redisbloom", BLOOM, &["BF.", "CF.", "CMS.", "TOPK.", "TDIGEST."]),
-    ("bloom", BLOOM, &["BF.", "CF.", "CMS.", "TOPK.", "TDIGEST."]),
-    ("libvalkey_bloom", &["bloomfltr"], &["BF."]),
-    ("valkey-bloom", &["bloomfltr"], &["BF."]),
-    ("redistimeseries", &["TSDB-TYPE"], &["TS."]),
-    ("timeseries", &["TSDB-TYPE"], &["TS."]),
-    ("redisearch", SEARCH, &["FT.", "_FT."]),
-    ("search", SEARCH, &["FT.", "_FT."]),
-    ("redisgraph", &["graphdata", "graphmeta"], &["GRAPH."]),
+/// A module: its names, its types, and what its commands begin with.
+type Module = (&'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
+/// Names of a module: of its file, and what `MODULE LIST` and people call it; its types, and what its commands begin with.
+///
+/// The files are those of the modules' own releases, of Redis Stack and of Redis 8, which brings the same four along: they are
+/// modules there too, and a build without them (Debian's) has vector sets alone.
+static MODULES: [Module; 7] = [
+    (&["rejson", "redisjson", "json", "libjson", "valkey-json"], JSON, &["JSON."]),
+    (&["redisbloom", "bloom", "bf"], BLOOM, &["BF.", "CF.", "CMS.", "TOPK.", "TDIGEST."]),
+    (&["libvalkey_bloom", "valkey-bloom"], &["bloomfltr"], &["BF."]),
+    (&["redistimeseries", "timeseries"], TIME_SERIES, &["TS."]),
+    (&["redisearch", "search"], SEARCH, &["FT.", "_FT."]),
+    (&["libsearch", "valkey-search"], &[], &["FT.", "_FT."]),
+    (&["redisgraph", "graph"], &["graphdata", "graphmeta"], &["GRAPH."]),
 ];
+
+/// A name for the four of Redis Stack and Redis 8 together.
+const STACK: &str = "redis-stack";
+const OF_STACK: [&str; 4] = ["rejson", "redisbloom", "redistimeseries", "redisearch"];
 
 const JSON: &[&str] = &["ReJSON-RL"];
 const BLOOM: &[&str] = &["MBbloom--", "MBbloomCF", "CMSk-TYPE", "TopK-TYPE", "TDIS-TYPE"];
-const SEARCH: &[&str] = &["ft_index0", "ft_invidx", "numericdx", "taginvidx", "trietype0"];
+const TIME_SERIES: &[&str] = &["TSDB-TYPE"];
+const SEARCH: &[&str] = &["ft_index0", "scdtype00", "ft_invidx", "numericdx", "taginvidx", "trietype0"];
 
 /// Whether a module given by name, by the file it is loaded from, or by one of its types brings the type.
 pub(super) fn brings(module: &str, value_type: &str) -> bool {
-    module == "*" || module == value_type || row(module, |types, _| types.contains(&value_type))
+    module == "*" || module == value_type || meant(module).any(|(_, types, _)| types.contains(&value_type))
 }
 
 /// Whether a module given so brings the command, whose name is in upper case.
@@ -44,8 +48,8 @@ pub(super) fn prefixes(module: &str) -> Vec<&'static str> {
         return vec!["."];
     }
     let mut found = Vec::new();
-    let rows = MODULES.iter().filter(|(name, types, _)| file_stem(module) == *name || types.contains(&module));
-    for prefix in rows.flat_map(|(_, _, prefixes)| *prefixes) {
+    let of_type = MODULES.iter().filter(|(_, types, _)| types.contains(&module));
+    for prefix in meant(module).chain(of_type).flat_map(|(_, _, prefixes)| *prefixes) {
         if !found.contains(prefix) {
             found.push(prefix);
         }
@@ -53,10 +57,17 @@ pub(super) fn prefixes(module: &str) -> Vec<&'static str> {
     found
 }
 
-/// Whether one of the rows for a module fits.
-fn row(module: &str, fits: impl Fn(&[&str], &[&str]) -> bool) -> bool {
+/// The name of the module that brings a type, if it is known.
+pub(super) fn that_brings(value_type: &str) -> Option<&'static str> {
+    MODULES.iter().find(|(_, types, _)| types.contains(&value_type)).map(|(names, ..)| names[0])
+}
+
+/// The rows for a module that is given by a name or its file.
+fn meant(module: &str) -> impl Iterator<Item = &'static Module> {
     let stem = file_stem(module);
-    MODULES.iter().any(|(name, types, prefixes)| stem == *name && fits(types, prefixes))
+    MODULES
+        .iter()
+        .filter(move |(names, ..)| names.contains(&stem.as_str()) || stem == STACK && OF_STACK.contains(&names[0]))
 }
 
 /// The name of a module's file, without its folder and ending.
@@ -67,13 +78,25 @@ fn file_stem(module: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{brings, brings_command};
+    use super::{brings, brings_command, that_brings};
 
     #[test]
     fn by_type_by_name_and_by_file() {
         for module in ["ReJSON-RL", "rejson", "/opt/redis/modules/rejson.so", "modules/libjson.so", "*"] {
             assert!(brings(module, "ReJSON-RL"), "{module}");
         }
+        for (module, value_type) in [
+            ("ReJSON", "ReJSON-RL"),
+            ("bf", "TopK-TYPE"),
+            ("RedisTimeSeries", "TSDB-TYPE"),
+            ("redisearch.so", "ft_index0"),
+            ("redis-stack", "ReJSON-RL"),
+            ("redis-stack", "TSDB-TYPE"),
+        ] {
+            assert!(brings(module, value_type), "{module}");
+        }
+        assert!(!brings("redis-stack", "graphdata"));
+        assert_eq!((that_brings("CMSk-TYPE"), that_brings("nosuchmod")), (Some("redisbloom"), None));
         assert!(!brings("/opt/redis/rejson.so", "MBbloom--"));
         assert!(!brings("rejson-unstable.so", "ReJSON-RL"));
     }
@@ -83,6 +106,7 @@ mod tests {
         for module in ["rejson", "/opt/rejson.so", "ReJSON-RL", "*"] {
             assert!(brings_command(module, b"JSON.SET"), "{module}");
         }
+        assert!(brings_command("bf", b"TOPK.ADD") && brings_command("redis-stack", b"FT.CREATE"));
         assert!(!brings_command("bloom", b"JSON.SET"));
         assert!(!brings_command("*", b"NOSUCH"));
     }

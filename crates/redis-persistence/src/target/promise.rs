@@ -19,6 +19,8 @@ use super::versions::{Product, Target};
 const ADDRESSES: u128 = 1 << 47;
 /// No size is as large.
 const OVERFLOW: u128 = 1 << 64;
+/// To walk over so many bytes takes a while.
+const LARGE: u128 = 1 << 32;
 /// From so many bytes on libc's allocator could not on the machine of the measurements.
 const MACHINE: u128 = 1 << 35;
 
@@ -28,10 +30,10 @@ pub(super) fn effect(server: Server, keys: u64) -> Effect {
     if keys == u64::MAX {
         return Effect::Refuses;
     }
-    let Some(bytes) = bytes(*server, keys) else { return Effect::Loads };
+    let bytes = bytes(*server, keys);
     let limit = if server.allocator() == Allocator::Libc { MACHINE } else { ADDRESSES };
     match bytes {
-        _ if bytes < limit => Effect::Loads,
+        _ if bytes < limit || tries(*server) => Effect::Loads,
         OVERFLOW.. if *server <= Target::Redis60 => Effect::Crashes,
         OVERFLOW.. => Effect::Loads,
         _ => Effect::Crashes,
@@ -40,19 +42,28 @@ pub(super) fn effect(server: Server, keys: u64) -> Effect {
 
 /// Whether another machine decides otherwise.
 pub(super) fn by_machine(server: Server, keys: u64) -> bool {
-    server.allocator() == Allocator::Libc
-        && bytes(*server, keys).is_some_and(|bytes| (MACHINE..ADDRESSES).contains(&bytes))
+    server.allocator() == Allocator::Libc && !tries(*server) && (MACHINE..ADDRESSES).contains(&bytes(*server, keys))
 }
 
-/// What a server insists on for so many keys.
-fn bytes(target: Target, keys: u64) -> Option<u128> {
+/// Whether a server that has loaded the file holds a table so large that to walk over it takes minutes, or years: KEYS, SCAN and
+/// each save do.
+pub(super) fn stalls(server: Server, keys: u64) -> bool {
+    let limit = if server.allocator() == Allocator::Libc { MACHINE } else { ADDRESSES };
+    (LARGE..limit).contains(&bytes(*server, keys))
+}
+
+/// Whether it goes on without the memory.
+fn tries(target: Target) -> bool {
+    (Target::Redis74..=Target::Redis82).contains(&target) || target == Target::Valkey80
+}
+
+/// What a server asks for, for so many keys.
+fn bytes(target: Target, keys: u64) -> u128 {
     let keys = u128::from(keys);
-    let tries = (Target::Redis74..=Target::Redis82).contains(&target) || target == Target::Valkey80;
-    let buckets = target.product() == Product::Valkey && target >= Target::Valkey81;
-    match (tries, buckets) {
-        (true, _) => None,
-        (_, true) => Some((keys * 5).div_ceil(32).next_power_of_two() * 64),
-        _ => Some(keys.next_power_of_two() * 8),
+    if target.product() == Product::Valkey && target >= Target::Valkey81 {
+        (keys * 5).div_ceil(32).next_power_of_two() * 64
+    } else {
+        keys.next_power_of_two() * 8
     }
 }
 
@@ -98,6 +109,13 @@ mod tests {
         assert!(crashes("redis-6.0.16", u64::MAX - 1));
         // 1.6 times a power of two.
         assert!(crashes("valkey-8.1.1", (1 << 40) * 32 / 5 + 1) && !crashes("valkey-8.1.1", (1 << 40) * 32 / 5 - 1));
+    }
+
+    #[test]
+    fn a_table_that_was_reserved_is_walked_over() {
+        let stalls = |release, power: u32| stalls(columns_of(release)[0], 1 << power);
+        assert!(stalls("redis-7.4.1", 40) && stalls("redis-8.6.3", 40) && stalls("valkey-8.1.1", 40));
+        assert!(!stalls("redis-7.4.1", 44) && !stalls("redis-7.4.1", 20) && !stalls("redis-6.2.14", 33));
     }
 
     #[test]

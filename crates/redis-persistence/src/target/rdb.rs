@@ -136,7 +136,10 @@ impl Case<'_> {
         for (name, tallied) in &self.facts.modules {
             let built_in = name == "vectorset" && target.product() == Product::Redis && target.version() >= (8, 0);
             if !built_in && !self.settings.modules.iter().any(|module| modules::brings(module, name)) {
-                self.refuses(Reason::Module, tallied, format!("{target} has no module for the type {name}"));
+                let known = modules::that_brings(name);
+                let known = known.map(|module| format!(", which {module} brings (--set modules={module})"));
+                let message = format!("{target} has no module for the type {name}{}", known.unwrap_or_default());
+                self.refuses(Reason::Module, tallied, message);
             }
         }
         for (name, tallied) in &self.facts.engines {
@@ -227,8 +230,8 @@ impl Case<'_> {
         let with_keys = self.facts.largest_db_with_keys.unwrap_or(0);
         let several = target.reads_valkey();
         let most = if settings.cluster_enabled && several { settings.cluster_databases } else { settings.databases };
-        // Redis 7.4 and later have but one database in a cluster; older ones look for keys in the others.
-        let one = settings.cluster_enabled && self.target.product() == Product::Redis && target.version() >= (7, 4);
+        // Redis 7.4 and later and Valkey 8 have but one database in a cluster; older ones look for keys in the others.
+        let one = settings.cluster_enabled && !several && target.version() >= (7, 4);
         let most = if one { 1 } else { most };
         if db >= most {
             let message = format!("database {db} is selected, and the server has {most} (setting databases)");
@@ -266,6 +269,13 @@ impl Case<'_> {
                 Effect::Loads | Effect::Deep if kills_when_read(class, self.target.column) => {
                     let message = format!(
                         "{} loads {code}{what} without a look, and reading that key can end the server",
+                        self.target
+                    );
+                    self.answer.reading.push(Why::new(reason, tallied, message));
+                }
+                Effect::Loads if code == Code::RdbResizedbImpossible && promise::stalls(self.target, promised) => {
+                    let message = format!(
+                        "{} reserves a table for {promised} keys, and stands still while KEYS, SCAN or a save walks over it",
                         self.target
                     );
                     self.answer.reading.push(Why::new(reason, tallied, message));

@@ -242,7 +242,7 @@ mod tests {
             says `derived`.\n`.ci/servers` installs the binaries; `targets_real` and `targets_campaign` feed them files.\n\n\
             Made from the table in `target/releases.rs`: `BLESS=1 cargo test -p redis-persistence --all-features --lib target::releases` \
             writes it anew.\n\n\
-            | series | known from | release | build | allocator | binary |\n|---|---|---|---|---|---|\n",
+            | series | RDB | commands | release | build | allocator | binary |\n|---|---|---|---|---|---|---|\n",
         );
         for binary in &BINARIES {
             let release = Release { series: binary.series, patch: binary.patch };
@@ -253,13 +253,29 @@ mod tests {
                 Jemalloc => "jemalloc",
                 Libc => "libc",
             };
-            page.push_str(&format!("| {series} | {basis} | {shown} | {build} | {allocator} | {} |\n", binary.origin));
+            let commands = binary.series.commands_basis().as_str();
+            page.push_str(&format!(
+                "| {series} | {basis} | {commands} | {shown} | {build} | {allocator} | {} |\n",
+                binary.origin
+            ));
         }
         page.push_str(
             "\n`measured`: files were loaded by that binary, and read key by key. `derived`: taken from the releases around it. `documents`: \
             from sources\nand documents; nothing was run. A distribution puts security patches of its own into a release, so another build \
             of the same number can\ndiffer: Debian's 7.0.15, 8.0.2 and Valkey 8.1.1 refuse a stream entry that two consumers own, and Valkey 8.1.8 of \
-            another source loads it.\n",
+            another source loads it.\n\n\
+            ## What is measured where\n\n\
+            | what | on | by the test |\n|---|---|---|\n\
+            | mutants of RDBs with true checksums: whether they load, and each key is read | every binary | `targets_campaign` |\n\
+            | signatures and versions, `rdb-version-check`, expiries given twice, promises of RESIZEDB, cut values of modules, zipmaps, the \
+            first of two faults | every binary | `targets_real_facts` |\n\
+            | what each module of Redis Stack writes, with and without it | redis-7.4.1 | `targets_real_modules` |\n\
+            | sound and damaged RDBs, deep checks, clusters, databases | every binary | `targets_real` |\n\
+            | append-only files and sets of them | every binary | `targets_real_aof` |\n\
+            | which commands there are, and how many arguments they take | where `commands` is `measured` | `targets_real_aof` |\n\
+            | what a start reads, and leaves alone | every binary | `targets_real_start` |\n\n\
+            Not measured: vector sets and arrays of Redis 8.8 and 8.10, slot imports on clusters, servers under memory limits, other \
+            allocators than those in the table, and other systems than Linux on x86-64.\n",
         );
         page
     }

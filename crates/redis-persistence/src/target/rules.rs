@@ -105,7 +105,8 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::RdbModuleAuxWhen, All,               *b"RRRRRRRRRRRRRRRRRRR"),
     (Code::RdbKeyMetaInvalid, All,              *b"..........RRR......"),
     (Code::RdbKeyMetaNeeded, All,               *b"..........RRR......"),
-    (Code::RdbSlotImportInvalid, All,           *b".................RR"),
+    (Code::RdbSlotImportInvalid, All,           *b".................CR"),
+    (Code::LzfDamaged, Both(&[T::ListZiplist, T::HashZipmap], Lenient), *b"??RRRRRRRRRRRRRRRRR"),
     (Code::LzfDamaged, When::Detail(Lenient),   *b"..RRRRRRRRRRRRRRRRR"),
     (Code::LzfDamaged, All,                     *b"RRRRRRRRRRRRRRRRRRR"),
     (Code::LzfEmpty, All,                       *b"RR................."),
@@ -169,7 +170,7 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::ListpackBadCount, Of(STREAMS),       *b"..................R"),
     (Code::ListpackBadCount, All,               *b"...dddddddddddddddR"),
     (Code::ZiplistBadHeader, All,               *b"..RRRRRRRRRRRRRRRRR"),
-    (Code::ZiplistBadEncoding, Of(&[T::ListZiplist]), *b"??cRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadEncoding, Of(&[T::ListZiplist]), *b"CCcRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadEncoding, When::Detail(Walked), *b"CCcRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadEncoding, All,             *b"..dRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadPrevlen, Of(&[T::ListZiplist]), *b"??cRRRRRRRRRRRRRRRR"),
@@ -287,6 +288,7 @@ pub(super) fn kills_when_read(class: &Class, column: usize) -> bool {
                 | Code::ZiplistBadCount
                 | Code::ZiplistBadTail
                 | Code::IntsetBadHeader
+                | Code::IntsetUnordered
                 | Code::HashExpiryInvalid
                 | Code::StreamBadNode
                 | Code::StreamNodeCount

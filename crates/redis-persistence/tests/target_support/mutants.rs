@@ -65,7 +65,49 @@ fn mutant(number: u64, seed: u64) -> Option<Mutant> {
         let damage = *rng.pick(&Damage::ALL);
         (format!("{damage:?}"), damage.apply(&encoded, &mut rng, true)?.bytes)
     };
+    let (name, bytes) = match rng.below(16) {
+        0 | 1 => twice(name, bytes, &mut rng),
+        2 => attributes(name, &encoded, bytes, &mut rng),
+        _ => (name, bytes),
+    };
     Some(Mutant { number, name: format!("{name} {family:?} {version} types {types:?}"), bytes })
+}
+
+/// Ends the bytes with their checksum, which takes the last eight.
+fn seal(bytes: &mut [u8]) {
+    let Some(body) = bytes.len().checked_sub(8) else { return };
+    let crc = crc64(&bytes[..body]);
+    bytes[body..].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// A second fault: a byte anywhere behind the head.
+fn twice(name: String, mut bytes: Vec<u8>, rng: &mut Rng) -> (String, Vec<u8>) {
+    if bytes.len() < 20 {
+        return (name, bytes);
+    }
+    let at = rng.size(9..=bytes.len() - 9);
+    bytes[at] ^= 1 << rng.below(8);
+    seal(&mut bytes);
+    (format!("{name}, and byte {at}"), bytes)
+}
+
+/// Expiries before a key, one or more, of which some have passed; only where nothing else is wrong.
+fn attributes(name: String, file: &Encoded, bytes: Vec<u8>, rng: &mut Rng) -> (String, Vec<u8>) {
+    let Some(key) = file.keys.first() else { return (name, bytes) };
+    let mut bytes = file.bytes.clone();
+    let mut said = String::from("expiries");
+    let mut more = Vec::new();
+    for _ in 0..rng.size(1..=3) {
+        let ms = *rng.pick(&[-1, 0, 1_000_000_000_000, 4_000_000_000_000, i64::MAX]);
+        more.push(0xFC);
+        more.extend(ms.to_le_bytes());
+        said.push_str(&format!(" {ms}"));
+    }
+    bytes.splice(key.type_at..key.type_at, more);
+    if file.checksum_at.is_some() {
+        seal(&mut bytes);
+    }
+    (said, bytes)
 }
 
 /// A byte of a value becomes a neighbour, a limit, or one bit else: more often near a mark, where a structure has a field.
@@ -94,9 +136,8 @@ fn field(file: &Encoded, rng: &mut Rng) -> Option<(String, Vec<u8>)> {
     if bytes[at] == was {
         return None;
     }
-    let body = file.checksum_at?;
-    let crc = crc64(&bytes[..body]);
-    bytes[body..body + 8].copy_from_slice(&crc.to_le_bytes());
+    file.checksum_at?;
+    seal(&mut bytes);
     Some((
         format!("type {} byte {} of the value from {was} to {}", key.type_byte, at - key.value_at.min(at), bytes[at]),
         bytes,
