@@ -118,7 +118,7 @@ fn one(path: &Path, how: &How<'_>, run: &mut Run) {
     }
     checked(TOOL, &entry, &mut run.output);
     let entry = if args.salvage.salvage.is_some() {
-        salvage_aof::run(TOOL, args, path, entry, &mut run.output)
+        salvage_aof::run(TOOL, args, &how.servers, path, entry, &mut run.output)
     } else {
         let fix = Fix { tool: TOOL, args, path, output: &mut run.output };
         fix.run(entry, || check(path, how))

@@ -202,7 +202,7 @@ impl Entry {
 }
 
 /// Whether a server was asked for that does not load the file as it is.
-fn is_refused(answer: &Loads) -> bool {
+pub(crate) fn is_refused(answer: &Loads) -> bool {
     !answer.loads && answer.by_default != Outcome::Unknown
 }
 

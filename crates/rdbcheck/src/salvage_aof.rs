@@ -1,14 +1,16 @@
 //! `aofcheck --salvage`: what can still be read of append-only files, in a new folder. Nothing that exists is changed, so
 //! nothing is asked.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use redis_persistence::repair::aof::salvage::{self, Image, Salvage, SalvageOptions};
 use redis_persistence::repair::{ApplyError, Progress};
-use redis_persistence::verify::Verdict;
+use redis_persistence::target::{Loads, Reason};
+use redis_persistence::verify::{Report, Verdict};
 
 use crate::args::AofCheck;
-use crate::entry::Entry;
+use crate::entry::{Entry, is_refused};
 use crate::escape;
 use crate::exit::Exit;
 use crate::open::{reason, without_number};
@@ -17,6 +19,7 @@ use crate::redact;
 use crate::render::Output;
 use crate::run::say;
 use crate::salvage::Status;
+use crate::servers::Servers;
 
 /// What a salvage of append-only files did.
 #[derive(Debug)]
@@ -64,7 +67,16 @@ fn why_not(error: ApplyError) -> String {
 }
 
 /// Salvages what lies under a path that was checked.
-pub(crate) fn run(tool: &'static str, args: &AofCheck, path: &Path, entry: Entry, output: &mut Output) -> Entry {
+///
+/// What is written is loaded by the `servers` that were asked for, or nothing is.
+pub(crate) fn run(
+    tool: &'static str,
+    args: &AofCheck,
+    servers: &Servers,
+    path: &Path,
+    entry: Entry,
+    output: &mut Output,
+) -> Entry {
     let (Some(out), Some(set)) = (&args.salvage.salvage, &entry.set) else { return entry };
     let mut done = SalvagedAof { out: out.clone(), plan: None, status: Status::Planned, why: None, aside: None };
     if args.paths.len() != 1 {
@@ -78,7 +90,7 @@ pub(crate) fn run(tool: &'static str, args: &AofCheck, path: &Path, entry: Entry
                 if let Some(why) = plan.reasons.first() {
                     done.refuse(why.clone());
                 } else if !args.repair.dry_run {
-                    done.write(&plan, args);
+                    done.write(&plan, args, servers);
                 }
                 if args.common.redact {
                     redact(&mut plan);
@@ -102,7 +114,7 @@ pub(crate) fn run(tool: &'static str, args: &AofCheck, path: &Path, entry: Entry
 }
 
 impl SalvagedAof {
-    fn write(&mut self, plan: &Salvage, args: &AofCheck) {
+    fn write(&mut self, plan: &Salvage, args: &AofCheck, servers: &Servers) {
         let mut meter: Option<(PathBuf, Meter)> = None;
         let mut hook = |progress: Progress<'_>| {
             let Progress::Writing { path, done, total } = progress else {
@@ -116,7 +128,15 @@ impl SalvagedAof {
                 meter.reached(done);
             }
         };
-        match salvage::write(plan, &self.out, args.salvage.force, &mut hook) {
+        let refused = Cell::new(None);
+        let accept = |report: &Report| match not_loaded(report, servers) {
+            Some(why) => {
+                refused.set(Some(why.clone()));
+                Err(why)
+            }
+            None => Ok(()),
+        };
+        match salvage::write_if(plan, &self.out, args.salvage.force, &accept, &mut hook) {
             Ok(written) => {
                 self.aside = written.aside;
                 let error = written.report.findings.first();
@@ -124,9 +144,25 @@ impl SalvagedAof {
                 self.status = if sound { Status::Written } else { Status::Unsound };
                 self.why = error.filter(|_| !sound).map(|finding| format!("{}: {}", finding.code, finding.message));
             }
-            Err(error) => self.refuse(why_not(error)),
+            Err(error) => self.refuse(refused.take().unwrap_or_else(|| why_not(error))),
         }
     }
+}
+
+/// Why a server that was asked for would not load the new files, if one would not.
+fn not_loaded(report: &Report, servers: &Servers) -> Option<String> {
+    // That a server's configuration switches the files off says nothing of what is in them.
+    let switched_off = |answer: &Loads| answer.because.iter().any(|why| why.reason == Reason::Appendonly);
+    let answers = servers.judge(report);
+    let refused: Vec<_> = answers.iter().filter(|answer| is_refused(answer) && !switched_off(answer)).collect();
+    if refused.is_empty() {
+        return None;
+    }
+    let of = |answer: &&Loads| {
+        let why: Vec<_> = answer.because.iter().map(|why| why.message.as_str()).collect();
+        format!("{} would not load it ({})", answer.release, why.join("; "))
+    };
+    Some(refused.iter().map(of).collect::<Vec<_>>().join("; "))
 }
 
 /// Hides the names of keys.

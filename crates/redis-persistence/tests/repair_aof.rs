@@ -412,3 +412,44 @@ fn a_cut_goes_to_the_first_record_that_servers_refuse() {
     assert_eq!(plan(&[set("a"), record(&["MULTI"]), set("b"), record(&["GET"]), record(&["EXEC"])]), (Some(one), true));
     assert_eq!(plan(&[set("a"), set("b")]), (Some(2 * one), true));
 }
+
+/// The state before a command, by its byte: it and all behind it go, files that follow too, and an undo brings them back.
+#[test]
+fn what_was_written_from_a_byte_on_is_taken_back() {
+    let set = |key: &str| record(&["SET", key, "value"]);
+    let one = set("a").len() as u64;
+    let root = TempDir::new().unwrap();
+    let name = |number: u64| root.path().join(format!("a.{number}.incr.aof"));
+    fs::write(root.path().join("a.1.base.rdb"), RdbWriter::redis(9).finish()).unwrap();
+    fs::write(name(1), [set("a"), record(&["FLUSHALL"]), set("b")].concat()).unwrap();
+    fs::write(name(2), [set("c"), record(&["MULTI"]), set("d"), record(&["EXEC"])].concat()).unwrap();
+    let lines = "file a.1.base.rdb seq 1 type b\nfile a.1.incr.aof seq 1 type i\nfile a.2.incr.aof seq 2 type i\n";
+    fs::write(root.path().join("a.manifest"), lines).unwrap();
+    let before = files(root.path()).unwrap();
+    let options = |at: u64, file: Option<&str>| FixOptions {
+        before: Some(at),
+        file: file.map(|name| name.as_bytes().to_vec()),
+        ..FixOptions::default()
+    };
+    let cut =
+        |plan: &Plan| plan.steps.iter().find_map(|step| if let Step::Cut(cut) = step { Some(cut.to) } else { None });
+
+    // In the last file, and there never inside of a transaction.
+    let multi = record(&["MULTI"]).len() as u64;
+    let plan = plan_of(root.path(), &options(one + multi, None));
+    assert_eq!((cut(&plan), plan.sufficient()), (Some(one), true), "{:#?}", plan.describe());
+    // No record begins there.
+    let plan = plan_of(root.path(), &options(one + 1, None));
+    assert_eq!((cut(&plan), plan.sufficient()), (None, false), "{:#?}", plan.describe());
+    // In an earlier file: the one behind it leaves the set.
+    let plan = plan_of(root.path(), &options(one, Some("a.1.incr.aof")));
+    assert!(plan.sufficient(), "{:#?}", plan.describe());
+    let _alone = alone();
+    let applied = run(&plan);
+    assert_eq!(fs::read(name(1)).unwrap(), set("a"));
+    assert!(!name(2).exists());
+    assert!(!fs::read_to_string(root.path().join("a.manifest")).unwrap().contains("a.2"));
+    undo(&applied.record, &ApplyOptions::default(), &mut |_| {}).unwrap();
+    let now = files(root.path()).unwrap();
+    assert!(before.iter().all(|(path, bytes)| now.get(path) == Some(bytes)));
+}

@@ -224,6 +224,7 @@ fn is_hopeless(reason: &str) -> bool {
         "the numbers of",
         "is listed, and no file",
         "a key of an image before it",
+        "nothing of it can be kept",
         "not there",
     ]
     .iter()

@@ -15,8 +15,8 @@ use crate::units;
 #[derive(Debug, Parser)]
 #[command(name = "aofcheck", version, max_term_width = 110, disable_help_flag = true, disable_version_flag = true)]
 #[command(override_usage = "aofcheck [OPTIONS] PATH...", after_help = EXAMPLES)]
-#[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp", "preen"]).multiple(true))]
-#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "preen", "undo", "salvage"]).multiple(true))]
+#[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp", "cut_before", "preen"]).multiple(true))]
+#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "undo", "salvage"]).multiple(true))]
 pub struct AofCheck {
     /// An appendonlydir, its manifest, one append-only file, a server's directory, or a packed file or a tar of these; - is
     /// standard input
@@ -46,8 +46,11 @@ pub struct Repair {
     /// The same, and take back what was written after that time: Unix seconds, or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = units::time_ms, allow_hyphen_values = true)]
     pub truncate_to_timestamp: Option<i64>,
+    /// The same, and take back the record at that byte and all after it, in the last file or the one --file names
+    #[arg(long, value_name = "BYTE")]
+    pub cut_before: Option<u64>,
     /// Mend unasked what an interrupted write leaves, and nothing if there is other damage: for every start of a server
-    #[arg(long, conflicts_with_all = ["fix", "truncate_to_timestamp", "yes", "file"])]
+    #[arg(long, conflicts_with_all = ["fix", "truncate_to_timestamp", "cut_before", "yes", "file"])]
     pub preen: bool,
     /// Take a repair back, by the record that it left; where --backup-dir put that elsewhere, PATH names the set
     #[arg(long, value_name = "RECORD", conflicts_with = "repair")]
@@ -140,7 +143,7 @@ impl Repair {
     /// Whether a plan is to be made.
     #[must_use]
     pub fn wanted(&self) -> bool {
-        self.fix || self.preen || self.truncate_to_timestamp.is_some()
+        self.fix || self.preen || self.truncate_to_timestamp.is_some() || self.cut_before.is_some()
     }
 
     /// What to plan for.
@@ -152,6 +155,7 @@ impl Repair {
             max_loss: self.max_loss.map(|bytes| bytes as u64),
             file: self.file.as_ref().map(name),
             timestamp: self.timestamp(),
+            before: self.cut_before,
             only_interrupted: self.preen,
         }
     }
@@ -206,6 +210,8 @@ mod tests {
             &["--force", "dir"],
             &["--preen", "--undo", "record"],
             &["--fix", "--yes", "--dry-run", "dir"],
+            &["--cut-before", "5", "--preen", "dir"],
+            &["--cut-before", "5", "--salvage", "out", "dir"],
             &["--fix"],
             &[],
         ] {

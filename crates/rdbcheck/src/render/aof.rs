@@ -216,7 +216,9 @@ fn stops(report: &Report) -> Option<String> {
     let loaded = report.parts.iter().enumerate().filter(|(_, part)| part.role.is_loaded());
     let (number, part) = loaded.into_iter().find(|(_, part)| part.loads_up_to != part.size)?;
     let name = shorten(&escape::plain(part.name.as_bytes()), NAME);
-    let Some(records) = &part.records else { return Some(format!("refuses, for the RDB image in {name}")) };
+    let Some(records) = part.records.as_ref().filter(|_| part.loads_up_to.is_some()) else {
+        return Some(format!("refuses, for the RDB image in {name}"));
+    };
     let is_short = records.ending == Ending::ShortRead || records.ending == Ending::Clean && records.open.is_some();
     Some(match (is_short, Some(number) == last) {
         (true, true) => {

@@ -199,7 +199,11 @@ fn row_8_a_transfer_in_text_mode() -> TestResult {
         ],
     );
     let lost: Vec<u8> = commands(1).into_iter().filter(|byte| *byte != b'\r').collect();
-    says(&aof(&lost, &[])?, 1, &["lines end with a line feed alone", "what was replaced cannot be brought back"]);
+    says(
+        &aof(&lost, &[])?,
+        1,
+        &["lines end with a line feed alone", "have the line ends brought back in a new folder"],
+    );
     Ok(())
 }
 

@@ -40,6 +40,9 @@ pub struct FixOptions {
     pub file: Option<Vec<u8>>,
     /// Also take back what was written after this unix time, in seconds, as the timestamps in the files tell.
     pub timestamp: Option<i64>,
+    /// Also take back the record that begins at this byte and all that was written after it: in the file that is named, or in
+    /// the last one that is loaded.
+    pub before: Option<u64>,
     /// Only mend what an interrupted write leaves: a torn last command, zeros at the end, an open transaction at the end, a
     /// manifest without its last line end. Anything else is a reason to leave all as it is.
     pub only_interrupted: bool,
@@ -174,7 +177,7 @@ impl<'s> Planner<'s> {
         for file in &loaded[kept..] {
             asides.push(aside(&file.walk)?);
         }
-        if self.options.timestamp.is_some() {
+        if self.options.timestamp.is_some() || self.options.before.is_some() {
             self.orphans(&loaded, &mut asides)?;
         }
         if kept < loaded.len() {
@@ -232,6 +235,7 @@ impl<'s> Planner<'s> {
             }
             None => self.set.parts.iter().filter(|part| part.role.is_loaded()).collect(),
         };
+        let last = parts.iter().rfind(|part| part.size().is_some()).map(|part| &part.path);
         let mut loaded: Vec<Loaded<'s>> = Vec::new();
         let mut paths = HashSet::new();
         let mut later = false;
@@ -244,7 +248,12 @@ impl<'s> Planner<'s> {
                 self.listed_twice(part, &loaded);
                 continue;
             }
-            let until = Until { time: self.options.timestamp, byte: self.refused.get(&part.name).cloned() };
+            let is_meant = self.options.file.as_deref().map_or(Some(&part.path) == last, |name| *name == part.name);
+            let until = Until {
+                time: self.options.timestamp,
+                byte: self.refused.get(&part.name).cloned(),
+                back: self.options.before.filter(|_| is_meant),
+            };
             let walk = walk(&part.path, &until)?;
             self.plan.read.push(walk.seen.clone());
             if !later {
@@ -322,7 +331,7 @@ impl<'s> Planner<'s> {
         let is_named = self.options.file.as_deref() == Some(&part.name[..]);
         if walk.later.is_some() {
             if stop.to == 0 && part.role == Role::Base {
-                self.plan.reasons.push(format!("{name} holds nothing from before the time that is asked for"));
+                self.plan.reasons.push(format!("{name} holds nothing from before what is to be taken back"));
                 return Ok(None);
             }
         } else {

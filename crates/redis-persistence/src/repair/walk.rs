@@ -58,6 +58,8 @@ pub(super) struct Until {
     pub time: Option<i64>,
     /// At the record that begins at this byte or behind it, with the reason.
     pub byte: Option<(u64, String)>,
+    /// At the record that begins at this byte, to take back what was written from there on.
+    pub back: Option<u64>,
 }
 
 /// Reads a file as servers do, up to its end, to what they stop at, or to where `until` says.
@@ -146,6 +148,14 @@ impl Walk {
                         self.stop = Some(Stop { to, why: why.clone(), foreign, interrupted, in_transaction });
                         break;
                     }
+                    if until.back == Some(record.start()) {
+                        let to = open.map_or(record.start(), |open| open.start);
+                        let why = format!("the writes from byte {} on are taken back", record.start());
+                        let (foreign, interrupted, in_transaction) = (false, false, open.is_some());
+                        self.later = Some(Stop { to, why, foreign, interrupted, in_transaction });
+                        self.since = before;
+                        return Ok(());
+                    }
                     let later = until.time.and_then(|until| beyond(&record, until));
                     if let Some(time) = later {
                         let to = open.map_or(record.start(), |open| open.start);
@@ -201,6 +211,12 @@ impl Walk {
             }
         }
         self.since = state.last_timestamp();
+        if let Some(at) = until.back {
+            self.reasons.push(format!(
+                "no record begins at byte {at} of {}, as far as it can be read",
+                self.seen.path.display()
+            ));
+        }
         Ok(())
     }
 

@@ -61,7 +61,7 @@ pub fn aof_path(path: &Path, options: &Options) -> io::Result<Report> {
 /// ```
 /// use redis_persistence::verify::{self, Options, Verdict};
 ///
-/// let report = verify::aof_slice(b"*1\r\n$8\r\nFLUSHALL\r\n*1\r\n$4\r\nPI", &Options::default())?;
+/// let report = verify::aof_slice(b"*1\r\n$8\r\nLASTSAVE\r\n*1\r\n$4\r\nPI", &Options::default())?;
 /// assert_eq!(report.verdict, Verdict::Damaged);
 /// assert_eq!(report.findings[0].code.as_str(), "aof-truncated-record");
 /// assert_eq!(report.parts[0].loads_up_to, Some(18));

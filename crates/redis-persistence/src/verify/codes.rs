@@ -235,6 +235,7 @@ codes! {
     AofTimestampBackwards "aof-timestamp-backwards" Note;
     AofUnknownAnnotation "aof-unknown-annotation" Note;
     AofModuleCommand "aof-module-command" Note;
+    AofBulkChange "aof-bulk-change" Note;
     AofForeignCommand "aof-foreign-command" Note;
     // Append-only files: images, and the files as a whole.
     AofPreambleDamaged "aof-preamble-damaged" Error;

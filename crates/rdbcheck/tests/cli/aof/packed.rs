@@ -110,7 +110,7 @@ fn a_set_whose_manifest_is_missing_in_the_tar_is_no_sound_one() -> TestResult {
 #[test]
 fn a_packed_file_and_one_from_a_pipe() -> TestResult {
     let folder = tempfile::tempdir()?;
-    let torn = b"*1\r\n$8\r\nFLUSHALL\r\n*1\r\n$4\r\nPI";
+    let torn = b"*1\r\n$8\r\nLASTSAVE\r\n*1\r\n$4\r\nPI";
     fs::write(folder.path().join("appendonly.aof"), torn)?;
     fs::write(folder.path().join("appendonly.aof.gz"), gzip(torn)?)?;
     let plain = run(folder.path(), &["--json", "appendonly.aof"])?;

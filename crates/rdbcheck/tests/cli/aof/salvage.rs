@@ -152,3 +152,32 @@ fn a_full_disk_leaves_nothing() -> TestResult {
     assert_eq!(left, ["set"]);
     Ok(())
 }
+
+/// What is written for a server is loaded by it, or nothing is written.
+#[test]
+fn a_salvage_for_a_server_keeps_its_word() -> TestResult {
+    let copy = Copy::of("cases/s066-garbage-middle")?;
+    let set = copy.folder().join("set/appendonly.aof");
+    let mut data = fs::read(&set)?;
+    data.extend(resp::record(&["HGETEX", "h", "FIELDS", "1", "f"]));
+    fs::write(&set, data)?;
+    let run = copy.run(&["--salvage", "out", "--for", "redis-7.0", "set/appendonly.aof"])?;
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.err.contains("nothing was written: redis-7.0 would not load it"), "{run:?}");
+    assert!(!copy.folder().join("out").exists());
+    let run = copy.run(&["--salvage", "out", "--for", "redis-8.6", "set/appendonly.aof"])?;
+    assert_eq!((run.code, copy.folder().join("out").exists()), (Some(0), true), "{run:?}");
+    Ok(())
+}
+
+/// Where nothing can be kept, nothing is written, and bytes are not counted as commands.
+#[test]
+fn a_salvage_of_nothing_writes_nothing() -> TestResult {
+    let copy = Copy::of("cases/s066-garbage-middle")?;
+    fs::write(copy.folder().join("set/appendonly.aof"), "no command at all\r\n".repeat(1000))?;
+    let run = copy.run(&["--salvage", "out", "set/appendonly.aof"])?;
+    assert_eq!((run.code, run.err.contains("holds no data")), (Some(1), true), "{run:?}");
+    assert!(run.out.contains("and about 0 that cannot"), "{run:?}");
+    assert!(!copy.folder().join("out").exists());
+    Ok(())
+}

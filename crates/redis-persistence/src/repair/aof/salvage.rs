@@ -47,7 +47,7 @@ pub use line_ends::LineEnds;
 use source::Source;
 use survey::{Replay, Survey};
 #[cfg(unix)]
-pub use write::{EXISTS, Salvaged, check_out, write};
+pub use write::{EXISTS, Salvaged, check_out, write, write_if};
 
 use super::super::plan::first_lines;
 use super::super::{Seen, manifest, walk};
@@ -231,11 +231,18 @@ impl Account {
     /// About how many commands lie in bytes that cannot be read: as many as there are in so many bytes elsewhere.
     #[must_use]
     pub fn unreadable_commands_estimated(&self) -> u64 {
-        let each = (self.kept_bytes() / self.kept_commands.max(1)).max(1);
+        // Where none was found to measure by, bytes say nothing of commands.
+        if self.kept_commands == 0 {
+            return 0;
+        }
+        let each = (self.kept_bytes() / self.kept_commands).max(SHORTEST);
         let damage = self.skipped.iter().filter(|skip| matches!(skip.kind, SkipKind::Damage | SkipKind::RepeatedPage));
         damage.map(|skip| (skip.end - skip.start).div_ceil(each)).sum()
     }
 }
+
+/// The bytes of the shortest command.
+const SHORTEST: u64 = 11;
 
 /// One file, and what becomes of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -311,6 +318,10 @@ pub fn salvage(set: &AofSet, options: SalvageOptions) -> io::Result<Salvage> {
     }
     if salvage.files.is_empty() && salvage.reasons.is_empty() {
         salvage.reasons.push("there is no file to take anything from".to_owned());
+    }
+    // What holds nothing and lost nothing is as it was: an empty set is one.
+    if salvage.reasons.is_empty() && !salvage.keeps_anything() && !salvage.is_whole() {
+        salvage.reasons.push("nothing of it can be kept: what would be written holds no data".to_owned());
     }
     if set.shape == Shape::MultiPart {
         let prefix = if set.prefix.is_empty() { &b"appendonly.aof"[..] } else { &set.prefix };

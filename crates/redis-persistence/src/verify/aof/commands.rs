@@ -201,7 +201,26 @@ const FIRST_LETTERS: [u32; 13] = {
 pub(super) fn is_plain_name(name: &[u8]) -> bool {
     const OF_CONNECTION: [&[u8]; 6] = [b"DISCARD", b"EXEC", b"MULTI", b"SELECT", b"UNWATCH", b"WATCH"];
     let one_of = |names: &[&[u8]]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
-    !name.is_empty() && !name.contains(&0) && !one_of(&OF_CONNECTION) && !one_of(&DANGEROUS)
+    !name.is_empty()
+        && !name.contains(&0)
+        && !one_of(&OF_CONNECTION)
+        && !one_of(&DANGEROUS)
+        && !one_of(&BULK.map(|(name, _)| name))
+}
+
+/// Commands that change whole databases, and what they do.
+const BULK: [(&[u8], &str); 3] = [
+    (b"FLUSHALL", "removes the keys of all databases"),
+    (b"FLUSHDB", "removes all keys of its database"),
+    (b"SWAPDB", "swaps two databases"),
+];
+
+/// What a command does that changes whole databases.
+pub(super) fn bulk(name: &[u8]) -> Option<&'static str> {
+    if !matches!(name.len(), 6..=8) {
+        return None;
+    }
+    BULK.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, does)| *does)
 }
 
 fn may_be_dangerous(name: &[u8]) -> bool {

@@ -271,6 +271,9 @@ impl<'a> Records<'a> {
             }
             self.say(remark.code, (command.start(), remark.at), Some(command.name()), || remark.message);
         });
+        if let Some(does) = commands::bulk(command.name()) {
+            self.bulk(command, does);
+        }
         let event = self.state.feed(record);
         if let Some(code) = self.tally.add(self.state.last_name(), command) {
             let message = || commands::unknown(code, command);

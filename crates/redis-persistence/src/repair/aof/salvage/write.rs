@@ -47,6 +47,20 @@ pub struct Salvaged {
 /// # Errors
 /// Whatever stands in the way. Then there is no new folder of that name.
 pub fn write(salvage: &Salvage, out: &Path, force: bool, hook: &mut Hook<'_>) -> Result<Salvaged, ApplyError> {
+    write_if(salvage, out, force, &|_| Ok(()), hook)
+}
+
+/// The same, where `accept` says of the report on the new files whether they will do: if not, and why, nothing stays.
+///
+/// # Errors
+/// As [`write()`], and [`ApplyError::Refused`] with the words of `accept`.
+pub fn write_if(
+    salvage: &Salvage,
+    out: &Path,
+    force: bool,
+    accept: &dyn Fn(&Report) -> Result<(), String>,
+    hook: &mut Hook<'_>,
+) -> Result<Salvaged, ApplyError> {
     if !salvage.reasons.is_empty() {
         return Err(ApplyError::Nothing);
     }
@@ -64,6 +78,7 @@ pub fn write(salvage: &Salvage, out: &Path, force: bool, hook: &mut Hook<'_>) ->
     part.fill(salvage, hook)?;
     let report = verify::aof_path(&part.result(salvage), &Options::default());
     let report = report.map_err(ApplyError::io("verify", part.place.path()))?;
+    accept(&report).map_err(|why| ApplyError::refused(out.path(), &why))?;
     for file in &salvage.files {
         let (_, now) = source(&file.seen.path)?;
         if !file.seen.unchanged(&now) {

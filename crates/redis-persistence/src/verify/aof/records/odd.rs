@@ -2,7 +2,7 @@
 
 use super::Records;
 use crate::Error;
-use crate::aof::{Annotation, LineEnd, Record, TransactionEvent};
+use crate::aof::{Annotation, Command, LineEnd, Record, TransactionEvent};
 use crate::verify::codes::Code;
 
 impl Records<'_> {
@@ -35,6 +35,21 @@ impl Records<'_> {
                 format!("{now} comes after {}: the clock went back", before.unwrap_or_default())
             });
         }
+    }
+
+    /// A command that changes whole databases: somebody may want the state before it.
+    pub(super) fn bulk(&mut self, command: &Command<'_>, does: &str) {
+        let (at, before) = (command.start(), self.state.commands());
+        let time = self.state.last_timestamp();
+        self.say(Code::AofBulkChange, (at, at), Some(command.name()), || {
+            let name = command.name().to_ascii_uppercase();
+            let time = time.map_or_else(String::new, |time| format!(", written after the timestamp {time}"));
+            format!(
+                "{} at byte {at} {does}{time}; {before} commands stand before it in this file, and --cut-before {at} takes it and \
+                 all behind it back",
+                name.escape_ascii()
+            )
+        });
     }
 
     /// A record that servers load though no writer makes it.
