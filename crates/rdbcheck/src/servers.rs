@@ -95,12 +95,15 @@ impl Servers {
                 targets.push(target);
             }
         }
-        let (mut settings, notes) = match conf {
+        let (mut settings, mut notes) = match conf {
             Some(path) => Settings::from_conf(&read(path)?),
             None => Default::default(),
         };
         for (name, value) in set {
             settings.set(name, value).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        }
+        if let (Some(conf), Some(file)) = (conf, settings.aclfile.clone()) {
+            notes.extend(users(conf, &file, &mut settings));
         }
         settings.functions = functions;
         Ok(Self { targets, settings, notes })
@@ -134,6 +137,20 @@ impl Servers {
     #[must_use]
     pub fn family(&self) -> Option<Family> {
         self.targets.iter().any(|target| !target.series().reads_valkey()).then_some(Family::Redis)
+    }
+}
+
+/// Reads the file of users that a configuration names: where it says, or beside it. Answers with what stands in the way.
+fn users(conf: &Path, file: &str, settings: &mut Settings) -> Option<ConfNote> {
+    let beside = conf.with_file_name(Path::new(file).file_name().unwrap_or_default());
+    let text = read(Path::new(file)).or_else(|_| read(&beside));
+    match text {
+        Ok(text) => settings.users(&text).err(),
+        Err(error) => {
+            let mut note = ConfNote::default();
+            note.message = format!("aclfile {file} is not read, so its users are not known: {}", open::reason(&error));
+            Some(note)
+        }
     }
 }
 

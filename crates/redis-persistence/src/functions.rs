@@ -13,12 +13,15 @@
 //! What servers do was measured on Redis 7.0.15 to 8.6.3 and Valkey 8.0.1 to 9.1.2. All give a library nothing but the
 //! table `redis`, Valkey from 8.0 on also as `server`: `register_function`, `log`, and constants.
 
+mod replay;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rdb::Family;
+pub(crate) use replay::{Replay, Replayed};
 
 /// A version as a server states it: major, minor, patch.
 pub type Version = [u8; 3];

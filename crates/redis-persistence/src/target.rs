@@ -24,6 +24,7 @@ mod releases;
 mod rules;
 mod settings;
 mod signature;
+mod users;
 mod versions;
 
 use std::fmt;
@@ -34,6 +35,7 @@ use crate::verify::{Kind, Report};
 pub use answer::{Cut, Loads, Outcome, Reason, Why};
 pub use releases::{Release, ReleaseAnswer};
 pub use settings::{ConfNote, SettingError, Settings, VersionCheck};
+pub use users::User;
 pub use versions::{Basis, Product, Target};
 
 /// Says what a server of that version, with those settings, would do with the file that the report is about.

@@ -31,13 +31,14 @@ pub(crate) mod suspects;
 mod value;
 
 pub use crate::read_at::ReadAt;
-pub(crate) use aof::{Clamped, ImageKeys, swallows};
+pub(crate) use aof::{Clamped, ImageKeys, replay, swallows};
 pub use aof::{aof_in, aof_path, aof_set, aof_slice};
 pub use codes::{Code, Severity};
 pub use drive::{Push, file, file_at, reader, slice};
 pub use facts::{
-    AofLoadFacts, Class, CommandUse, Detail, Ending, ForeignUse, HeaderFacts, Name, OpenTransaction, Place, RdbFacts,
-    RecordFacts, Stop, Tallied, Trail, UnreadContent, UnreadFacts,
+    AofLoadFacts, Class, CommandUse, Detail, Ending, Failing, Fails, ForeignUse, FunctionStep, HeaderFacts, Name,
+    OpenTransaction, Place, RdbFacts, RecordFacts, ReplyFacts, RestoreFacts, RestorePolicy, Stop, Tallied, Trail,
+    UnreadContent, UnreadFacts,
 };
 pub use finding::Finding;
 pub use options::{Duplicates, Options};

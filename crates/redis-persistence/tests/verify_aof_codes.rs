@@ -30,6 +30,9 @@ fn the<'r>(report: &'r Report, code: &str) -> &'r Finding {
 /// Fourteen bytes, three lines: what stands before a damage.
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
+/// A string of five bytes as DUMP of RDB version 6 gives it, and the last byte of its checksum another one.
+const WRONG_SUM: &[u8] = b"\0\x05hello\x06\0\xf5\x9f\xb7\xf6\x90\x61\x1c\x98";
+
 struct Odd {
     code: &'static str,
     /// What comes after [`PING`].
@@ -77,6 +80,11 @@ fn records() -> Vec<Odd> {
         odd("aof-bulk-change", words("FLUSHALL"), (14, 14), 4, 1),
         odd("aof-bulk-change", words("flushdb ASYNC"), (14, 14), 4, 1),
         odd("aof-bulk-change", words("SWAPDB 0 1"), (14, 14), 4, 1),
+        odd("aof-restore-damaged", record(&[&b"RESTORE"[..], b"k", b"0", WRONG_SUM]), (14, 59), 4, 1),
+        odd("aof-restore-damaged", record(&[&b"FUNCTION"[..], b"RESTORE", WRONG_SUM]), (14, 50), 4, 1),
+        odd("aof-script-damaged", record(&[&b"EVAL"[..], b"return 1\0\0\0\0\0\0\0\0", b"0"]), (14, 41), 4, 1),
+        odd("aof-command-fails", words("EVALSHA c686f316aaf1eb01d5a4de1b0b63cd233010e63d 0"), (14, 36), 4, 1),
+        odd("aof-command-fails", words("RESTORE k -1 x"), (14, 42), 4, 1),
         odd("aof-wrong-arity", words("set a"), (14, 14), 4, 1),
         odd("aof-wrong-arity", words("XGROUP"), (14, 14), 4, 1),
         odd("aof-wrong-arity", words("xgroup create a"), (14, 14), 4, 1),

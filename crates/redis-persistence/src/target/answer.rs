@@ -35,6 +35,8 @@ pub struct Loads {
 pub enum Outcome {
     /// It loads the file.
     Loads,
+    /// It comes up, and has passed over commands that it answered with an error: what these should have done is missing.
+    LoadsButDrops,
     /// It cuts off an end, and loads the rest.
     LoadsAfterCut,
     /// It says why not, and exits.
@@ -55,6 +57,7 @@ impl Outcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Loads => "loads",
+            Self::LoadsButDrops => "loads-but-drops",
             Self::LoadsAfterCut => "loads-after-cut",
             Self::Refuses => "refuses",
             Self::Crashes => "crashes",
@@ -68,11 +71,12 @@ impl Outcome {
     pub(super) fn rank(self) -> u8 {
         match self {
             Self::Loads => 0,
-            Self::LoadsAfterCut => 1,
-            Self::StartsEmpty => 2,
-            Self::Unknown => 3,
-            Self::Refuses => 4,
-            Self::Crashes => 5,
+            Self::LoadsButDrops => 1,
+            Self::LoadsAfterCut => 2,
+            Self::StartsEmpty => 3,
+            Self::Unknown => 4,
+            Self::Refuses => 5,
+            Self::Crashes => 6,
             Self::Hangs => 6,
         }
     }
@@ -80,7 +84,7 @@ impl Outcome {
     /// Whether the server comes up with the data, or with what is left after a cut.
     #[must_use]
     pub fn comes_up(self) -> bool {
-        matches!(self, Self::Loads | Self::LoadsAfterCut)
+        matches!(self, Self::Loads | Self::LoadsButDrops | Self::LoadsAfterCut)
     }
 }
 
@@ -148,6 +152,10 @@ pub enum Reason {
     Command,
     /// Commands with too few arguments, or too many.
     Arity,
+    /// Payloads of RESTORE that the server does not take.
+    Restore,
+    /// What the user of the commands may not do.
+    Permission,
     /// Annotations, which the server takes for damage.
     Annotation,
     /// A manifest, which the server does not know.
@@ -187,6 +195,8 @@ impl Reason {
             Self::Expired => "target-expired",
             Self::Command => "target-command",
             Self::Arity => "target-arity",
+            Self::Restore => "target-restore",
+            Self::Permission => "target-permission",
             Self::Annotation => "target-annotation",
             Self::Manifest => "target-manifest",
             Self::Stop => "target-stop",

@@ -9,6 +9,7 @@
 //! settings, for [`Loads::by_default`] and what is cut.
 
 mod commands;
+mod replies;
 mod surroundings;
 
 use super::answer::{Cut, Loads, Outcome, Reason, Why};
@@ -20,12 +21,22 @@ use crate::verify::{AofFacts, AofLoadFacts, Code, Ending, Name, Part, Place, Rec
 /// Judges an append-only file or set by its facts.
 pub(super) fn judge(report: &Report, target: Server, settings: &Settings) -> Loads {
     let Some(facts) = &report.aof else { return Loads::unknown(*target) };
-    let mut case = Case { report, facts, target, settings, obstacles: Vec::new(), skips: Vec::new() };
+    let mut case = Case {
+        report,
+        facts,
+        target,
+        settings,
+        obstacles: Vec::new(),
+        skips: Vec::new(),
+        drops: Vec::new(),
+        unproven: Vec::new(),
+    };
     if let Some(answer) = case.without_files() {
         return answer;
     }
     case.files();
     case.commands();
+    case.replies();
     case.surroundings();
     case.close()
 }
@@ -37,6 +48,10 @@ struct Case<'a> {
     settings: &'a Settings,
     obstacles: Vec<Obstacle>,
     skips: Vec<Why>,
+    /// Commands that it passes over.
+    drops: Vec<Why>,
+    /// Of what it cannot be told what the server makes.
+    unproven: Vec<Why>,
 }
 
 /// Something in the way of loading the files as they are.
@@ -93,12 +108,20 @@ impl Case<'_> {
         let as_it_is = self.start(false, 0);
         let Settings { aof_load_truncated: truncated, aof_load_corrupt_tail_max_size: tail, .. } = *self.settings;
         let Start { outcome, cuts } = self.start(truncated, if self.target.cuts_corrupt_tails() { tail } else { 0 });
+        let outcome = match (outcome, self.drops.is_empty(), self.unproven.is_empty()) {
+            (Outcome::Loads, false, _) => Outcome::LoadsButDrops,
+            (Outcome::Loads, true, false) => Outcome::Unknown,
+            _ => outcome,
+        };
+        let whole = self.drops.is_empty() && self.unproven.is_empty();
+        let mut skips = self.drops;
+        skips.append(&mut self.skips);
         Loads {
-            loads: as_it_is.outcome == Outcome::Loads,
+            loads: as_it_is.outcome == Outcome::Loads && whole,
             by_default: outcome,
             cuts,
-            skips: if outcome.comes_up() { self.skips } else { Vec::new() },
-            because: self.obstacles.into_iter().map(|obstacle| obstacle.why).collect(),
+            skips: if outcome.comes_up() { skips } else { Vec::new() },
+            because: self.obstacles.into_iter().map(|obstacle| obstacle.why).chain(self.unproven).collect(),
             ..Loads::unknown(*self.target)
         }
     }

@@ -8,6 +8,7 @@
 //! may lie on another machine.
 
 use super::modules;
+use super::users::User;
 use crate::aof::foreign::Extra;
 use crate::aof::manifest::words;
 use crate::functions::Prover;
@@ -53,6 +54,10 @@ pub struct Settings {
     pub dbfilename: String,
     /// Runs the code of function libraries. Without one a file with functions is never said to load.
     pub functions: Option<Prover>,
+    /// The user "default", if the configuration changes what it may do.
+    pub default_user: Option<User>,
+    /// The file of its users.
+    pub aclfile: Option<String>,
     /// Commands that it knows under another name, or under none if the second is empty.
     pub renamed_commands: Vec<(String, String)>,
 }
@@ -85,6 +90,8 @@ impl Default for Settings {
             dbfilename: "dump.rdb".to_owned(),
             functions: None,
             renamed_commands: Vec::new(),
+            default_user: None,
+            aclfile: None,
         }
     }
 }
@@ -109,7 +116,7 @@ pub enum SettingError {
 }
 
 /// Something to know about a configuration file that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ConfNote {
     /// The line, from 1.
@@ -229,6 +236,20 @@ impl Settings {
         extra
     }
 
+    /// Reads the file of a server's users.
+    ///
+    /// # Errors
+    /// What is odd about a line, with its number.
+    pub fn users(&mut self, text: &[u8]) -> Result<(), ConfNote> {
+        for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+            let line = line.trim_ascii();
+            if line.starts_with(b"user") {
+                self.line(line).map_err(|message| ConfNote { line: number, message })?;
+            }
+        }
+        Ok(())
+    }
+
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
         let Some(words) = words(line) else {
             return Err("unbalanced quotes: a server does not start with this line".to_owned());
@@ -244,6 +265,15 @@ impl Settings {
             }
             ("rename-command", [old, new]) => {
                 self.renamed_commands.push((old.clone(), new.clone()));
+                Ok(())
+            }
+            ("user", [name, rules @ ..]) if name == "default" => {
+                self.default_user = Some(User::of(rules));
+                Ok(())
+            }
+            ("user", _) => Ok(()),
+            ("aclfile", [file]) => {
+                self.aclfile = Some(file.clone()).filter(|file| !file.is_empty());
                 Ok(())
             }
             // The names of others may be the same as ours by chance, but "modules" is ours alone.

@@ -174,6 +174,22 @@ impl Target {
         self >= Self::Redis70
     }
 
+    /// Whether it has users.
+    pub(super) fn has_users(self) -> bool {
+        self >= Self::Redis60
+    }
+
+    /// Whether it asks at an EXEC what the user of the commands may do: Redis 7.0.15 to 8.2.3 and Valkey 8.0.1 to 9.0.0 do, Redis
+    /// 6.2.14, Redis 8.6.3 and Valkey 9.1.2 do not.
+    pub(super) fn asks_users_in_transactions(self) -> bool {
+        (Self::Redis70..Self::Redis86).contains(&self) || (Self::Valkey72..Self::Valkey91).contains(&self)
+    }
+
+    /// Whether it asks while a script runs what its user may do: all but Redis 6.2.14 and Valkey 9.1.2 crash then.
+    pub(super) fn asks_users_in_scripts(self) -> bool {
+        (Self::Redis70..Self::Valkey91).contains(&self)
+    }
+
     /// Whether it counts the arguments of the commands that it loads.
     pub(super) fn counts_arguments(self) -> bool {
         self >= Self::Valkey81

@@ -17,6 +17,7 @@ mod log;
 mod manifest;
 mod records;
 mod repeat;
+mod replies;
 mod unread;
 mod watch;
 
@@ -37,6 +38,8 @@ pub(crate) use input::Clamped;
 use log::Log;
 use records::{Place, Records};
 pub(crate) use repeat::ImageKeys;
+pub(crate) use replies::replay;
+use replies::{Replies, Said};
 
 /// Verifies what lies under a path: an append-only file, a manifest, an `appendonlydir`, or a server's directory.
 ///
@@ -108,6 +111,7 @@ fn set_in<T: Tree>(tree: &mut T, set: &AofSet, options: &Options, sizes: Sizes) 
         images: Vec::new(),
         repeated: None,
         tool: Tool { line: 1, goes_on: true },
+        replies: Replies::new(options),
     };
     run.all()?;
     Ok(run.report())
@@ -144,6 +148,7 @@ struct Run<'a, T> {
     /// The key of the image at hand that stands in an earlier one.
     repeated: Option<Name>,
     tool: Tool,
+    replies: Replies<'a>,
 }
 
 impl<T: Tree> Run<'_, T> {
@@ -273,8 +278,11 @@ impl<T: Tree> Run<'_, T> {
         let format = self.image.as_ref().and_then(|image| image.format.as_ref());
         let family = format.map(|format| format.product.unwrap_or(format.family));
         let Options { commands: extra, limits, no_fast_paths, .. } = self.options;
-        let place = Place { start, tool_line, last, family, extra, limits, fast: !no_fast_paths };
-        let mut records = Records::new(place, &mut self.log);
+        if let Some(rdb) = self.parts[number].rdb.as_deref() {
+            self.replies.image(&rdb.scripts);
+        }
+        let place = Place { part: number, start, tool_line, last, family, extra, limits, fast: !no_fast_paths };
+        let mut records = Records::new(place, &mut self.log, &mut self.replies);
         let threads = self.options.threads();
         let outcome = match T::at_places(input.file()) {
             Some(file) => {
@@ -284,6 +292,8 @@ impl<T: Tree> Run<'_, T> {
             None => records.walk(input, |_| None, threads, self.sizes)?,
         };
         self.parts[number].records = Some(Box::new(records.add_to(number, &mut self.facts)));
+        let (log, replies) = (&mut self.log, &mut self.replies);
+        replies.long(input, &mut |start, Said { code, at, message }| log.add(code, (start, at), || message, |_| ()))?;
         let sound = !image || self.parts[number].preamble_end.is_some();
         self.parts[number].loads_up_to = sound.then_some(outcome.loads_up_to);
         if let Some(walk) = &outcome.tool {
@@ -311,7 +321,22 @@ impl<T: Tree> Run<'_, T> {
         }
     }
 
+    /// Commands about functions that no server runs as they should.
+    fn functions(&mut self) {
+        let parts = &self.parts;
+        let images = |part: usize| {
+            parts.get(part).and_then(|part| part.rdb.as_ref()).map_or(Vec::new(), |rdb| rdb.libraries.clone())
+        };
+        for (place, message) in self.replies.functions(&images) {
+            let name =
+                parts.get(place.part).filter(|_| self.set.shape == Shape::MultiPart).map(|part| part.name.clone());
+            self.log.add(Code::AofCommandFails, (place.at, place.at), || message, |finding| finding.file = name);
+        }
+    }
+
     fn report(mut self) -> Report {
+        self.functions();
+        self.facts.load.replies = self.replies.finish();
         foreign::settle(&mut self.log, &self.facts.load);
         let damaged = self.log.any(Severity::Error);
         let unknown = self.image.as_ref().is_some_and(|image| image.verdict == Verdict::Unknown)

@@ -220,6 +220,9 @@ codes! {
     AofUnknownCommand "aof-unknown-command" Error;
     AofWrongArity "aof-wrong-arity" Error;
     AofShutdown "aof-shutdown" Error;
+    AofRestoreDamaged "aof-restore-damaged" Error;
+    AofScriptDamaged "aof-script-damaged" Error;
+    AofCommandFails "aof-command-fails" Warning;
     AofLenientForm "aof-lenient-form" Warning;
     AofExtraArguments "aof-extra-arguments" Warning;
     AofNestedMulti "aof-nested-multi" Warning;

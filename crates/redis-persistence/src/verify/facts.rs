@@ -7,6 +7,7 @@
 //! and types, and each keeps the first few names only.
 
 mod aof;
+mod replies;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +15,8 @@ use std::fmt;
 pub use aof::{
     AofLoadFacts, CommandUse, Ending, ForeignUse, OpenTransaction, Place, RecordFacts, Stop, UnreadContent, UnreadFacts,
 };
+
+pub use replies::{Failing, Fails, FunctionStep, ReplyFacts, RestoreFacts, RestorePolicy};
 
 use super::codes::Code;
 use crate::functions::{Library, Runs};

@@ -217,6 +217,6 @@ impl Case<'_> {
             "{target} has {most} databases (setting databases): it ignores a SELECT beyond them, and runs these commands in \
              the database before"
         );
-        self.skips.push(Why::new(Reason::Databases, &beyond, message));
+        self.drops.push(Why::new(Reason::Databases, &beyond, message));
     }
 }

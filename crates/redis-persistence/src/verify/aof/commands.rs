@@ -2,6 +2,7 @@
 
 mod tally;
 
+use super::replies;
 use crate::aof::commands::is_container;
 use crate::aof::foreign::{Origin, origin};
 use crate::aof::{Arg, Command};
@@ -206,6 +207,7 @@ pub(super) fn is_plain_name(name: &[u8]) -> bool {
         && !one_of(&OF_CONNECTION)
         && !one_of(&DANGEROUS)
         && !one_of(&BULK.map(|(name, _)| name))
+        && !replies::concerns(name)
 }
 
 /// Commands that change whole databases, and what they do.

@@ -19,10 +19,11 @@ use std::ops::ControlFlow;
 use super::commands::{self, Tally};
 use super::input::Clamped;
 use super::log::Log;
+use super::replies::{self, Replies, Said};
 use super::watch::Watch;
 use crate::aof::foreign::Extra;
 use crate::aof::official::Walk;
-use crate::aof::{Ahead, Command, Grammar, Kinds, Record, Run, Sizes, StreamState};
+use crate::aof::{Ahead, Command, Grammar, Kinds, Record, Run, Sizes, StreamState, TransactionEvent};
 use crate::rdb::Family;
 use crate::verify::codes::Code;
 use crate::verify::facts::{Ending, Place as At, RecordFacts, Stop};
@@ -38,6 +39,8 @@ const MAX_DATABASES: usize = 1 << 16;
 
 /// The file that is walked over.
 pub(super) struct Place<'a> {
+    /// Its number in the set.
+    pub(super) part: usize,
     /// Where its records begin.
     pub(super) start: u64,
     /// The official tool's line counter there, or nothing if the tool does not come that far.
@@ -62,7 +65,7 @@ pub(super) struct Outcome {
 }
 
 /// One walk.
-pub(super) struct Records<'a> {
+pub(super) struct Records<'a, 'o> {
     place: Place<'a>,
     log: &'a mut Log,
     state: StreamState,
@@ -86,10 +89,13 @@ pub(super) struct Records<'a> {
     /// Whether the transaction holds a DISCARD.
     discards: bool,
     largest_db: Option<(u64, u64)>,
+    replies: &'a mut Replies<'o>,
+    /// Commands in transactions, by the number of their name: how many, and where first.
+    queued: Vec<(u64, u64)>,
 }
 
-impl<'a> Records<'a> {
-    pub(super) fn new(place: Place<'a>, log: &'a mut Log) -> Self {
+impl<'a, 'o> Records<'a, 'o> {
+    pub(super) fn new(place: Place<'a>, log: &'a mut Log, replies: &'a mut Replies<'o>) -> Self {
         let (family, extra, start) = (place.family, place.extra, place.start);
         Self {
             place,
@@ -118,6 +124,8 @@ impl<'a> Records<'a> {
             before_multi: None,
             discards: false,
             largest_db: None,
+            replies,
+            queued: Vec::new(),
         }
     }
 
@@ -224,6 +232,11 @@ impl<'a> Records<'a> {
         self.tally.add_to(self.state.counts(), part, &mut facts.load);
         let largest = self.largest_db.map(|(db, at)| (db, At { part, at }));
         facts.load.largest_db = largest.into_iter().chain(facts.load.largest_db).max_by_key(|(db, _)| *db);
+        for (name, number) in self.state.counts().numbers() {
+            if let Some((count, first)) = self.queued.get(number).filter(|(count, _)| *count > 0) {
+                self.replies.queued(name, *count, At { part, at: *first });
+            }
+        }
         let counts = self.state.counts();
         for (name, count) in counts.iter() {
             *facts.commands_by_name.entry(name.escape_ascii().to_string()).or_default() += count;
@@ -282,6 +295,18 @@ impl<'a> Records<'a> {
         if self.state.db() != db {
             self.selected(command);
         }
+        if open.is_some() && !command.is(b"EXEC") {
+            self.queue(command);
+        }
+        if replies::concerns(command.name())
+            && let Some(Said { code, at, message }) =
+                self.replies.command(command, self.place.part, u64::from(self.state.db()))
+        {
+            self.say(code, (command.start(), at), Some(command.name()), || message);
+        }
+        if event == Some(TransactionEvent::BadSelect) {
+            self.replies.bad_select(At { part: self.place.part, at: command.start() });
+        }
         self.counted.1 += 1;
         self.previous = Some((command.start(), self.number, self.ends));
         if let Some(event) = event {
@@ -292,6 +317,19 @@ impl<'a> Records<'a> {
         }
         self.load.last_end = Some(command.end());
         self.learn(command);
+    }
+
+    /// Counts a command of a transaction.
+    fn queue(&mut self, command: &Command<'_>) {
+        let Some(number) = self.state.last_name() else { return };
+        if self.queued.len() <= number {
+            self.queued.resize(number + 1, (0, command.start()));
+        }
+        let (count, first) = &mut self.queued[number];
+        if *count == 0 {
+            *first = command.start();
+        }
+        *count += 1;
     }
 
     /// Learns the kind of a command about which there was nothing to say, if none will say more about the next one.

@@ -4,7 +4,7 @@
 //! Servers differ in what they know and in where they cut, so nothing is judged here: offsets are kept for each way of
 //! cutting. Every table is bounded by [`AofLoadFacts::MOST_NAMES`].
 
-use super::RdbFacts;
+use super::{RdbFacts, ReplyFacts};
 use crate::aof::dir::{NextStart, Shape, UnreadKind};
 use crate::aof::foreign::Origin;
 use crate::verify::codes::Code;
@@ -31,6 +31,8 @@ pub struct AofLoadFacts {
     pub unnamed: Option<(u64, Place)>,
     /// The largest number of a database that was selected, and where.
     pub largest_db: Option<(u64, Place)>,
+    /// What servers answer with an error.
+    pub replies: ReplyFacts,
 }
 
 impl AofLoadFacts {

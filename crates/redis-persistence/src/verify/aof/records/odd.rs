@@ -5,7 +5,7 @@ use crate::Error;
 use crate::aof::{Annotation, Command, LineEnd, Record, TransactionEvent};
 use crate::verify::codes::Code;
 
-impl Records<'_> {
+impl Records<'_, '_> {
     /// A line that begins with `#`.
     pub(super) fn annotation(&mut self, record: &Record<'_>, annotation: &Annotation<'_>) {
         let before = self.state.last_timestamp();

@@ -11,7 +11,7 @@ use crate::verify::facts::OpenTransaction;
 use crate::verify::finding::Finding;
 use crate::{Error, ErrorKind, Reading};
 
-impl Records<'_> {
+impl Records<'_, '_> {
     /// Names the damage at which a parser stopped, before which there were so many line ends. Answers up to where servers
     /// load the file.
     pub(super) fn damage_of<F: Read + Seek>(

@@ -5,7 +5,7 @@ use crate::aof::{Command, Transaction, TransactionEvent};
 use crate::verify::codes::Code;
 use crate::verify::facts::{OpenTransaction, Stop};
 
-impl Records<'_> {
+impl Records<'_, '_> {
     /// Something about transactions, databases or WATCH came with the command; `open` was open before it.
     pub(super) fn event(&mut self, event: TransactionEvent, open: Option<Transaction>, command: &Command<'_>) {
         match event {
