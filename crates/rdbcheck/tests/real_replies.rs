@@ -212,7 +212,7 @@ fn release(installed: &Installed) -> Result<Release, Box<dyn Error>> {
 
 #[test]
 fn servers_pass_over_what_is_said() -> TestResult {
-    let prover = Prover::new(Arc::new(Lua51::default()));
+    let prover = Prover::new(Arc::new(Lua51));
     let (mut wrong, mut runs) = (Vec::new(), 0);
     let products = [Product::Redis62, Product::Redis70, Product::Redis80, Product::Redis86, Product::Valkey91];
     for installed in products.iter().filter_map(|product| require(*product)) {

@@ -61,8 +61,11 @@ fn split(bytes: &[u8]) -> Result<(&[u8], u16, bool), String> {
     Ok((body, u16::from_le_bytes([*a, *b]), stated != computed))
 }
 
+/// The sources of libraries.
+type Sources = Vec<Vec<u8>>;
+
 /// The version of a payload of function libraries, and their sources; none if it holds something else.
-pub(super) fn libraries(bytes: &[u8]) -> Result<(u16, Option<Vec<Vec<u8>>>), String> {
+pub(super) fn libraries(bytes: &[u8]) -> Result<(u16, Option<Sources>), String> {
     let (body, version, _) = split(bytes)?;
     let file = [header(version).1.as_bytes(), body].concat();
     let mut codes = Vec::new();
