@@ -1,5 +1,7 @@
 //! The data that the benches run over: RDB files of one character each, made by testkit.
 
+pub mod counted;
+
 use testkit::rdb::RdbWriter;
 use testkit::rdb::lzf::deflate;
 use testkit::rdb::{Intset, Listpack, StrForm};
@@ -23,8 +25,7 @@ pub fn small_keys(size: usize) -> Vec<u8> {
 pub fn collections(size: usize) -> Vec<u8> {
     let mut rng = Rng::new(2);
     file(size, |w, number| {
-        let mut words =
-            |count: usize| (0..count).map(|_| format!("{}:{:x}", rng.word(), rng.next_u64())).collect::<Vec<_>>();
+        let mut words = |count| words(&mut rng, count);
         let name = format!("key:{number}");
         match number % 5 {
             0 => w.key(16, name.as_bytes()).str(&Listpack::of(words(40))),
@@ -91,6 +92,11 @@ pub fn text(rng: &mut Rng) -> String {
 #[must_use]
 pub fn compressed(text: &[u8]) -> Vec<u8> {
     deflate(text).expect("texts compress")
+}
+
+/// So many short, mostly different texts.
+fn words(rng: &mut Rng, count: usize) -> Vec<String> {
+    (0..count).map(|_| format!("{}:{:x}", rng.word(), rng.next_u64())).collect()
 }
 
 fn file(size: usize, mut key: impl FnMut(&mut RdbWriter, u32)) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! The hashes by which keys and elements are compared.
 //!
-//! Most texts are names of at most 32 bytes, which are four words that may overlap: two products of them, and one of these and the
-//! length. Of a longer text, each 32 bytes are multiplied into two words one after the other. Each factor is a word of the text and
+//! Most texts are names of at most 32 bytes, which are four words that may overlap: two products of them, and the length times a word
+//! of the key. Of a longer text, each 32 bytes are multiplied into two words one after the other. Each factor is a word of the text and
 //! a word of the key. So whoever does not know the key cannot tell which texts collide, nor which words make a product zero; but the
 //! hash must not be shown, because the key could be computed from some of them.
 
@@ -66,14 +66,16 @@ impl HashKey {
     fn short(&self, text: &[u8]) -> u64 {
         let [a, b, c, d, e, f, ..] = self.words;
         let len = text.len() as u64;
-        let (one, other) = if let (Some(start), Some(end)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
-            (product(halves(start), [a, b]), product(halves(end), [c, d]))
+        // Texts of other lengths can be of the same words: how far that moves the hash, nobody knows either.
+        let by_length = len.wrapping_mul(e);
+        if let (Some(start), Some(end)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
+            let (one, other) = (product(halves(start), [a, b]), product(halves(end), [c, d]));
+            (one ^ other.rotate_left(32)).wrapping_add(by_length)
         } else if let (Some(start), Some(end)) = (text.first_chunk(), text.last_chunk()) {
-            (product([u64::from_le_bytes(*start), u64::from_le_bytes(*end)], [a, b]), 0)
+            product([u64::from_le_bytes(*start), u64::from_le_bytes(*end)], [a, b]).wrapping_add(by_length)
         } else {
-            (few_bytes(text), 0)
-        };
-        product([one ^ other.rotate_left(32), len], [e, f])
+            product([few_bytes(text), len], [e, f])
+        }
     }
 
     /// Hashes sixteen bytes of a text that states its own length.

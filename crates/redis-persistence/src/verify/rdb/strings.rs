@@ -120,7 +120,7 @@ pub(crate) fn is_oddly_stored(string: &RdbString<&[u8]>) -> bool {
 }
 
 /// The longest text that servers store as a number: ten digits and a minus.
-pub(crate) const NUMBER_MAX: usize = 11;
+const NUMBER_MAX: usize = 11;
 
 /// Whether the text of a number may begin with that byte: with a digit or a minus. The two bytes between them do no harm.
 #[inline]

@@ -15,13 +15,14 @@ use crate::rdb::{ValueType, opcode};
 use crate::verify::rdb::RdbVerifier;
 use crate::verify::rdb::keys::is_plausible;
 use crate::verify::rdb::slot;
-use crate::verify::rdb::strings::{NUMBER_MAX, is_number_of_server, may_begin_number};
+use crate::verify::rdb::strings::is_number_of_server;
 use crate::verify::rdb::tally::Strings;
 
 /// The highest length in one byte.
 const MOST: u8 = 0x3F;
 /// The forms of numbers: of one, two and four bytes.
 const INT8: u8 = 0xC0;
+const INT16: u8 = 0xC1;
 const INT32: u8 = 0xC2;
 /// The longest expiry, with its opcode.
 const EXPIRE: usize = 9;
@@ -43,18 +44,22 @@ impl RdbVerifier {
             }
             let (key_at, key_len) = (head + 2, usize::from(key_len));
             let form = bytes[key_at + key_len];
-            let number = form > MOST;
-            if number & !(INT8..=INT32).contains(&form) {
+            let value_at = key_at + key_len + 1;
+            // Most files have texts only, or nearly only numbers: a branch is guessed, and costs less than what would avoid it.
+            let value_len = if form <= MOST {
+                let text = &bytes[value_at..][..usize::from(form)];
+                if is_number_of_server(text) {
+                    break;
+                }
+                text.len()
+            } else if let Some(size) = number_size(form, &bytes[value_at..]) {
+                size
+            } else {
                 break;
-            }
-            let (value_at, value_len) = (key_at + key_len + 1, select(number, 1 << (form & 3), usize::from(form)));
-            let (key, value) = (&bytes[key_at..][..key_len], &bytes[value_at..][..value_len]);
-            let wide = (form > INT8) & fits_half(&bytes[value_at..], form);
-            // What is certainly no number is told without a branch.
-            let text = !number & (value_len <= NUMBER_MAX) & may_begin_number(bytes[value_at]);
+            };
+            let key = &bytes[key_at..][..key_len];
             let ms = bytes[1..].first_chunk().map_or(0, |ms| i64::from_le_bytes(*ms));
             if is_number_of_server(key)
-                || (wide | text) && (wide || is_number_of_server(value))
                 || expires && !is_plausible(ms)
                 || key_len.max(value_len) > longest
                 || of.slot.is_some_and(|slot| slot != slot::of_key(key))
@@ -74,12 +79,15 @@ impl RdbVerifier {
     }
 }
 
-/// Whether half the bytes of that form would hold the number that `bytes` begin with.
+/// The size of the number of that form that `bytes` begin with, unless it is none or half of it would do.
 #[inline]
-fn fits_half(bytes: &[u8], form: u8) -> bool {
-    let word = bytes.first_chunk().map_or(0, |word| i32::from_le_bytes(*word));
-    let low = |bits: u32| word.wrapping_shl(32_u32.wrapping_sub(bits)).wrapping_shr(32_u32.wrapping_sub(bits));
-    low(8 << (form & 3)) == low(4 << (form & 3))
+fn number_size(form: u8, bytes: &[u8]) -> Option<usize> {
+    match *bytes {
+        [_, ..] if form == INT8 => Some(1),
+        [a, b, ..] if form == INT16 => i8::try_from(i16::from_le_bytes([a, b])).is_err().then_some(2),
+        [a, b, c, d, ..] if form == INT32 => i16::try_from(i32::from_le_bytes([a, b, c, d])).is_err().then_some(4),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +109,7 @@ mod tests {
         for number in numbers {
             let bytes = number.to_le_bytes();
             let text = number.to_string();
-            let mut values = vec![[&[INT8], &bytes[..1]].concat(), [&[0xC1], &bytes[..2]].concat()];
+            let mut values = vec![[&[INT8], &bytes[..1]].concat(), [&[INT16], &bytes[..2]].concat()];
             values.push([&[INT32], &bytes[..4]].concat());
             for text in [text.clone(), format!("{text}x"), format!("0{text}"), format!(".{text}")] {
                 values.push([&[u8::try_from(text.len()).expect("short")], text.as_bytes()].concat());
