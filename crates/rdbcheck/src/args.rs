@@ -13,7 +13,7 @@ use redis_persistence::Limits;
 use redis_persistence::aof::foreign::Extra;
 use redis_persistence::functions::Prover;
 use redis_persistence::verify::stats::StatsOptions;
-use redis_persistence::verify::{Duplicates, Options};
+use redis_persistence::verify::{Duplicates, Options, SpillTo};
 
 use crate::entry::Demands;
 use crate::progress::When;
@@ -246,6 +246,7 @@ impl Common {
             stats: self.stats.then(StatsOptions::default),
             now_ms: Some(self.now_ms()),
             max_findings: self.max_findings.unwrap_or(FINDINGS),
+            spill: Some(SpillTo::new(tempfile::tempfile)),
             threads: self.threads,
             limits: Limits { duplicate_bytes, ..limits },
             ..Options::default()

@@ -1,13 +1,14 @@
 //! What came of one input: a report or the reason why there is none, whether the demands of the command line are met, and
 //! what a repair did.
 
+use std::io;
 use std::path::PathBuf;
 
 use redis_persistence::aof::dir::AofSet;
 use redis_persistence::diagnose::{self, Cause, Step};
 use redis_persistence::repair::aof::Way;
 use redis_persistence::target::{Loads, Outcome};
-use redis_persistence::verify::{Checksum, Kind, Report, Severity, Verdict};
+use redis_persistence::verify::{Checksum, Finding, Kind, Report, Severity, Verdict};
 
 use crate::ends::Ends;
 use crate::exit::Exit;
@@ -42,6 +43,8 @@ pub struct Entry {
     pub damage: Option<String>,
     /// The bytes around the findings, by their number; empty unless asked for.
     pub hex: Vec<Vec<Span>>,
+    /// Whether what comes from the data is hidden.
+    pub redacts: bool,
     /// The files of an append-only set.
     pub set: Option<AofSet>,
     /// The timestamps in them, if these were asked for.
@@ -80,6 +83,7 @@ impl Entry {
             packing: None,
             damage: None,
             hex: Vec::new(),
+            redacts: false,
             set: None,
             timeline: None,
             repaired: None,
@@ -135,6 +139,7 @@ impl Entry {
     /// The same without names and values from the data, if `redact`.
     #[must_use]
     pub fn redacted(mut self, redact: bool) -> Self {
+        self.redacts = redact;
         if redact {
             if let Ok(report) = &mut self.outcome {
                 redact::report(report);
@@ -145,12 +150,37 @@ impl Entry {
         self
     }
 
+    /// The findings that are not held in memory, as they may be shown.
+    ///
+    /// # Errors
+    /// If the temporary file that holds them cannot be read.
+    pub fn beyond(&self) -> io::Result<impl Iterator<Item = io::Result<Finding>> + use<>> {
+        let more = self.outcome.as_ref().map(|report| report.more.clone()).unwrap_or_default();
+        let redacts = self.redacts;
+        Ok(more.read()?.map(move |finding| {
+            let mut finding = finding?;
+            if redacts {
+                redact::finding(&mut finding);
+            }
+            Ok(finding)
+        }))
+    }
+
+    /// Whether there are any.
+    #[must_use]
+    pub fn has_beyond(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|report| report.more.count() > 0)
+    }
+
     /// What was asked for and does not hold, in one text: demands, and servers that do not load it.
     #[must_use]
     pub fn complaint(&self) -> String {
         let mut complaint = String::new();
         if let Some(damage) = &self.damage {
             complaint.push_str(&format!("; {damage}"));
+        }
+        if let Some(why) = self.outcome.as_ref().ok().and_then(|report| report.more.failed()) {
+            complaint.push_str(&format!("; not all findings are listed, for lack of a temporary file: {why}"));
         }
         if !self.unmet.is_empty() {
             complaint.push_str(&format!("; not as demanded: {}", self.unmet.join(", ")));

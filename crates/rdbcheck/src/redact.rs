@@ -14,7 +14,7 @@ use redis_persistence::aof::commands;
 use redis_persistence::diagnose::Cause;
 use redis_persistence::repair::rdb::salvage::{LeftOutKind, Loss};
 use redis_persistence::target::{Loads, Reason, Why};
-use redis_persistence::verify::{Name, Report};
+use redis_persistence::verify::{Finding, Name, Report};
 use sha2::{Digest as _, Sha256};
 
 /// What stands for a key: `key#` and 64 bits of a hash in 16 hexadecimal digits, under a key that is random for each run. The
@@ -102,19 +102,22 @@ fn closing(quoted: &str) -> Option<usize> {
     })
 }
 
+/// The same in a finding.
+pub fn finding(finding: &mut Finding) {
+    if let Some(name) = &mut finding.key {
+        *name = key(name).into_bytes();
+    }
+    finding.message = commands_in(&text(&finding.message));
+    finding.hint = finding.hint.as_deref().map(text);
+    finding.command = finding.command.as_deref().map(command);
+}
+
 /// Replaces what comes from the data.
 pub fn report(report: &mut Report) {
     if let Some(format) = &mut report.format {
         format.writer = format.writer.as_deref().map(version);
     }
-    for finding in &mut report.findings {
-        if let Some(name) = &mut finding.key {
-            *name = key(name).into_bytes();
-        }
-        finding.message = commands_in(&text(&finding.message));
-        finding.hint = finding.hint.as_deref().map(text);
-        finding.command = finding.command.as_deref().map(command);
-    }
+    report.findings.iter_mut().for_each(finding);
     if let Some(stats) = &mut report.stats {
         stats.largest.iter_mut().for_each(|large| large.key = key(&large.key).into_bytes());
         stats.prefixes.by_prefix.iter_mut().for_each(|(name, _)| *name = hashed("prefix#", name).into_bytes());

@@ -42,7 +42,7 @@ pub enum Kept {
     Nothing,
     /// Its part of the document.
     Part(String),
-    /// A document has to know all entries.
+    /// A document has to know all entries, or it is written as its findings are read.
     Entry(Box<Entry>),
 }
 
@@ -68,7 +68,9 @@ impl Form {
     /// # Errors
     /// None that is known: reports hold nothing that JSON cannot.
     pub fn kept(&self, entry: Entry) -> io::Result<Kept> {
+        let has_beyond = entry.has_beyond();
         Ok(match self.kind {
+            Kind::Of(Format::Text | Format::Json | Format::JsonLines) if has_beyond => Kept::Entry(Box::new(entry)),
             Kind::Quiet | Kind::Of(Format::Text) => Kept::Nothing,
             Kind::Of(Format::Json) => Kept::Part(json::part(&entry)?),
             Kind::Of(Format::JsonLines) => Kept::Part(json::line(self.tool, &entry)?),
@@ -98,8 +100,9 @@ pub struct Output {
     form: Form,
     /// Whether a report was printed.
     any: bool,
+    /// Whether the document has a part.
+    has_part: bool,
     /// For the document at the end.
-    parts: Vec<String>,
     entries: Vec<Entry>,
     undo: Option<UndoView>,
     /// Whether standard output is for something else.
@@ -121,7 +124,7 @@ impl Output {
             failed: None,
             form: Form::new(tool, common),
             any: false,
-            parts: Vec::new(),
+            has_part: false,
             entries: Vec::new(),
             undo: None,
             aside: false,
@@ -198,9 +201,58 @@ impl Output {
         match kept {
             Ok(Kept::Nothing) => {}
             Ok(Kept::Part(line)) if self.form.kind == Kind::Of(Format::JsonLines) => self.write(&line),
-            Ok(Kept::Part(part)) => self.parts.push(part),
-            Ok(Kept::Entry(entry)) => self.entries.push(*entry),
+            Ok(Kept::Part(part)) => {
+                let lead = self.lead();
+                self.write(&(lead + &part));
+            }
+            Ok(Kept::Entry(entry)) => match self.form.kind {
+                Kind::Of(Format::Json) => {
+                    let lead = self.lead();
+                    self.write(&lead);
+                    self.stream(|out| json::write_part(&entry, out));
+                }
+                Kind::Of(Format::JsonLines) => {
+                    let tool = self.form.tool;
+                    self.stream(|out| json::write_line(tool, &entry, out));
+                }
+                Kind::Of(Format::Text) => self.beyond(&entry),
+                _ => self.entries.push(*entry),
+            },
             Err(error) => self.failed = self.failed.take().or(Some(error)),
+        }
+    }
+
+    /// What stands before the next part of the document.
+    fn lead(&mut self) -> String {
+        if std::mem::replace(&mut self.has_part, true) {
+            return json::BETWEEN.to_owned();
+        }
+        json::opening(self.form.tool).unwrap_or_default()
+    }
+
+    /// Prints the findings that memory did not hold.
+    fn beyond(&mut self, entry: &Entry) {
+        let Ok(report) = &entry.outcome else { return };
+        self.write(&text::beyond_head(report));
+        match entry.beyond() {
+            Err(error) => self.failed = self.failed.take().or(Some(error)),
+            Ok(findings) => {
+                for finding in findings {
+                    match finding {
+                        Ok(finding) => self.write(&text::one(&finding, report.kind)),
+                        Err(error) => self.failed = self.failed.take().or(Some(error)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets something be written piece by piece.
+    fn stream(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        if self.aside {
+            let _ = write(&mut anstream::stderr());
+        } else if self.failed.is_none() {
+            self.failed = write(&mut self.out).err();
         }
     }
 
@@ -215,10 +267,11 @@ impl Output {
     /// If something could not be written, but for a pipe that its reader closed: who has seen enough is free to go.
     pub fn finish(mut self) -> io::Result<()> {
         let Form { kind, tool, style } = self.form;
-        let (parts, entries) = (std::mem::take(&mut self.parts), std::mem::take(&mut self.entries));
+        let entries = std::mem::take(&mut self.entries);
         let document = match kind {
             Kind::Quiet | Kind::Of(Format::Text) => None,
-            Kind::Of(Format::Json) => Some(json::document(tool, &parts, self.undo.as_ref())?),
+            Kind::Of(Format::Json) if self.has_part => Some(json::closing(tool, self.undo.as_ref())?),
+            Kind::Of(Format::Json) => Some(json::document(tool, self.undo.as_ref())?),
             Kind::Of(Format::JsonLines) => self.undo.as_ref().map(|undo| json::undo_line(tool, undo)).transpose()?,
             Kind::Of(Format::Junit) => Some(junit::render(tool, &entries, style)),
             Kind::Of(Format::Prometheus) => Some(prometheus::render(tool, &entries, style.now_ms)),

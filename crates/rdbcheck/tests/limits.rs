@@ -233,6 +233,37 @@ fn no_append_only_file_exhausts_the_command() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What is more than a thousand findings is listed too, and not held.
+#[test]
+fn findings_without_number_are_written_as_they_come() {
+    const FINDINGS: u64 = 60_000;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let path = folder.path().join("bomb.rdb");
+    let mut writer = testkit::rdb::RdbWriter::redis(11);
+    writer.select_db(0);
+    for n in 0..FINDINGS {
+        writer.key(16, &n.to_be_bytes()).str(b"no listpack");
+    }
+    fs::write(&path, writer.finish_with(0)).expect("a file");
+    for format in ["--json", "--json-lines", "--format=text"] {
+        let args = [format, "--max-findings=10000000"].map(OsStr::new);
+        let Ran { status, peak, printed, .. } = run(RDBCHECK, &[&args[..], &[path.as_os_str()]].concat(), LONGEST);
+        assert_eq!(status.code(), Some(1), "{format}");
+        println!("{format}: {} MiB", peak >> 20);
+        // What 60,000 of them would take in memory is as much again.
+        assert!(peak < RESIDENT, "{format}: {peak} bytes");
+        if format.starts_with("--json") {
+            let document: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+            let file = if format == "--json" { &document["files"][0] } else { &document["file"] };
+            let findings = file["findings"].as_array().map_or(0, Vec::len) as u64;
+            assert_eq!((Some(findings), findings > FINDINGS), (file["findings_total"].as_u64(), true), "{format}");
+        }
+        if format == "--format=text" {
+            assert!(printed.lines().count() as u64 > 2 * FINDINGS);
+        }
+    }
+}
+
 /// What was packed to exhaust the commands: in the full run, for it takes a while.
 #[test]
 fn no_packed_input_exhausts_the_commands() {

@@ -10,7 +10,7 @@ mod servers;
 mod stats;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, BufWriter, Write};
 
 use redis_persistence::rdb::Family;
 use redis_persistence::verify::{Counts, Format};
@@ -20,7 +20,7 @@ use crate::entry::Entry;
 use crate::escape;
 use crate::unpack::Packing;
 use aof::{AofView, PartView, RowView};
-use findings::{CauseView, FindingView};
+use findings::{CauseView, FindingsView};
 use repair::RepairView;
 pub(super) use repair::UndoView;
 use salvage_aof::SalvageAofView;
@@ -57,7 +57,7 @@ struct Document<'a> {
     schema_version: u32,
     tool: &'a str,
     version: &'a str,
-    files: Vec<FileView<'a>>,
+    files: [(); 0],
     #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<&'a UndoView>,
 }
@@ -88,7 +88,7 @@ struct FileView<'a> {
     aof: Option<AofView<'a>>,
     parts: Vec<PartView<'a>>,
     loads_on: BTreeMap<String, LoadsView<'a>>,
-    findings: Vec<FindingView<'a>>,
+    findings: FindingsView<'a>,
     findings_total: Number,
     cause: Option<CauseView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,24 +140,68 @@ pub(super) fn part(entry: &Entry) -> io::Result<String> {
     Ok(pretty(&file(entry))?.replace('\n', "\n    "))
 }
 
-/// The document of such parts, with a line end.
-pub(super) fn document(tool: &str, parts: &[String], undo: Option<&UndoView>) -> io::Result<String> {
-    let document = Document { schema_version: SCHEMA, tool, version: VERSION, files: Vec::new(), undo };
+/// Writes the same, piece by piece: of an entry that has more findings than memory may hold.
+pub(super) fn write_part(entry: &Entry, out: impl Write) -> io::Result<()> {
+    let mut out = Escaping { out: BufWriter::new(out), indent: "    " };
+    serde_json::to_writer_pretty(&mut out, &file(entry))?;
+    out.flush()
+}
+
+/// What stands before the first part of the document.
+pub(super) fn opening(tool: &str) -> io::Result<String> {
+    Ok(around(tool, None)?.0 + "[\n    ")
+}
+
+/// What stands between two parts.
+pub(super) const BETWEEN: &str = ",\n    ";
+
+/// What stands behind the last part.
+pub(super) fn closing(tool: &str, undo: Option<&UndoView>) -> io::Result<String> {
+    Ok("\n  ]".to_owned() + &around(tool, undo)?.1)
+}
+
+/// The document without any part, with a line end.
+pub(super) fn document(tool: &str, undo: Option<&UndoView>) -> io::Result<String> {
+    let (before, behind) = around(tool, undo)?;
+    Ok(before + "[]" + &behind)
+}
+
+fn around(tool: &str, undo: Option<&UndoView>) -> io::Result<(String, String)> {
+    let document = Document { schema_version: SCHEMA, tool, version: VERSION, files: [], undo };
     let text = pretty(&document)? + "\n";
-    if parts.is_empty() {
-        return Ok(text);
-    }
     let (before, behind) = text.split_once("[]").unwrap_or((&text, ""));
-    let room = text.len() + parts.iter().map(|part| part.len() + 6).sum::<usize>() + 4;
-    let mut out = String::with_capacity(room);
-    out.push_str(before);
-    for (number, part) in parts.iter().enumerate() {
-        out.push_str(if number == 0 { "[\n    " } else { ",\n    " });
-        out.push_str(part);
+    Ok((before.to_owned(), behind.to_owned()))
+}
+
+/// Writes JSON with what a terminal might act on escaped, and its lines indented. It is given whole characters at a time.
+struct Escaping<W> {
+    out: W,
+    indent: &'static str,
+}
+
+impl<W: Write> Write for Escaping<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        let mut text = escape::json(text);
+        if !self.indent.is_empty() && text.contains('\n') {
+            text = text.replace('\n', &format!("\n{}", self.indent));
+        }
+        self.out.write_all(text.as_bytes())?;
+        Ok(bytes.len())
     }
-    out.push_str("\n  ]");
-    out.push_str(behind);
-    Ok(out)
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Writes a document on one line, piece by piece.
+pub(super) fn write_line(tool: &str, entry: &Entry, out: impl Write) -> io::Result<()> {
+    let mut out = Escaping { out: BufWriter::new(out), indent: "" };
+    let line = Line { schema_version: SCHEMA, tool, version: VERSION, file: Some(file(entry)), undo: None };
+    serde_json::to_writer(&mut out, &line)?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 /// An entry as a document on one line.
@@ -195,7 +239,7 @@ fn file(entry: &Entry) -> FileView<'_> {
         aof: report.and_then(|r| aof::facts(entry, r)),
         parts: report.map(aof::parts).unwrap_or_default(),
         loads_on: servers::all(&entry.loads, &entry.path),
-        findings: report.map(|r| findings::all(entry, r)).unwrap_or_default(),
+        findings: FindingsView(entry),
         findings_total: Number(report.map_or(0, |r| r.findings_total)),
         cause: entry.cause.as_ref().map(|c| findings::cause(c, &entry.path)),
         path_base64: entry.path.to_str().is_none().then(|| findings::base64(entry.path.as_os_str().as_encoded_bytes())),

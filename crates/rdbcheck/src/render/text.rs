@@ -8,7 +8,7 @@ mod servers;
 mod stats;
 
 use anstyle::{AnsiColor, Style as Ansi};
-use redis_persistence::verify::{Code, Kind, Report, Severity, Verdict};
+use redis_persistence::verify::{Code, Finding, Kind, Report, Severity, Verdict};
 
 use super::aof;
 use super::page::{Page, WIDTH, shorten};
@@ -64,6 +64,20 @@ pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
     }
     servers::servers(&mut page, &entry.loads);
     cause::advice(&mut page, &entry.advice, &entry.path);
+    page.text
+}
+
+/// What is said before the findings that memory did not hold.
+pub(super) fn beyond_head(report: &Report) -> String {
+    let mut page = Page::default();
+    page.paragraph(0, &number(report.more.count(), "further finding"), BOLD, ", as they were found:");
+    page.text
+}
+
+/// One of these.
+pub(super) fn one(found: &Finding, kind: Kind) -> String {
+    let mut page = Page::default();
+    findings::finding(&mut page, found, kind);
     page.text
 }
 

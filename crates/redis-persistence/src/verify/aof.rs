@@ -104,7 +104,7 @@ fn set_in<T: Tree>(tree: &mut T, set: &AofSet, options: &Options, sizes: Sizes) 
         set,
         options,
         sizes,
-        log: Log::new(options.max_findings),
+        log: Log::new(options),
         facts: AofFacts { load: surroundings(set), ..AofFacts::default() },
         parts: Vec::new(),
         image: None,
@@ -341,7 +341,7 @@ impl<T: Tree> Run<'_, T> {
         let damaged = self.log.any(Severity::Error);
         let unknown = self.image.as_ref().is_some_and(|image| image.verdict == Verdict::Unknown)
             || !self.facts.load.foreign.is_empty();
-        let (findings, findings_by_code) = self.log.into_parts();
+        let (findings, more, findings_by_code) = self.log.into_parts();
         let image = self.image;
         Report {
             kind: if self.set.shape == Shape::Single { Kind::Aof } else { Kind::AofDir },
@@ -358,6 +358,7 @@ impl<T: Tree> Run<'_, T> {
             stats: image.as_ref().and_then(|image| image.stats.clone()),
             counts: image.map_or_else(Counts::default, |image| image.counts),
             findings,
+            more,
             findings_total: findings_by_code.values().sum(),
             findings_by_code,
             aof: Some(self.facts),

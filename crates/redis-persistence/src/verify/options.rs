@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::sync::OnceLock;
 
 use super::duplicates::HashKey;
+use super::spill::SpillTo;
 use super::stats::StatsOptions;
 use crate::aof::foreign::Extra;
 use crate::functions::Prover;
@@ -28,6 +29,11 @@ pub struct Options {
     pub now_ms: Option<i64>,
     /// How many findings are kept. All are counted.
     pub max_findings: usize,
+    /// Where findings go that are more than a thousand of each severity: a temporary file, from which [`Report::more`] reads them.
+    /// Without it, all that are kept are held in memory.
+    ///
+    /// [`Report::more`]: super::Report::more
+    pub spill: Option<SpillTo>,
     /// On how many threads an input is verified at most. `None` stands for one on each processor that may be used. The report
     /// does not depend on it. What the caller pushes or holds in memory is verified on the caller's thread.
     pub threads: Option<NonZero<usize>>,
@@ -56,6 +62,7 @@ impl Default for Options {
             quick: false,
             now_ms: None,
             max_findings: 1000,
+            spill: None,
             threads: None,
             functions: None,
             commands: Extra::default(),

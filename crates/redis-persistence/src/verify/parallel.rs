@@ -156,7 +156,7 @@ impl<'p, 'i> Walker<'p, 'i> {
     fn new(pool: &'p Pool<'i>, options: &Options, threads: usize, sizes: Sizes) -> Self {
         Self {
             pool,
-            verifier: RdbVerifier::new(options.clone(), pool.places()),
+            verifier: RdbVerifier::new(options.clone(), pool.places()).of_parts(),
             sizes,
             most_jobs: 4 * threads,
             hand: Hand::default(),

@@ -106,7 +106,7 @@ impl RdbVerifier {
         let budget = options.limits.duplicate_bytes;
         let form = places.form(&options);
         Self {
-            findings: Findings::new(options.max_findings),
+            findings: Findings::of_report(&options),
             scratch: Scratch::default(),
             header: None,
             aux: aux::Aux::default(),
@@ -432,6 +432,8 @@ impl RdbVerifier {
             runs: self.extras.take_runs(),
             ..facts
         };
+        let findings_by_code: std::collections::BTreeMap<_, _> = self.findings.counts().collect();
+        let (findings, more) = self.findings.into_parts();
         Report {
             kind: self.kind,
             verdict,
@@ -446,9 +448,10 @@ impl RdbVerifier {
             counts,
             checksum: self.checksum,
             duplicates,
-            findings_total: self.findings.counts().map(|(_, n)| n).sum(),
-            findings_by_code: self.findings.counts().collect(),
-            findings: self.findings.into_kept(),
+            findings_total: findings_by_code.values().sum(),
+            findings_by_code,
+            findings,
+            more,
             rdb: Some(facts),
             stats: self.stats.map(|stats| stats.into_stats()),
             aof: None,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::codes::Code;
 use super::facts::{AofLoadFacts, RdbFacts, RecordFacts};
 use super::finding::Finding;
+use super::spill::More;
 use super::stats::Stats;
 use crate::aof::dir::Role;
 use crate::rdb::Family;
@@ -29,6 +30,8 @@ pub struct Report {
     pub duplicates: DuplicateCheck,
     /// The findings that were kept, in file order.
     pub findings: Vec<Finding>,
+    /// Those that were kept in a file beside memory, if [`Options::spill`](super::Options::spill) has one.
+    pub more: More,
     /// How many findings there are.
     pub findings_total: u64,
     /// How many findings there are of each code.

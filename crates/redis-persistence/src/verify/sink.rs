@@ -6,6 +6,8 @@ use super::codes::Code;
 use super::codes::Severity;
 use super::facts::{Class, Detail, Name, Tallied};
 use super::finding::Finding;
+use super::options::Options;
+use super::spill::{KEPT, More, Spill};
 use crate::error::Reading;
 use crate::rdb::ValueType;
 
@@ -107,6 +109,9 @@ impl Place {
     }
 }
 
+/// Of a part of a file so many findings are held at most.
+const OF_PART: usize = 100_000;
+
 /// Collects findings.
 #[derive(Debug)]
 pub(crate) struct Findings {
@@ -115,11 +120,28 @@ pub(crate) struct Findings {
     counts: Vec<u64>,
     classes: BTreeMap<Class, Tallied>,
     total: u64,
+    /// How many of a severity are held.
     max: usize,
+    /// Takes what is more than that, up to so many in all.
+    spill: Option<(Spill, usize)>,
     pub(crate) subject: Subject,
 }
 
 impl Findings {
+    /// Those of a report.
+    pub(crate) fn of_report(options: &Options) -> Self {
+        let most = options.max_findings;
+        match options.spill {
+            Some(to) if most > KEPT => Self { spill: Some((Spill::new(to, most), most)), ..Self::new(KEPT) },
+            _ => Self::new(most),
+        }
+    }
+
+    /// Those of a part of a file, which are handed over soon: as many as a block of records can have.
+    pub(crate) fn of_part(options: &Options) -> Self {
+        Self::new(options.max_findings.min(OF_PART))
+    }
+
     pub(crate) fn new(max: usize) -> Self {
         Self { counts: vec![0; Code::ALL.len()], ..Self::none(max) }
     }
@@ -132,6 +154,7 @@ impl Findings {
             classes: BTreeMap::new(),
             total: 0,
             max,
+            spill: None,
             subject: Subject::default(),
         }
     }
@@ -144,11 +167,12 @@ impl Findings {
         let class = self.subject.class(code, place.detail);
         self.classes.entry(class).or_default().add_at(place.start, || self.subject.name(place.failed_at));
         let kept = &mut self.kept[code.severity() as usize];
-        if kept.len() >= self.max {
+        let has_room = kept.len() < self.max;
+        if !has_room && !self.spill.as_ref().is_some_and(|(spill, _)| spill.wants(code.severity())) {
             return;
         }
         let Subject { db, key, has_key, value_type, detail: _ } = &self.subject;
-        kept.push(Finding {
+        let finding = Finding {
             end: place.end,
             element: place.element,
             reading: place.reading.map(|reading| reading.to_string()),
@@ -157,7 +181,11 @@ impl Findings {
             value_type: value_type.map(ValueType::type_name),
             encoding: value_type.map(ValueType::encoding_name),
             ..Finding::new(code, place.start, place.failed_at, message())
-        });
+        };
+        match &mut self.spill {
+            Some((spill, _)) if !has_room => spill.take(&finding),
+            _ => kept.push(finding),
+        }
     }
 
     /// How many of a severity are kept at most.
@@ -206,7 +234,11 @@ impl Findings {
         }
         for (kept, more) in self.kept.iter_mut().zip(later.kept) {
             let room = self.max.saturating_sub(kept.len());
-            kept.extend(more.into_iter().take(room));
+            let mut more = more.into_iter();
+            kept.extend(more.by_ref().take(room));
+            if let Some((spill, _)) = &mut self.spill {
+                more.for_each(|finding| spill.take(&finding));
+            }
         }
     }
 
@@ -225,12 +257,22 @@ impl Findings {
         self.counts().any(|(code, _)| code.severity() >= least)
     }
 
-    /// The findings that were kept, in file order: errors first choice, then warnings, then notes.
+    #[cfg(test)]
     pub(crate) fn into_kept(self) -> Vec<Finding> {
-        let max = self.max;
+        self.into_parts().0
+    }
+
+    /// The findings that were kept, in file order: errors first choice, then warnings, then notes. And those that are not held in
+    /// memory.
+    pub(crate) fn into_parts(self) -> (Vec<Finding>, More) {
         let [notes, warnings, errors] = self.kept;
-        let mut all: Vec<_> = errors.into_iter().chain(warnings).chain(notes).take(max).collect();
+        let mut rest = errors.into_iter().chain(warnings).chain(notes);
+        let mut all: Vec<_> = rest.by_ref().take(self.max).collect();
         all.sort_by_key(|finding| finding.start);
-        all
+        let more = self.spill.map(|(mut spill, most)| {
+            rest.for_each(|finding| spill.take(&finding));
+            spill.finish(all.len(), most, None)
+        });
+        (all, more.unwrap_or_default())
     }
 }

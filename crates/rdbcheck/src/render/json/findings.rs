@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use redis_persistence::diagnose::{Cause, hint};
-use redis_persistence::verify::{Finding, Kind, Report, Severity};
-use serde::Serialize;
+use redis_persistence::verify::{Finding, Kind, Severity};
+use serde::ser::{Error as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
 
 use super::Number;
 use crate::entry::Entry;
@@ -24,7 +25,7 @@ pub(super) struct CauseView<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct FindingView<'a> {
+struct FindingView<'a> {
     code: &'a str,
     severity: &'a str,
     file: Option<&'a str>,
@@ -67,10 +68,23 @@ pub(super) fn cause<'a>(cause: &'a Cause, path: &Path) -> CauseView<'a> {
     }
 }
 
-pub(super) fn all<'a>(entry: &'a Entry, report: &'a Report) -> Vec<FindingView<'a>> {
-    let bytes = |n: usize| entry.hex.get(n).map(|spans| spans.iter().map(span).collect());
-    let findings = report.findings.iter().enumerate();
-    findings.map(|(n, found)| FindingView { bytes: bytes(n), ..finding(found, report.kind, &entry.path) }).collect()
+/// All findings of an entry: those in memory, then the others, which are read one by one.
+pub(super) struct FindingsView<'a>(pub(super) &'a Entry);
+
+impl Serialize for FindingsView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entry = self.0;
+        let mut list = serializer.serialize_seq(None)?;
+        let Ok(report) = &entry.outcome else { return list.end() };
+        let bytes = |n: usize| entry.hex.get(n).map(|spans| spans.iter().map(span).collect());
+        for (n, found) in report.findings.iter().enumerate() {
+            list.serialize_element(&FindingView { bytes: bytes(n), ..finding(found, report.kind, &entry.path) })?;
+        }
+        for found in entry.beyond().map_err(S::Error::custom)? {
+            list.serialize_element(&finding(&found.map_err(S::Error::custom)?, report.kind, &entry.path))?;
+        }
+        list.end()
+    }
 }
 
 fn span(span: &Span) -> SpanView {

@@ -59,7 +59,8 @@ pub(super) fn findings(page: &mut Page, entry: &Entry, report: &Report, severity
     }
 }
 
-fn finding(page: &mut Page, finding: &Finding, kind: Kind) {
+/// One finding.
+pub(super) fn finding(page: &mut Page, finding: &Finding, kind: Kind) {
     let mut place = place(finding, kind);
     if let Some(db) = finding.db {
         place.push_str(&format!(", db {db}"));

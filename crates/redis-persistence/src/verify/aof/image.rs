@@ -32,7 +32,7 @@ impl<T: Tree> Run<'_, T> {
             });
         }
         self.images.push(number);
-        self.log.image(&report);
+        self.log.image(&report)?;
         let sound = report.verdict != Verdict::Damaged;
         if !sound {
             let codes: Vec<_> =

@@ -1,10 +1,13 @@
 //! Collects the findings of several files: all are counted, the first so many are kept.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use crate::verify::codes::{Code, Severity};
 use crate::verify::finding::Finding;
+use crate::verify::options::Options;
 use crate::verify::report::Report;
+use crate::verify::spill::{KEPT, More, Spill};
 
 /// The findings of a set so far.
 #[derive(Debug)]
@@ -13,14 +16,27 @@ pub(super) struct Log {
     kept: [Vec<(usize, Finding)>; 3],
     counts: Vec<u64>,
     max: usize,
+    /// Takes what is more than that, up to so many in all.
+    spill: Option<(Spill, usize)>,
+    recoded: Option<(Code, Code)>,
     /// The number of the file that findings are about now, and its name in the set.
     part: usize,
     name: Option<String>,
 }
 
 impl Log {
-    pub(super) fn new(max: usize) -> Self {
-        Self { kept: Default::default(), counts: vec![0; Code::ALL.len()], max, part: 0, name: None }
+    pub(super) fn new(options: &Options) -> Self {
+        let most = options.max_findings;
+        let spill = options.spill.filter(|_| most > KEPT).map(|to| (Spill::new(to, most), most));
+        Self {
+            kept: Default::default(),
+            counts: vec![0; Code::ALL.len()],
+            max: if spill.is_some() { KEPT } else { most },
+            spill,
+            recoded: None,
+            part: 0,
+            name: None,
+        }
     }
 
     /// From now on the findings are about the next file. A single file needs no name.
@@ -39,12 +55,21 @@ impl Log {
         rest: impl FnOnce(&mut Finding),
     ) {
         self.counts[code as usize] += 1;
-        let kept = &mut self.kept[code.severity() as usize];
-        if kept.len() < self.max {
+        let has_room = self.kept[code.severity() as usize].len() < self.max;
+        if has_room || self.spill.as_ref().is_some_and(|(spill, _)| spill.wants(code.severity())) {
             let mut finding = Finding::new(code, start, failed_at, message());
             finding.file.clone_from(&self.name);
             rest(&mut finding);
+            self.keep(finding);
+        }
+    }
+
+    fn keep(&mut self, finding: Finding) {
+        let kept = &mut self.kept[finding.severity as usize];
+        if kept.len() < self.max {
             kept.push((self.part, finding));
+        } else if let Some((spill, _)) = &mut self.spill {
+            spill.take(&finding);
         }
     }
 
@@ -54,16 +79,17 @@ impl Log {
     }
 
     /// Takes over the findings about the RDB image of this file.
-    pub(super) fn image(&mut self, image: &Report) {
+    pub(super) fn image(&mut self, image: &Report) -> io::Result<()> {
         for (code, count) in &image.findings_by_code {
             self.counts[*code as usize] += count;
         }
         for finding in &image.findings {
-            let kept = &mut self.kept[finding.severity as usize];
-            if kept.len() < self.max {
-                kept.push((self.part, Finding { file: self.name.clone(), ..finding.clone() }));
-            }
+            self.keep(Finding { file: self.name.clone(), ..finding.clone() });
         }
+        for finding in image.more.read()? {
+            self.keep(Finding { file: self.name.clone(), ..finding? });
+        }
+        Ok(())
     }
 
     pub(super) fn any(&self, severity: Severity) -> bool {
@@ -77,6 +103,7 @@ impl Log {
 
     /// What was found under one code is another one: now that all files are read, more is known.
     pub(super) fn recode(&mut self, from: Code, to: Code) {
+        self.recoded = Some((from, to));
         self.counts[to as usize] += std::mem::take(&mut self.counts[from as usize]);
         let kept = &mut self.kept[from.severity() as usize];
         let moved = kept.extract_if(.., |(_, finding)| finding.code == from);
@@ -94,12 +121,17 @@ impl Log {
     }
 
     /// The findings that were kept, in the order of the files and of their places there, and the counts by code.
-    pub(super) fn into_parts(self) -> (Vec<Finding>, BTreeMap<Code, u64>) {
+    pub(super) fn into_parts(self) -> (Vec<Finding>, More, BTreeMap<Code, u64>) {
         let counts = self.by_code().collect();
-        let max = self.max;
         let [notes, warnings, errors] = self.kept;
-        let mut all: Vec<_> = errors.into_iter().chain(warnings).chain(notes).take(max).collect();
+        let mut rest = errors.into_iter().chain(warnings).chain(notes);
+        let mut all: Vec<_> = rest.by_ref().take(self.max).collect();
+        let recoded = self.recoded;
+        let more = self.spill.map(|(mut spill, most)| {
+            rest.for_each(|(_, finding)| spill.take(&finding));
+            spill.finish(all.len(), most, recoded)
+        });
         all.sort_by_key(|(part, finding)| (*part, finding.start, finding.failed_at));
-        (all.into_iter().map(|(_, finding)| finding).collect(), counts)
+        (all.into_iter().map(|(_, finding)| finding).collect(), more.unwrap_or_default(), counts)
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Found {
 
 impl Found {
     pub(crate) fn new(options: &Options) -> Self {
-        Self { findings: Findings::new(options.max_findings), facts: Collector::default() }
+        Self { findings: Findings::of_report(options), facts: Collector::default() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -81,7 +81,12 @@ impl Batch {
 impl RdbVerifier {
     /// A verifier of batches.
     pub(crate) fn for_batches(options: Options, places: Places, header: Header) -> Self {
-        Self { header: Some(header), ..Self::new(options, places) }
+        Self { header: Some(header), ..Self::new(options, places).of_parts() }
+    }
+
+    /// The same, whose findings are handed over part by part.
+    pub(crate) fn of_parts(self) -> Self {
+        Self { findings: Findings::of_part(&self.options), ..self }
     }
 
     /// Checks the batch `bytes`, which begins at `offset`. The names of its keys wait for
