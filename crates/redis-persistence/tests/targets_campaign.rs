@@ -3,6 +3,7 @@
 //!
 //! A sample of fixed seeds runs by default; `TARGET_FILES=4000` makes so many mutants, and `TARGET_SEED` others. With
 //! `TARGET_KEEP=FOLDER` the files of differences are left there.
+//! `TARGET_ONLY=redis-5.0,redis-6.0` takes these servers alone.
 
 #[path = "target_support/did.rs"]
 mod did;

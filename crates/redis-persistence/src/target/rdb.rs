@@ -250,7 +250,9 @@ impl Case<'_> {
             let (code, reason) = (class.code, Reason::Finding(class.code));
             let effect = match effect(class, column) {
                 Effect::Deep if self.settings.sanitize_dump_payload => Effect::Refuses,
-                Effect::CrashesUnlessDeep | Effect::SkipsUnlessDeep if self.settings.sanitize_dump_payload => {
+                Effect::CrashesUnlessDeep | Effect::SkipsUnlessDeep | Effect::DependsUnlessDeep
+                    if self.settings.sanitize_dump_payload =>
+                {
                     Effect::Refuses
                 }
                 Effect::Deep => Effect::Loads,
@@ -297,9 +299,10 @@ impl Case<'_> {
                     let message = message("refuses, and then hangs in the check that it runs over the file, at");
                     self.stop(Outcome::Hangs, reason, tallied, message);
                 }
-                Effect::Depends => {
-                    let message = message(
-                        "reads on, and the bytes around decide whether it loads something, refuses or crashes, at",
+                Effect::Depends | Effect::DependsUnlessDeep => {
+                    let message = format!(
+                        "what {} makes of {code}{what} is decided by the bytes around: it may load the key or another value, skip it, refuse or crash",
+                        self.target
                     );
                     self.unproven.push(Why::new(reason, tallied, message));
                 }

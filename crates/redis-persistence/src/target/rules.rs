@@ -12,7 +12,8 @@
 //! | `c` | crashes, but refuses the file if it makes deep checks |
 //! | `C` | crashes |
 //! | `H` | hangs: it finds the file bad, and the check that it then runs never ends |
-//! | `?` | reads on past the end or out of step: the bytes around decide whether it loads something, refuses or crashes |
+//! | `?` | the bytes around decide whether it loads the key, loads something else or nothing for it, refuses or crashes |
+//! | `q` | the same, but refuses the file if it makes deep checks |
 //!
 //! Of the lines for a code the first one that fits a finding counts. A value type that a server does not know is refused
 //! before anything is asked here, so its letters do not matter.
@@ -40,6 +41,8 @@ pub(super) enum Effect {
     Hangs,
     /// The bytes around decide.
     Depends,
+    /// Without deep checks, which refuse it.
+    DependsUnlessDeep,
 }
 
 /// Which findings of a code a line is for.
@@ -164,8 +167,8 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::ListpackOverrun, When::Detail(Walked), *b"...cccccccccccccccR"),
     (Code::ListpackOverrun, All,                *b"..ddddddddddddddddR"),
     // Deep checks of Redis do not compare it in a stream.
-    // Of a list only the node is dropped.
-    (Code::ListpackBadCount, Both(LISTS, Detail::Emptied), *b"...dddddddddddddddR"),
+    // Of a list the node is dropped, and the key if it has no other.
+    (Code::ListpackBadCount, Both(LISTS, Detail::Emptied), *b"...qqqqqqqqqqqqqqqR"),
     (Code::ListpackBadCount, When::Detail(Detail::Emptied), *b"...eeeeeeeeeeeeeeeR"),
     (Code::ListpackBadCount, Of(STREAMS),       *b"..................R"),
     (Code::ListpackBadCount, All,               *b"...dddddddddddddddR"),
@@ -173,8 +176,8 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::ZiplistBadEncoding, Of(&[T::ListZiplist]), *b"CCcRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadEncoding, When::Detail(Walked), *b"CCcRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadEncoding, All,             *b"..dRRRRRRRRRRRRRRRR"),
-    (Code::ZiplistBadPrevlen, Of(&[T::ListZiplist]), *b"??cRRRRRRRRRRRRRRRR"),
-    (Code::ZiplistBadPrevlen, When::Detail(Walked), *b"CCcRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadPrevlen, Of(&[T::ListZiplist]), *b"??qRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadPrevlen, When::Detail(Walked), *b"??qRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadPrevlen, All,              *b"..dRRRRRRRRRRRRRRRR"),
     (Code::ZiplistOverrun, Of(&[T::ListZiplist]), *b"??cRRRRRRRRRRRRRRRR"),
     (Code::ZiplistOverrun, When::Detail(Walked), *b"CCcRRRRRRRRRRRRRRRR"),
@@ -182,6 +185,7 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::ZiplistBadEnd, Both(&[T::ListZiplist], Header), *b"??RRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadEnd, When::Detail(Header), *b"..RRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadEnd, All,                  *b"..dRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadCount, Both(&[T::ListQuicklist], Detail::Emptied), *b"..qRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadCount, Both(LISTS, Detail::Emptied), *b"..dRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadCount, When::Detail(Detail::Emptied), *b"..eRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadCount, All,                *b"..dRRRRRRRRRRRRRRRR"),
@@ -258,6 +262,7 @@ pub(super) fn effect(class: &Class, column: usize) -> Effect {
         Some(b'C') => Effect::Crashes,
         Some(b'H') => Effect::Hangs,
         Some(b'?') => Effect::Depends,
+        Some(b'q') => Effect::DependsUnlessDeep,
         _ => Effect::Loads,
     }
 }
@@ -318,7 +323,7 @@ mod tests {
     #[test]
     fn the_letters_are_known() {
         for (code, _, letters) in RULES {
-            assert!(letters.iter().all(|letter| b".sedRcCH?".contains(letter)), "{code}");
+            assert!(letters.iter().all(|letter| b".sedRcCH?q".contains(letter)), "{code}");
         }
     }
 
@@ -341,7 +346,7 @@ mod tests {
             Code::VectorsetEmpty,
         ];
         for (code, when, letters) in RULES {
-            let seen = letters.iter().any(|letter| b"edRcCH?".contains(letter));
+            let seen = letters.iter().any(|letter| b"edRcCH?q".contains(letter));
             let should = code.severity() == Severity::Error && matches!(when, All) && !unseen.contains(code);
             assert!(seen || !should || *code == Code::ZsetBadScore, "{code}");
         }
