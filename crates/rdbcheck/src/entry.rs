@@ -10,6 +10,7 @@ use redis_persistence::repair::aof::Way;
 use redis_persistence::target::{Loads, Outcome};
 use redis_persistence::verify::{Checksum, Finding, Kind, Report, Severity, Verdict};
 
+use crate::disguise::Disguise;
 use crate::ends::Ends;
 use crate::exit::Exit;
 use crate::fix::{Repaired, Status};
@@ -55,6 +56,8 @@ pub struct Entry {
     pub salvaged_aof: Option<SalvagedAof>,
     /// What a salvage did; the report is the one of the damaged file.
     pub salvaged: Option<Salvaged>,
+    /// What it holds, if that is an RDB in disguise.
+    pub disguise: Option<Disguise>,
 }
 
 /// What the command line asks for beyond the absence of errors.
@@ -89,6 +92,7 @@ impl Entry {
             repaired: None,
             salvaged_aof: None,
             salvaged: None,
+            disguise: None,
         }
     }
 
@@ -112,6 +116,10 @@ impl Entry {
     pub fn diagnosed_with(self, ends: &Ends, ways: impl FnOnce(&Report, Option<&Cause>) -> Option<Vec<Way>>) -> Self {
         let Ok(report) = &self.outcome else { return self };
         let cause = diagnose::diagnose(ends.head(), ends.tail(), report);
+        let cause = match &self.disguise {
+            Some(disguise) => Some(disguise.cause(cause)),
+            None => cause.map(Cause::untried),
+        };
         let ways = ways(report, cause.as_ref());
         let advice = diagnose::tried(report, cause.as_ref(), ways.as_deref());
         let cause = match &ways {

@@ -18,6 +18,7 @@ pub mod archive;
 pub mod args;
 pub mod ask;
 pub mod brief;
+pub mod disguise;
 pub mod ends;
 pub mod entry;
 pub mod escape;

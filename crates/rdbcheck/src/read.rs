@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use redis_persistence::aof::official::{Files as _, Opened};
 use redis_persistence::verify::{self, Options, ReadAt, Report};
 
+use crate::disguise::{self, Disguise};
 use crate::ends::{Ends, Kept};
 use crate::hex::{self, Span};
 use crate::open::{self, Input};
@@ -15,6 +16,9 @@ use crate::progress::Watched;
 use crate::run::say;
 use crate::stored::{self, Content, How, Stored};
 use crate::unpack::Packing;
+
+/// As much of an input as tells what may have been done to it.
+const HEAD: usize = 64 << 10;
 
 /// One RDB that was read.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct Checked {
     pub damage: Option<String>,
     /// The RDB as a file, if one is to be kept.
     pub file: Option<File>,
+    /// What the file holds, if that is an RDB in disguise.
+    pub disguise: Option<Disguise>,
 }
 
 /// Verifies an RDB, or every RDB that is a member of a tar, and hands each on as soon as it is done. With `keep`, each comes with
@@ -61,6 +67,8 @@ pub fn rdb(
             let file = stored::lay_down(content)?;
             (of_file(path.to_owned(), &file, options, hex)?, Some(file))
         }
+        // To look for what is in it, it is read again.
+        content if stored.is_disguised => (of_file(path.to_owned(), &stored::lay_down(content)?, options, hex)?, None),
         content => (once(path.to_owned(), content, options, hex)?, None),
     };
     each(Checked { packing, damage: damage.get().cloned(), file, ..checked });
@@ -93,7 +101,8 @@ fn of_file(path: PathBuf, file: &File, options: &Options, hex: bool) -> io::Resu
     let report = verify::file_at(file, options)?;
     let ends = Ends::of(file, 0)?;
     let hex = hex::of(&report, hex, |_, at, len| hex::read(file, at, len))?;
-    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None })
+    let disguise = disguise::find(file, file.metadata()?.len(), ends.head(), &report, options)?;
+    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None, disguise })
 }
 
 /// Verifies an RDB that is not packed, and can be read again.
@@ -108,7 +117,9 @@ fn plain(path: PathBuf, input: Watched<Input>, options: &Options, hex: bool) -> 
 fn in_memory(path: PathBuf, bytes: Vec<u8>, options: &Options, hex: bool) -> io::Result<Checked> {
     let report = verify::slice(&bytes, options);
     let hex = hex::of(&report, hex, |_, at, len| hex::read(io::Cursor::new(&bytes), at, len))?;
-    Ok(Checked { path, report, ends: Ends::of_all(bytes), hex, packing: None, damage: None, file: None })
+    let disguise =
+        disguise::find(&bytes.as_slice(), bytes.len() as u64, &bytes[..bytes.len().min(HEAD)], &report, options)?;
+    Ok(Checked { path, report, ends: Ends::of_all(bytes), hex, packing: None, damage: None, file: None, disguise })
 }
 
 /// Verifies an RDB that can be read again.
@@ -117,7 +128,9 @@ fn again(path: PathBuf, mut input: impl Read + Seek + ReadAt, options: &Options,
     let report = verify::file_at(&input, options)?;
     let ends = Ends::of(&mut input, base)?;
     let hex = hex::of(&report, hex, |_, at, len| hex::read(&mut input, base.saturating_add(at), len))?;
-    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None })
+    let size = input.seek(io::SeekFrom::End(0))?.saturating_sub(base);
+    let disguise = disguise::find(&input, size, ends.head(), &report, options)?;
+    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None, disguise })
 }
 
 /// Verifies an RDB that can be read once. Of its bytes the ends alone can be shown.
@@ -126,7 +139,7 @@ fn once(path: PathBuf, input: impl Read + Send, options: &Options, hex: bool) ->
     let report = verify::reader(&mut input, options)?;
     let ends = input.ends();
     let hex = hex::of(&report, hex, |_, at, len| Ok(ends.read(report.size, at, len)))?;
-    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None })
+    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None, disguise: None })
 }
 
 fn members(

@@ -34,6 +34,7 @@ use crate::redact;
 use crate::render::Output;
 use crate::run::say;
 use crate::servers::Servers;
+use crate::stored;
 use crate::units::{commas, number};
 
 /// What a salvage did.
@@ -199,7 +200,12 @@ pub(crate) fn run(
         done.why = Some(why);
         return Entry { salvaged: Some(done), ..entry };
     }
+    let report = entry.disguise.as_ref().map_or(report, |disguise| &disguise.report);
     let finished = file.ok_or_else(|| "it could not be kept".to_owned()).and_then(|mut file| {
+        if let Some(disguise) = &entry.disguise {
+            file = stored::lay_down(disguise.reader(&file)).map_err(|error| reason(&error))?;
+            output.lines(&[String::new(), disguise.line()]);
+        }
         let content = content(&mut file, report, &how)?;
         done.note(&content);
         if let (true, Some(loss)) = (common.redact, &mut done.loss) {

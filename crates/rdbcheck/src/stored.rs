@@ -15,6 +15,7 @@ use std::io::{self, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use crate::archive::Archive;
+use crate::disguise;
 use crate::escape;
 use crate::open::{self, Input};
 use crate::progress::{Watched, When};
@@ -45,6 +46,8 @@ pub struct Stored {
     pub damage: Damage,
     /// Whether the content is a tar.
     pub is_tar: bool,
+    /// Whether it may be an RDB in disguise.
+    pub is_disguised: bool,
     /// Whether the input itself can seek.
     pub seekable: bool,
     /// The name for messages.
@@ -93,7 +96,8 @@ pub fn open(path: &Path, how: How) -> io::Result<Stored> {
         }
     };
     let is_tar = is_tar(&head);
-    Ok(Stored { content, packing, damage, is_tar, seekable, name, progress: how.progress })
+    let is_disguised = !is_tar && disguise::is_suspected(&head);
+    Ok(Stored { content, packing, damage, is_tar, is_disguised, seekable, name, progress: how.progress })
 }
 
 /// Whether an input that begins so is neither packed nor a tar.

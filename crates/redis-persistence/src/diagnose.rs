@@ -71,6 +71,19 @@ impl Cause {
         }
     }
 
+    /// A cause that was found out by undoing it; the command is one that was tried, and gives what was lost sight of.
+    #[must_use]
+    pub fn tried(code: CauseCode, message: String, command: Option<String>) -> Self {
+        Self { reversible: command.is_some(), command, ..Self::new(code, message) }
+    }
+
+    /// The same where it may be undone or not, and that was tried in vain or not at all: no command is advised.
+    #[must_use]
+    pub fn untried(self) -> Self {
+        let open = matches!(self.code, CauseCode::Utf16 | CauseCode::Utf8 | CauseCode::CrLf | CauseCode::ByteOrderMark);
+        self.reversible_if(!open)
+    }
+
     fn evidence(mut self, evidence: String) -> Self {
         self.evidence.push(evidence);
         self

@@ -5,6 +5,7 @@ mod bad_input;
 mod broken;
 mod counts;
 #[cfg(unix)]
+mod disguises;
 mod disk;
 mod forms;
 mod golden;

@@ -84,7 +84,13 @@ fn instead(cause: &Cause) -> Option<&'static str> {
         }
         C::ByteOrderMark if cause.reversible => "Take the mark off again; nothing is lost.",
         C::Utf16 | C::Utf8 | C::CrLf if cause.reversible => {
-            "Fetch it again as binary, or undo the change: the checksum proves whether that was right."
+            "Fetch it again as binary, or undo the change: the checksum proves whether that was right. Nothing is lost."
+        }
+        C::Base64 | C::Hex | C::Escaped | C::Chunked | C::Surrounded if cause.reversible => {
+            "Take the RDB out of it; nothing is lost."
+        }
+        C::Base64 | C::Hex | C::Escaped | C::Chunked | C::Surrounded => {
+            "What lies in it is damaged too. Look for another copy; --salvage takes it out, and keeps what can be read."
         }
         C::CrLfCommands | C::LineEndsLost => {
             "Fetch it again as binary. Or have the line ends brought back in a new folder: the lengths prove them, but for values that \

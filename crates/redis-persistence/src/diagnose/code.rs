@@ -56,12 +56,17 @@ causes! {
     Tar "tar" true Some("tar -tf FILE");
     Program "program" false None;
     ErrorPage "error-page" false None;
+    Base64 "base64" true None;
+    Hex "hex" true None;
+    Escaped "escaped" true None;
+    Chunked "chunked" true None;
+    Surrounded "surrounded" true None;
     GitLfsPointer "git-lfs-pointer" true Some("git lfs pull");
     GitAnnexPointer "git-annex-pointer" true Some("git annex get FILE");
     Text "text" false None;
     NoKnownKind "no-known-kind" false None;
     ByteOrderMark "byte-order-mark" true Some("tail -c +4 FILE | rdbcheck -");
-    Utf16 "utf-16" true Some("iconv -f UTF-16 -t LATIN1 FILE | rdbcheck -");
+    Utf16 "utf-16" false None;
     Utf8 "utf-8" true Some("iconv -f UTF-8 -t LATIN1 FILE | rdbcheck -");
     Utf8Lossy "utf-8-lossy" false None;
     CrLf "crlf" true Some("sed 's/\\r$//' FILE | rdbcheck -");
