@@ -86,14 +86,15 @@ fn alone(path: &Path, limit: u64, how: &How<'_>) -> Option<Entry> {
 }
 
 fn small(path: &Path, limit: u64, how: &How<'_>) -> io::Result<Option<Entry>> {
+    let mut tree = WatchedDisk::new(When::Never);
     // What is no file is for the check to say.
     if fs::metadata(path).is_ok_and(|data| data.is_file()) {
         let mut input = open::open(path)?;
         if input.size.is_none_or(|size| size > limit) || !stored::is_plain(&input.head(stored::HEAD)?) {
             return Ok(None);
         }
+        tree.keep(path, input);
     }
-    let mut tree = WatchedDisk { progress: When::Never };
     let set = dir::find(&mut tree, path)?;
     let sizes = set.parts.iter().map(|part| if let Some(Node::File(size)) = part.node { size } else { 0 });
     if sizes.sum::<u64>() > limit {
@@ -127,7 +128,7 @@ fn one(path: &Path, how: &How<'_>, run: &mut Run) {
 }
 
 fn check(path: &Path, how: &How<'_>) -> Entry {
-    let mut tree = WatchedDisk { progress: how.args.common.progress };
+    let mut tree = WatchedDisk::new(how.args.common.progress);
     let entry = dir::find(&mut tree, path).and_then(|set| entry(path, &mut tree, set, how, Around::default()));
     entry.unwrap_or_else(|error| how.unreadable(path, &error))
 }
