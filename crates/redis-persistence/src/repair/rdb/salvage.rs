@@ -146,8 +146,24 @@ pub fn plan(input: &mut (impl Read + Seek), options: &Options) -> io::Result<Pla
 }
 
 fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Result<Plan> {
-    let mut input = Input::new(source, size);
-    let (header, header_is_sound) = header(&mut input)?;
+    let (header, sound, family_is_known) = header(&mut Input::new(source, size))?;
+    if family_is_known {
+        return plan_as(source, size, options, (header, sound));
+    }
+    // Nothing tells whose file it is, but that types of one family make no sense in the other: what gives more keys is right.
+    let other = other_family(header);
+    let (plan, other) =
+        (plan_as(source, size, options, (header, sound))?, plan_as(source, size, options, (other, sound))?);
+    Ok(if other.loss.keys > plan.loss.keys { other } else { plan })
+}
+
+fn plan_as(
+    source: &mut dyn Source,
+    size: u64,
+    options: &Options,
+    (header, header_is_sound): (Header, bool),
+) -> io::Result<Plan> {
+    let input = Input::new(source, size);
     let mut decoder = Decoder::new(input, header, &options.limits);
     let mut found = Collected::new(options, header.family);
     if !header_is_sound && size > 0 {
@@ -195,8 +211,9 @@ impl Plan {
     }
 }
 
-/// What the file begins with, and whether that is a sound header. One that is damaged is replaced by what it most likely was.
-fn header(input: &mut Input<'_>) -> io::Result<(Header, bool)> {
+/// What the file begins with, whether that is a sound header, and whether it tells the family. One that is damaged is replaced by what it
+/// most likely was.
+fn header(input: &mut Input<'_>) -> io::Result<(Header, bool, bool)> {
     let bytes = input.bytes(0, 9)?;
     let read = match Parser::default().step(bytes, true) {
         Ok(Step::Event { event, .. }) => match event.payload {
@@ -210,10 +227,23 @@ fn header(input: &mut Input<'_>) -> io::Result<(Header, bool)> {
         Family::Valkey => header.version == NEWEST_VALKEY,
     };
     if let Some(header) = read.filter(|header| header.well_formed && known(header)) {
-        return Ok((header, true));
+        return Ok((header, true, true));
     }
     let alike = |with: &[u8]| bytes.iter().zip(with).filter(|(a, b)| a == b).count();
-    let family = if alike(b"VALKEY080") > alike(b"REDIS0011") { Family::Valkey } else { Family::Redis };
+    let (redis, valkey) = (alike(b"REDIS0011"), alike(b"VALKEY080"));
+    let guessed = guessed(if valkey > redis { Family::Valkey } else { Family::Redis });
+    Ok((guessed, false, redis.abs_diff(valkey) >= TELLING))
+}
+
+/// So many bytes more that are those of one family tell it.
+const TELLING: usize = 3;
+
+/// The newest header of a family.
+fn guessed(family: Family) -> Header {
     let version = if family == Family::Valkey { NEWEST_VALKEY } else { NEWEST_REDIS };
-    Ok((Header { family, version, well_formed: false, digits: *b"0000" }, false))
+    Header { family, version, well_formed: false, digits: *b"0000" }
+}
+
+fn other_family(header: Header) -> Header {
+    guessed(if header.family == Family::Valkey { Family::Redis } else { Family::Valkey })
 }

@@ -63,7 +63,7 @@ impl Source for Ends<'_> {
 pub(crate) fn behind(head: &[u8], tail: &[u8], size: u64, broken: u64) -> Option<Behind> {
     let mut source = Ends { head, tail, size };
     let mut input = Input::new(&mut source, size);
-    let (header, sound) = header(&mut input).ok()?;
+    let (header, sound, _) = header(&mut input).ok()?;
     let mut decoder = Decoder::new(input, header, &Limits::default());
     if sound {
         look_ahead(&mut decoder, HEADER).ok()?;

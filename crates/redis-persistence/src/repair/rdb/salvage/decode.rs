@@ -260,6 +260,17 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
+    /// Whether servers of the file's version write another type instead, so that nothing begins with it: nodes of a list, one
+    /// after the other, read as lists of one element.
+    pub(super) fn is_no_longer_written(&self, unit: &Unit) -> bool {
+        let What::Key(key) = &unit.what else { return false };
+        match key.value_type {
+            ValueType::List => self.header.version >= ValueType::ListQuicklist.min_version(),
+            ValueType::ZSet => self.header.version >= ValueType::ZSet2.min_version(),
+            _ => false,
+        }
+    }
+
     /// Whether the file may hold hashes whose fields expire, and its names tell whether they are some.
     pub(super) fn may_hold_fields(&self) -> bool {
         let least =

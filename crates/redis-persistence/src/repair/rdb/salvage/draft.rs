@@ -14,8 +14,10 @@ const MOST_BITS: i32 = 1 << 24;
 const ODD: i32 = -5;
 /// What each thing takes away that is wrong with an opcode: more than any of its numbers give.
 const DOUBT: i32 = -20;
-/// What it takes away that something is newer than the file.
-const NEWER: i32 = -12;
+/// What it takes away that something is newer than the file: its type or opcode was changed.
+const NEWER: i32 = -60;
+/// The id of a module without its name is less.
+const NAMED: u64 = 1 << 10;
 /// The version that came with hash templates.
 const OF_TEMPLATES: u32 = 15;
 
@@ -97,6 +99,8 @@ impl Draft {
             Payload::Template { id, .. } => self.what = Some(What::Template(*id)),
             // Servers refuse any other.
             Payload::ModuleAux { when_opcode, .. } if *when_opcode != 2 => return false,
+            // No module has that name: its id is made of zeros.
+            Payload::ModuleAux { module, .. } | Payload::Module(module) if module.0 < NAMED => return false,
             Payload::ModuleAux { module, when, .. } => {
                 self.bits += 8;
                 self.what = Some(What::ModuleAux { module: *module, after_keys: *when != 1 });

@@ -6,6 +6,8 @@
 
 use std::collections::HashSet;
 
+use super::decode::LEAST_NAME_BITS;
+
 /// So many bytes of a name are looked at.
 const LOOKED_AT: usize = 64;
 /// The first bytes of names, which are remembered, and how many of them.
@@ -31,6 +33,8 @@ pub(super) struct Names {
     seen: u32,
     expect_any: bool,
     prefixes: HashSet<[u8; PREFIX]>,
+    /// How many names began as one before them did.
+    alike: u32,
     /// What each byte tells, in quarters of a bit.
     weights: [i32; 256],
     weighed_at: u32,
@@ -41,6 +45,9 @@ pub(super) struct Names {
 /// What a head must have for a chain to begin with it: half of what is usual in this file, within these bounds.
 const LEAST_LEAD: i32 = 3;
 const MOST_LEAD: i32 = 12;
+/// What speaks for a value that is certainly one.
+const SURE: i32 = 40;
+const SURER: i32 = 90;
 /// The same as long as no name was seen: a short printable one will do.
 const BLIND_LEAD: i32 = 6;
 
@@ -53,6 +60,7 @@ impl Names {
             seen: 0,
             expect_any: false,
             prefixes: HashSet::new(),
+            alike: 0,
             weights: [0; 256],
             weighed_at: 0,
             heads: 20 * 16,
@@ -74,7 +82,7 @@ impl Names {
         self.lengths[length_class(name.len())] += 1;
         self.seen += 1;
         if self.prefixes.len() < MOST_PREFIXES {
-            self.prefixes.insert(prefix(name));
+            self.alike += u32::from(!self.prefixes.insert(prefix(name)));
         }
         if self.seen >= 8 && self.seen >= self.weighed_at * 2 {
             self.weigh();
@@ -106,6 +114,15 @@ impl Names {
         (self.heads / 32).clamp(LEAST_LEAD, MOST_LEAD)
     }
 
+    /// The same for a unit whose value has so many bits besides: one that is surely right lets its name be unlike the others.
+    pub(super) fn lead_of(&self, value: i32) -> i32 {
+        match value {
+            ..SURE => self.lead(),
+            SURE..SURER => LEAST_LEAD,
+            _ => LEAST_NAME_BITS,
+        }
+    }
+
     /// As long as nothing was learnt, printable names are the likelier ones. What share of the bytes is printable is learnt first,
     /// and which of them are usual more slowly: from few names, one must not conclude that the bytes in them are the only ones.
     fn weigh(&mut self) {
@@ -131,8 +148,7 @@ impl Names {
 
     /// Whether many names begin alike.
     pub(super) fn prefixes_tell(&self) -> bool {
-        let prefixes = u32::try_from(self.prefixes.len()).unwrap_or(u32::MAX);
-        self.seen >= FEW && prefixes.saturating_mul(4) <= self.seen
+        self.seen >= FEW && self.alike >= self.seen / 2
     }
 
     /// Whether other names begin as this one does, and not just any.

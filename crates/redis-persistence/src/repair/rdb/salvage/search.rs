@@ -136,10 +136,11 @@ impl Search {
                 let may_be_field = (*among_fields || decoder.may_hold_fields()) && unit.is_plain_string();
                 let is_field = may_be_field && !decoder.has_known_prefix(&unit)?;
                 let is_of_a_number = unit.is_plain() && decoder.may_be_in_a_number(at)?;
-                let opens = unit.head >= decoder.names.lead()
+                let opens = unit.head >= decoder.names.lead_of(unit.bits - unit.head)
                     && !matches!(unit.what, What::Broken { .. })
                     && !is_field
-                    && !is_of_a_number;
+                    && !is_of_a_number
+                    && !decoder.is_no_longer_written(&unit);
                 ways.add(unit, chain, opens);
                 if ways.nodes.len() >= ways.compact_at && ways.compact() {
                     return Ok(Path { units: ways.settle(), end: None });
