@@ -107,5 +107,5 @@ fn file(size: usize, mut key: impl FnMut(&mut RdbWriter, u32)) -> Vec<u8> {
         key(&mut w, number);
         number += 1;
     }
-    w.eof().finish()
+    w.finish()
 }
