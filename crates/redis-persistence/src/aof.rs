@@ -35,6 +35,7 @@ pub use counts::CommandCounts;
 pub use manifest::Manifest;
 pub use parser::{Grammar, Parser, Step};
 pub use reader::Reader;
+pub(crate) use record::Span;
 pub use record::{Annotation, Arg, Args, Command, LineEnd, Record};
 pub(crate) use run::{Kinds, Run};
 pub use state::{StreamState, Transaction, TransactionEvent};

@@ -184,3 +184,15 @@ fn hostile_files_take_no_longer() -> TestResult {
     assert!(begun.elapsed().as_secs() < 240, "{:?}", begun.elapsed());
     Ok(())
 }
+
+/// A command that no server knows, or not so, is left out as in any other salvage.
+#[test]
+fn what_no_server_knows_is_not_believed() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let (before, after) = (record(&["SET", "a", "1"]).repeat(2), record(&["HSET", "h", "f", "v"]));
+    let original = [&before[..], &record(&["SET", "b"]), &record(&["DISCARD"]), &after].concat();
+    let (plan, written) = salvaged(folder.path(), &Change::Lost.apply(&original))?;
+    assert_eq!(written.escape_ascii().to_string(), [before, after].concat().escape_ascii().to_string());
+    assert_eq!((plan.files[0].account.skipped_commands, plan.files[0].account.skipped.len()), (2, 1));
+    Ok(())
+}

@@ -15,9 +15,12 @@
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
+use super::believe::{Kind, Lost, kind};
 use super::source::Source;
 use super::{Account, Keep, Skip, SkipKind};
 use crate::aof::commands::named;
+
+use crate::aof::{Command, Record, Span};
 use crate::resp;
 
 /// So many odd line ends of lines are no chance; of values fewer prove as much, for they have a length each.
@@ -435,13 +438,20 @@ impl Walk {
         if self.values.iter().any(|value| value.undo.is_none()) {
             return Ok(What::Unproven);
         }
-        if let Some(db) = self.selected()? {
-            return Ok(What::Select(db));
-        }
-        Ok(match &self.text(0)?[..] {
-            b"MULTI" if self.values.len() == 1 => What::Multi,
-            b"EXEC" if self.values.len() == 1 => What::Exec,
-            _ => What::Command,
+        let (name, argument) = (self.text(0)?, self.text(1)?);
+        let span = |from: usize, len: usize| Span { at: 0, len: len as u64, from, held: len };
+        let spans = [span(0, name.len()), span(name.len(), argument.len())];
+        let bytes = [name, argument].concat();
+        let argc = self.values.len() as u64;
+        let spans = &spans[..self.values.len().min(2)];
+        // The same as elsewhere in a salvage: what no server knows is not believed.
+        Ok(match kind(&Record::Command(Command { start: 0, end: 0, argc, spans, bytes: &bytes })) {
+            Kind::Multi => What::Multi,
+            Kind::Exec => What::Exec,
+            Kind::Select(db) => What::Select(db),
+            Kind::Broken(Lost::Data) => What::Unknown,
+            Kind::Broken(_) => What::Damage,
+            Kind::Data | Kind::DataOf(_) | Kind::Module(_) | Kind::Annotation => What::Command,
         })
     }
 
@@ -563,6 +573,8 @@ enum What {
     Other,
     /// A value in it cannot be brought back.
     Unproven,
+    /// No server knows it so.
+    Unknown,
     Damage,
 }
 
@@ -580,7 +592,7 @@ struct Assemble {
 impl Assemble {
     fn take(&mut self, start: u64, end: u64, what: What) {
         self.at = end;
-        let lost = matches!(what, What::Unproven | What::Damage);
+        let lost = matches!(what, What::Unproven | What::Unknown | What::Damage);
         if matches!(what, What::Damage) {
             self.close(start);
             self.databases.gap();
@@ -605,6 +617,7 @@ impl Assemble {
             What::Multi => self.open = Some((start, 1, false)),
             What::Exec => self.put(start, end, 1, Some(SkipKind::StrayExec)),
             What::Unproven => self.put(start, end, 1, Some(SkipKind::LineEnds)),
+            What::Unknown => self.put(start, end, 1, Some(SkipKind::Damage)),
             What::Other => self.put(start, end, 0, None),
             _ => self.put(start, end, 1, None),
         }
