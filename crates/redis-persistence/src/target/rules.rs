@@ -172,6 +172,7 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::ListpackBadCount, When::Detail(Detail::Emptied), *b"...eeeeeeeeeeeeeeeR"),
     (Code::ListpackBadCount, Of(STREAMS),       *b"..................R"),
     (Code::ListpackBadCount, All,               *b"...dddddddddddddddR"),
+    (Code::ZiplistBadHeader, Of(&[T::ListZiplist]), *b"??RRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadHeader, All,               *b"..RRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadEncoding, Of(&[T::ListZiplist]), *b"CCcRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadEncoding, When::Detail(Walked), *b"CCcRRRRRRRRRRRRRRRR"),
@@ -192,7 +193,7 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::ZiplistBadTail, When::Detail(Header), *b"..RRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadTail, All,                 *b"..dRRRRRRRRRRRRRRRR"),
     (Code::IntsetBadHeader, When::Detail(Walked), *b"CCRRRRRRRRRRRRRRRRR"),
-    (Code::IntsetBadHeader, All,                *b"..RRRRRRRRRRRRRRRRR"),
+    (Code::IntsetBadHeader, All,                *b"??RRRRRRRRRRRRRRRRR"),
     (Code::IntsetEmpty, All,                    *b"..RRRRRRRRRRRRRRRRR"),
     (Code::IntsetUnordered, All,                *b"..ddddddddddddddddR"),
     // A short length in five bytes: servers before the releases of 2025 took it for one byte.
