@@ -200,7 +200,7 @@ fn no_rdb(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
         return Some(Cause::new(CauseCode::LeadingNewlines, message).offset(lines as u64));
     }
     if head.len() as u64 == report.size
-        && let Some(cause) = dump_payload(head)
+        && let Some(cause) = dump_payload(head).or_else(|| dump_payload_and_line_end(head))
     {
         return Some(cause);
     }
@@ -242,6 +242,17 @@ fn dump_payload(bytes: &[u8]) -> Option<Cause> {
         let message = format!("the answer of DUMP, not a file: one value without its key, of RDB version {version}");
         Cause::new(CauseCode::DumpPayload, message).evidence("its checksum is right".to_owned())
     })
+}
+
+/// The same with the line end that redis-cli adds where it prints.
+fn dump_payload_and_line_end(bytes: &[u8]) -> Option<Cause> {
+    let bytes = bytes.strip_suffix(b"\n")?;
+    let without = |bytes: &[u8]| {
+        let command = format!("head -c {} FILE | redis-cli -x RESTORE KEY 0", bytes.len());
+        dump_payload(bytes).map(|cause| Cause { command: Some(command), ..cause })
+    };
+    let cause = without(bytes).or_else(|| without(bytes.strip_suffix(b"\r")?))?;
+    Some(cause.evidence("a line end stands behind it".to_owned()))
 }
 
 /// Something else was given to the checker of append-only files.
