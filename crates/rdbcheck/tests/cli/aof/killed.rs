@@ -80,8 +80,9 @@ fn killed(copy: &Copy, args: &[&str], change: usize) -> Result<bool, Box<dyn Err
 
 /// Kills the command at every change that can be seen, and at every so many bytes of a file, and hands over what is left.
 fn each_kill(behind: &[u8], args: &[&str], check: impl Fn(&Copy) -> TestResult) -> TestResult {
+    let rounds: usize = std::env::var("KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
     let mut kills = 0;
-    for change in 0..CHANGES {
+    for change in (0..CHANGES).cycle().take(CHANGES * rounds) {
         let copy = input(behind)?;
         let was_killed = killed(&copy, args, change)?;
         check(&copy).map_err(|error| format!("{args:?}, change {change}: {error}"))?;
@@ -90,12 +91,13 @@ fn each_kill(behind: &[u8], args: &[&str], check: impl Fn(&Copy) -> TestResult) 
     // On a busy machine it may be done before the next look.
     assert!(kills > 0, "{args:?}");
     // The system ends who writes beyond a limit: that is in the middle of a write.
-    for limit in [0, 1, 100, 2000] {
+    for limit in [0, 1, 100, 2000].repeat(rounds) {
         let copy = input(behind)?;
         let status = start(&copy, args, Some(limit))?.wait()?;
         assert!(!status.success(), "{args:?}, a limit of {limit}: {status}");
         check(&copy).map_err(|error| format!("{args:?}, a limit of {limit}: {error}"))?;
     }
+    println!("{args:?}: {} kills", kills + 4 * rounds);
     Ok(())
 }
 
