@@ -9,9 +9,10 @@
 //! ```
 //! Where the numbers leave a choice, a file could be run twice. Then the plan says so and is not enough by itself.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::manifest::{Mend, without_files};
+use super::plan::first_lines;
 use crate::aof::Manifest;
 use crate::aof::dir::names::{Name, classify};
 use crate::aof::dir::{AofSet, ManifestFile, Part};
@@ -157,17 +158,23 @@ fn chain((seq, base): (i64, &Part), incrs: &[(i64, &Part)], age: &str) -> Mend {
 fn without_missing(set: &AofSet, file: &ManifestFile, missing: &[&Part]) -> Mend {
     let names: HashSet<&[u8]> = missing.iter().map(|part| &part.name[..]).collect();
     let mut mend = Mend { content: Some(without_files(&file.bytes, &names)), ..Mend::default() };
-    let loaded: Vec<_> = set.parts.iter().filter(|part| part.role.is_loaded()).collect();
+    // For each file, how many are there behind it, and their bytes.
+    let mut behind: HashMap<&[u8], (u64, u64)> = HashMap::new();
+    let (mut files, mut bytes) = (0, 0_u64);
+    for part in set.parts.iter().rev().filter(|part| part.role.is_loaded()) {
+        if part.node.is_some() {
+            (files, bytes) = (files + 1, bytes.saturating_add(part.size().unwrap_or(0)));
+        }
+        behind.insert(&part.name, (files, bytes));
+    }
     for part in missing {
         let line = part.entry.as_ref().map_or(0, |entry| entry.line);
         mend.why
             .push(format!("line {line} goes: {} is not there, and the writes that it held are missing", name(part)));
-        let behind = loaded.iter().skip_while(|other| other.name != part.name).filter(|other| other.node.is_some());
-        let behind: Vec<_> = behind.collect();
-        if !behind.is_empty() {
-            let bytes = behind.iter().filter_map(|part| part.size()).fold(0, u64::saturating_add);
-            mend.followed.push((part.name.clone(), super::plan::number(behind.len() as u64, "file"), bytes));
+        if let Some(&(files, bytes)) = behind.get(&part.name[..]).filter(|(files, _)| *files > 0) {
+            mend.followed.push((part.name.clone(), super::plan::number(files, "file"), bytes));
         }
     }
+    first_lines(&mut mend.why);
     mend
 }

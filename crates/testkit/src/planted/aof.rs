@@ -49,6 +49,10 @@ pub fn records() -> Vec<AofPlant> {
     let plant = |code, bytes: &[u8], start| AofPlant { code, bytes: bytes.to_vec(), start };
     let multi = words(&["MULTI"]).len() as u64;
     let watch = words(&["WATCH a", "SET a 1"]).len() as u64;
+    // A payload of which the sum is another one.
+    let mut restore = AofWriter::new();
+    let restore =
+        restore.record(&[&b"RESTORE"[..], b"key", b"0", b"\0\x05hello\x06\0\xf5\x9f\xb7\xf6\x90\x61\x1c\x98"]).take();
     vec![
         plant("aof-truncated-record", b"*2\r\n$3\r\nGET\r\n$5\r\nab", 0),
         plant("aof-truncated-record", b"*3", 0),
@@ -64,6 +68,8 @@ pub fn records() -> Vec<AofPlant> {
         plant("aof-empty-command-name", b"*1\r\n$0\r\n\r\n", 0),
         plant("aof-nul-in-command-name", b"*1\r\n$3\r\nG\0T\r\n", 0),
         plant("aof-unknown-command", &words(&["HGEU a b"]), 0),
+        plant("aof-restore-damaged", &restore, 0),
+        plant("aof-script-damaged", b"*3\r\n$4\r\nEVAL\r\n$16\r\nreturn\0\0\0\0\0\0\0\0 1\r\n$1\r\n0\r\n", 0),
         plant("aof-wrong-arity", &words(&["SET a"]), 0),
         plant("aof-shutdown", &words(&["SHUTDOWN NOSAVE NOW"]), 0),
     ]

@@ -11,7 +11,8 @@
 //! one is kept. So the work is linear in the bytes: the decoder bounds what is read in vain, and more than once.
 //!
 //! In a hash whose fields may expire, a field that does not is a zero and two strings, as is a key that is a string. Where such a hash
-//! is damaged, and in files that may hold any if names tell something, no way begins with such a one, unless its name begins as others do.
+//! is damaged, and in files that may hold any if names tell something, no way begins with such a one, unless its name begins as others do. The same holds for types that servers of the
+//! file's version no longer write.
 //!
 //! A way that was opened is believed once enough evidence follows each other without a gap, and no other way that reaches further
 //! comes near its score. Up to there the search has decided, and the plain walk takes over.
@@ -140,7 +141,7 @@ impl Search {
                     && !matches!(unit.what, What::Broken { .. })
                     && !is_field
                     && !is_of_a_number
-                    && !decoder.is_no_longer_written(&unit);
+                    && (!decoder.is_no_longer_written(&unit) || decoder.has_known_prefix(&unit)?);
                 ways.add(unit, chain, opens);
                 if ways.nodes.len() >= ways.compact_at && ways.compact() {
                     return Ok(Path { units: ways.settle(), end: None });
