@@ -98,6 +98,9 @@ const LEAST_STEPS: i64 = 6_000;
 /// As much of a name is shown.
 const SHOWN: usize = 80;
 
+/// What may be remembered of the code of one file, in bytes; and what each library or script takes besides its code.
+const MOST_REMEMBERED: usize = 32 << 20;
+const REMEMBERED: usize = 256;
 /// What the names of functions of one file may take, in bytes.
 const MOST_NAMES: usize = 4 << 20;
 /// What each of them takes besides its text.
@@ -172,6 +175,8 @@ struct Known {
     left: i64,
     /// What the names of functions may still take.
     names: usize,
+    /// What may still be remembered of code, in bytes.
+    room: usize,
     /// What servers make of each.
     libraries: HashMap<Arc<[u8]>, Proofs>,
     scripts: HashMap<Arc<[u8]>, Proof>,
@@ -179,8 +184,14 @@ struct Known {
 
 impl Runs {
     pub(crate) fn new(prover: Prover) -> Self {
-        let known =
-            Known { prover, left: LEAST_BUDGET, names: MOST_NAMES, libraries: HashMap::new(), scripts: HashMap::new() };
+        let known = Known {
+            prover,
+            left: LEAST_BUDGET,
+            names: MOST_NAMES,
+            room: MOST_REMEMBERED,
+            libraries: HashMap::new(),
+            scripts: HashMap::new(),
+        };
         Self(Arc::new(Mutex::new(known)))
     }
 
@@ -207,13 +218,12 @@ impl Runs {
 
 impl Known {
     fn load(&mut self, code: &Arc<[u8]>, api: Api) -> Proof {
-        let left = &mut self.left;
-        let known = self.libraries.entry(Arc::clone(code)).or_insert_with(|| {
-            *left = left.saturating_add(budget_of(code));
-            Vec::new()
-        });
-        if let Some((_, proof)) = known.iter().find(|(of, _)| of.is_none_or(|of| of == api)) {
-            return proof.clone();
+        if let Some(known) = self.libraries.get(code) {
+            if let Some((_, proof)) = known.iter().find(|(of, _)| of.is_none_or(|of| of == api)) {
+                return proof.clone();
+            }
+        } else if self.remembers(code) {
+            self.libraries.insert(Arc::clone(code), Vec::new());
         }
         if self.left < LEAST_STEPS {
             return Proof::Unproven("the code of the file ran too long before".to_owned());
@@ -228,7 +238,9 @@ impl Known {
             }
         }
         let of = (!proven.everywhere).then_some(api);
-        self.libraries.entry(Arc::clone(code)).or_default().push((of, proven.proof.clone()));
+        if let Some(known) = self.libraries.get_mut(code) {
+            known.push((of, proven.proof.clone()));
+        }
         proven.proof
     }
 
@@ -236,14 +248,25 @@ impl Known {
         if let Some(proof) = self.scripts.get(script) {
             return proof.clone();
         }
-        self.left = self.left.saturating_add(budget_of(script));
+        let remembers = self.remembers(script);
         if self.left < LEAST_STEPS {
             return Proof::Unproven("the code of the file took too long before".to_owned());
         }
         let proven = self.prover.compile(script, self.left.unsigned_abs());
         self.spend(proven.steps);
-        self.scripts.insert(Arc::clone(script), proven.proof.clone());
+        if remembers {
+            self.scripts.insert(Arc::clone(script), proven.proof.clone());
+        }
         proven.proof
+    }
+
+    /// Whether there is room to remember what becomes of this code. If so, it adds to what the runs may cost: what is not remembered
+    /// is run each time that somebody asks, until nothing is left.
+    fn remembers(&mut self, code: &[u8]) -> bool {
+        let Some(left) = self.room.checked_sub(code.len().saturating_add(REMEMBERED)) else { return false };
+        self.room = left;
+        self.left = self.left.saturating_add(budget_of(code));
+        true
     }
 
     fn spend(&mut self, steps: u64) {
@@ -358,6 +381,22 @@ mod tests {
         // The third had what was left, and the others have what they bring along.
         assert_eq!(proven, 2);
         assert!(count.load(Ordering::Relaxed) < 50, "{count:?}");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let prover = Prover::new(Arc::new(Counting(Arc::default(), 1)));
+        let runs = Runs::new(prover);
+        let mut known = runs.known();
+        let fits = MOST_REMEMBERED / (REMEMBERED + 8);
+        let before = known.left;
+        assert_eq!((0..fits + 10).filter(|_| known.remembers(&[0; 8])).count(), fits);
+        let added = known.left - before;
+        assert_eq!(
+            added,
+            budget_of(&[0; 8]) * i64::try_from(fits).expect("small"),
+            "what is not remembered adds nothing"
+        );
     }
 
     #[test]
