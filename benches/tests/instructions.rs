@@ -58,7 +58,7 @@ fn program() -> PathBuf {
     let output = build.stderr(Stdio::inherit()).output().expect("cargo runs");
     assert!(output.status.success(), "the program is built");
     let text = String::from_utf8_lossy(&output.stdout);
-    let path = text.lines().filter_map(|line| line.split_once("\"executable\":\"")?.1.split('"').next()).last();
+    let path = text.lines().filter_map(|line| line.split_once("\"executable\":\"")?.1.split('"').next()).next_back();
     path.expect("the path of the program").into()
 }
 
