@@ -288,13 +288,13 @@ fn sets_of_files() -> TestResult {
 
 #[test]
 fn a_dump_payload_is_known_by_its_checksum() {
-    let payload = testkit::rdb::RdbWriter::bare(11).raw(b"\x00\x05hello").finish_dump();
+    let payload = RdbWriter::bare(11).raw(b"\x00\x05hello").finish_dump();
     for (end, command) in
         [("", "redis-cli -x RESTORE KEY 0 < FILE"), ("\n", "head -c 17 FILE"), ("\r\n", "head -c 17 FILE")]
     {
         let file = [&payload[..], end.as_bytes()].concat();
-        let report = redis_persistence::verify::slice(&file, &redis_persistence::verify::Options::default());
-        let cause = redis_persistence::diagnose::diagnose(&file, &file, &report).expect("a cause");
+        let report = verify::slice(&file, &Options::default());
+        let cause = diagnose(&file, &file, &report).expect("a cause");
         assert_eq!(cause.code.as_str(), "dump-payload");
         assert!(cause.command.as_ref().is_some_and(|said| said.starts_with(command)), "{cause:?}");
     }

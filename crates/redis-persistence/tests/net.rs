@@ -118,11 +118,11 @@ fn made(seed: u64) -> Vec<u8> {
     };
     let budget = rng.size(10..=60);
     let file = File::arbitrary(&mut rng, family, version, budget).encode();
-    if seed % 8 == 0 {
+    if seed.is_multiple_of(8) {
         return file.bytes;
     }
     let damage = Damage::ALL[usize::try_from(seed % Damage::ALL.len() as u64).expect("an index")];
-    damage.apply(&file, &mut rng, seed % 3 != 0).map_or(file.bytes, |damaged| damaged.bytes)
+    damage.apply(&file, &mut rng, !seed.is_multiple_of(3)).map_or(file.bytes, |damaged| damaged.bytes)
 }
 
 fn files(folder: &Path, into: &mut Vec<PathBuf>) {
