@@ -2,7 +2,7 @@
 //!
 //! Only what servers would stop at is cut. What they load though the check tools call it invalid (other line ends, an EXEC
 //! without a MULTI, an RDB image in an incremental file) stays, but for records right before the stop: those were read with
-//! wrong values ([`odd`]). A cut lies before the outer MULTI of an open transaction, and never inside an RDB image. What would
+//! wrong values (`odd`). A cut lies before the outer MULTI of an open transaction, and never inside an RDB image. What would
 //! be left is verified, and the cut goes to a record before it if that one ends every server.
 //!
 //! What no cut mends is not looked for but where it shows in the form: an unknown command or a missing argument is a matter
