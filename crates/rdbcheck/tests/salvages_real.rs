@@ -24,7 +24,7 @@ use std::process::{Command, Stdio};
 use harm::{HARMS, Harmed, harm};
 use redis_persistence::repair::rdb::salvage;
 use serde_json::Value;
-use testkit::dataset::{Dataset, fill};
+use testkit::dataset::{Dataset, fill, fill_pages};
 use testkit::rdb::{Family, File, released_types};
 use testkit::rng::Rng;
 use testkit::server::{Installed, Product, Reply, Server, require};
@@ -116,16 +116,7 @@ fn sources(installed: &Installed, family: Family, version: u32) -> TestResult<Ve
     let folder = tempfile::tempdir()?;
     let mut server = start(installed, folder.path())?;
     fill(&mut server, &Dataset { large: false, ..Dataset::default() })?;
-    for n in 0..400_u32 {
-        let key = format!("page:{n}");
-        match n % 3 {
-            0 => server.run(&["SET", &key, &format!("the content of page {n}")]),
-            1 => {
-                server.run(&["SET", &key, &n.to_string(), "PXAT", &(4_102_444_800_000_u64 + u64::from(n)).to_string()])
-            }
-            _ => server.run(&["HSET", &key, "title", &format!("Page {n}"), "views", &n.to_string()]),
-        }?;
-    }
+    fill_pages(&mut server, 400)?;
     server.save()?;
     files.push(("the server's own".to_owned(), fs::read(folder.path().join("dump.rdb"))?));
     drop(server);

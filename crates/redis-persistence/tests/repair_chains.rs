@@ -144,16 +144,8 @@ fn compare(product: Product) -> TestResult {
     Ok(())
 }
 
-macro_rules! for_each_server {
-    ($($name:ident $product:ident;)*) => {$(
-        #[test]
-        fn $name() -> TestResult {
-            compare(Product::$product)
-        }
-    )*};
-}
-
-for_each_server! {
+testkit::on_each_product! {
+    compare:
     redis_70_loads_whole_chains Redis70;
     redis_86_loads_whole_chains Redis86;
     valkey_91_loads_whole_chains Valkey91;

@@ -247,28 +247,4 @@ fn compare(product: Product) -> TestResult {
     Ok(())
 }
 
-macro_rules! for_each_server {
-    ($($name:ident $product:ident;)*) => {$(
-        #[test]
-        fn $name() -> TestResult {
-            compare(Product::$product)
-        }
-    )*};
-}
-
-for_each_server! {
-    redis_50 Redis50;
-    redis_60 Redis60;
-    redis_62 Redis62;
-    redis_70 Redis70;
-    redis_74 Redis74;
-    redis_80 Redis80;
-    redis_80_6 Redis806;
-    redis_82 Redis82;
-    redis_86 Redis86;
-    valkey_80 Valkey80;
-    valkey_81 Valkey81;
-    valkey_81_8 Valkey818;
-    valkey_90 Valkey90;
-    valkey_91 Valkey91;
-}
+testkit::on_each_product!(compare);

@@ -261,41 +261,16 @@ fn commands(product: Product) -> TestResult {
     Ok(())
 }
 
-macro_rules! for_each_server {
-    ($test:ident: $($name:ident $product:ident;)*) => {$(
-        #[test]
-        fn $name() -> TestResult {
-            $test(Product::$product)
-        }
-    )*};
-}
-
 mod does_as_is_said {
-    use super::*;
+    use super::compare;
 
-    for_each_server! {
-        compare:
-        redis_50 Redis50;
-        redis_60 Redis60;
-        redis_62 Redis62;
-        redis_70 Redis70;
-        redis_74 Redis74;
-        redis_80 Redis80;
-        redis_80_6 Redis806;
-        redis_82 Redis82;
-        redis_86 Redis86;
-        valkey_80 Valkey80;
-        valkey_81 Valkey81;
-        valkey_81_8 Valkey818;
-        valkey_90 Valkey90;
-        valkey_91 Valkey91;
-    }
+    testkit::on_each_product!(compare);
 }
 
 mod knows_the_commands_of_the_table {
-    use super::*;
+    use super::commands;
 
-    for_each_server! {
+    testkit::on_each_product! {
         commands:
         redis_62 Redis62;
         redis_70 Redis70;

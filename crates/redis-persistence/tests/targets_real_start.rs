@@ -161,28 +161,4 @@ fn compare(product: Product) -> TestResult {
     Ok(())
 }
 
-macro_rules! for_each_server {
-    ($($name:ident $product:ident;)*) => {$(
-        #[test]
-        fn $name() -> TestResult {
-            compare(Product::$product)
-        }
-    )*};
-}
-
-for_each_server! {
-    redis_50_starts_as_is_said Redis50;
-    redis_60_starts_as_is_said Redis60;
-    redis_62_starts_as_is_said Redis62;
-    redis_70_starts_as_is_said Redis70;
-    redis_74_starts_as_is_said Redis74;
-    redis_80_starts_as_is_said Redis80;
-    redis_80_6_starts_as_is_said Redis806;
-    redis_82_starts_as_is_said Redis82;
-    redis_86_starts_as_is_said Redis86;
-    valkey_80_starts_as_is_said Valkey80;
-    valkey_81_starts_as_is_said Valkey81;
-    valkey_81_8_starts_as_is_said Valkey818;
-    valkey_90_starts_as_is_said Valkey90;
-    valkey_91_starts_as_is_said Valkey91;
-}
+testkit::on_each_product!(compare);

@@ -166,6 +166,24 @@ impl Writer<'_> {
     }
 }
 
+/// Writes so many small keys of names that begin alike: texts, numbers that expire in 2100, and hashes, in turn.
+///
+/// # Errors
+/// If the server refuses a command, or the connection breaks.
+pub fn fill_pages(server: &mut Server, count: u32) -> io::Result<()> {
+    for n in 0..count {
+        let key = format!("page:{n}");
+        match n % 3 {
+            0 => server.run(&["SET", &key, &format!("the content of page {n}")]),
+            1 => {
+                server.run(&["SET", &key, &n.to_string(), "PXAT", &(4_102_444_800_000_u64 + u64::from(n)).to_string()])
+            }
+            _ => server.run(&["HSET", &key, "title", &format!("Page {n}"), "views", &n.to_string()]),
+        }?;
+    }
+    Ok(())
+}
+
 /// `prefix:0`, `prefix:1` and so on.
 fn numbered(prefix: &str, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|number| format!("{prefix}:{number}").into_bytes()).collect()

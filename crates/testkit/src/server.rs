@@ -109,6 +109,37 @@ products! {
     Valkey91 "valkey-9.1" "valkey";
 }
 
+/// Makes a test for each product of what it does, so that they run side by side and a missing one is named: `on_each_product!(run)`
+/// for all of them, or `on_each_product!(run: redis_62 Redis62;)` for some. `run` takes a [`Product`] and returns what a test may.
+#[macro_export]
+macro_rules! on_each_product {
+    ($run:ident) => {
+        $crate::on_each_product! {
+            $run:
+            redis_50 Redis50;
+            redis_60 Redis60;
+            redis_62 Redis62;
+            redis_70 Redis70;
+            redis_74 Redis74;
+            redis_80 Redis80;
+            redis_80_6 Redis806;
+            redis_82 Redis82;
+            redis_86 Redis86;
+            valkey_80 Valkey80;
+            valkey_81 Valkey81;
+            valkey_81_8 Valkey818;
+            valkey_90 Valkey90;
+            valkey_91 Valkey91;
+        }
+    };
+    ($run:ident: $($name:ident $product:ident;)*) => {$(
+        #[test]
+        fn $name() -> ::std::result::Result<(), ::std::boxed::Box<dyn ::std::error::Error>> {
+            $run($crate::server::Product::$product)
+        }
+    )*};
+}
+
 impl Product {
     /// Those that have to be installed where tests must not skip: what `.ci/servers` fails without.
     pub const REQUIRED: [Self; 4] = [Self::Redis62, Self::Redis70, Self::Redis86, Self::Valkey91];

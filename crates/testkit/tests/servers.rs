@@ -160,3 +160,9 @@ fn a_tool_that_never_ends_is_killed() -> TestResult {
     fs::remove_dir_all(dir)?;
     Ok(())
 }
+
+/// A macro cannot be asked for its list.
+#[test]
+fn every_product_is_in_the_list_of_on_each_product() {
+    assert_eq!(Product::ALL.len(), 14, "add the new one to the list too");
+}

@@ -89,17 +89,7 @@ fn real(product: Product) -> Option<Source> {
     let mut server = Server::start(&installed, folder.path(), &[]).expect("it starts");
     let all = Dataset { large: false, functions: false, ..Dataset::default() };
     dataset::fill(&mut server, &all).expect("it can be filled");
-    for n in 0..2000_u32 {
-        let key = format!("page:{n}");
-        match n % 3 {
-            0 => server.run(&["SET", &key, &format!("the content of page {n}")]),
-            1 => {
-                server.run(&["SET", &key, &n.to_string(), "PXAT", &(4_102_444_800_000_u64 + u64::from(n)).to_string()])
-            }
-            _ => server.run(&["HSET", &key, "title", &format!("Page {n}"), "views", &n.to_string()]),
-        }
-        .expect("it can be written");
-    }
+    dataset::fill_pages(&mut server, 2000).expect("it can be written");
     server.save().expect("it saves");
     let bytes = std::fs::read(folder.path().join("dump.rdb")).expect("it wrote one");
     Some(Source { name: format!("{product}"), bytes })
