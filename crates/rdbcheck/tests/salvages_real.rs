@@ -4,7 +4,8 @@
 //! Compared are DEBUG DIGEST-VALUE, the expiry, those of fields, and what XINFO says of streams with their groups. What may differ, and is
 //! counted by name: keys in a database that the report calls uncertain, and keys whose bytes overlap the damage.
 //!
-//! `SALVAGES=300` makes so many instead of 12, and prints what came of the keys; `SALVAGES_FROM=1000` takes other seeds.
+//! `SALVAGES=300` makes so many instead of 12, of a file that the server wrote in this run too, and prints what came of the keys;
+//! `SALVAGES_FROM=1000` takes other seeds.
 #![cfg(all(unix, feature = "functions"))]
 
 #[path = "../../redis-persistence/tests/salvage_support/harm.rs"]
@@ -388,9 +389,11 @@ fn what_is_salvaged_for_a_server_is_loaded_by_it_and_is_what_it_was() -> TestRes
         let mut tally = Tally::default();
         let mut failed = Vec::new();
         let salvages = count / SERVERS.len() as u64;
+        // A server writes another file each time. A sample has to come out as it did, so it is made of the others.
+        let sources = if salvages < 60 { &sources[1..] } else { &sources[..] };
         for n in 0..salvages {
             // A few are spread over files and kinds of damage.
-            let case = Case::new(&sources, from + if salvages < 60 { n * 13 } else { n });
+            let case = Case::new(sources, from + if salvages < 60 { n * 13 } else { n });
             let short = case.run(&installed, target, &mut tally)?;
             if !short.is_empty() {
                 println!("{}:\n  {}", case.name, short.join("\n  "));

@@ -60,6 +60,8 @@ impl Draft {
                 self.expiry(attributes.expire.map(|expire| expire.ms));
                 return true;
             }
+            // Metadata reads from nearly any bytes, up to a key that is whole by itself: that one opens a way without them.
+            Payload::KeyMeta { .. } if start == Start::Tried => return false,
             Payload::KeyMeta { .. } => self.pending = true,
             Payload::Aux { name, .. } => {
                 let name = name.decode().unwrap_or_default();
