@@ -7,6 +7,8 @@
 //! For the verifier they are a tree of files like a disk's.
 
 #[cfg(feature = "packed")]
+mod sparse;
+#[cfg(feature = "packed")]
 mod tar;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -20,6 +22,7 @@ use redis_persistence::aof::official::{Files, Opened};
 use redis_persistence::verify::ReadAt;
 
 use crate::progress::{Watched, When};
+use crate::unpack::Budget;
 
 /// So many folders in a folder are listed: no more of them are looked into.
 const FOLDERS: usize = 64;
@@ -41,14 +44,46 @@ pub struct Archive {
 }
 
 /// Where a member lies in the file around it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     start: u64,
     size: u64,
+    /// What of it is stored, if it has holes.
+    #[cfg(feature = "packed")]
+    parts: Option<Arc<[sparse::Part]>>,
+}
+
+impl Place {
+    fn whole(start: u64, size: u64) -> Self {
+        Self {
+            start,
+            size,
+            #[cfg(feature = "packed")]
+            parts: None,
+        }
+    }
+
+    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let room = buffer.len().min(left);
+        let buffer = &mut buffer[..room];
+        #[cfg(feature = "packed")]
+        if let Some(parts) = &self.parts {
+            return sparse::read_at(parts, file, buffer, offset);
+        }
+        file.read_at(buffer, self.start.saturating_add(offset))
+    }
+
+    /// Whether it begins as an RDB does.
+    fn is_rdb(&self, file: &Arc<File>) -> io::Result<bool> {
+        let mut head = Vec::new();
+        Member { file: Arc::clone(file), place: self.clone(), at: 0 }.take(6).read_to_end(&mut head)?;
+        Ok(head.starts_with(b"REDIS") || head == b"VALKEY")
+    }
 }
 
 impl Archive {
-    fn new(file: File, members: BTreeMap<PathBuf, Place>, name: String, progress: When) -> Self {
+    fn new(file: Arc<File>, members: BTreeMap<PathBuf, Place>, name: String, progress: When) -> Self {
         let mut folders: BTreeMap<PathBuf, BTreeMap<Vec<u8>, Node>> = BTreeMap::new();
         for (path, place) in &members {
             let (mut path, mut node) = (path.as_path(), Node::File(place.size));
@@ -62,7 +97,7 @@ impl Archive {
                 (path, node) = (folder, Node::Directory);
             }
         }
-        Self { file: Arc::new(file), folders, members, name, progress, damage: None, unended: false }
+        Self { file, folders, members, name, progress, damage: None, unended: false }
     }
 
     /// What is wrong with it, or with the packing around it.
@@ -83,13 +118,15 @@ impl Archive {
         place.or_else(|| self.folders.contains_key(bare(path)).then_some(Node::Directory))
     }
 
-    /// The members of a tar that begins at `start`. `name` must be fit to print.
+    /// The members of a tar that begins at `start`. Members with holes may be as large as `budget` allows for what is packed.
+    /// `name` must be fit to print.
     ///
     /// # Errors
-    /// If it cannot be read, is cut, or has a member that is not stored as it is.
+    /// If it cannot be read, or has more holes than that.
     #[cfg(feature = "packed")]
-    pub fn of_tar(file: File, start: u64, name: String, progress: When) -> io::Result<Self> {
-        let tar::Listed { members, damage, unended } = tar::members(&file, start)?;
+    pub fn of_tar(file: File, start: u64, budget: Budget, name: String, progress: When) -> io::Result<Self> {
+        let file = Arc::new(file);
+        let tar::Listed { members, damage, unended } = tar::members(&file, start, budget)?;
         Ok(Self { damage, unended, ..Self::new(file, members, name, progress) })
     }
 
@@ -98,7 +135,7 @@ impl Archive {
     /// # Errors
     /// Always.
     #[cfg(not(feature = "packed"))]
-    pub fn of_tar(_: File, _: u64, _: String, _: When) -> io::Result<Self> {
+    pub fn of_tar(_: File, _: u64, _: Budget, _: String, _: When) -> io::Result<Self> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "it is a tar, which this build does not read"))
     }
 
@@ -108,19 +145,17 @@ impl Archive {
     /// If the file's size cannot be told.
     pub fn of_one(file: File, start: u64, path: &Path, name: String, progress: When) -> io::Result<Self> {
         let size = file.metadata()?.len().saturating_sub(start);
-        Ok(Self::new(file, BTreeMap::from([(path.to_owned(), Place { start, size })]), name, progress))
+        Ok(Self::new(Arc::new(file), BTreeMap::from([(path.to_owned(), Place::whole(start, size))]), name, progress))
     }
 
-    /// The members that begin as an RDB does, in the order of their names.
+    /// The members that begin as an RDB does, or are called one: it may be damaged from its first byte on. In the order of their names.
     ///
     /// # Errors
     /// If one cannot be read.
     pub fn snapshots(&self) -> io::Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for (path, place) in &self.members {
-            let mut head = Vec::new();
-            Member { file: Arc::clone(&self.file), place: *place, at: 0 }.take(6).read_to_end(&mut head)?;
-            if head.starts_with(b"REDIS") || head == b"VALKEY" {
+            if path.extension().is_some_and(|extension| extension == "rdb") || place.is_rdb(&self.file)? {
                 found.push(path.clone());
             }
         }
@@ -193,9 +228,7 @@ pub struct Member {
 
 impl ReadAt for Member {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let left = usize::try_from(self.place.size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let room = buffer.len().min(left);
-        self.file.read_at(&mut buffer[..room], self.place.start.saturating_add(offset))
+        self.place.read_at(&self.file, buffer, offset)
     }
 }
 
@@ -224,7 +257,7 @@ impl Files for Archive {
 
     fn open(&mut self, path: &Path) -> io::Result<Opened<Self::File>> {
         if let Some(place) = self.members.get(path) {
-            let member = Member { file: Arc::clone(&self.file), place: *place, at: 0 };
+            let member = Member { file: Arc::clone(&self.file), place: place.clone(), at: 0 };
             let name = format!("{}: {}", self.name, crate::escape::plain(path.as_os_str().as_encoded_bytes()));
             let file = Watched::new(member, name, Some(place.size), self.progress);
             return Ok(Opened::File { file, size: place.size });

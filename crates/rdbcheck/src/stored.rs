@@ -52,7 +52,7 @@ pub struct Stored {
     pub seekable: bool,
     /// The name for messages.
     name: String,
-    progress: When,
+    how: How,
 }
 
 /// The content of an input, unpacked.
@@ -97,7 +97,7 @@ pub fn open(path: &Path, how: How) -> io::Result<Stored> {
     };
     let is_tar = is_tar(&head);
     let is_disguised = !is_tar && disguise::is_suspected(&head);
-    Ok(Stored { content, packing, damage, is_tar, is_disguised, seekable, name, progress: how.progress })
+    Ok(Stored { content, packing, damage, is_tar, is_disguised, seekable, name, how })
 }
 
 /// Whether an input that begins so is neither packed nor a tar.
@@ -116,9 +116,9 @@ impl Stored {
     /// # Errors
     /// If it is no tar, is cut, or cannot be laid down.
     pub fn members(self) -> io::Result<Archive> {
-        let (name, progress) = (self.name.clone(), self.progress);
+        let (name, progress, budget) = (self.name.clone(), self.how.progress, self.how.budget);
         let (file, start) = self.laid_down_from()?;
-        Archive::of_tar(file, start, name, progress)
+        Archive::of_tar(file, start, budget, name, progress)
     }
 
     /// The content as the one file of an archive, under that name.
@@ -126,7 +126,7 @@ impl Stored {
     /// # Errors
     /// If it cannot be laid down.
     pub fn only_member(self, path: &Path) -> io::Result<Archive> {
-        let (name, progress) = (self.name.clone(), self.progress);
+        let (name, progress) = (self.name.clone(), self.how.progress);
         let (file, start) = self.laid_down_from()?;
         Archive::of_one(file, start, path, name, progress)
     }

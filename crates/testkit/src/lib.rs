@@ -27,6 +27,7 @@ pub mod rdb;
 pub mod resp;
 pub mod rng;
 pub mod server;
+pub mod tar;
 
 /// The bytes of one key, field, member or value.
 pub type Bytes = Vec<u8>;

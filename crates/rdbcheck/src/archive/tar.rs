@@ -9,19 +9,22 @@ use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use redis_persistence::verify::ReadAt as _;
 use tar::Header;
 
 use super::Place;
+use super::sparse::{Map, Said};
+use crate::unpack::Budget;
 
-/// How much memory names and their folders may take.
+/// How much memory names, their folders, and the maps of holes may take.
 const NAMES: usize = 32 << 20;
 /// The longest path that a system takes.
 const PATH: usize = 4096;
 /// How much of an extended header is read.
-const EXTENDED: u64 = 64 << 10;
-const BLOCK: u64 = 512;
+const EXTENDED: u64 = 1 << 20;
+pub(super) const BLOCK: u64 = 512;
 
 /// What a tar holds.
 #[derive(Debug, Default)]
@@ -38,7 +41,7 @@ pub(super) struct Listed {
 struct Next {
     path: Option<Vec<u8>>,
     size: Option<u64>,
-    sparse: bool,
+    sparse: Said,
     too_long: bool,
 }
 
@@ -46,10 +49,11 @@ struct Next {
 /// counts, as for who unpacks it.
 ///
 /// # Errors
-/// If the file cannot be read, or a member that matters is stored with holes.
-pub(super) fn members(file: &File, start: u64) -> io::Result<Listed> {
+/// If the file cannot be read, or has more holes than `budget` allows.
+pub(super) fn members(file: &Arc<File>, start: u64, budget: Budget) -> io::Result<Listed> {
     let end = file.metadata()?.len();
     let (mut listed, mut next, mut at, mut names, mut too_long) = (Listed::default(), Next::default(), start, 0, 0_u64);
+    let mut with_holes = 0_u64;
     loop {
         let mut block = [0; 512];
         match full(file, &mut block, at)? {
@@ -59,7 +63,7 @@ pub(super) fn members(file: &File, start: u64) -> io::Result<Listed> {
             }
             512 => {}
             _ => {
-                listed.damage = Some(format!("it ends inside the header at byte {}", at - start));
+                listed.damage.get_or_insert(format!("it ends inside the header at byte {}", at - start));
                 break;
             }
         }
@@ -67,21 +71,17 @@ pub(super) fn members(file: &File, start: u64) -> io::Result<Listed> {
             break;
         }
         let header = Header::from_byte_slice(&block);
-        let (true, Ok(stated)) = (sum_fits(header), header.entry_size()) else {
-            listed.damage = Some(format!("the header at byte {} is damaged", at - start));
+        let (true, Some(stated)) = (sum_fits(header), field(&header.as_old().size)) else {
+            listed.damage.get_or_insert(format!("the header at byte {} is damaged", at - start));
             break;
         };
         let kind = header.entry_type();
         let mut content = at + BLOCK;
+        let mut map = None;
         if kind.is_gnu_sparse() {
-            let mut more = block[482];
-            while more != 0 {
-                let mut extension = [0; 512];
-                if full(file, &mut extension, content)? < 512 {
-                    break;
-                }
-                (more, content) = (extension[504], content + BLOCK);
-            }
+            let read;
+            (content, read) = Map::old(file, header, content, NAMES - names)?;
+            map = Some(read);
         }
         let extends = kind.is_gnu_longname() || kind.is_gnu_longlink() || is_pax(header);
         let size = if extends { stated } else { next.size.unwrap_or(stated) };
@@ -98,23 +98,41 @@ pub(super) fn members(file: &File, start: u64) -> io::Result<Listed> {
             // A link may lead to a longer one: it is no file.
             next.too_long |= size > EXTENDED && !kind.is_gnu_longlink();
         } else {
-            let of = std::mem::take(&mut next);
-            let name = of.path.unwrap_or_else(|| header.path_bytes().into_owned());
+            let mut of = std::mem::take(&mut next);
+            let name = of.sparse.name.take().or(of.path).unwrap_or_else(|| header.path_bytes().into_owned());
             let is_file = (kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse()) && !name.ends_with(b"/");
             if is_file && (of.too_long || name.len() > PATH) {
                 too_long += 1;
             } else if is_file {
                 let path = plain(Path::new(OsStr::from_bytes(&name)));
-                let place = Place { start: content, size: size.min(end.saturating_sub(content)) };
-                if matters(&path) || is_rdb(&head(file, content, place.size.min(6))?) {
-                    if of.sparse || kind.is_gnu_sparse() {
-                        let why = format!("tar: {} is stored with holes; unpack it first", path.display());
-                        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+                let found = match map {
+                    // Both ways in one are none.
+                    Some(map) if !of.sparse.any => map.and_then(|map| map.place_old(header, (content, size), end)),
+                    None if of.sparse.any => of.sparse.place(file, (content, size), end, NAMES - names)?,
+                    Some(_) => Err("is said twice"),
+                    None => Ok(Place::whole(content, size.min(end.saturating_sub(content)))),
+                };
+                let place = match found {
+                    Ok(place) => place,
+                    Err(why) => {
+                        let what = format!("the map of the holes of {} {why}, so that it is left out", shown(&path));
+                        listed.damage.get_or_insert(what);
+                        listed.members.remove(&path);
+                        at = after.filter(|_| !cut).unwrap_or(end);
+                        continue;
+                    }
+                };
+                if matters(&path) || place.is_rdb(file)? {
+                    if place.parts.is_some() {
+                        with_holes = with_holes.saturating_add(place.size);
+                        budget.admit(with_holes, end - start)?;
                     }
                     // Each folder on the way is remembered, too.
                     names += path.ancestors().map(|path| path.as_os_str().len()).sum::<usize>() + 128;
+                    names += place.parts.as_ref().map_or(0, |parts| size_of_val(&**parts));
                     if names > NAMES {
-                        listed.damage = Some(format!("the names of its members take more than {} MiB", NAMES >> 20));
+                        let why = format!("the names and maps of its members take more than {} MiB", NAMES >> 20);
+                        listed.damage.get_or_insert(why);
                         break;
                     }
                     listed.members.insert(path, place);
@@ -124,14 +142,14 @@ pub(super) fn members(file: &File, start: u64) -> io::Result<Listed> {
         match after {
             Some(after) if !cut => at = after,
             _ => {
-                listed.damage = Some(format!("it ends inside the member at byte {}", at - start));
+                listed.damage.get_or_insert(format!("it ends inside the member at byte {}", at - start));
                 break;
             }
         }
     }
-    if too_long > 0 && listed.damage.is_none() {
-        listed.damage =
-            Some(format!("{too_long} of its members have longer names than a system takes, and are left out"));
+    if too_long > 0 {
+        let why = format!("{too_long} of its members have longer names or headers than are read, and are left out");
+        listed.damage.get_or_insert(why);
     }
     Ok(listed)
 }
@@ -144,9 +162,13 @@ impl Next {
             let Some(equals) = line.iter().position(|byte| *byte == b'=') else { continue };
             let (key, value) = (&line[..equals], &line[equals + 1..]);
             match key {
-                b"path" | b"GNU.sparse.name" => self.path = Some(value.to_vec()),
+                b"path" => self.path = Some(value.to_vec()),
                 b"size" => self.size = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()),
-                _ => self.sparse |= key.starts_with(b"GNU.sparse."),
+                _ => {
+                    if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
+                        self.sparse.record(key, value);
+                    }
+                }
             }
         }
     }
@@ -171,16 +193,28 @@ fn matters(path: &Path) -> bool {
     name.starts_with(b"temp-") || [&b".aof"[..], b".rdb", b".manifest"].iter().any(|part| has(part))
 }
 
-fn is_rdb(head: &[u8]) -> bool {
-    head.starts_with(b"REDIS") || head == b"VALKEY"
-}
-
 /// Whether the sum of a header is that of its bytes, its own field taken for blanks.
 fn sum_fits(header: &Header) -> bool {
     let bytes = header.as_bytes();
     let sum: u32 =
         bytes.iter().enumerate().map(|(i, byte)| if (148..156).contains(&i) { 32 } else { u32::from(*byte) }).sum();
     header.cksum().is_ok_and(|stated| stated == sum)
+}
+
+/// A number of a header: octal digits, or eight bytes behind a mark. Others are none here, as for tar on most systems.
+pub(super) fn field(bytes: &[u8; 12]) -> Option<u64> {
+    match bytes {
+        [0x80, 0, 0, 0, number @ ..] => Some(u64::from_be_bytes(*number)),
+        _ => {
+            let text = std::str::from_utf8(bytes).ok()?.trim_matches([' ', '\0']);
+            u64::from_str_radix(text, 8).ok().or_else(|| text.is_empty().then_some(0))
+        }
+    }
+}
+
+/// A path that is fit to print.
+fn shown(path: &Path) -> String {
+    crate::escape::plain(path.as_os_str().as_bytes())
 }
 
 fn head(file: &File, at: u64, most: u64) -> io::Result<Vec<u8>> {
@@ -191,7 +225,7 @@ fn head(file: &File, at: u64, most: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Fills the buffer from an offset on, as far as the file goes.
-fn full(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+pub(super) fn full(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read_at(&mut buffer[filled..], at.saturating_add(filled as u64)) {

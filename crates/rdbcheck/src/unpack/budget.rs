@@ -21,7 +21,7 @@ pub enum Budget {
 
 impl Budget {
     /// Lets so many unpacked bytes pass, for which so many packed ones were read.
-    pub(super) fn admit(self, unpacked: u64, packed: u64) -> io::Result<()> {
+    pub(crate) fn admit(self, unpacked: u64, packed: u64) -> io::Result<()> {
         let most = match self {
             Self::Usual => FREE.max(packed.saturating_mul(RATIO)),
             Self::Bytes(most) => most,

@@ -10,6 +10,8 @@ mod disk;
 mod forms;
 mod golden;
 #[cfg(feature = "packed")]
+mod holes;
+#[cfg(feature = "packed")]
 mod many;
 mod options;
 #[cfg(feature = "packed")]
