@@ -122,7 +122,8 @@ fn what_cannot_be_told_is_left_out_and_named() -> TestResult {
     assert_eq!(written.escape_ascii().to_string(), [before, between, after].concat().escape_ascii().to_string());
     assert_eq!((seen(&plan).unproven, plan.files[0].account.kept_commands), (2, 4));
     let kinds: Vec<_> = plan.files[0].account.skipped.iter().map(|skip| (skip.kind, skip.commands)).collect();
-    assert_eq!(kinds, [(SkipKind::LineEnds, 1), (SkipKind::LineEnds, 4)]);
+    let (value, rest) = (SkipKind::LineEnds, SkipKind::Transaction);
+    assert_eq!(kinds, [(value, 1), (rest, 2), (value, 1), (rest, 1)]);
     assert!(plan.describe().iter().any(|line| line.contains("2 cannot: their commands go")), "{:?}", plan.describe());
     Ok(())
 }
@@ -193,6 +194,99 @@ fn what_no_server_knows_is_not_believed() -> TestResult {
     let original = [&before[..], &record(&["SET", "b"]), &record(&["DISCARD"]), &after].concat();
     let (plan, written) = salvaged(folder.path(), &Change::Lost.apply(&original))?;
     assert_eq!(written.escape_ascii().to_string(), [before, after].concat().escape_ascii().to_string());
-    assert_eq!((plan.files[0].account.skipped_commands, plan.files[0].account.skipped.len()), (2, 1));
+    let skipped: Vec<_> = plan.files[0].account.skipped.iter().map(|skip| (skip.kind, skip.commands)).collect();
+    assert_eq!(skipped, [(SkipKind::Damage, 0)]);
+    Ok(())
+}
+
+/// What is done to one record.
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    /// Its first byte is zero.
+    Star,
+    /// The bytes of its name are zeros.
+    Name,
+    /// Its second half is missing.
+    Half,
+    /// Bytes that are no record stand before it.
+    Between,
+    /// It is missing.
+    Gone,
+}
+
+impl Damage {
+    const ALL: [Self; 5] = [Self::Star, Self::Name, Self::Half, Self::Between, Self::Gone];
+
+    fn apply(self, record: &[u8], name: &[u8]) -> Vec<u8> {
+        let mut record = record.to_vec();
+        match self {
+            Self::Star => record[0] = 0,
+            Self::Name => {
+                let at = record.windows(name.len()).position(|window| window == name).expect("it has this name");
+                record[at..at + name.len()].fill(0);
+            }
+            Self::Half => record.truncate(record.len() / 2),
+            Self::Between => record = [&b"\0\0\0\0\0\0\0\0"[..], &record].concat(),
+            Self::Gone => record.clear(),
+        }
+        record
+    }
+}
+
+/// A transaction among other commands, its records by name; in one database or two, and with another MULTI in it.
+fn around_a_transaction(databases: u32, nested: bool) -> Vec<(&'static str, Vec<u8>)> {
+    let set = |key: String| ("SET", record(&[&b"SET"[..], key.as_bytes(), b"x\r\ny"]));
+    let one = |name: &'static str| (name, record(&[name]));
+    let mut records: Vec<_> = (0..20).map(|n| set(format!("before:{n}"))).collect();
+    records.extend([one("MULTI"), set("in:a".into()), set("in:b".into())]);
+    if nested {
+        records.extend([one("MULTI"), set("in:c".into())]);
+    }
+    records.extend([one("EXEC"), set("between:1".into()), set("between:2".into())]);
+    for db in 0..databases {
+        records.push(("SELECT", record(&["SELECT", &db.to_string()])));
+        records.extend((0..4).map(|n| set(format!("{db}:{n}"))));
+    }
+    records.extend([one("MULTI"), set("last:a".into()), one("EXEC")]);
+    records.extend((0..6).map(|n| set(format!("after:{n}"))));
+    records
+}
+
+/// Damage at each place of a file, the places of a transaction among them, leaves what it leaves where no line end was changed:
+/// no command of a torn transaction, and none in another database.
+#[test]
+fn damage_leaves_as_much_as_without_changed_line_ends() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    // What stands before is alike.
+    const FIRST: usize = 17;
+    let mut cases = 0;
+    for (databases, nested) in [(1, true), (2, false)] {
+        let records = around_a_transaction(databases, nested);
+        for (place, damage) in (FIRST..records.len()).flat_map(|at| Damage::ALL.map(|damage| (at, damage))) {
+            let with = |change: &dyn Fn(&[u8]) -> Vec<u8>| {
+                let parts = records.iter().enumerate().map(|(at, (name, record))| {
+                    let record = change(record);
+                    if at == place { damage.apply(&record, name.as_bytes()) } else { record }
+                });
+                parts.collect::<Vec<_>>().concat()
+            };
+            let (plain, expected) = salvaged(folder.path(), &with(&<[u8]>::to_vec))?;
+            assert_eq!(plain.files[0].line_ends, None);
+            for change in [Change::Lost, Change::Doubled] {
+                let (plan, written) = salvaged(folder.path(), &with(&|record| change.apply(record)))?;
+                let case = format!("{databases} {nested} {change:?} {damage:?} at {place} ({})", records[place].0);
+                assert!(plan.files[0].line_ends.is_some(), "{case}");
+                let shown = || format!("{}\n{}", plain.describe().join("\n"), plan.describe().join("\n"));
+                assert_eq!(
+                    written.escape_ascii().to_string(),
+                    expected.escape_ascii().to_string(),
+                    "{case}:\n{}",
+                    shown()
+                );
+                cases += 1;
+            }
+        }
+    }
+    assert!(cases > 500, "{cases}");
     Ok(())
 }

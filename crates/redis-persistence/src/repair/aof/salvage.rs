@@ -399,7 +399,8 @@ impl Salvage {
         }
         let open = || -> io::Result<Source> { Ok(Source::new(File::open(&walk.seen.path)?, walk.seen.size)) };
         // What explains the damage as a whole is tried before what lies behind it is looked for.
-        let changed = if image_end == 0 && walk.stop.is_some() { line_ends::account(open)? } else { None };
+        let changed =
+            if image_end == 0 && walk.stop.is_some() { line_ends::account(open, options, self.family)? } else { None };
         let (line_ends, account) = match changed {
             Some((seen, account)) => (Some(seen), account),
             None => (None, account(&walk.seen, image_end, options, self.family)?),

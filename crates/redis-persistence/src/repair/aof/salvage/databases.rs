@@ -113,7 +113,7 @@ impl<'s> Databases<'s> {
 
     /// Bytes that cannot be read.
     pub(super) fn gap(&mut self, gap: &Gap) {
-        self.account.skip(Skip { start: gap.start, end: gap.end, kind: SkipKind::Damage, commands: 0 });
+        self.account.skip(Skip { start: gap.start, end: gap.end, kind: gap.kind, commands: gap.commands });
         let first = !std::mem::replace(&mut self.begun, true);
         match gap.lost {
             Lost::Data => {}

@@ -12,14 +12,18 @@
 //!
 //! The file is gone through from front to back, a value by its line ends only, and nothing is held but the places of one command.
 
-mod assemble;
+mod behind;
 mod walk;
 
 use std::io::{self, Write};
 
+use super::assemble::Assembler;
+use super::believe::{Kind, Lost};
+use super::scan::{Event, Gap, Item};
 use super::source::Source;
-use super::{Account, Keep};
-use assemble::{Assemble, Databases, What};
+use super::survey::Surveyor;
+use super::{Account, Keep, SalvageOptions, SkipKind};
+use crate::rdb::Family;
 use walk::{Found, Undo, Walk};
 
 /// So many odd line ends of lines are no chance; of values fewer prove as much, for they have a length each.
@@ -70,48 +74,77 @@ impl LineEnds {
 }
 
 /// Finds out whether what is wrong with a file are its line ends, and what becomes of its records then.
-pub(super) fn account(mut open: impl FnMut() -> io::Result<Source>) -> io::Result<Option<(LineEnds, Account)>> {
-    let mut walk = Walk::new(open()?);
-    let mut broken = 0;
-    let mut databases = Databases::default();
-    let mut at = 0;
-    while at < walk.source.size() {
-        let next = match walk.record(at)? {
-            Found::Annotation { next, .. } => next,
-            Found::Command { next } => {
-                if let Some(db) = walk.selected()? {
-                    databases.select(db);
-                }
-                next
-            }
-            Found::Torn => break,
-            Found::Broken => {
-                let next = walk.search(at)?;
-                broken += next - at;
-                databases.gap();
-                next
-            }
-        };
-        at = next;
+pub(super) fn account(
+    mut open: impl FnMut() -> io::Result<Source>,
+    options: SalvageOptions,
+    family: Option<Family>,
+) -> io::Result<Option<(LineEnds, Account)>> {
+    let mut events = Events::new(open()?, &[]);
+    let mut surveyor = Surveyor::default();
+    while let Some(event) = events.next()? {
+        surveyor.event(&event);
     }
-    if !walk.seen.is_enough(walk.bare) || broken > walk.source.size() / 2 {
+    let (walk, size) = (&events.walk, events.walk.source.size());
+    if !walk.seen.is_enough(walk.bare) || events.broken > size / 2 {
         return Ok(None);
     }
     let seen = walk.seen;
-    let mut assemble = Assemble::new(databases.begin());
-    let mut walk = Walk::new(open()?);
-    let mut at = 0;
-    while at < walk.source.size() {
-        let (next, what) = match walk.record(at)? {
-            Found::Annotation { next, .. } => (next, What::Other),
-            Found::Command { next } => (next, walk.what()?),
-            Found::Torn => (walk.source.size(), What::Damage),
-            Found::Broken => (walk.search(at)?, What::Damage),
-        };
-        assemble.take(at, next, what);
-        at = next;
+    let mut survey = surveyor.finish();
+    let keys = std::mem::take(&mut survey.keys);
+    let mut assembler = Assembler::new(&survey, keys, size, options.uncertain, family);
+    let mut events = Events::new(open()?, &survey.gaps);
+    while let Some(event) = events.next()? {
+        assembler.event(&event);
     }
-    Ok(Some((seen, assemble.finish())))
+    Ok(Some((seen, assembler.finish())))
+}
+
+/// What comes next in a file, as every salvage takes it: where commands begin and end in the file, and what they are.
+struct Events<'g> {
+    walk: Walk,
+    at: u64,
+    /// Where records are missing without a trace.
+    missing: std::slice::Iter<'g, Gap>,
+    /// How many bytes cannot be read.
+    broken: u64,
+}
+
+impl<'g> Events<'g> {
+    fn new(source: Source, missing: &'g [Gap]) -> Self {
+        Self { walk: Walk::new(source), at: 0, missing: missing.iter(), broken: 0 }
+    }
+
+    fn next(&mut self) -> io::Result<Option<Event>> {
+        if let Some(gap) = self.missing.as_slice().first().filter(|gap| gap.start <= self.at) {
+            self.missing.next();
+            return Ok(Some(Event::Gap(*gap)));
+        }
+        let (start, size) = (self.at, self.walk.source.size());
+        if start >= size {
+            return Ok(None);
+        }
+        let (end, event) = match self.walk.record(start)? {
+            Found::Annotation { next, .. } => {
+                (next, Event::Item(Item { start, end: next, kind: Kind::Annotation, touch: None }))
+            }
+            Found::Command { next } => match self.walk.event(start, next)? {
+                // It reads as one by chance: what it took in, or a part of that, is something else.
+                Event::Gap(gap) if gap.kind == SkipKind::Damage && !self.walk.follows_well(next)? => {
+                    let gap = self.walk.gap(start)?;
+                    (gap.end, Event::Gap(gap))
+                }
+                event => (next, event),
+            },
+            Found::Torn => (size, Event::Gap(Gap::new(start, size, Lost::Anything))),
+            Found::Broken => {
+                let gap = self.walk.gap(start)?;
+                self.broken += gap.end - start;
+                (gap.end, Event::Gap(gap))
+            }
+        };
+        self.at = end;
+        Ok(Some(event))
+    }
 }
 
 /// Writes records as they were before their line ends were changed.

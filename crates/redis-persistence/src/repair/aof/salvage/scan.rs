@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
+use super::SkipKind;
 use super::believe::{Kind, Lost, kind};
 use super::joined::is_joined;
 use super::keys::Touch;
@@ -51,6 +52,10 @@ pub(super) struct Gap {
     pub(super) lost: Lost,
     /// How many bytes of records may have been lost.
     pub(super) room: u64,
+    /// Why they are not kept.
+    pub(super) kind: SkipKind,
+    /// How many commands in them can be read.
+    pub(super) commands: u64,
 }
 
 /// What a cut takes out at most, most probably.
@@ -58,7 +63,12 @@ pub(super) const PAGE: u64 = 4096;
 
 impl Gap {
     pub(super) fn new(start: u64, end: u64, lost: Lost) -> Self {
-        Self { start, end, lost, room: (end - start).max(PAGE) }
+        Self { start, end, lost, room: (end - start).max(PAGE), kind: SkipKind::Damage, commands: 0 }
+    }
+
+    /// A command with a value of which it cannot be told how it was.
+    pub(super) fn unproven(start: u64, end: u64, lost: Lost) -> Self {
+        Self { kind: SkipKind::LineEnds, commands: 1, ..Self::new(start, end, lost) }
     }
 
     /// Records are missing before `at`, and what is left of those before and behind them reads well.

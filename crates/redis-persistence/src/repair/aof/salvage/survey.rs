@@ -31,49 +31,15 @@ pub(super) struct Survey {
 impl Survey {
     /// Reads a file from its first record on.
     pub(super) fn of(source: Source, at: u64, excluded: &[(u64, u64)]) -> io::Result<Self> {
-        let mut survey = Self::default();
         let mut scanner = Scanner::new(source, at, excluded);
-        let (mut db, mut certain) = (0, true);
-        let mut transactions = Transactions::default();
+        let mut surveyor = Surveyor::default();
         while let Some(event) = scanner.next()? {
-            match event {
-                Event::Gap(gap) => {
-                    survey.gaps.push(gap);
-                    if gap.lost != Lost::Data {
-                        certain = false;
-                        transactions.gap();
-                        survey.keys.begin_segment();
-                    }
-                }
-                Event::Item(item) => {
-                    match item.kind {
-                        // Whatever made its EXEC vanish may have taken more.
-                        Kind::Multi => certain &= transactions.open.is_none(),
-                        Kind::Exec => certain &= transactions.open.is_some(),
-                        Kind::Select(index) => {
-                            survey.selected(index, certain && index == db);
-                            (db, certain) = (index, true);
-                        }
-                        Kind::Module(name) => survey.modules.add(name),
-                        Kind::Data | Kind::DataOf(_) if certain => {
-                            if let Some(touch) = item.touch {
-                                survey.keys.learn(touch, db);
-                            }
-                        }
-                        _ => {}
-                    }
-                    let stray = transactions.item(&item);
-                    if survey.gaps.len() < MOST_GAPS {
-                        survey.gaps.extend(stray);
-                    }
-                }
+            if let Event::Gap(gap) = event {
+                surveyor.survey.gaps.push(gap);
             }
+            surveyor.event(&event);
         }
-        // An EXEC may betray one that lies before another, in which data alone was lost.
-        survey.gaps.sort_by_key(|gap| gap.start);
-        survey.longest_transaction = transactions.longest;
-        survey.keys.weigh();
-        Ok(survey)
+        Ok(surveyor.finish())
     }
 
     fn selected(&mut self, index: u32, in_force: bool) {
@@ -91,6 +57,70 @@ impl Survey {
     /// The bytes from one SELECT to the next.
     pub(super) fn bytes_per_switch(&self, size: u64) -> u64 {
         size / self.switches.saturating_sub(1).max(1)
+    }
+}
+
+/// Takes the events of a file in their order, in its first reading.
+#[derive(Debug)]
+pub(super) struct Surveyor {
+    survey: Survey,
+    /// The database in force.
+    db: u32,
+    /// Whether it is certain.
+    certain: bool,
+    transactions: Transactions,
+}
+
+impl Default for Surveyor {
+    fn default() -> Self {
+        Self { survey: Survey::default(), db: 0, certain: true, transactions: Transactions::default() }
+    }
+}
+
+impl Surveyor {
+    /// Of the gaps those are noted that have left no trace.
+    pub(super) fn event(&mut self, event: &Event) {
+        let survey = &mut self.survey;
+        match event {
+            Event::Gap(gap) if gap.lost == Lost::Data => {}
+            Event::Gap(_) => {
+                self.certain = false;
+                self.transactions.gap();
+                survey.keys.begin_segment();
+            }
+            Event::Item(item) => {
+                match item.kind {
+                    // Whatever made its EXEC vanish may have taken more.
+                    Kind::Multi => self.certain &= self.transactions.open.is_none(),
+                    Kind::Exec => self.certain &= self.transactions.open.is_some(),
+                    Kind::Select(index) => {
+                        survey.selected(index, self.certain && index == self.db);
+                        (self.db, self.certain) = (index, true);
+                    }
+                    Kind::Module(name) => survey.modules.add(name),
+                    Kind::Data | Kind::DataOf(_) if self.certain => {
+                        if let Some(touch) = item.touch {
+                            survey.keys.learn(touch, self.db);
+                        }
+                    }
+                    _ => {}
+                }
+                let stray = self.transactions.item(item);
+                if survey.gaps.len() < MOST_GAPS {
+                    survey.gaps.extend(stray);
+                }
+            }
+        }
+    }
+
+    /// The end of the file.
+    pub(super) fn finish(self) -> Survey {
+        let mut survey = self.survey;
+        // An EXEC may betray one that lies before another, in which data alone was lost.
+        survey.gaps.sort_by_key(|gap| gap.start);
+        survey.longest_transaction = self.transactions.longest;
+        survey.keys.weigh();
+        survey
     }
 }
 

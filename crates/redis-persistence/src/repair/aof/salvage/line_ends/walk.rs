@@ -3,28 +3,23 @@
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
-use super::super::believe::{Kind, Lost, kind};
+use super::super::believe::{Kind, Lost};
+use super::super::scan::{Event, Gap, Item};
 use super::super::source::Source;
 use super::LineEnds;
-use super::assemble::What;
-use crate::aof::commands::named;
 use crate::aof::{Command, Record, Span};
 use crate::resp;
 
 /// A header line is no longer.
-const LONGEST_LINE: usize = 32;
+pub(super) const LONGEST_LINE: usize = 32;
 /// An annotation is no longer.
 const LONGEST_ANNOTATION: usize = 1024;
 /// Commands of more arguments are not brought back.
 const MOST_ARGUMENTS: u64 = 1 << 20;
+/// So much of a name or a key is looked at.
+const LONGEST_KEY: u64 = 1024;
 /// So much is looked at in one piece.
 const BLOCK: usize = 64 << 10;
-/// So often a record is looked for behind damage in one file.
-const MOST_SEARCHES: u32 = 64;
-/// So often all of the file is looked at.
-const MOST_LOOKS: u64 = 8;
-/// So many places are tried for one.
-const MOST_TRIES: u32 = 1024;
 
 /// What brings a value back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +66,9 @@ pub(super) struct Walk {
     pub(super) bare: bool,
     /// The values of the command at hand, its name among them.
     pub(super) values: Vec<Value>,
-    searches: u32,
+    pub(super) searches: u32,
     /// How many bytes were looked at for line ends.
-    looked_at: u64,
+    pub(super) looked_at: u64,
 }
 
 impl Walk {
@@ -102,26 +97,33 @@ impl Walk {
             _ => return Ok(Found::Broken),
         };
         for number in 1..=count {
-            let (len, start, returns) = match self.header(b'$', at)? {
-                Header::Line { number, next, returns } => (number, next, returns),
-                Header::Torn => return Ok(Found::Torn),
-                Header::None => return Ok(Found::Broken),
-            };
-            let last = number == count;
-            let mut found = self.value(start, len, Some(returns), last)?;
-            if found.is_err() {
-                // What changed a part of the file may have begun or ended here.
-                found = self.value(start, len, None, last)?;
-            }
-            match found {
-                Ok((value, next)) => {
-                    self.values.push(value);
-                    at = next;
-                }
-                Err(torn) => return Ok(if torn { Found::Torn } else { Found::Broken }),
+            match self.argument(at, number == count)? {
+                Ok(next) => at = next,
+                Err(found) => return Ok(found),
             }
         }
         Ok(Found::Command { next: at })
+    }
+
+    /// Reads an argument, and answers where the next thing begins; `last` says that it is the last one of its command.
+    pub(super) fn argument(&mut self, at: u64, last: bool) -> io::Result<Result<u64, Found>> {
+        let (len, start, returns) = match self.header(b'$', at)? {
+            Header::Line { number, next, returns } => (number, next, returns),
+            Header::Torn => return Ok(Err(Found::Torn)),
+            Header::None => return Ok(Err(Found::Broken)),
+        };
+        let mut found = self.value(start, len, Some(returns), last)?;
+        if found.is_err() {
+            // What changed a part of the file may have begun or ended here.
+            found = self.value(start, len, None, last)?;
+        }
+        Ok(match found {
+            Ok((value, next)) => {
+                self.values.push(value);
+                Ok(next)
+            }
+            Err(torn) => Err(if torn { Found::Torn } else { Found::Broken }),
+        })
     }
 
     fn annotation(&mut self, at: u64) -> io::Result<Found> {
@@ -141,7 +143,7 @@ impl Walk {
         self.seen.doubled += u64::from(returns > 1);
     }
 
-    fn header(&mut self, prefix: u8, at: u64) -> io::Result<Header> {
+    pub(super) fn header(&mut self, prefix: u8, at: u64) -> io::Result<Header> {
         let (number, len, returns) = match line(prefix, self.source.bytes(at, LONGEST_LINE)?) {
             Line::Number { number, len, returns } => (number, len, returns),
             Line::Short => return Ok(Header::Torn),
@@ -163,6 +165,8 @@ impl Walk {
     ) -> io::Result<Result<(Value, u64), bool>> {
         let (mut at, mut bare, mut returned) = (start, 0_u64, 0_u64);
         let mut found: Option<(Value, u64, usize)> = None;
+        // What fits the length where nothing follows that could; none if that is so in two ways.
+        let mut before_damage: Option<Option<(Value, u64, usize)>> = None;
         while let Some(feed) = self.line_feed(at)? {
             let returns = self.returns_before(feed, start)?;
             let of_lines = of_header.map_or(0..=returns.min(2), |returns| returns..=returns);
@@ -178,11 +182,14 @@ impl Walk {
                     (Ordering::Greater, Some(1..)) if size - returned < len => None,
                     _ => continue,
                 };
+                let value = Value { start, end, len, undo };
                 if !self.follows(feed + 1, last)? {
+                    if undo.is_some() && last && of_header.is_some() {
+                        before_damage = Some(before_damage.is_none().then_some((value, feed + 1, of_line)));
+                    }
                     continue;
                 }
                 self.bare |= undo == Some(Undo::Nothing) && of_header == Some(1) && bare > 0;
-                let value = Value { start, end, len, undo };
                 match &mut found {
                     // Two ways that fit prove neither; a way that is certain outdoes one that is not.
                     Some((known, ..)) if known.undo.is_some() && undo.is_some() && known.undo != undo => {
@@ -209,7 +216,7 @@ impl Walk {
                 break;
             }
         }
-        Ok(match found {
+        Ok(match found.or(before_damage.flatten()) {
             Some((value, next, of_line)) => {
                 self.line_end(of_line);
                 self.seen.values += u64::from(!matches!(value.undo, None | Some(Undo::Nothing)));
@@ -221,7 +228,7 @@ impl Walk {
     }
 
     /// The first line feed from `at` on.
-    fn line_feed(&mut self, mut at: u64) -> io::Result<Option<u64>> {
+    pub(super) fn line_feed(&mut self, mut at: u64) -> io::Result<Option<u64>> {
         while at < self.source.size() {
             let bytes = self.source.bytes(at, 1)?;
             let bytes = &bytes[..bytes.len().min(BLOCK)];
@@ -256,71 +263,34 @@ impl Walk {
         })
     }
 
-    /// The next place behind damage from which a record of a known command can be read; the end of the file if there is none.
-    pub(super) fn search(&mut self, from: u64) -> io::Result<u64> {
-        self.searches += 1;
-        let (mut at, mut tries) = (from, 0);
-        // Bytes that were made to look like records could make the search quadratic.
-        let most = self.source.size().saturating_mul(MOST_LOOKS);
-        while self.searches <= MOST_SEARCHES && tries < MOST_TRIES && self.looked_at <= most {
-            let Some(feed) = self.line_feed(at)? else { break };
-            at = feed + 1;
-            if !matches!(line(b'*', self.source.bytes(at, LONGEST_LINE)?), Line::Number { .. }) {
-                continue;
-            }
-            tries += 1;
-            let before = self.seen;
-            let found = self.record(at)?;
-            self.seen = before;
-            if matches!(found, Found::Command { .. }) && self.is_known()? {
-                return Ok(at);
-            }
-        }
-        Ok(self.source.size())
+    /// Adds a value of the command at hand as it was, as far as it is looked at, and tells where it lies in what was added.
+    pub(super) fn restored(&mut self, number: usize, bytes: &mut Vec<u8>) -> io::Result<Option<Span>> {
+        let Some(value) = self.values.get(number).copied() else { return Ok(None) };
+        let from = bytes.len();
+        let end = value.end.min(value.start.saturating_add(LONGEST_KEY));
+        self.copy((value.start, end), value.undo.unwrap_or(Undo::Nothing), bytes)?;
+        let held = bytes.len() - from;
+        Ok(Some(Span { at: 0, len: value.len, from, held }))
     }
 
-    /// A short value of the command at hand.
-    fn text(&mut self, number: usize) -> io::Result<Vec<u8>> {
-        let Some(value) = self.values.get(number).filter(|value| value.end - value.start <= 64) else {
-            return Ok(Vec::new());
-        };
-        let len = usize::try_from(value.end - value.start).unwrap_or(0);
-        let bytes = self.source.bytes(value.start, len)?;
-        Ok(bytes[..len.min(bytes.len())].to_ascii_uppercase())
-    }
-
-    fn is_known(&mut self) -> io::Result<bool> {
-        Ok(!named(&self.text(0)?).is_empty())
-    }
-
-    /// The database that the command at hand selects.
-    pub(super) fn selected(&mut self) -> io::Result<Option<u32>> {
-        if self.values.len() != 2 || self.text(0)? != b"SELECT" {
-            return Ok(None);
-        }
-        let index = self.text(1)?;
-        Ok(std::str::from_utf8(&index).ok().and_then(|index| index.parse().ok()))
-    }
-
-    /// What the command at hand is.
-    pub(super) fn what(&mut self) -> io::Result<What> {
-        if self.values.iter().any(|value| value.undo.is_none()) {
-            return Ok(What::Unproven);
-        }
-        let (name, argument) = (self.text(0)?, self.text(1)?);
-        let span = |from: usize, len: usize| Span { at: 0, len: len as u64, from, held: len };
-        let spans = [span(0, name.len()), span(name.len(), argument.len())];
-        let bytes = [name, argument].concat();
+    /// What the command at hand is, that begins and ends there.
+    pub(super) fn event(&mut self, start: u64, end: u64) -> io::Result<Event> {
+        let mut bytes = Vec::new();
+        let (name, argument) = (self.restored(0, &mut bytes)?, self.restored(1, &mut bytes)?);
+        let spans: Vec<Span> = name.into_iter().chain(argument).collect();
         let argc = self.values.len() as u64;
-        let spans = &spans[..self.values.len().min(2)];
+        let item = Item::of(&Record::Command(Command { start, end, argc, spans: &spans, bytes: &bytes }));
         // The same as elsewhere in a salvage: what no server knows is not believed.
-        Ok(match kind(&Record::Command(Command { start: 0, end: 0, argc, spans, bytes: &bytes })) {
-            Kind::Multi => What::Multi,
-            Kind::Exec => What::Exec,
-            Kind::Select(db) => What::Select(db),
-            Kind::Broken(Lost::Data) => What::Unknown,
-            Kind::Broken(_) => What::Damage,
-            Kind::Data | Kind::DataOf(_) | Kind::Module(_) | Kind::Annotation => What::Command,
+        let (lost, broken) = match item.kind {
+            Kind::Broken(lost) => (lost, true),
+            _ => (Lost::Data, false),
+        };
+        Ok(if self.values.iter().any(|value| value.undo.is_none()) {
+            Event::Gap(Gap::unproven(start, end, lost))
+        } else if broken {
+            Event::Gap(Gap::new(start, end, lost))
+        } else {
+            Event::Item(item)
         })
     }
 
@@ -360,7 +330,7 @@ impl Walk {
     }
 }
 
-enum Header {
+pub(super) enum Header {
     /// Before its line feed so many CRs stand.
     Line {
         number: u64,
@@ -372,7 +342,7 @@ enum Header {
 }
 
 /// A line of a count or a length, with any line end.
-enum Line {
+pub(super) enum Line {
     Number {
         number: u64,
         len: usize,
@@ -383,7 +353,7 @@ enum Line {
     None,
 }
 
-fn line(prefix: u8, bytes: &[u8]) -> Line {
+pub(super) fn line(prefix: u8, bytes: &[u8]) -> Line {
     let bytes = &bytes[..bytes.len().min(LONGEST_LINE)];
     let short = |at: usize| if at == bytes.len() && at < LONGEST_LINE { Line::Short } else { Line::None };
     if bytes.first() != Some(&prefix) {
