@@ -12,10 +12,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use did::did;
 use redis_persistence::target::{Basis, Outcome, Product as Family, Release, Settings, judge};
-use redis_persistence::verify::{self, Options};
+use redis_persistence::verify::{self, Code, Finding, Options};
 use servers::release;
 use testkit::crc64::crc64;
 use testkit::rdb::RdbWriter;
+use testkit::rdb::listpack::Listpack;
 use testkit::server::{Installed, Product, require};
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -202,4 +203,57 @@ fn zipmaps() -> TestResult {
     long.extend([b'x'; 254]);
     long.push(0xFF);
     everywhere("zipmap-long", &zipmap(&long))
+}
+
+/// The fields of a hash, each with its expiry, as a value of that type; none expires at 0.
+fn hash(w: &mut RdbWriter, type_byte: u8, name: &[u8], expiries: &[i64]) {
+    w.key(type_byte, name);
+    let least = expiries.iter().copied().filter(|ms| *ms > 0).min().unwrap_or(0);
+    let valkey = type_byte == 22;
+    let mut packed = Listpack::new();
+    if !valkey {
+        w.i64_le(least);
+    }
+    if type_byte != 25 {
+        w.count(expiries.len());
+    }
+    for (n, ms) in (b'a'..).zip(expiries) {
+        match type_byte {
+            22 => _ = w.str(&[n]).str(b"value").i64_le(if *ms == 0 { -1 } else { *ms }),
+            24 => _ = w.len(if *ms == 0 { 0 } else { (ms - least + 1).cast_unsigned() }).str(&[n]).str(b"value"),
+            _ => _ = packed.push(&[n]).push(b"value").int(*ms),
+        }
+    }
+    if type_byte == 25 {
+        w.str(&packed.finish());
+    }
+}
+
+#[test]
+fn a_hash_whose_fields_have_all_expired() -> TestResult {
+    for (type_byte, mut w, family) in [
+        (22, RdbWriter::valkey(80), Family::Valkey),
+        (24, RdbWriter::redis(12), Family::Redis),
+        (25, RdbWriter::redis(12), Family::Redis),
+    ] {
+        w.select_db(0).string_key(b"string", b"v");
+        hash(&mut w, type_byte, b"gone", &[PAST, PAST + 1]);
+        hash(&mut w, type_byte, b"part", &[PAST, FUTURE]);
+        hash(&mut w, type_byte, b"rest", &[PAST, 0]);
+        let bytes = w.finish();
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+        let report = verify::slice(&bytes, &Options { now_ms: Some(now), ..Options::default() });
+        let of = |finding: &Finding| (finding.code, finding.key.clone());
+        assert_eq!(
+            report.findings.iter().map(of).collect::<Vec<_>>(),
+            [(Code::HashFieldsExpired, Some(b"gone".to_vec()))]
+        );
+        let knows = |release: Release| release.series().product() == family;
+        let newest = if family == Family::Redis { "redis-8.6" } else { "valkey-9.1" };
+        let answer = judge(&report, newest.parse::<Release>()?, &Settings::default());
+        let skips: Vec<_> = answer.skips.iter().map(|why| (why.count, why.first.len())).collect();
+        assert_eq!((answer.loads, skips), (true, vec![(1, 1)]), "{answer:?}");
+        compare(&format!("fields-expired-{type_byte}"), &bytes, None, knows)?;
+    }
+    Ok(())
 }

@@ -283,6 +283,10 @@ impl Case<'_> {
                     self.answer.reading.push(Why::new(reason, tallied, message));
                 }
                 Effect::Loads | Effect::Deep => {}
+                Effect::Skips if code == Code::HashFieldsExpired => {
+                    let message = format!("{} is without hashes whose fields have all expired", self.target);
+                    self.answer.skips.push(Why::new(Reason::Expired, tallied, message));
+                }
                 Effect::Skips | Effect::SkipsUnlessDeep => {
                     let message = message("does not load the key with");
                     self.answer.skips.push(Why::new(reason, tallied, message));

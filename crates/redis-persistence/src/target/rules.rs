@@ -139,6 +139,8 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::HashExpiryInvalid, When::Detail(Detail::NoNumber), *b".....cccccccc......"),
     (Code::HashExpiryInvalid, When::Detail(Walked), *b".....dddddcdd......"),
     (Code::HashExpiryInvalid, All,              *b".....dddddddd......"),
+    // Redis and Valkey 9.0 load it and delete it at once, Valkey 9.1 does not load it.
+    (Code::HashFieldsExpired, All,              *b"sssssssssssssssssss"),
     (Code::HashExpiryOrder, All,                *b".....dddddddd......"),
     (Code::PackedOddCount, Of(ZIPLISTS),        *b"..dRRRRRRRRRRRRRRRR"),
     (Code::PackedOddCount, When::Detail(Walked), *b"...cccccccccccccccR"),

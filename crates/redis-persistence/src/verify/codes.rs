@@ -137,6 +137,7 @@ codes! {
     HashExpiryInvalid "hash-expiry-invalid" Error;
     HashExpiryOrder "hash-expiry-order" Error;
     HashExpiryImplausible "hash-expiry-implausible" Warning;
+    HashFieldsExpired "hash-fields-expired" Note;
     // Packed encodings.
     PackedUnchecked "packed-unchecked" Warning;
     PackedOddCount "packed-odd-count" Error;

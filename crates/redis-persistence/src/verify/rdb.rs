@@ -325,6 +325,7 @@ impl RdbVerifier {
             templates: &mut self.templates,
             duplicates: self.options.duplicates != Duplicates::Off,
             fast: !self.options.no_fast_paths,
+            now_ms: self.options.now_ms,
             limits: &self.options.limits,
         };
         (&mut self.value, context)

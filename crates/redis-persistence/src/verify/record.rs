@@ -135,6 +135,7 @@ impl RecordChecker {
             templates: &mut self.templates,
             duplicates: true,
             fast: true,
+            now_ms: None,
             limits: &self.limits,
         }
     }

@@ -44,6 +44,8 @@ pub(crate) struct Context<'a> {
     pub(crate) duplicates: bool,
     /// Whether what is sound at a glance may be passed over.
     pub(crate) fast: bool,
+    /// The time to hold the expiries of fields against. Without it none has expired.
+    pub(crate) now_ms: Option<i64>,
     pub(crate) limits: &'a Limits,
 }
 

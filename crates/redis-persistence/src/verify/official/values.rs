@@ -185,6 +185,7 @@ impl Values {
             templates: &mut self.templates,
             duplicates,
             fast: true,
+            now_ms: None,
             limits: &self.limits,
         };
         (&mut self.checker, context)

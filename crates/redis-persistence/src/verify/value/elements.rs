@@ -38,6 +38,10 @@ pub(crate) struct Checker {
     min: Option<MinExpire>,
     /// The least of the fields' expiries as they are stored.
     least: Option<u64>,
+    /// The greatest time at which a field expires.
+    last: u64,
+    /// Fields that have a time at which they expire.
+    mortal: u64,
     /// Whether a server would keep the hash in a table, and not packed.
     table: bool,
 }
@@ -63,6 +67,8 @@ impl Checker {
             descending: true,
             min: None,
             least: None,
+            last: 0,
+            mortal: 0,
             table: false,
         }
     }
@@ -201,7 +207,11 @@ impl Checker {
     #[inline]
     fn expiry(&mut self, raw: u64, place: Place, cx: &mut Context<'_>) {
         if self.value_type == ValueType::Hash2 {
-            return expiry::check_valkey(raw.cast_signed(), place, cx.findings);
+            let ms = raw.cast_signed();
+            if let Ok(ms) = u64::try_from(ms) {
+                self.dies(ms);
+            }
+            return expiry::check_valkey(ms, place, cx.findings);
         }
         if raw == 0 {
             return;
@@ -221,7 +231,15 @@ impl Checker {
         };
         if expiry::check_redis(ms, place, cx.findings) {
             self.least = Some(self.least.map_or(raw, |least| least.min(raw)));
+            self.dies(ms);
         }
+    }
+
+    /// A field expires then.
+    #[inline]
+    fn dies(&mut self, ms: u64) {
+        self.last = self.last.max(ms);
+        self.mortal += 1;
     }
 
     /// A genuine writer states the least expiry exactly, so that the least stored one is 1.
@@ -246,6 +264,9 @@ impl Checker {
 
     pub(crate) fn end(self, start: u64, cx: &mut Context<'_>) -> u64 {
         self.check_min(cx);
+        if self.mortal > 0 && self.mortal == self.count {
+            expiry::check_passed(self.last, self.count, Place::at(start), cx);
+        }
         if self.table || self.count > PACKED_FIELDS {
             cx.findings.subject.detail = Detail::Walked;
         }

@@ -3,6 +3,8 @@
 //! Redis holds such times in 48 bits, and refuses what is beyond. Valkey takes any that is not below -1, which stands for
 //! none.
 
+use super::Context;
+use crate::error::Reading;
 use crate::verify::codes::Code;
 use crate::verify::sink::{Findings, Place};
 
@@ -45,6 +47,16 @@ pub(super) fn check_valkey(ms: i64, place: Place, findings: &mut Findings) {
             findings
                 .add(Code::HashExpiryInvalid, place, || format!("the field expires at {ms} ms; only -1 is below 0"));
         }
+    }
+}
+
+/// Looks at a hash of so many fields, each of which expires, the last of them then.
+pub(super) fn check_passed(last: u64, fields: u64, place: Place, cx: &mut Context<'_>) {
+    if fields > 0 && cx.now_ms.is_some_and(|now| i128::from(last) < i128::from(now)) {
+        cx.findings.add(Code::HashFieldsExpired, place.reading(Reading::FieldExpiry), || {
+            let fields = if fields == 1 { "the only field".to_owned() } else { format!("all {fields} fields") };
+            format!("{fields} of the hash expired before now: a server ends up without the key")
+        });
     }
 }
 

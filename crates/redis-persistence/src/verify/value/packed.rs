@@ -76,11 +76,13 @@ struct Outcome {
     settled: Settled,
     /// The least expiry of a field.
     least: Option<u64>,
+    /// The greatest, if each field has one that can be read.
+    last: Option<u64>,
 }
 
 impl Outcome {
     /// Of a blob whose header is wrong.
-    const UNREAD: Self = Self { elements: 0, complete: false, settled: Settled::NONE, least: None };
+    const UNREAD: Self = Self { elements: 0, complete: false, settled: Settled::NONE, least: None, last: None };
 }
 
 impl Checker {
@@ -132,6 +134,9 @@ impl Checker {
             self.empty(whole, cx.findings);
         }
         self.check_min(outcome.least, cx.findings);
+        if let Some(last) = outcome.last.filter(|_| outcome.complete) {
+            expiry::check_passed(last, outcome.elements, whole, cx);
+        }
     }
 
     fn check(&self, blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Findings) -> Outcome {

@@ -86,6 +86,7 @@ fn check_once(file: &[u8], limits: &Limits, fast: bool) -> Checked {
             duplicates: true,
             templates: &mut templates,
             fast,
+            now_ms: None,
             limits,
         };
         if let Payload::Record(record) = &event.payload {

@@ -37,5 +37,5 @@ pub(super) fn check(blob: &Blob<'_>, findings: &mut Findings) -> Outcome {
         before = Some(value);
     }
     let settled = Settled::NONE;
-    Outcome { elements: set.len() as u64, complete: true, settled, least: None }
+    Outcome { elements: set.len() as u64, complete: true, settled, least: None, last: None }
 }

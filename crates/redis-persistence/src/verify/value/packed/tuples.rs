@@ -106,7 +106,7 @@ pub(super) fn check<'a, P: Packed<'a>>(
     };
     // A member without a score is no element, but the set is not empty either.
     let complete = !walk.failed && walk.read().is_multiple_of(layout.width() as u64);
-    Outcome { elements: walk.elements(), complete, settled, least: expiries.least }
+    Outcome { elements: walk.elements(), complete, settled, least: expiries.least, last: expiries.last() }
 }
 
 /// The order of a sorted set.
@@ -180,10 +180,17 @@ struct Expiries {
     before: u64,
     /// Whether a field without expiry came.
     ended: bool,
+    /// Whether a field's expiry could not be read.
+    damaged: bool,
     least: Option<u64>,
 }
 
 impl Expiries {
+    /// The greatest, if each field has one.
+    fn last(&self) -> Option<u64> {
+        self.least.filter(|_| !self.ended && !self.damaged).map(|_| self.before)
+    }
+
     #[inline]
     fn next<'a, P: Packed<'a>>(&mut self, entry: &PackedEntry<'a>, walk: &mut Walk<'_, 'a, P>) {
         let ms = match entry.value {
@@ -193,6 +200,7 @@ impl Expiries {
             }
             PackedValue::Int(ms) => ms,
             PackedValue::Bytes(text) => {
+                self.damaged = true;
                 if walk.number() == 0 {
                     walk.findings.subject.detail = Detail::NoNumber;
                 }
@@ -206,10 +214,12 @@ impl Expiries {
             }
         };
         let Ok(ms) = u64::try_from(ms) else {
+            self.damaged = true;
             return walk.report(Code::HashExpiryInvalid, entry, || format!("the field expires at {ms} ms, below 0"));
         };
         let place = walk.place(entry);
         if !expiry::check_redis(ms, place, walk.findings) {
+            self.damaged = true;
             return;
         }
         if self.ended || ms < self.before {

@@ -69,5 +69,5 @@ pub(super) fn check(blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Findin
             findings.add(Code::HashDuplicateField, place, || twice(first) + &blob.locate(later));
         })
     });
-    Outcome { elements, complete, settled, least: None }
+    Outcome { elements, complete, settled, least: None, last: None }
 }
