@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use redis_persistence::aof::dir::find_on_disk;
 use redis_persistence::repair::aof::{FixOptions, plan};
-use redis_persistence::repair::{ApplyOptions, apply};
+use redis_persistence::repair::{ApplyOptions, Step, apply};
 use redis_persistence::verify::{self, Options, Verdict};
 use tempfile::TempDir;
 use testkit::folder::{alone, copy, files};
+use testkit::resp::record;
 use testkit::rng::Rng;
 use testkit::server::{Product, Server, require};
 
@@ -100,6 +101,39 @@ fn mended(product: Product, root: &Path) -> TestResult<Option<u64>> {
     let now = files(root)?;
     assert!(before.iter().all(|(path, bytes)| now.get(path) == Some(bytes)), "undone: {text}");
     Ok(Some(writes))
+}
+
+/// A line that names a file that is not there, where the file of its number lies there without a line: the line gets its name, and
+/// nothing is lost.
+#[test]
+fn a_line_with_a_wrong_name_gets_the_right_one() -> TestResult {
+    let write = |number: u64| record(&["RPUSH", "all", &number.to_string()]);
+    let own = ["a.3.base.aof", "a.3.incr.aof", "a.4.incr.aof"];
+    let right = b"file a.3.base.aof seq 3 type b\nfile a.3.incr.aof seq 3 type i\nfile a.4.incr.aof seq 4 type i\n";
+    let lines = String::from_utf8(right.to_vec())?;
+    for (from, to) in
+        [("a.3.base", "b.3.base"), ("a.3.incr", "a.9.incr"), ("a.4.incr", "\\a.4.incr"), ("a.", "a\u{1}.")]
+    {
+        let root = TempDir::new()?;
+        let mut files: Files = (1..).zip(own).map(|(number, name)| (name.into(), write(number))).collect();
+        files.insert("a.manifest".into(), lines.replace(from, to).into_bytes());
+        lay(root.path(), &files)?;
+        let plan = plan(&find_on_disk(root.path())?, &FixOptions::default())?;
+        let [Step::Rewrite(step)] = &plan.steps[..] else { panic!("{from}: {:?}", plan.describe()) };
+        assert_eq!((step.content.as_slice(), &plan.reasons[..]), (&right[..], &[][..]), "{from}");
+    }
+    // A file that has another number, or of which there are two, is none of the manifest.
+    for (listed, there) in [("a.3.incr.aof seq 4", "a.3.incr.aof"), ("x.aof seq 3", "b.3.incr.aof")] {
+        let root = TempDir::new()?;
+        let text = format!("file a.3.base.aof seq 3 type b\nfile {listed} type i\n").replace("a.3.incr", "b.3.incr");
+        let files = [(own[0], write(1)), (there, write(2)), ("a.manifest", text.into_bytes())];
+        lay(root.path(), &files.into_iter().map(|(name, bytes)| (name.into(), bytes)).collect())?;
+        let plan = plan(&find_on_disk(root.path())?, &FixOptions::default())?;
+        let kept =
+            |step: &Step| matches!(step, Step::Rewrite(step) if step.content.windows(5).any(|five| five == b".incr"));
+        assert!(!plan.steps.iter().any(kept), "{listed}: {:?}", plan.describe());
+    }
+    Ok(())
 }
 
 fn compare(product: Product) -> TestResult {

@@ -24,9 +24,11 @@ pub mod folder;
 pub mod manifest;
 pub mod planted;
 pub mod rdb;
+pub mod replay;
 pub mod resp;
 pub mod rng;
 pub mod server;
+pub mod sets;
 pub mod tar;
 
 /// The bytes of one key, field, member or value.

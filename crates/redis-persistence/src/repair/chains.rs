@@ -6,6 +6,7 @@
 //!                   the last one before plus k; a rewrite that failed leaves one more
 //! stale manifest    lists generation N, the files of N+1 lie there: the copy took the manifest first, then the files
 //! the reverse       lists generation N+1, the files of N lie there, often still as history
+//! a wrong name      a line names a file that is not there, and the file of its number lies there without a line
 //! ```
 //! Where the numbers leave a choice, a file could be run twice. Then the plan says so and is not enough by itself.
 
@@ -30,6 +31,9 @@ pub(super) fn mend(set: &AofSet, file: &ManifestFile) -> Option<Mend> {
     if missing.is_empty() {
         return None;
     }
+    if let Some(mend) = misnamed(set, file, &missing) {
+        return Some(mend);
+    }
     let manifest = &file.manifest;
     let there = There::of(set);
     let base = manifest.base().map_or(0, |entry| entry.seq);
@@ -43,6 +47,43 @@ pub(super) fn mend(set: &AofSet, file: &ManifestFile) -> Option<Mend> {
     }
     let older = there.bases.range(..base).next_back();
     older.and_then(|(seq, part)| there.older(manifest, *seq, part, base - seq))
+}
+
+/// The manifest with the right names, where a line of it names a file that is not there, and the file that has this number by the
+/// scheme of names lies there and no line lists it.
+fn misnamed(set: &AofSet, file: &ManifestFile, missing: &[&Part]) -> Option<Mend> {
+    let listed: HashSet<&[u8]> = file.manifest.entries.iter().map(|entry| &entry.name[..]).collect();
+    let mut lines: Vec<Entry> = Vec::new();
+    let mut why = Vec::new();
+    for part in missing {
+        let entry = part.entry.as_ref()?;
+        let is_meant = |there: &&Part| match (classify(&there.name), entry.kind) {
+            (Name::Base(prefix, seq), EntryKind::Base) | (Name::Incr(prefix, seq), EntryKind::Incr) => {
+                prefix == set.prefix && i64::try_from(seq) == Ok(entry.seq)
+            }
+            _ => false,
+        };
+        let unlisted = |there: &&Part| there.size().is_some() && !listed.contains(&there.name[..]);
+        let mut meant = set.parts.iter().filter(unlisted).filter(is_meant);
+        let (Some(there), None) = (meant.next(), meant.next()) else { return None };
+        why.push(format!(
+            "line {} names {}, which is not there: it is to name {}, which has its number",
+            entry.line,
+            name(part),
+            name(there)
+        ));
+        lines.push(Entry { name: there.name.clone(), ..entry.clone() });
+    }
+    lines.sort_by_key(|entry| entry.range.start);
+    let (mut content, mut at) = (Vec::new(), 0);
+    for entry in lines {
+        content.extend_from_slice(file.bytes.get(at..entry.range.start)?);
+        at = entry.range.end;
+        content.extend_from_slice(&Manifest { entries: vec![entry] }.to_bytes());
+    }
+    content.extend_from_slice(file.bytes.get(at..)?);
+    first_lines(&mut why);
+    Some(Mend { content: Some(content), why, ..Mend::default() })
 }
 
 impl<'s> There<'s> {

@@ -3,8 +3,25 @@
 use std::io;
 
 use super::{Reply, Server};
+use crate::replay::Contents;
 
 impl Server {
+    /// All keys of all databases with what they hold, as [`Server::elements`] gives it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::run`].
+    pub fn contents(&mut self) -> io::Result<Contents> {
+        let mut contents = Contents::new();
+        for number in self.databases()?.into_keys() {
+            for name in self.names(number)? {
+                let elements = self.elements(&name)?;
+                contents.entry(number).or_default().insert(name, elements);
+            }
+        }
+        Ok(contents)
+    }
+
     /// The names of the keys in a database, in order; the database stays selected.
     ///
     /// # Errors
