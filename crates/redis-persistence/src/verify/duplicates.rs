@@ -23,7 +23,8 @@ use filter::Filter;
 pub(crate) use hash::HashKey;
 pub(crate) use texts::{Digests, repeated};
 
-use run::{ENTRY_BYTES, Entry, Full, PARTITIONS, Run, SECOND_BYTES, WHOLE_PLACE_BYTES, partition_of};
+use memory::Runs;
+use run::{ENTRY_BYTES, Entry, Full, PARTITIONS, SECOND_BYTES, View, WHOLE_PLACE_BYTES, partition_of};
 
 /// So many entries make a run.
 const FLAT: usize = 1 << 14;
@@ -39,7 +40,7 @@ pub(crate) struct Table {
     flat: Vec<Entry>,
     /// The second hashes of those, if there are any.
     flat_second: Vec<u32>,
-    runs: Vec<Run>,
+    runs: Runs,
     filter: Filter,
     len: usize,
     form: Form,
@@ -123,7 +124,7 @@ impl Table {
         Self {
             flat: Vec::new(),
             flat_second: Vec::new(),
-            runs: Vec::new(),
+            runs: Runs::default(),
             filter: Filter::default(),
             len: 0,
             form,
@@ -167,7 +168,7 @@ impl Table {
     pub(crate) fn clear(&mut self) {
         self.flat.clear();
         self.flat_second.clear();
-        self.runs = Vec::new();
+        self.runs.clear();
         (self.len, self.limit, self.seen) = (0, ALL, 0);
     }
 
@@ -242,7 +243,7 @@ impl Table {
 
     fn flat_into_run(&mut self) {
         if !self.flat.is_empty() {
-            self.runs.push(Run::new(&self.flat, &self.flat_second));
+            self.runs.push(&self.flat, &self.flat_second);
             self.flat.clear();
             self.flat_second.clear();
         }
@@ -296,11 +297,12 @@ impl Table {
         let (flat, flat_second) = (std::mem::take(&mut self.flat), std::mem::take(&mut self.flat_second));
         let runs = std::mem::take(&mut self.runs);
         self.len = 0;
-        for run in runs {
-            run.entries().for_each(|(hash, second, place)| self.push_within(hash, second, place));
-            drop(run);
-            if self.flat.len() >= FLAT {
-                self.flat_into_run();
+        for chunk in runs.into_chunks() {
+            for run in chunk.runs() {
+                run.entries().for_each(|(hash, second, place)| self.push_within(hash, second, place));
+                if self.flat.len() >= FLAT {
+                    self.flat_into_run();
+                }
             }
         }
         self.flat_into_run();
@@ -329,17 +331,17 @@ impl Table {
             other.drop_beyond();
         }
         other.seen += self.seen;
-        for run in std::mem::take(&mut self.runs) {
-            if other.limit < self.limit {
+        if other.limit < self.limit {
+            for run in self.runs.iter() {
                 let kept: Vec<_> = run.entries().filter(|(hash, _, place)| (*hash, *place) <= other.limit).collect();
                 let flat: Vec<_> = kept.iter().map(|(hash, _, place)| (*hash, *place)).collect();
                 let second: Vec<_> = kept.iter().map(|(_, second, _)| *second).collect();
                 other.len += flat.len();
-                other.runs.push(Run::new(&flat, if other.form.second { &second } else { &[] }));
-            } else {
-                other.len += run.len();
-                other.runs.push(run);
+                other.runs.push(&flat, if other.form.second { &second } else { &[] });
             }
+        } else {
+            other.len += self.runs.iter().map(View::len).sum::<usize>();
+            other.runs.take_all(&mut self.runs);
         }
         for (at, (hash, place)) in self.flat.drain(..).enumerate() {
             other.push_within(hash, self.flat_second.get(at).copied().unwrap_or(0), place);
@@ -367,7 +369,8 @@ impl Table {
             self.filter.settle(flat.len(), hashes, entries, &mut on);
         } else {
             let Self { runs, filter, limit, .. } = self;
-            (0..PARTITIONS).for_each(|partition| settle_partition(runs, partition, *limit, filter, &mut on));
+            let runs: Vec<_> = runs.iter().collect();
+            (0..PARTITIONS).for_each(|partition| settle_partition(&runs, partition, *limit, filter, &mut on));
         }
         self.clear();
         settled
@@ -379,7 +382,8 @@ impl Table {
             return self.settle(on);
         }
         let settled = self.begin_to_settle();
-        let (runs, limit, next, on) = (&self.runs, self.limit, AtomicUsize::new(0), Mutex::new(on));
+        let runs: Vec<_> = self.runs.iter().collect();
+        let (runs, limit, next, on) = (&runs[..], self.limit, AtomicUsize::new(0), Mutex::new(on));
         let work = || {
             let mut filter = Filter::default();
             let mut on = |places: &[u64]| on.lock().unwrap_or_else(PoisonError::into_inner)(places);
@@ -425,7 +429,7 @@ impl Table {
         let last = partition_of(self.limit.0);
         let within = |(hash, _, place): &Full| (*hash, *place) <= self.limit;
         let flat = self.flat.iter().filter(|entry| **entry <= self.limit).count();
-        let of_run = |run: &Run| {
+        let of_run = |run: View<'_>| {
             (0..last).map(|partition| run.len_of(partition)).sum::<usize>()
                 + run.entries_of(last).filter(within).count()
         };
@@ -446,7 +450,13 @@ fn as_entry(number: u128) -> Entry {
 }
 
 /// Compares what belongs to a partition, up to the limit.
-fn settle_partition(runs: &[Run], partition: usize, limit: Entry, filter: &mut Filter, on: &mut impl FnMut(&[u64])) {
+fn settle_partition(
+    runs: &[View<'_>],
+    partition: usize,
+    limit: Entry,
+    filter: &mut Filter,
+    on: &mut impl FnMut(&[u64]),
+) {
     let last = partition_of(limit.0);
     if partition > last {
         return;

@@ -7,7 +7,7 @@
 //! A run is made of so few entries that they are sorted within the cache, and is then only moved as a whole. Places that are
 //! too far from the first one are whole and lie beside the entries, and so do second hashes where there are any.
 
-use super::memory::Memory;
+use std::ops::Range;
 
 /// Hash and place of one thing.
 pub(super) type Entry = (u64, u64);
@@ -30,13 +30,14 @@ pub(super) fn partition_of(hash: u64) -> usize {
     (hash >> 56) as usize
 }
 
-/// Entries of all partitions, one after the other.
+/// Entries of all partitions, one after the other, which lie in some memory.
 #[derive(Debug)]
 pub(super) struct Run {
     base: u64,
     /// Where each partition ends.
     ends: Box<[u32; PARTITIONS]>,
-    entries: Memory,
+    /// Where in the memory the entries begin.
+    at: usize,
     /// The places, if they are whole.
     places: Option<Vec<u64>>,
     /// The second hashes; none, if entries have none.
@@ -44,8 +45,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// A run of entries, each of which has a second hash, or none of them.
-    pub(super) fn new(flat: &[Entry], second: &[u32]) -> Self {
+    /// Puts entries into memory for just that many, each of which has a second hash, or none of them.
+    pub(super) fn new(flat: &[Entry], second: &[u32], memory: &mut [u8]) -> Self {
         let base = flat.first().map_or(0, |(_, place)| *place);
         let mut ends = Box::new([0_u32; PARTITIONS]);
         let mut wide = false;
@@ -59,12 +60,11 @@ impl Run {
         }
         let mut places = wide.then(|| vec![0; flat.len()]);
         let mut seconds = vec![0; second.len()];
-        let mut run =
-            Self { base, ends, entries: Memory::zeroed(flat.len() * ENTRY_BYTES), places: None, seconds: Vec::new() };
+        let mut run = Self { base, ends, at: 0, places: None, seconds: Vec::new() };
         if seconds.is_empty() && places.is_none() {
-            run.sort_in(flat, |_, _| ());
+            run.sort_in(flat, memory, |_, _| ());
         } else {
-            run.sort_in(flat, |from, to| {
+            run.sort_in(flat, memory, |from, to| {
                 if let Some(places) = &mut places {
                     places[to] = flat[from].1;
                 }
@@ -79,8 +79,8 @@ impl Run {
     /// Puts entries where they belong, and tells from where to where. Each end is where the partition begins so far, and moves on
     /// with every entry.
     #[inline]
-    fn sort_in(&mut self, flat: &[Entry], mut on: impl FnMut(usize, usize)) {
-        let (entries, _) = self.entries.bytes_mut().as_chunks_mut::<ENTRY_BYTES>();
+    fn sort_in(&mut self, flat: &[Entry], memory: &mut [u8], mut on: impl FnMut(usize, usize)) {
+        let (entries, _) = memory.as_chunks_mut::<ENTRY_BYTES>();
         for (from, &(hash, place)) in flat.iter().enumerate() {
             let next = &mut self.ends[partition_of(hash)];
             let entry = &mut entries[*next as usize];
@@ -91,44 +91,63 @@ impl Run {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.ends[PARTITIONS - 1] as usize
+    /// The same run, whose entries begin at `at` in their memory.
+    pub(super) fn that_begins(self, at: usize) -> Self {
+        Self { at, ..self }
     }
 
-    #[inline]
-    fn stored(&self) -> &[[u8; ENTRY_BYTES]] {
-        self.entries.bytes().as_chunks().0
+    /// Where in the memory the entries lie.
+    pub(super) fn bytes(&self) -> Range<usize> {
+        self.at..self.at + self.ends[PARTITIONS - 1] as usize * ENTRY_BYTES
     }
 
-    fn range(&self, partition: usize) -> std::ops::Range<usize> {
-        let start = partition.checked_sub(1).map_or(0, |before| self.ends[before]);
-        start as usize..self.ends[partition] as usize
+    /// The run with the memory in which its entries lie.
+    pub(super) fn within<'a>(&'a self, memory: &'a [u8]) -> View<'a> {
+        View { run: self, stored: memory[self.bytes()].as_chunks().0 }
+    }
+}
+
+/// A run with its entries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'a> {
+    run: &'a Run,
+    stored: &'a [[u8; ENTRY_BYTES]],
+}
+
+impl<'a> View<'a> {
+    pub(super) fn len(self) -> usize {
+        self.stored.len()
     }
 
-    pub(super) fn len_of(&self, partition: usize) -> usize {
+    fn range(self, partition: usize) -> Range<usize> {
+        let start = partition.checked_sub(1).map_or(0, |before| self.run.ends[before]);
+        start as usize..self.run.ends[partition] as usize
+    }
+
+    pub(super) fn len_of(self, partition: usize) -> usize {
         self.range(partition).len()
     }
 
     /// The hashes of a partition, but their top byte.
-    pub(super) fn hashes_of(&self, partition: usize) -> impl Iterator<Item = u64> {
-        self.stored()[self.range(partition)].iter().map(low)
+    pub(super) fn hashes_of(self, partition: usize) -> impl Iterator<Item = u64> + use<'a> {
+        self.stored[self.range(partition)].iter().map(low)
     }
 
-    pub(super) fn entries_of(&self, partition: usize) -> impl Iterator<Item = Full> {
-        let stored = self.stored();
-        self.range(partition).map(move |at| self.entry(partition, at, &stored[at]))
+    pub(super) fn entries_of(self, partition: usize) -> impl Iterator<Item = Full> + use<'a> {
+        self.range(partition).map(move |at| self.entry(partition, at, &self.stored[at]))
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = Full> {
-        (0..PARTITIONS).flat_map(|partition| self.entries_of(partition))
+    pub(super) fn entries(self) -> impl Iterator<Item = Full> + use<'a> {
+        (0..PARTITIONS).flat_map(move |partition| self.entries_of(partition))
     }
 
     #[inline]
-    fn entry(&self, partition: usize, at: usize, entry: &[u8; ENTRY_BYTES]) -> Full {
+    fn entry(self, partition: usize, at: usize, entry: &[u8; ENTRY_BYTES]) -> Full {
+        let Run { base, places, seconds, .. } = self.run;
         let distance = entry.last_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
-        let place = self.base.wrapping_add_signed(i64::from(distance));
-        let place = self.places.as_ref().map_or(place, |places| places[at]);
-        ((partition as u64) << 56 | low(entry), self.seconds.get(at).copied().unwrap_or(0), place)
+        let place = base.wrapping_add_signed(i64::from(distance));
+        let place = places.as_ref().map_or(place, |places| places[at]);
+        ((partition as u64) << 56 | low(entry), seconds.get(at).copied().unwrap_or(0), place)
     }
 }
 
@@ -160,12 +179,15 @@ mod tests {
                 })
                 .collect();
             for seconds in [vec![], (0..20_000).map(|i| i * 7).collect::<Vec<u32>>()] {
-                let run = Run::new(&expected, &seconds);
+                let mut memory = vec![0; 5 + expected.len() * ENTRY_BYTES + 5];
+                let end = memory.len() - 5;
+                let run = Run::new(&expected, &seconds, &mut memory[5..end]).that_begins(5);
                 assert_eq!(run.places.is_some(), place(2) > 1 << 32 && place(2) < 1 << 60);
                 let second = |at: usize| seconds.get(at).copied().unwrap_or(0);
                 let full = expected.iter().enumerate().map(|(at, (hash, place))| (*hash, second(at), *place));
                 let mut full: Vec<_> = full.collect();
                 full.sort_unstable();
+                let run = run.within(&memory);
                 let mut found = run.entries().collect::<Vec<_>>();
                 found.sort_unstable();
                 assert!(found == full);
@@ -179,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_run_of_nothing() {
-        let run = Run::new(&[], &[]);
+        let run = Run::new(&[], &[], &mut []);
+        let run = run.within(&[]);
         assert_eq!((run.len(), run.entries().collect::<Vec<_>>()), (0, Vec::new()));
     }
 }
