@@ -95,6 +95,13 @@ pub fn find(
     if whole || of_others || report.kind == Kind::Rdb && !around::is_signature(head) {
         return Ok(None);
     }
+    search(input, size, head, options)
+}
+
+/// Not where sound files go by: what it keeps on the stack is some pages.
+#[cold]
+#[inline(never)]
+fn search(input: &dyn ReadAt, size: u64, head: &[u8], options: &Options) -> io::Result<Option<Disguise>> {
     let mut damaged = None;
     for form in forms(head, size) {
         for form in pages::fitting(form, input, size)? {

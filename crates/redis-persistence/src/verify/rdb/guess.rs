@@ -14,8 +14,8 @@ use super::batch::{Batch, Surroundings};
 use crate::rdb::{Extent, Layouts};
 use crate::verify::duplicates::Table;
 
-/// So many bytes are tried for the start of a record.
-const TRIED: usize = 4 << 10;
+/// So many bytes are tried for the start of a record: collections of some kilobytes are common.
+const TRIED: usize = 16 << 10;
 /// So many records have to follow one another, with so many bytes.
 const LEAST: Extent = Extent { len: 512, keys: 4, expires: 0 };
 
