@@ -2,7 +2,8 @@
 //!
 //! Invoked under one of them, by link or copy, a command of ours is that tool, of Redis 8.6.3 or Valkey 9.1.2: its options,
 //! lines, question, exit codes, and cuts in place. Where the tools crash, hang, or destroy what is good, it answers
-//! instead, and what a cut takes away is saved first. What is said beyond the tools' lines goes to standard error.
+//! instead, and what a cut takes away is saved first. What is said beyond the tools' lines stands behind them, on standard output.
+//! `docs/operators.md` names these lines, and what else is not the same.
 //!
 //! ```text
 //! argv[0] -> Name -> rdb::run | aof::run -> exit code 0 or 1
@@ -11,6 +12,7 @@
 mod aof;
 mod output;
 mod rdb;
+mod statistics;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

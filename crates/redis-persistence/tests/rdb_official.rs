@@ -33,7 +33,7 @@ struct Said {
 fn ours(tool: Tool, name: &str, data: &[u8]) -> Said {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let now_ms = i64::try_from(now).unwrap_or(i64::MAX);
-    let request = Request { tool, name: name.as_bytes(), now_ms, limits: Limits::default() };
+    let request = Request { tool, name: name.as_bytes(), now_ms, limits: Limits::default(), statistics: None };
     let mut output = Vec::new();
     let mut print = |line: Line<'_>| {
         if let Line::Out(text) = line {

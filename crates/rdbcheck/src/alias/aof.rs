@@ -13,7 +13,7 @@ use redis_persistence::aof::official::{Cut, Disk, Request, Task, check, timestam
 use redis_persistence::repair::{self, Applied, ApplyOptions, Plan, Step};
 use redis_persistence::verify::official::{Images, Line};
 
-use super::output::{Output, say};
+use super::output::Output;
 use super::{Invocation, backup_dir, is_too_long, is_version_option, limits, now_ms};
 use crate::escape;
 
@@ -100,7 +100,7 @@ fn work(invocation: &Invocation, task: Task, path: &Path, output: &mut Output) -
         }
         Err(why) => {
             output.line(Line::Out(&cut.failed));
-            say(invocation.name, &why);
+            output.say(invocation.name, &why);
             1
         }
     }

@@ -1,6 +1,6 @@
-//! Lines on standard output as the tools print them, and ours on standard error.
+//! Lines on standard output as the tools print them, and ours behind them.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, StdoutLock, Write as _};
 
 use redis_persistence::verify::official::Line;
 
@@ -22,7 +22,7 @@ impl Output {
     /// Writes a line as the tool does.
     pub(super) fn line(&mut self, line: Line<'_>) {
         match line {
-            Line::Out(text) => self.write(&[text, b"\n"].concat()),
+            Line::Out(text) | Line::Statistics(text) => self.write(&[text, b"\n"].concat()),
             Line::Log(text) => {
                 let head = format!("{}:C # ", std::process::id());
                 self.write(&[head.as_bytes(), text, b"\n"].concat());
@@ -32,6 +32,12 @@ impl Output {
 
     pub(super) fn text(&mut self, text: &str) {
         self.line(Line::Out(text.as_bytes()));
+    }
+
+    /// One line that the tools have none of. It goes to standard output as well: the suites of the servers take any text on standard
+    /// error for a failure.
+    pub(super) fn say(&mut self, name: Name, line: &str) {
+        self.text(&format!("{}: {}", name.text, escape::plain(line.as_bytes())));
     }
 
     /// Writes without a line end, at once; answers whether all that was written so far arrived.
@@ -48,10 +54,4 @@ impl Output {
     fn write(&mut self, bytes: &[u8]) {
         self.broken = self.broken || self.out.write_all(bytes).is_err();
     }
-}
-
-/// One line on standard error, which the tools have none of.
-pub(super) fn say(name: Name, line: &str) {
-    // Nobody is left to tell who closed standard error.
-    let _ = writeln!(io::stderr(), "{}: {}", name.text, escape::plain(line.as_bytes()));
 }

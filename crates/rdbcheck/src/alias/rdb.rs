@@ -1,40 +1,47 @@
 //! `redis-check-rdb FILE`, and `valkey-check-rdb FILE [--format table|info|csv] [--stats] [--output FILE]`.
 //!
-//! Statistics are not made: with `--stats` or `--output` nothing is checked, and the reason is said.
+//! With `--stats` the lines of [`Statistics`] come behind the others, or go to the file that `--output` names: see there.
 
 use std::ffi::{OsStr, OsString};
+use std::io::Read;
 use std::path::Path;
 
-use redis_persistence::verify::official::{self, Line, Request, Tool};
+use redis_persistence::verify::official::{self, Format, Line, Request, Tool};
 
-use super::output::{Output, say};
+use super::output::Output;
+use super::statistics::Statistics;
 use super::{Invocation, is_too_long, is_version_option, limits, now_ms};
 use crate::open::{self, reason};
 
 /// What the command line asks for.
 enum Asked<'a> {
-    Check(&'a OsStr),
+    Check(Check<'a>),
     Version,
-    Statistics,
     Nonsense,
+}
+
+/// A file to be checked, and what becomes of its statistics.
+struct Check<'a> {
+    file: &'a OsStr,
+    stats: bool,
+    format: Format,
+    output: Option<&'a OsStr>,
+}
+
+impl<'a> Check<'a> {
+    fn of(file: &'a OsStr) -> Self {
+        Self { file, stats: false, format: Format::default(), output: None }
+    }
 }
 
 /// Is the tool; answers its exit code.
 pub(super) fn run(invocation: &Invocation) -> u8 {
-    let name = invocation.name;
     let mut output = Output::new();
     let exit = match asked(invocation) {
-        Asked::Check(file) => check(invocation, file, &mut output),
+        Asked::Check(asked) => check(invocation, &asked, &mut output),
         Asked::Version => {
-            output.text(&name.version());
+            output.text(&invocation.name.version());
             0
-        }
-        Asked::Statistics => {
-            say(
-                name,
-                "statistics are not made here (--stats, --output): nothing was checked. rdbcheck counts keys, types and encodings",
-            );
-            1
         }
         Asked::Nonsense => {
             usage(invocation);
@@ -51,25 +58,35 @@ fn asked(invocation: &Invocation) -> Asked<'_> {
         [] => Asked::Nonsense,
         [option] if is_version_option(option) => Asked::Version,
         [option, ..] if valkey && is_version_option(option) => Asked::Version,
-        [file] => Asked::Check(file),
+        [file] => Asked::Check(Check::of(file)),
         [file, options @ ..] if valkey => with_options(file, options),
         _ => Asked::Nonsense,
     }
 }
 
-fn with_options<'a>(file: &'a OsStr, options: &[OsString]) -> Asked<'a> {
-    let mut asked = Asked::Check(file);
-    let mut options = options.iter().map(|option| option.as_encoded_bytes());
+fn with_options<'a>(file: &'a OsStr, options: &'a [OsString]) -> Asked<'a> {
+    let mut asked = Check::of(file);
+    let mut options = options.iter();
     while let Some(option) = options.next() {
-        match option {
-            b"--stats" => asked = Asked::Statistics,
-            b"--output" if options.next().is_some() => asked = Asked::Statistics,
-            // The format of the statistics: it says nothing without them.
-            b"--format" if matches!(options.next(), Some(b"table" | b"info" | b"csv")) => {}
+        match option.as_encoded_bytes() {
+            b"--stats" => asked.stats = true,
+            // The tool dies without the argument.
+            b"--output" => match options.next() {
+                Some(output) => asked.output = Some(output),
+                None => return Asked::Nonsense,
+            },
+            b"--format" => {
+                asked.format = match options.next().map(|format| format.as_encoded_bytes()) {
+                    Some(b"table") => Format::Table,
+                    Some(b"info") => Format::Info,
+                    Some(b"csv") => Format::Csv,
+                    _ => return Asked::Nonsense,
+                }
+            }
             _ => return Asked::Nonsense,
         }
     }
-    asked
+    Asked::Check(asked)
 }
 
 fn usage(invocation: &Invocation) {
@@ -80,9 +97,9 @@ fn usage(invocation: &Invocation) {
     eprintln!("Usage: {} <rdb-file-name>{options}", invocation.program.to_string_lossy());
 }
 
-fn check(invocation: &Invocation, file: &OsStr, output: &mut Output) -> u8 {
+fn check(invocation: &Invocation, asked: &Check<'_>, output: &mut Output) -> u8 {
     let tool = invocation.name.family;
-    let mut print = |line: Line<'_>| output.line(line);
+    let file = asked.file;
     let opened = if is_too_long(file) {
         Err(std::io::ErrorKind::InvalidFilename.into())
     } else if file == "-" {
@@ -91,20 +108,44 @@ fn check(invocation: &Invocation, file: &OsStr, output: &mut Output) -> u8 {
     } else {
         open::open(Path::new(file))
     };
-    let input = match opened {
-        Ok(input) => input,
-        Err(error) => {
-            official::cannot_open(tool, file.as_encoded_bytes(), &mut print);
-            say(invocation.name, &format!("{}: {}", file.to_string_lossy(), reason(&error)));
+    let reading = match &opened {
+        Ok(_) => None,
+        Err(error) => Some(format!("{}: {}", file.to_string_lossy(), reason(error))),
+    };
+    let input: Box<dyn Read> = match opened {
+        Ok(input) => Box::new(input),
+        // The tools open it, and read nothing.
+        Err(_) if Path::new(file).is_dir() => Box::new(std::io::empty()),
+        Err(_) => {
+            official::cannot_open(tool, file.as_encoded_bytes(), &mut |line| output.line(line));
+            output.say(invocation.name, &reading.unwrap_or_default());
             return 1;
         }
     };
-    let request = Request { tool, name: file.as_encoded_bytes(), now_ms: now_ms(), limits: limits() };
-    match official::check(&request, input, &mut print) {
-        Ok(outcome) => u8::from(!outcome.sane),
-        Err(error) => {
-            say(invocation.name, &format!("{}: {}", file.to_string_lossy(), reason(&error)));
-            1
-        }
+    let statistics = asked.stats.then_some(asked.format);
+    let request = Request { tool, name: file.as_encoded_bytes(), now_ms: now_ms(), limits: limits(), statistics };
+    let mut written = Statistics::new(Path::new(file), asked.output);
+    let checked = official::check(&request, input, &mut |line: Line<'_>| match line {
+        Line::Statistics(line) => written.line(line, output),
+        // Nothing follows a file that cannot be written.
+        _ if written.has_failed() => {}
+        line => output.line(line),
+    });
+    let finished = written.finish(output);
+    if let Some(reading) = reading {
+        output.say(invocation.name, &reading);
     }
+    let sane = match checked {
+        Ok(outcome) => {
+            if outcome.statistics_cut {
+                output.say(invocation.name, "the statistics are not complete: they take more memory than is allowed");
+            }
+            outcome.sane
+        }
+        Err(error) => {
+            output.say(invocation.name, &format!("{}: {}", file.to_string_lossy(), reason(&error)));
+            false
+        }
+    };
+    u8::from(!sane || !finished)
 }

@@ -2,6 +2,7 @@
 
 mod aof;
 mod rdb;
+mod twins;
 
 use std::error::Error;
 use std::ffi::OsStr;

@@ -85,22 +85,34 @@ pub enum Line<'a> {
     Out(&'a [u8]),
     /// Written by the tool as a line of a server's log, with process number and date before it.
     Log(&'a [u8]),
+    /// A line of statistics, printed as it is or to the file that was named for them.
+    Statistics(&'a [u8]),
 }
 
 /// Takes the lines as they come.
 pub type Print<'a> = dyn FnMut(Line<'_>) + 'a;
+
+/// What the tool makes of the RDB image at the start of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// Nothing is wrong: the offset of the first byte behind it, its checksum included.
+    EndsAt(u64),
+    /// Something is wrong.
+    NotSane,
+    /// The code that loads images in servers found something wrong, which ends the tool at once: nothing more is said.
+    EndsRun,
+}
 
 /// Judges the RDB image at the start of a file.
 ///
 /// This is where the RDB half of the library plugs in, so that neither parser needs to know the other.
 pub trait Preamble {
     /// Reads the image from `input`, which stands at the first byte of the file, and prints the report of the official RDB
-    /// check. Returns the offset of the first byte after the image, its checksum included, or `None` if it is not sane.
-    /// It may read beyond the image: the caller seeks.
+    /// check. It may read beyond the image: the caller seeks.
     ///
     /// # Errors
     /// Those of the input.
-    fn check(&mut self, path: &Path, input: &mut dyn Read, print: &mut Print<'_>) -> io::Result<Option<u64>>;
+    fn check(&mut self, path: &Path, input: &mut dyn Read, print: &mut Print<'_>) -> io::Result<Image>;
 }
 
 /// A cut that the tool would make.
@@ -161,7 +173,7 @@ enum Stop {
 /// ```
 /// use std::io::{self, Cursor, Read};
 /// use std::path::Path;
-/// use redis_persistence::aof::official::{Files, Line, Opened, Preamble, Print, Request, Task, Tool, check};
+/// use redis_persistence::aof::official::{Files, Image, Line, Opened, Preamble, Print, Request, Task, Tool, check};
 ///
 /// struct One(&'static [u8]);
 /// impl Files for One {
@@ -172,8 +184,8 @@ enum Stop {
 /// }
 /// struct NoImages;
 /// impl Preamble for NoImages {
-///     fn check(&mut self, _: &Path, _: &mut dyn Read, _: &mut Print<'_>) -> io::Result<Option<u64>> {
-///         Ok(None)
+///     fn check(&mut self, _: &Path, _: &mut dyn Read, _: &mut Print<'_>) -> io::Result<Image> {
+///         Ok(Image::NotSane)
 ///     }
 /// }
 ///

@@ -28,6 +28,7 @@
 
 mod failure;
 mod position;
+mod profile;
 mod records;
 mod remark;
 mod seen;
@@ -39,12 +40,13 @@ mod values;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::aof::official::Preamble;
+use crate::aof::official::{Image, Preamble};
 pub use crate::aof::official::{Line, Print, Tool};
 use crate::limits::Limits;
 use crate::rdb::{Parsed, Parser, Payload};
 use crate::reader::Window;
 use failure::Failure;
+pub use profile::Format;
 use records::Records;
 pub use remark::{Remark, remark};
 use texts::UNEXPECTED_EOF;
@@ -60,6 +62,8 @@ pub struct Request<'a> {
     pub now_ms: i64,
     /// What the contents of the file may make the library hold in memory.
     pub limits: Limits,
+    /// How statistics are printed, if they are wanted; only the tools of Valkey make them. They come as [`Line::Statistics`].
+    pub statistics: Option<Format>,
 }
 
 /// What the tool makes of a file.
@@ -67,6 +71,8 @@ pub struct Request<'a> {
 pub struct Outcome {
     /// Whether the tool finds nothing wrong. Its exit code is 0 then, else 1.
     pub sane: bool,
+    /// Whether the code that loads files in servers found something wrong, which ends the tool at once.
+    pub ended_at_once: bool,
     /// The offset behind the image if it is sane, its checksum included; else where the tool stopped.
     pub end: u64,
     /// Keys read, the one at which it stopped among them.
@@ -75,6 +81,8 @@ pub struct Outcome {
     pub expires: u64,
     /// Keys whose expiry lies before [`Request::now_ms`].
     pub expired: u64,
+    /// Whether there was no memory for all of the statistics.
+    pub statistics_cut: bool,
 }
 
 /// Why a walk ends early.
@@ -105,7 +113,7 @@ impl From<Failure> for Stop {
 /// use redis_persistence::Limits;
 /// use redis_persistence::verify::official::{Line, Request, Tool, check};
 ///
-/// let request = Request { tool: Tool::Redis86, name: b"a.rdb", now_ms: 0, limits: Limits::default() };
+/// let request = Request { tool: Tool::Redis86, name: b"a.rdb", now_ms: 0, limits: Limits::default(), statistics: None };
 /// let mut lines = Vec::new();
 /// let mut print = |line: Line<'_>| if let Line::Out(text) = line { lines.push(String::from_utf8_lossy(text).into_owned()) };
 /// let outcome = check(&request, &b"REDIS0009\xfe\x00\x00\x01k\x09v"[..], &mut print)?;
@@ -151,11 +159,21 @@ pub struct Images {
 }
 
 impl Preamble for Images {
-    fn check(&mut self, path: &Path, input: &mut dyn Read, print: &mut Print<'_>) -> io::Result<Option<u64>> {
+    fn check(&mut self, path: &Path, input: &mut dyn Read, print: &mut Print<'_>) -> io::Result<Image> {
         let Self { tool, now_ms, ref limits } = *self;
-        let request = Request { tool, name: path.as_os_str().as_encoded_bytes(), now_ms, limits: limits.clone() };
+        let request = Request {
+            tool,
+            name: path.as_os_str().as_encoded_bytes(),
+            now_ms,
+            limits: limits.clone(),
+            statistics: None,
+        };
         let outcome = check(&request, input, print)?;
-        Ok(outcome.sane.then_some(outcome.end))
+        Ok(match outcome {
+            Outcome { sane: true, end, .. } => Image::EndsAt(end),
+            Outcome { ended_at_once: true, .. } => Image::EndsRun,
+            _ => Image::NotSane,
+        })
     }
 }
 

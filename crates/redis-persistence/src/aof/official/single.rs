@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::walk::{Problem, Walk};
-use super::{Cut, Files, Opened, Preamble, Print, Run, Stop, Task, bytes_of, plain};
+use super::{Cut, Files, Image, Opened, Preamble, Print, Run, Stop, Task, bytes_of, plain};
 use crate::aof::{Annotation, Grammar, Parser, Reader};
 use crate::resp;
 
@@ -97,14 +97,16 @@ impl<F: Files> Run<'_, '_, F> {
             return Ok(());
         }
         if single.has_preamble {
-            report.preamble_end =
-                self.preamble(&single.path, &mut file).map_err(|error| self.unreadable(name, &error))?;
-            if report.preamble_end.is_none() {
+            let image = self.preamble(&single.path, &mut file).map_err(|error| self.unreadable(name, &error))?;
+            let Image::EndsAt(end) = image else {
                 report.verdict = FileVerdict::BadPreamble;
                 self.outcome.files.push(report);
-                self.say("RDB preamble of AOF file is not sane, aborting.");
+                if image == Image::NotSane {
+                    self.say("RDB preamble of AOF file is not sane, aborting.");
+                }
                 return Err(Stop::Exit(1));
-            }
+            };
+            report.preamble_end = Some(end);
             self.say("RDB preamble is OK, proceeding with AOF tail...");
         }
         let start = report.preamble_end.unwrap_or(0);
@@ -128,14 +130,14 @@ impl<F: Files> Run<'_, '_, F> {
         Stop::Exit(1)
     }
 
-    fn preamble(&mut self, path: &std::path::Path, file: &mut F::File) -> io::Result<Option<u64>> {
+    fn preamble(&mut self, path: &std::path::Path, file: &mut F::File) -> io::Result<Image> {
         let preamble: &mut dyn Preamble = self.preamble;
         let print: &mut Print<'_> = self.print;
-        let end = preamble.check(path, file, print)?;
-        if let Some(end) = end {
+        let image = preamble.check(path, file, print)?;
+        if let Image::EndsAt(end) = image {
             file.seek(SeekFrom::Start(end))?;
         }
-        Ok(end)
+        Ok(image)
     }
 
     /// The timestamp at which to cut, if that is the task.

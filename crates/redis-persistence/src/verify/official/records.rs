@@ -5,6 +5,7 @@ mod stop;
 
 use super::failure::Failure;
 use super::position;
+use super::profile::{Key, Profile};
 use super::strings::{self, Long, Taken, Text};
 use super::texts::{UNEXPECTED_EOF, c_string, knows_type};
 use super::values::{Values, Within};
@@ -42,6 +43,7 @@ pub(super) struct Records<'a, 'p> {
     place: Place,
     doing: &'static str,
     key: Option<Vec<u8>>,
+    key_len: u64,
     value_type: Option<u8>,
     expire: Option<Expire>,
     values: Values,
@@ -53,10 +55,12 @@ pub(super) struct Records<'a, 'p> {
     subexpires: u64,
     functions: u64,
     scripts: u64,
+    profile: Option<Profile>,
 }
 
 impl<'a, 'p> Records<'a, 'p> {
     pub(super) fn new(request: &'a Request<'a>, print: &'a mut Print<'p>) -> Self {
+        let statistics = request.statistics.filter(|_| request.tool == Tool::Valkey91);
         Self {
             request,
             print,
@@ -66,10 +70,11 @@ impl<'a, 'p> Records<'a, 'p> {
             place: Place::Between,
             doing: "start",
             key: None,
+            key_len: 0,
             // The tools of Redis begin with the type 0, and name it until the first key was read.
             value_type: (request.tool != Tool::Valkey91).then_some(0),
             expire: None,
-            values: Values::new(request.tool, request.limits.clone()),
+            values: Values::new(request.tool, request.limits.clone(), statistics.is_some()),
             text: Text::default(),
             long: None,
             keys: 0,
@@ -78,6 +83,7 @@ impl<'a, 'p> Records<'a, 'p> {
             subexpires: 0,
             functions: 0,
             scripts: 0,
+            profile: statistics.map(|format| Profile::new(format, &request.limits)),
         }
     }
 
@@ -169,6 +175,9 @@ impl<'a, 'p> Records<'a, 'p> {
             Payload::SelectDb { db } => {
                 self.doing = "read-len";
                 number(*db, end)?;
+                if let Some(profile) = &mut self.profile {
+                    profile.select(*db);
+                }
                 self.say(end, format!("Selecting DB ID {db}").as_bytes());
             }
             Payload::ResizeDb { keys, expires } => {
@@ -310,14 +319,15 @@ impl<'a, 'p> Records<'a, 'p> {
 
     fn key_read(&mut self) {
         self.key = Some(c_string(&self.text.start).to_vec());
+        self.key_len = self.text.len;
         self.keys += 1;
         self.doing = "read-object-value";
     }
 
     fn aux(&mut self, end: u64) {
         let Place::Aux(name) = std::mem::replace(&mut self.place, Place::Between) else { return };
-        self.scripts += u64::from(name.eq_ignore_ascii_case(b"lua"));
         let (name, value) = (c_string(&name), c_string(&self.text.start));
+        self.scripts += u64::from(name.eq_ignore_ascii_case(b"lua"));
         let line = [b"AUX FIELD ", name, b" = '", value, b"'"].concat();
         self.say(end, &line);
     }
@@ -337,9 +347,13 @@ impl<'a, 'p> Records<'a, 'p> {
     fn record_end(&mut self, end: u64) -> Result<(), Failure> {
         let has_field_expiry = self.values.end(end)?;
         self.subexpires += u64::from(has_field_expiry);
-        if let Some(expire) = self.expire.take().filter(|expire| expire.ms != -1) {
-            self.expires += 1;
-            self.expired += u64::from(expire.ms < self.request.now_ms);
+        let expire = self.expire.take().filter(|expire| expire.ms != -1);
+        let (expires, expired) = (expire.is_some(), expire.is_some_and(|expire| expire.ms < self.request.now_ms));
+        self.expires += u64::from(expires);
+        self.expired += u64::from(expired);
+        if let (Some(profile), Some(value)) = (&mut self.profile, self.values.profiled()) {
+            let value_type = self.values.value_type();
+            profile.key(Key { value_type, name_len: self.key_len, expires, expired }, value);
         }
         (self.key, self.value_type, self.place) = (None, None, Place::Between);
         Ok(())

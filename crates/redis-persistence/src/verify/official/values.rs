@@ -5,6 +5,7 @@
 
 use super::Tool;
 use super::failure::Failure;
+use super::profile::Pending;
 use super::remark::{self, Remark};
 use super::seen::{Seen, hash};
 use super::streams::Streams;
@@ -54,10 +55,12 @@ pub(super) struct Values {
     small: bool,
     min_expire: Option<u64>,
     has_field_expiry: bool,
+    /// What statistics count of the value, if they are wanted.
+    profiled: Option<Pending>,
 }
 
 impl Values {
-    pub(super) fn new(tool: Tool, limits: Limits) -> Self {
+    pub(super) fn new(tool: Tool, limits: Limits, profiled: bool) -> Self {
         Self {
             tool,
             value_type: ValueType::String,
@@ -74,6 +77,7 @@ impl Values {
             small: true,
             min_expire: None,
             has_field_expiry: false,
+            profiled: profiled.then(Pending::default),
             limits,
         }
     }
@@ -89,12 +93,27 @@ impl Values {
         self.small = true;
         self.min_expire = None;
         self.has_field_expiry = false;
+        if let Some(profiled) = &mut self.profiled {
+            *profiled = Pending::default();
+        }
+    }
+
+    pub(super) fn value_type(&self) -> ValueType {
+        self.value_type
+    }
+
+    /// What was counted of the value that ended, if statistics are wanted.
+    pub(super) fn profiled(&mut self) -> Option<Pending> {
+        self.profiled.as_mut().map(std::mem::take)
     }
 
     /// Looks at an event. A long string comes with its last piece.
     pub(super) fn event(&mut self, event: &Event<&[u8]>, within: &Within<'_>) -> Result<(), Failure> {
         if let Payload::Module(id) = event.payload {
             self.module = id;
+        }
+        if let Some(profiled) = &mut self.profiled {
+            profiled.event(self.value_type, event, within, self.field.len);
         }
         if self.value_type.stream_version().is_some() {
             return self.streams.event(event, within);

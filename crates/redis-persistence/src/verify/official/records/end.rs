@@ -1,6 +1,7 @@
 //! What the tools print at their end.
 
 use super::super::failure::Failure;
+use super::super::profile::Profile;
 use super::super::texts::type_name;
 use super::super::{Line, Outcome, Tool};
 use super::Records;
@@ -25,10 +26,15 @@ impl Records<'_, '_> {
         for info in infos {
             (self.print)(Line::Out(info.as_bytes()));
         }
+        if let Some(profile) = &self.profile {
+            profile.lines(&mut |line| (self.print)(Line::Statistics(line.as_bytes())));
+        }
     }
 
-    fn outcome(&self, sane: bool, end: u64) -> Outcome {
-        Outcome { sane, end, keys: self.keys, expires: self.expires, expired: self.expired }
+    fn outcome(&self, sane: bool, ended_at_once: bool, end: u64) -> Outcome {
+        let statistics_cut = self.profile.as_ref().is_some_and(Profile::is_full);
+        let Self { keys, expires, expired, .. } = *self;
+        Outcome { sane, ended_at_once, end, keys, expires, expired, statistics_cut }
     }
 
     pub(in crate::verify::official) fn succeeded(&mut self, end: u64) -> Outcome {
@@ -41,7 +47,7 @@ impl Records<'_, '_> {
             self.say(end, b"\\o/ RDB looks OK! \\o/");
         }
         self.infos();
-        self.outcome(true, end)
+        self.outcome(true, false, end)
     }
 
     pub(in crate::verify::official) fn failed(&mut self, failure: &Failure) -> Outcome {
@@ -60,6 +66,6 @@ impl Records<'_, '_> {
         if self.tool() == Tool::Valkey91 && !internal {
             self.say(*at, b"Check RDB returned error code 1 (0 means success)");
         }
-        self.outcome(false, *at)
+        self.outcome(false, *internal, *at)
     }
 }
