@@ -10,7 +10,7 @@ use redis_persistence::verify::official::Images;
 pub fn run(tool: Tool, task: Task, path: &Path) -> (Outcome, Vec<Vec<u8>>) {
     let mut lines = Vec::new();
     let mut print = |line: Line<'_>| {
-        let (Line::Out(text) | Line::Log(text)) = line;
+        let (Line::Out(text) | Line::Log(text) | Line::Statistics(text)) = line;
         lines.push(text.to_vec());
     };
     let mut images = Images { tool, now_ms: 0, limits: Limits::default() };

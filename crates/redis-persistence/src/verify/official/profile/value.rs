@@ -148,11 +148,12 @@ impl Pending {
             let same = flags & SAME_FIELDS != 0;
             let own = if same { 0 } else { entries.next().and_then(|value| value.as_int()).unwrap_or(0) };
             let pairs = if same { fields.len() } else { usize::try_from(own).unwrap_or(0) };
-            for pair in 0..pairs {
-                let field = if same { fields[pair] } else { entries.next().map_or(0, len) };
+            let mut names = fields.iter();
+            for _ in 0..pairs {
+                let field = if same { names.next().copied() } else { entries.next().map(len) };
                 let Some(value) = entries.next() else { return };
                 if flags & DELETED == 0 {
-                    self.size(field + len(value));
+                    self.size(field.unwrap_or(0) + len(value));
                 }
             }
             // How many elements the entry took.
