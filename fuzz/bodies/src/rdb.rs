@@ -32,8 +32,11 @@ fn piece_size(seed: u64) -> usize {
 pub fn rdb_slice(data: &[u8]) {
     walked(data);
     verified(data);
+    // Statistics list all databases up to the last one, which takes long where its number is large.
+    let is_large = data.windows(2).any(|pair| pair[0] == 0xfe && pair[1] >= 0x40);
+    let statistics = (!is_large).then_some(official::Format::Csv);
     for tool in TOOLS {
-        let request = Request { tool, name: b"a.rdb", now_ms: 0, limits: tight() };
+        let request = Request { tool, name: b"a.rdb", now_ms: 0, limits: tight(), statistics };
         let outcome = official::check(&request, data, &mut |_| ()).expect("memory can be read");
         assert!(outcome.expired <= outcome.expires && outcome.expires <= outcome.keys, "{outcome:?}");
     }
