@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::fix::{self, Fix};
 use crate::hex;
 use crate::inputs::{Done, Paths, Run, inputs};
+use crate::laid::{self, Laid};
 use crate::open::{self, is_stream, reason};
 use crate::progress::When;
 use crate::run::{checked, instead_of_checking, say, servers};
@@ -107,6 +108,13 @@ fn small(path: &Path, limit: u64, how: &How<'_>) -> io::Result<Option<Entry>> {
 fn one(path: &Path, how: &How<'_>, run: &mut Run) {
     let args = how.args;
     let shown = |entry: Entry, run: &mut Run| run.done(Done::of(TOOL, run.output.form(), entry));
+    if args.salvage.salvage.is_some() {
+        match laid::down(path, args.common.how()) {
+            Ok(None) => {}
+            Ok(Some(laid)) => return salvage_laid(path, &laid, how, run),
+            Err(error) => return shown(how.unreadable(path, &error), run),
+        }
+    }
     if let Some(inside) = inside(path, how, &mut |entry| shown(entry, run)) {
         if let Err(error) = inside {
             shown(how.unreadable(path, &error), run);
@@ -117,14 +125,30 @@ fn one(path: &Path, how: &How<'_>, run: &mut Run) {
     if !args.plans() {
         return shown(entry, run);
     }
+    if args.salvage.salvage.is_some() {
+        return salvage(path, entry, how, run);
+    }
     checked(TOOL, &entry, &mut run.output);
-    let entry = if args.salvage.salvage.is_some() {
-        salvage_aof::run(TOOL, args, &how.servers, path, entry, &mut run.output)
-    } else {
-        let fix = Fix { tool: TOOL, args, path, output: &mut run.output };
-        fix.run(entry, || check(path, how))
-    };
+    let fix = Fix { tool: TOOL, args, path, output: &mut run.output };
+    let entry = fix.run(entry, || check(path, how));
     run.take(entry);
+}
+
+fn salvage(path: &Path, entry: Entry, how: &How<'_>, run: &mut Run) {
+    checked(TOOL, &entry, &mut run.output);
+    let entry = salvage_aof::run(TOOL, how.args, &how.servers, path, entry, &mut run.output);
+    run.take(entry);
+}
+
+/// Salvages what was laid down for that.
+fn salvage_laid(path: &Path, laid: &Laid, how: &How<'_>, run: &mut Run) {
+    if let Some(why) = laid.warning.filter(|_| laid.damage.is_none()) {
+        say(TOOL, &format!("{}: {why}", path.display()));
+    }
+    let mut tree = WatchedDisk::new(how.args.common.progress);
+    let around = Around { packing: laid.packing, damage: laid.damage.clone(), packed: true };
+    let entry = dir::find(&mut tree, &laid.path()).and_then(|set| entry(path, &mut tree, set, how, around));
+    salvage(path, entry.unwrap_or_else(|error| how.unreadable(path, &error)), how, run);
 }
 
 fn check(path: &Path, how: &How<'_>) -> Entry {

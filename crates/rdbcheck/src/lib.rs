@@ -29,6 +29,7 @@ pub mod fix;
 pub mod functions;
 pub mod hex;
 mod inputs;
+mod laid;
 pub mod open;
 pub mod progress;
 pub mod read;

@@ -158,14 +158,19 @@ impl Stored {
 ///
 /// # Errors
 /// If it cannot be read, or there is no room.
-pub fn lay_down(mut content: impl Read) -> io::Result<File> {
+pub fn lay_down(content: impl Read) -> io::Result<File> {
     let folder = std::env::temp_dir();
-    let mut file = tempfile::tempfile_in(&folder).map_err(|error| no_room(&folder, &error))?;
+    let file = tempfile::tempfile_in(&folder).map_err(|error| no_room(&folder, &error))?;
+    copy_into(file, &folder, content)
+}
+
+/// Copies what is left to read to a file in a folder, and gives the file back.
+pub(crate) fn copy_into(mut file: File, folder: &Path, mut content: impl Read) -> io::Result<File> {
     let mut buffer = vec![0; 256 << 10];
     loop {
         match content.read(&mut buffer)? {
             0 => return Ok(file),
-            n => io::Write::write_all(&mut file, &buffer[..n]).map_err(|error| no_room(&folder, &error))?,
+            n => io::Write::write_all(&mut file, &buffer[..n]).map_err(|error| no_room(folder, &error))?,
         }
     }
 }
@@ -179,7 +184,7 @@ pub fn member_path(archive: &Path, member: &Path) -> PathBuf {
     path.into()
 }
 
-fn no_room(folder: &Path, error: &io::Error) -> io::Error {
+pub(crate) fn no_room(folder: &Path, error: &io::Error) -> io::Error {
     let why = open::reason(error);
     let text = format!("it has to be laid down in {} (TMPDIR says where), which fails: {why}", folder.display());
     io::Error::new(error.kind(), text)

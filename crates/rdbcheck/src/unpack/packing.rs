@@ -56,6 +56,17 @@ impl Packing {
         }
     }
 
+    /// How the names of files end that were packed so.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Gzip => "gz",
+            Self::Zstd => "zst",
+            Self::Lz4 => "lz4",
+            Self::Xz => "xz",
+        }
+    }
+
     /// Lets pass what this build can unpack.
     pub(super) fn admit(self) -> io::Result<()> {
         if cfg!(feature = "packed") {

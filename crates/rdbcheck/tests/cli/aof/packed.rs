@@ -141,6 +141,88 @@ fn what_is_packed_is_not_repaired() -> TestResult {
     Ok(())
 }
 
+/// A damaged file or set, as backups store it, becomes the same folder as on disk; nothing stays in TMPDIR.
+#[test]
+fn what_is_packed_is_salvaged_as_what_it_unpacks_to() -> TestResult {
+    let from = testdata().join("aof/cases/s066-garbage-middle/appendonly.aof");
+    let bytes = fs::read(from)?;
+    let (home, temporary) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let write = |name: &str, bytes: &[u8]| fs::write(home.path().join(name), bytes);
+    write("appendonly.aof", &bytes)?;
+    write("appendonly.aof.gz", &gzip(&bytes)?)?;
+    write("appendonly.aof.zst", &zstd::encode_all(&bytes[..], 3)?)?;
+    let mut xz = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(6))?;
+    xz.write_all(&bytes)?;
+    write("appendonly.aof.xz", &xz.finish()?)?;
+    let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    lz4.write_all(&bytes)?;
+    write("appendonly.aof.lz4", &lz4.finish()?)?;
+    write("file.tar", &[testkit::tar::member("appendonly.aof", &bytes), testkit::tar::END.to_vec()].concat())?;
+    let salvage = |input: &str, out: &str, stdin: &[u8]| -> Result<Ran, Box<dyn std::error::Error>> {
+        let mut command = aofcheck(home.path(), &["--salvage", out, input]);
+        command.env("TMPDIR", temporary.path()).write_stdin(stdin);
+        let found = ran(command.output())?;
+        assert_eq!(fs::read_dir(temporary.path())?.count(), 0, "{input}: something stays");
+        Ok(found)
+    };
+    let content = |out: &str| -> Result<Vec<(PathBuf, Vec<u8>)>, Box<dyn std::error::Error>> {
+        let out = home.path().join(out);
+        Ok(files(&out)?
+            .into_iter()
+            .map(|(path, bytes)| (path.strip_prefix(&out).unwrap_or(&path).into(), bytes))
+            .collect())
+    };
+    let plain = salvage("appendonly.aof", "plain", b"")?;
+    assert_eq!(plain.code, Some(0), "{plain:?}");
+    let packed = ["appendonly.aof.gz", "appendonly.aof.zst", "appendonly.aof.xz", "appendonly.aof.lz4", "file.tar"];
+    for input in packed {
+        let found = salvage(input, &format!("{input}.out"), b"")?;
+        assert_eq!(found.code, Some(0), "{input}: {found:?}");
+        assert_eq!(content(&format!("{input}.out"))?, content("plain")?, "{input}");
+    }
+    for (n, stdin) in [bytes.clone(), gzip(&bytes)?, fs::read(home.path().join("file.tar"))?].into_iter().enumerate() {
+        let found = salvage("-", &format!("piped{n}"), &stdin)?;
+        assert_eq!(found.code, Some(0), "{n}: {found:?}");
+        assert_eq!(content(&format!("piped{n}"))?, content("plain")?, "{n}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_packed_set_is_salvaged_as_far_as_it_unpacks() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let bytes = tar(&[("redis", SET)])?;
+    fs::write(folder.path().join("set.tar.gz"), gzip(&bytes)?)?;
+    fs::write(folder.path().join("both.tar"), tar(&[("a", SET), ("b", OTHER)])?)?;
+    let found = run(folder.path(), &["--salvage", "out", "set.tar.gz"])?;
+    assert_eq!(found.code, Some(0), "{found:?}");
+    let original = files(&testdata().join("aof/sets").join(SET))?;
+    for (path, written) in files(&folder.path().join("out"))? {
+        let name = path.file_name().ok_or("a name")?.to_owned();
+        let Some((_, before)) = original.iter().find(|(path, _)| path.file_name() == Some(&name)) else { continue };
+        assert!(name.to_string_lossy().ends_with(".manifest") || written == *before, "{name:?}");
+    }
+    // Two are no work for a salvage; nothing is written, and --dry-run writes nothing either.
+    let found = run(folder.path(), &["--salvage", "none", "both.tar"])?;
+    assert!(found.code == Some(2) && found.err.contains("holds 2 append-only sets"), "{found:?}");
+    let found = run(folder.path(), &["--salvage", "none", "--dry-run", "set.tar.gz"])?;
+    assert_eq!((found.code, folder.path().join("none").exists()), (Some(0), false), "{found:?}");
+    // What a stream gave that is cut, is taken.
+    let records = testkit::resp::AofWriter::new().select(0).record(&["SET", "a", "1"]).take().repeat(2000);
+    let mut cut = gzip(&records)?;
+    cut.truncate(cut.len() - 20);
+    fs::write(folder.path().join("cut.aof.gz"), cut)?;
+    let found = run(folder.path(), &["--salvage", "cut", "cut.aof.gz"])?;
+    assert!(
+        found.out.contains("gzip: the packed data end too early") && found.out.contains("found sound"),
+        "{found:?}"
+    );
+    let written = fs::read(folder.path().join("cut/cut.aof"))?;
+    assert!(records.starts_with(&written) && written.len() > 1000, "{} bytes", written.len());
+    assert_eq!(run(folder.path(), &["cut/cut.aof"])?.code, Some(0));
+    Ok(())
+}
+
 #[test]
 fn a_tar_that_ends_inside_a_member_is_said() -> TestResult {
     let folder = tempfile::tempdir()?;
