@@ -83,19 +83,24 @@ pub(crate) fn run(
         done.refuse("--salvage takes one PATH".to_owned());
     } else {
         match salvage::salvage(set, SalvageOptions { uncertain: args.salvage.uncertain.into() }) {
-            Ok(mut plan) => {
+            Ok(plan) => {
+                let shown = args.common.redact.then(|| redacted(plan.clone()));
                 let mut lines = vec![String::new(), format!("Salvage to {}:", plain(out))];
-                lines.extend(plan.describe().iter().map(|line| format!("  {}", escape::plain(line.as_bytes()))));
+                lines.extend(
+                    shown
+                        .as_ref()
+                        .unwrap_or(&plan)
+                        .describe()
+                        .iter()
+                        .map(|line| format!("  {}", escape::plain(line.as_bytes()))),
+                );
                 output.lines(&lines);
-                if let Some(why) = plan.reasons.first() {
+                if let Some(why) = shown.as_ref().unwrap_or(&plan).reasons.first() {
                     done.refuse(why.clone());
                 } else if !args.repair.dry_run {
                     done.write(&plan, args, servers);
                 }
-                if args.common.redact {
-                    redact(&mut plan);
-                }
-                done.plan = Some(plan);
+                done.plan = Some(shown.unwrap_or(plan));
             }
             Err(error) => done.refuse(format!("{}: {}", path.display(), reason(&error))),
         }
@@ -129,7 +134,7 @@ impl SalvagedAof {
             }
         };
         let refused = Cell::new(None);
-        let accept = |report: &Report| match not_loaded(report, servers) {
+        let accept = |report: &Report| match not_loaded(report, servers, args.common.redact) {
             Some(why) => {
                 refused.set(Some(why.clone()));
                 Err(why)
@@ -137,8 +142,11 @@ impl SalvagedAof {
             None => Ok(()),
         };
         match salvage::write_if(plan, &self.out, args.salvage.force, &accept, &mut hook) {
-            Ok(written) => {
+            Ok(mut written) => {
                 self.aside = written.aside;
+                if args.common.redact {
+                    redact::report(&mut written.report);
+                }
                 let error = written.report.findings.first();
                 let sound = written.report.verdict == Verdict::Sound;
                 self.status = if sound { Status::Written } else { Status::Unsound };
@@ -150,10 +158,13 @@ impl SalvagedAof {
 }
 
 /// Why a server that was asked for would not load the new files, if one would not.
-fn not_loaded(report: &Report, servers: &Servers) -> Option<String> {
+fn not_loaded(report: &Report, servers: &Servers, redacts: bool) -> Option<String> {
     // That a server's configuration switches the files off says nothing of what is in them.
     let switched_off = |answer: &Loads| answer.because.iter().any(|why| why.reason == Reason::Appendonly);
-    let answers = servers.judge(report);
+    let mut answers = servers.judge(report);
+    if redacts {
+        answers.iter_mut().for_each(redact::loads);
+    }
     let refused: Vec<_> = answers.iter().filter(|answer| is_refused(answer) && !switched_off(answer)).collect();
     if refused.is_empty() {
         return None;
@@ -165,13 +176,15 @@ fn not_loaded(report: &Report, servers: &Servers) -> Option<String> {
     Some(refused.iter().map(of).collect::<Vec<_>>().join("; "))
 }
 
-/// Hides the names of keys.
-fn redact(plan: &mut Salvage) {
+/// The same plan without names of keys and texts of the data.
+fn redacted(mut plan: Salvage) -> Salvage {
+    plan.notes.iter_mut().chain(&mut plan.reasons).for_each(|line| *line = redact::text(line));
     for file in &mut plan.files {
         if let Image::Salvaged(of) = &mut file.image {
             redact::loss(&mut of.loss);
         }
     }
+    plan
 }
 
 fn plain(path: &Path) -> String {

@@ -10,6 +10,8 @@ mod input;
 #[cfg(unix)]
 mod killed;
 mod limits;
+#[cfg(unix)]
+mod others;
 #[cfg(feature = "packed")]
 mod packed;
 mod preen;

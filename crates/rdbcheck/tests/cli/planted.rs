@@ -26,6 +26,26 @@ fn rdbs() -> Vec<Vec<u8>> {
         start().function2(&[b"#!", word, b" name=", word, b"\nx"].concat()).finish(),
         start().function2(&[b"#!lua name=", word, b" ", word, b"\nx"].concat()).finish(),
         start().key(7, word).len(1 << 40).raw(word).finish(),
+        start().key(15, word).len(1).str(&[word, &[0; 7]].concat()).str(word).finish(),
+        start()
+            .key(21, word)
+            .len(0)
+            .len(0)
+            .len(1)
+            .len(1)
+            .len(0)
+            .len(0)
+            .len(0)
+            .len(0)
+            .len(0)
+            .len(1)
+            .str(word)
+            .raw(word)
+            .finish(),
+        start().key(28, word).raw(word).finish(),
+        start().raw(word).finish(),
+        [&b"REDIS"[..], word].concat(),
+        word.repeat(20),
         [&start().string_key(word, b"v").finish()[..], word].concat(),
     ];
     let mut damaged =
@@ -34,6 +54,14 @@ fn rdbs() -> Vec<Vec<u8>> {
     damaged[last] ^= 0xff;
     all.push(damaged);
     all
+}
+
+/// Bytes of the file cannot be shown with their texts hidden.
+#[test]
+fn hex_and_redact_exclude_each_other() -> TestResult {
+    let run = crate::run(&["--hex", "--redact", "redis-7.0-multidb.rdb"])?;
+    assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{run:?}");
+    Ok(())
 }
 
 fn search(command: &mut Command, what: &str) -> Result<String, Box<dyn std::error::Error>> {
@@ -55,6 +83,7 @@ fn no_planted_word_leaves_an_rdb() -> TestResult {
         &["--json"],
         &["--format", "junit"],
         &["--format", "prometheus"],
+        &["--json-lines"],
         &["--stats"],
         &["--json", "--stats"],
         &["--strict", "--for", "redis-6.2,valkey-9.1"],
@@ -93,15 +122,31 @@ fn no_planted_word_leaves_an_append_only_file() -> TestResult {
         &["--json"],
         &["--format", "junit"],
         &["--format", "prometheus"],
+        &["--json-lines"],
         &["--stats"],
         &["--timeline"],
+        &["--json", "--timeline"],
+        &["--format", "junit", "--for", "redis-7.0"],
         &["--json", "--timeline", "--for", "redis-7.0"],
         &["--for", "redis-7.0,valkey-9.1"],
         &["--fix", "--dry-run"],
         &["--fix", "--dry-run", "--json"],
     ];
     let mut texts = 0;
-    for (number, bytes) in [sound, cut, odd].iter().enumerate() {
+    let mut image = RdbWriter::redis(11);
+    image.aux(WORD.as_bytes(), WORD.as_bytes()).select_db(0).key(20, WORD.as_bytes()).str(WORD.as_bytes());
+    let image = image.finish();
+    let queries = AofWriter::new()
+        .record(&["EVAL", &format!("{WORD}("), "1", WORD])
+        .record(&["FUNCTION", "LOAD", &format!("#!{WORD} name={WORD}\nx")])
+        .record(&["RESTORE", WORD, "0", WORD])
+        .record(&["XADD", WORD, "*", WORD])
+        .record(&["SET", WORD])
+        .record(&["MULTI", WORD])
+        .take();
+    let images = [&image[..], &queries].concat();
+    let annotated = [&b"#zqxsecret\r\n#TS:zqxsecret\r\n"[..], &queries, b"*1\r\n$9\r\nzqxsecret"].concat();
+    for (number, bytes) in [sound, cut, odd, images, annotated].iter().enumerate() {
         fs::write(&path, bytes)?;
         for mode in modes {
             let what = format!("AOF {number} with {mode:?}");
@@ -112,6 +157,17 @@ fn no_planted_word_leaves_an_append_only_file() -> TestResult {
         }
         let run = &mut Command::new(env!("CARGO_BIN_EXE_aofcheck"));
         search(run.args(["--redact", "--json", "--force", "--salvage"]).arg(&out).arg(&path), "a salvage")?;
+        let run = &mut Command::new(env!("CARGO_BIN_EXE_aofcheck"));
+        search(run.args(["--redact", "--force", "--salvage"]).arg(&out).arg(&path), "a salvage in text")?;
+        let run = &mut Command::new(env!("CARGO_BIN_EXE_aofcheck"));
+        let asked = ["--redact", "--force", "--for", "redis-6.2,valkey-9.1", "--salvage"];
+        search(run.args(asked).arg(&out).arg(&path), "a salvage for servers")?;
+        for how in ["--preen", "--fix"] {
+            let what = format!("AOF {number} with {how}");
+            let run = &mut Command::new(env!("CARGO_BIN_EXE_aofcheck"));
+            let more = if how == "--fix" { &["--yes"][..] } else { &[] };
+            search(run.args(["--redact", how, "--force-live"]).args(more).arg(&path), &what)?;
+        }
     }
     assert!(texts > 5, "{texts} texts were replaced");
     Ok(())

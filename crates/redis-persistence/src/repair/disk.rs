@@ -142,10 +142,28 @@ impl Drop for Locks {
 /// Who holds a lock on the file of that number, by what the system lists.
 fn holder(inode: u64) -> String {
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
-    match lock_of(&locks, inode) {
-        Some(pid) => format!("process {pid} ({})", name_of_process(Path::new(&format!("/proc/{pid}")))),
-        None => "a process that cannot be seen".to_owned(),
+    let Some(pid) = lock_of(&locks, inode) else { return "a process that cannot be seen".to_owned() };
+    let process = |pid: u32| Path::new("/proc").join(pid.to_string());
+    if process(pid).exists() {
+        return format!("process {pid} ({})", name_of_process(&process(pid)));
     }
+    match heir(inode) {
+        Some(heir) => format!("process {heir} ({})", name_of_process(&process(heir))),
+        None => format!("what process {pid} left, which is gone"),
+    }
+}
+
+/// Finds a process that can be seen and has a lock from one that is gone: it has its descriptor.
+fn heir(inode: u64) -> Option<u32> {
+    fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
+        let pid = process.file_name().to_str()?.parse().ok()?;
+        let mut descriptors = fs::read_dir(process.path().join("fdinfo")).ok()?.flatten();
+        let holds = descriptors.any(|descriptor| {
+            let text = fs::read_to_string(descriptor.path()).unwrap_or_default();
+            text.lines().filter_map(|line| line.strip_prefix("lock:")).any(|line| lock_of(line, inode).is_some())
+        });
+        holds.then_some(pid)
+    })
 }
 
 /// Finds who has locked a file in `/proc/locks`: `7: FLOCK  ADVISORY  WRITE 4711 fd:01:123456 0 EOF`.

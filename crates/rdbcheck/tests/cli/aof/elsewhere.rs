@@ -18,7 +18,7 @@ const PART: &str = "appendonlydir/appendonly.aof.2.incr.aof";
 const MANIFEST: &str = "appendonlydir/appendonly.aof.manifest";
 
 /// Whether this test can give files to other users; says so if not.
-fn is_root(test: &str) -> bool {
+pub fn is_root(test: &str) -> bool {
     let folder = tempfile::tempdir();
     let can = folder.is_ok_and(|folder| chown(folder.path(), Some(12_345), Some(12_345)).is_ok());
     if !can {
@@ -172,7 +172,7 @@ fn names_in_the_way_neither_hang_nor_block() -> TestResult {
     Ok(())
 }
 
-fn fifo(path: &Path) -> TestResult {
+pub fn fifo(path: &Path) -> TestResult {
     assert!(std::process::Command::new("mkfifo").arg(path).status()?.success());
     Ok(())
 }
