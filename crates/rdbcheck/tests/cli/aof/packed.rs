@@ -141,6 +141,12 @@ fn what_is_packed_is_not_repaired() -> TestResult {
     Ok(())
 }
 
+/// The files below a folder, by their paths in it.
+fn below(folder: &Path) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let inside = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_owned();
+    Ok(files(folder)?.into_iter().map(|(path, bytes)| (inside(&path), bytes)).collect())
+}
+
 /// A damaged file or set, as backups store it, becomes the same folder as on disk; nothing stays in TMPDIR.
 #[test]
 fn what_is_packed_is_salvaged_as_what_it_unpacks_to() -> TestResult {
@@ -165,13 +171,7 @@ fn what_is_packed_is_salvaged_as_what_it_unpacks_to() -> TestResult {
         assert_eq!(fs::read_dir(temporary.path())?.count(), 0, "{input}: something stays");
         Ok(found)
     };
-    let content = |out: &str| -> Result<Vec<(PathBuf, Vec<u8>)>, Box<dyn std::error::Error>> {
-        let out = home.path().join(out);
-        Ok(files(&out)?
-            .into_iter()
-            .map(|(path, bytes)| (path.strip_prefix(&out).unwrap_or(&path).into(), bytes))
-            .collect())
-    };
+    let content = |out: &str| below(&home.path().join(out));
     let plain = salvage("appendonly.aof", "plain", b"")?;
     assert_eq!(plain.code, Some(0), "{plain:?}");
     let packed = ["appendonly.aof.gz", "appendonly.aof.zst", "appendonly.aof.xz", "appendonly.aof.lz4", "file.tar"];
