@@ -96,7 +96,7 @@ fn small(path: &Path, limit: u64, how: &How<'_>) -> io::Result<Option<Entry>> {
         }
         tree.keep(path, input);
     }
-    let set = dir::find(&mut tree, path)?;
+    let set = dir::find_as(&mut tree, path, &how.servers.layout())?;
     let sizes = set.parts.iter().map(|part| if let Some(Node::File(size)) = part.node { size } else { 0 });
     if sizes.sum::<u64>() > limit {
         return Ok(None);
@@ -153,7 +153,8 @@ fn salvage_laid(path: &Path, laid: &Laid, how: &How<'_>, run: &mut Run) {
 
 fn check(path: &Path, how: &How<'_>) -> Entry {
     let mut tree = WatchedDisk::new(how.args.common.progress);
-    let entry = dir::find(&mut tree, path).and_then(|set| entry(path, &mut tree, set, how, Around::default()));
+    let set = dir::find_as(&mut tree, path, &how.servers.layout());
+    let entry = set.and_then(|set| entry(path, &mut tree, set, how, Around::default()));
     entry.unwrap_or_else(|error| how.unreadable(path, &error))
 }
 

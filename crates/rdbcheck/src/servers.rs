@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::str::FromStr;
 
+use redis_persistence::aof::dir::Layout;
 use redis_persistence::aof::foreign::Extra;
 use redis_persistence::functions::{Api, Prover};
 use redis_persistence::rdb::Family;
@@ -119,6 +120,12 @@ impl Servers {
     #[must_use]
     pub fn judges_none(&self) -> bool {
         self.targets.is_empty()
+    }
+
+    /// The names that their configuration gives to files.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.settings.layout()
     }
 
     /// The commands that their configuration gives them beside their own.

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redis_persistence::aof::dir::{Node, Tree};
+use redis_persistence::aof::dir::{Node, Owner, Tree};
 use redis_persistence::aof::official::{Disk, Files, Opened};
 use redis_persistence::verify::ReadAt;
 
@@ -87,6 +87,14 @@ impl Tree for WatchedDisk {
 
     fn modified(&mut self, path: &Path) -> Option<i64> {
         Disk.modified(path)
+    }
+
+    fn free(&mut self, folder: &Path) -> Option<u64> {
+        Disk.free(folder)
+    }
+
+    fn owner(&mut self, path: &Path) -> Option<Owner> {
+        Disk.owner(path)
     }
 }
 

@@ -16,6 +16,7 @@
 //! each kind of error.
 
 mod advice;
+mod around;
 mod code;
 mod damage;
 mod foreign;

@@ -395,7 +395,7 @@ fn a_file_is_judged_up_to_the_size_at_open() {
 
 #[test]
 fn every_code_is_produced_here() {
-    let here = include_str!("verify_aof_codes.rs");
+    let here = [include_str!("verify_aof_codes.rs"), include_str!("verify_aof_access.rs")].concat();
     let missing: BTreeSet<_> = Code::ALL
         .iter()
         .map(|code| code.as_str())

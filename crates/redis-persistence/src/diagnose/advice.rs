@@ -7,9 +7,10 @@
 //! The order is that of recovery practice: a server that runs may write over the file at any moment, and the only copy of
 //! damaged data is not the place to try things.
 
+use super::around::{not_allowed, not_read};
 use super::code::CauseCode as C;
 use super::{Cause, plural};
-use crate::aof::dir::{NextStart, Role, UnreadKind};
+use crate::aof::dir::Role;
 use crate::repair::aof::{Way, WayKind};
 use crate::verify::{Code, Kind, Report, Severity, Verdict};
 
@@ -53,16 +54,16 @@ pub fn tried(report: &Report, cause: Option<&Cause>, ways: Option<&[Way]>) -> Ve
     match (report.verdict, report.kind) {
         (Verdict::Damaged, Kind::Aof | Kind::AofDir) => commands(report, cause, ways),
         (Verdict::Damaged, _) => snapshot(report, cause),
-        (_, Kind::AofDir) => not_read(report),
+        (_, Kind::AofDir | Kind::Aof) => [not_read(report), not_allowed(report)].concat(),
         _ => Vec::new(),
     }
 }
 
-fn step(text: impl Into<String>) -> Step {
+pub(super) fn step(text: impl Into<String>) -> Step {
     Step { text: text.into(), command: None }
 }
 
-fn run(command: &str, text: impl Into<String>) -> Step {
+pub(super) fn run(command: &str, text: impl Into<String>) -> Step {
     Step { text: text.into(), command: Some(command.to_owned()) }
 }
 
@@ -317,38 +318,4 @@ fn of(way: &Way, other: bool, code: Option<C>) -> Vec<Step> {
             one("", format!("Apply it. {saved}")),
         ],
     }
-}
-
-/// How a server comes by the data that the next start would leave unread.
-fn not_read(report: &Report) -> Vec<Step> {
-    if !report.findings_by_code.contains_key(&Code::AofDataNotRead) {
-        return Vec::new();
-    }
-    let unread = report.aof.iter().flat_map(|facts| &facts.load.unread);
-    let with_data = unread
-        .filter_map(|file| file.content.as_ref().filter(|content| content.holds_data()).map(|content| (file, content)));
-    let steps = with_data.filter_map(|(file, content)| {
-        let (name, holds) = (&file.name, content.describe());
-        match file.kind {
-            UnreadKind::Dump => Some(step(format!(
-                "{name} holds {holds}. To have a server load it, keep a copy, move the append-only files away, start it with \
-                 appendonly no, compare DBSIZE, then switch them on while it runs (CONFIG SET appendonly yes), and write that \
-                 into its configuration once INFO persistence says aof_rewrite_in_progress:0."
-            ))),
-            UnreadKind::OldStyleInFolder if report.aof.as_ref().is_some_and(|facts| facts.load.next_start == Some(NextStart::Migrates)) => Some(step(format!(
-                "Two old-style files lie there, and servers from 7.0 on abort: find out which is the right one, and move {name} out of \
-                 the folder of the set, or in the place of the other."
-            ))),
-            UnreadKind::OldStyleInFolder => Some(step(format!(
-                "{name} holds {holds}. Servers from 7.0 on look for a file of that name in their own directory, and take it over from \
-                 there: move it out of the folder to the directory above, and check that."
-            ))),
-            UnreadKind::OldStyle => Some(step(format!(
-                "{name} in the server's directory holds {holds}. Servers take it over only where the folder of the set is not there: \
-                 if its data is the right one, keep a copy of both, move the folder away, and check the directory again."
-            ))),
-            _ => None,
-        }
-    });
-    steps.collect()
 }

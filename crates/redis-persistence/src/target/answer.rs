@@ -27,6 +27,55 @@ pub struct Loads {
     pub reading: Vec<Why>,
     /// What stands in the way of loading the file as it is.
     pub because: Vec<Why>,
+    /// The files of its directory that its start reads, and those that it writes over later; `None` where that is not known.
+    pub start: Option<StartFiles>,
+}
+
+/// What a server that comes up makes of the files in its directory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StartFiles {
+    /// Those that it reads, in that order, from its directory.
+    pub reads: Vec<String>,
+    /// The keys in the RDBs among them; `None` where they were not looked into.
+    pub keys: Option<u64>,
+    /// The commands in them.
+    pub commands: u64,
+    /// Those that are lost later, with what they hold.
+    pub overwrites: Vec<Overwrite>,
+}
+
+/// A file with data that a server did not read, and that goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Overwrite {
+    /// The file, from the server's directory.
+    pub file: String,
+    /// When it goes, or is first written to.
+    pub at: Moment,
+}
+
+/// When a file is written over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Moment {
+    /// While the server starts.
+    Start,
+    /// When it saves an RDB.
+    Save,
+    /// When it rewrites its append-only file.
+    Rewrite,
+}
+
+impl Moment {
+    /// The name that reports use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Save => "save",
+            Self::Rewrite => "rewrite",
+        }
+    }
 }
 
 /// What a server does when it starts with a file.
@@ -174,6 +223,8 @@ pub enum Reason {
     Names,
     /// Append-only files are switched off.
     Appendonly,
+    /// Files that the user of the server may not use.
+    Access,
 }
 
 impl Reason {
@@ -206,6 +257,7 @@ impl Reason {
             Self::Ignored => "target-ignored",
             Self::Names => "target-names",
             Self::Appendonly => "target-appendonly",
+            Self::Access => "target-access",
         }
     }
 }
@@ -235,6 +287,7 @@ impl Loads {
             skips: Vec::new(),
             reading: Vec::new(),
             because: Vec::new(),
+            start: None,
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod commands;
 mod replies;
+mod start;
 mod surroundings;
 
 use super::answer::{Cut, Loads, Outcome, Reason, Why};
@@ -31,14 +32,32 @@ pub(super) fn judge(report: &Report, target: Server, settings: &Settings) -> Loa
         drops: Vec::new(),
         unproven: Vec::new(),
     };
-    if let Some(answer) = case.without_files() {
-        return answer;
-    }
-    case.files();
-    case.commands();
-    case.replies();
-    case.surroundings();
-    case.close()
+    let denied = case.denied();
+    let answer = match case.without_files() {
+        Some(answer) => answer,
+        None => {
+            let files = case.start_files(case.loaded());
+            case.files();
+            case.commands();
+            case.replies();
+            case.surroundings();
+            Loads { start: Some(files), ..case.close() }
+        }
+    };
+    // A server that crashes over what it reads has been allowed to read it.
+    let answer = match denied {
+        Some(why) if answer.by_default != Outcome::Crashes => Loads {
+            by_default: Outcome::Refuses,
+            loads: false,
+            cuts: Vec::new(),
+            skips: Vec::new(),
+            because: [vec![why], answer.because].concat(),
+            ..answer
+        },
+        _ => answer,
+    };
+    let has_start = answer.by_default.comes_up() || answer.by_default == Outcome::StartsEmpty;
+    Loads { start: answer.start.filter(|_| has_start), ..answer }
 }
 
 struct Case<'a> {

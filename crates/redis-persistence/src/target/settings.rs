@@ -9,6 +9,8 @@
 
 use super::modules;
 use super::users::User;
+use super::window::{Fsync, points};
+use crate::aof::dir::Layout;
 use crate::aof::foreign::Extra;
 use crate::aof::manifest::words;
 use crate::functions::Prover;
@@ -60,6 +62,25 @@ pub struct Settings {
     pub aclfile: Option<String>,
     /// Commands that it knows under another name, or under none if the second is empty.
     pub renamed_commands: Vec<(String, String)>,
+    /// Whether it writes its bases as RDB images.
+    pub aof_use_rdb_preamble: bool,
+    /// When it saves an RDB unasked: after so many seconds, if there were so many changes.
+    pub save: Vec<(u64, u64)>,
+    /// When what it appends reaches the disk.
+    pub appendfsync: Fsync,
+    /// Whether it takes no more writes after a save that failed.
+    pub stop_writes_on_bgsave_error: bool,
+    /// Which of the names of its files were given, and do not merely stand here as the usual ones.
+    pub(super) given: Given,
+}
+
+/// Which names were given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Given {
+    pub(super) appenddirname: bool,
+    pub(super) appendfilename: bool,
+    pub(super) dbfilename: bool,
+    pub(super) save: bool,
 }
 
 /// What Valkey makes of the version of an RDB.
@@ -92,6 +113,11 @@ impl Default for Settings {
             renamed_commands: Vec::new(),
             default_user: None,
             aclfile: None,
+            aof_use_rdb_preamble: true,
+            save: vec![(3600, 1), (300, 100), (60, 10_000)],
+            appendfsync: Fsync::Everysec,
+            stop_writes_on_bgsave_error: true,
+            given: Given::default(),
         }
     }
 }
@@ -127,7 +153,7 @@ pub struct ConfNote {
 
 impl Settings {
     /// What [`set`](Self::set) takes.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 18] = [
         "databases",
         "cluster-databases",
         "cluster-enabled",
@@ -142,6 +168,10 @@ impl Settings {
         "appendonly",
         "dbfilename",
         "rename-command",
+        "aof-use-rdb-preamble",
+        "save",
+        "appendfsync",
+        "stop-writes-on-bgsave-error",
     ];
 
     /// Takes a setting by the name and in the words of a configuration file. Beside those, `modules` takes a list of
@@ -189,14 +219,26 @@ impl Settings {
                 if value.is_empty() || value.contains(['/', '\\']) {
                     return Err(bad("a name without a path"));
                 }
-                let target = match name.as_str() {
-                    "appenddirname" => &mut self.appenddirname,
-                    "appendfilename" => &mut self.appendfilename,
-                    _ => &mut self.dbfilename,
+                let (target, given) = match name.as_str() {
+                    "appenddirname" => (&mut self.appenddirname, &mut self.given.appenddirname),
+                    "appendfilename" => (&mut self.appendfilename, &mut self.given.appendfilename),
+                    _ => (&mut self.dbfilename, &mut self.given.dbfilename),
                 };
                 value.clone_into(target);
+                *given = true;
             }
             "appendonly" => self.appendonly = Some(yes_or_no()?),
+            "aof-use-rdb-preamble" => self.aof_use_rdb_preamble = yes_or_no()?,
+            "stop-writes-on-bgsave-error" => self.stop_writes_on_bgsave_error = yes_or_no()?,
+            "appendfsync" => {
+                self.appendfsync = match value.to_ascii_lowercase().as_str() {
+                    "always" => Fsync::Always,
+                    "everysec" => Fsync::Everysec,
+                    "no" => Fsync::No,
+                    _ => return Err(bad("always, everysec or no")),
+                }
+            }
+            "save" => self.save = points(value).ok_or_else(|| bad("pairs of seconds and changes, or empty"))?,
             "rename-command" => {
                 let (old, new) = value.split_once(char::is_whitespace).ok_or_else(|| bad("an old and a new name"))?;
                 self.renamed_commands.push((old.to_owned(), new.trim().trim_matches('"').to_owned()));
@@ -206,10 +248,24 @@ impl Settings {
         Ok(())
     }
 
-    /// Reads a server's configuration file. What does not matter here is passed over.
+    /// The names of its files, as far as they were given, and whether it reads append-only files.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        let name = |given: bool, name: &String| given.then(|| name.clone());
+        Layout {
+            appenddirname: name(self.given.appenddirname, &self.appenddirname),
+            appendfilename: name(self.given.appendfilename, &self.appendfilename),
+            dbfilename: name(self.given.dbfilename, &self.dbfilename),
+            appendonly: self.appendonly,
+        }
+    }
+
+    /// Reads a server's configuration file. What does not matter here is passed over. Names that it does not give are the usual
+    /// ones, unless it includes other files.
     #[must_use]
     pub fn from_conf(text: &[u8]) -> (Self, Vec<ConfNote>) {
-        let mut settings = Self::default();
+        let given = Given { appenddirname: true, appendfilename: true, dbfilename: true, save: false };
+        let mut settings = Self { given, ..Self::default() };
         let mut notes = Vec::new();
         for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
             let line = line.trim_ascii();
@@ -258,7 +314,10 @@ impl Settings {
         let Some((name, values)) = words.split_first() else { return Ok(()) };
         let name = name.to_ascii_lowercase();
         match (name.as_str(), values) {
-            ("include", _) => Err(format!("include {} is not followed", values.join(" "))),
+            ("include", _) => {
+                self.given = Given::default();
+                Err(format!("include {} is not followed", values.join(" ")))
+            }
             ("loadmodule", [module, ..]) => {
                 self.modules.push(module.clone());
                 Ok(())
@@ -274,6 +333,16 @@ impl Settings {
             ("user", _) => Ok(()),
             ("aclfile", [file]) => {
                 self.aclfile = Some(file.clone()).filter(|file| !file.is_empty());
+                Ok(())
+            }
+            // The first line takes the place of the usual points, and the others add to it.
+            ("save", values) => {
+                let text = values.join(" ");
+                let points = points(&text).ok_or_else(|| format!("save cannot be \"{text}\""))?;
+                if points.is_empty() || !std::mem::replace(&mut self.given.save, true) {
+                    self.save.clear();
+                }
+                self.save.extend(points);
                 Ok(())
             }
             // The names of others may be the same as ours by chance, but "modules" is ours alone.
@@ -323,6 +392,8 @@ mod tests {
             modules: vec!["/opt/rejson.so".to_owned(), "bloom.so".to_owned()],
             appenddirname: "my dir".to_owned(),
             renamed_commands: vec![("FLUSHALL".to_owned(), String::new())],
+            save: vec![(3600, 1), (300, 100)],
+            given: Given { appenddirname: true, appendfilename: true, dbfilename: true, save: true },
             ..Settings::default()
         };
         assert_eq!(settings, want);

@@ -8,6 +8,7 @@
 //! ```
 //! Beside the verdict runs the official tool's own count (`aof::official::Walk`), for people who compare.
 
+mod around;
 mod commands;
 mod damage;
 mod foreign;
@@ -123,6 +124,11 @@ fn surroundings(set: &AofSet) -> AofLoadFacts {
         prefix: set.prefix.escape_ascii().to_string(),
         folder: set.root.file_name().map(|name| name.as_encoded_bytes().escape_ascii().to_string()),
         next_start: Some(set.next_start.clone()),
+        in_directory: set.directory.is_some(),
+        has_folder: set.has_folder,
+        manifest_is_bad: set.manifest.as_ref().is_some_and(|manifest| !manifest.errors.is_empty()),
+        next_numbers: set.next_numbers(),
+        access: set.access.clone(),
         ..AofLoadFacts::default()
     }
 }
@@ -155,6 +161,7 @@ impl<T: Tree> Run<'_, T> {
     fn all(&mut self) -> io::Result<()> {
         let set = self.set;
         manifest::check(set, &mut self.log);
+        around::check(set, &mut self.log);
         self.start_tool()?;
         let last = set.parts.iter().rposition(|part| part.role.is_loaded());
         for (number, part) in set.parts.iter().enumerate() {

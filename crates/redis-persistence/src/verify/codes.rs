@@ -282,6 +282,8 @@ codes! {
     AofDataNotRead "aof-data-not-read" Warning;
     AofNextFileExists "aof-next-file-exists" Warning;
     AofOrphanFile "aof-orphan-file" Note;
+    AofAccessDenied "aof-access-denied" Warning;
+    AofDiskSpace "aof-disk-space" Warning;
     AofTemporaryFile "aof-temporary-file" Note;
     AofOldStyleIgnored "aof-old-style-ignored" Note;
     AofOldStyleMigrates "aof-old-style-migrates" Note;

@@ -78,6 +78,17 @@ pub struct Keyspace {
     pub expires: u64,
 }
 
+/// How to start a server.
+struct Launch<'a> {
+    installed: &'a Installed,
+    dir: &'a Path,
+    settings: &'a [&'a str],
+    patience: Duration,
+    log: PathBuf,
+    /// The number of the user and the group that it runs as.
+    user: Option<u32>,
+}
+
 /// A running server. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Server {
@@ -113,38 +124,54 @@ impl Server {
         settings: &[&str],
         patience: Duration,
     ) -> Result<Self, StartError> {
+        Self::launch(&Launch { installed, dir, settings, patience, log: dir.join("server.log"), user: None })
+    }
+
+    /// The same as another user, with its log beside `dir`: that is for a caller who may do so.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    #[cfg(unix)]
+    pub fn start_as(user: u32, installed: &Installed, dir: &Path, settings: &[&str]) -> Result<Self, StartError> {
+        let log = dir.with_extension("log");
+        Self::launch(&Launch { installed, dir, settings, patience: PATIENCE, log, user: Some(user) })
+    }
+
+    fn launch(how: &Launch<'_>) -> Result<Self, StartError> {
         // Between choosing a port and the server's bind another process can take it: then choose again.
         for _ in 0..5 {
-            match Self::start_once(installed, dir, settings, patience) {
+            match Self::launch_once(how) {
                 Err(StartError::Exited { log, .. }) if log.contains("Address already in use") => {}
                 other => return other,
             }
         }
-        Self::start_once(installed, dir, settings, patience)
+        Self::launch_once(how)
     }
 
-    fn start_once(
-        installed: &Installed,
-        dir: &Path,
-        settings: &[&str],
-        patience: Duration,
-    ) -> Result<Self, StartError> {
+    fn launch_once(how: &Launch<'_>) -> Result<Self, StartError> {
+        let Launch { installed, dir, settings, patience, log, user } = how;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let log = dir.join("server.log");
-        let output = File::create(&log)?;
-        let mut child = Command::new(&installed.server)
+        let output = File::create(log)?;
+        let mut command = Command::new(&installed.server);
+        #[cfg(unix)]
+        if let Some(user) = *user {
+            use std::os::unix::process::CommandExt as _;
+            command.uid(user).gid(user).current_dir("/");
+        }
+        let mut child = command
             .args(["--port", &address.port().to_string()])
             .arg("--dir")
             .arg(dir)
             .args(SETTINGS)
             .args(NO_MEMORY_TEST.iter().filter(|_| installed.product.version() >= (6, 2)))
-            .args(settings)
+            .args(*settings)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        match connect(&mut child, address, &log, patience) {
-            Ok(client) => Ok(Self { product: installed.product, child, client, address, log }),
+        match connect(&mut child, address, log, *patience) {
+            Ok(client) => Ok(Self { product: installed.product, child, client, address, log: log.clone() }),
             Err(error) => {
                 // It has ended already, or has to.
                 let _ = child.kill();

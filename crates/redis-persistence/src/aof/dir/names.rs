@@ -5,8 +5,13 @@
 //! <prefix>.<seq>.base.rdb | .base.aof        appendonlydir
 //! <prefix>.<seq>.incr.aof                    appendonlydir
 //! temp-<prefix>.manifest  temp-<prefix>.incr appendonlydir
-//! temp-rewriteaof-*.aof   <prefix>           the server's own directory
+//! temp-rewriteaof-<pid>.aof                  the server's own directory
+//! temp-rewriteaof-bg-<pid>.aof               the server's own directory
+//! temp-<pid>.rdb  temp-<time>.<pid>.rdb      the server's own directory
+//! <prefix>                                   the server's own directory
 //! ```
+
+use super::set::TemporaryKind;
 
 /// What a name says of its file, whatever the prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +19,7 @@ pub(crate) enum Name<'a> {
     Manifest(&'a [u8]),
     Base(&'a [u8], u64),
     Incr(&'a [u8], u64),
-    Temporary,
+    Temporary(TemporaryKind),
     Other,
 }
 
@@ -29,8 +34,7 @@ pub(super) const MANIFEST: &[u8] = b".manifest";
 
 pub(crate) fn classify(name: &[u8]) -> Name<'_> {
     if name.starts_with(b"temp-") {
-        let known = name.ends_with(MANIFEST) || name.ends_with(b".incr") || name.starts_with(b"temp-rewriteaof-");
-        return if known { Name::Temporary } else { Name::Other };
+        return temporary(name).map_or(Name::Other, Name::Temporary);
     }
     if let Some(prefix) = name.strip_suffix(MANIFEST).filter(|prefix| !prefix.is_empty()) {
         return Name::Manifest(prefix);
@@ -50,17 +54,40 @@ pub(crate) fn classify(name: &[u8]) -> Name<'_> {
     }
 }
 
+/// What a server was writing into a file of that name.
+fn temporary(name: &[u8]) -> Option<TemporaryKind> {
+    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let between = |start: &[u8], end: &[u8]| name.strip_prefix(start)?.strip_suffix(end);
+    if name.starts_with(b"temp-rewriteaof-") {
+        return Some(TemporaryKind::Rewrite);
+    }
+    if name.ends_with(MANIFEST) {
+        return Some(TemporaryKind::Manifest);
+    }
+    if name.ends_with(b".incr") {
+        return Some(TemporaryKind::Incr);
+    }
+    let number = between(b"temp-", b".rdb")?;
+    match number.iter().position(|byte| *byte == b'.') {
+        None => digits(number).then_some(TemporaryKind::Save),
+        Some(dot) => (digits(&number[..dot]) && digits(&number[dot + 1..])).then_some(TemporaryKind::Transfer),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_follow_the_scheme() {
-        let cases: [(&str, Name<'_>); 10] = [
+        let cases: [(&str, Name<'_>); 13] = [
             ("appendonly.aof.manifest", Name::Manifest(b"appendonly.aof")),
-            ("temp-appendonly.aof.manifest", Name::Temporary),
-            ("temp-appendonly.aof.incr", Name::Temporary),
-            ("temp-rewriteaof-bg-12.aof", Name::Temporary),
+            ("temp-appendonly.aof.manifest", Name::Temporary(TemporaryKind::Manifest)),
+            ("temp-appendonly.aof.incr", Name::Temporary(TemporaryKind::Incr)),
+            ("temp-rewriteaof-bg-12.aof", Name::Temporary(TemporaryKind::Rewrite)),
+            ("temp-412.rdb", Name::Temporary(TemporaryKind::Save)),
+            ("temp-1700000000.412.rdb", Name::Temporary(TemporaryKind::Transfer)),
+            ("temp-mine.rdb", Name::Other),
             ("temp-other", Name::Other),
             ("a.b.12.base.rdb", Name::Base(b"a.b", 12)),
             ("a.0.base.aof", Name::Base(b"a", 0)),

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::Node;
+use super::access::Access;
 use crate::aof::Manifest;
-use crate::aof::manifest::{Entry, ManifestError};
+use crate::aof::manifest::{Entry, EntryKind, ManifestError};
 
 /// Everything that lies around one append-only file or one set of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,16 @@ pub struct AofSet {
     pub next_start: NextStart,
     /// What else is worth a word.
     pub notes: Vec<SetNote>,
+    /// The server's directory, where the path tells it.
+    pub directory: Option<PathBuf>,
+    /// Whether the folder of the parts is there.
+    pub has_folder: bool,
+    /// What the user of the server may not do there; `None` where that is not known, or it may do everything.
+    pub access: Option<Access>,
+    /// How many bytes can be written where the set lies.
+    pub free: Option<u64>,
+    /// Whether the server reads append-only files, as its configuration says.
+    pub appendonly: Option<bool>,
 }
 
 impl AofSet {
@@ -47,7 +58,21 @@ impl AofSet {
             temporaries: Vec::new(),
             next_start: NextStart::LoadsFile,
             notes: Vec::new(),
+            directory: None,
+            has_folder: false,
+            access: None,
+            free: None,
+            appendonly: None,
         }
+    }
+
+    /// The numbers that a server gives to the next base and to the next incremental file.
+    pub(crate) fn next_numbers(&self) -> (i64, i64) {
+        let next = |kind| {
+            let entries = self.parts.iter().filter_map(|part| part.entry.as_ref());
+            entries.filter(|entry| entry.kind == kind).map(|entry| entry.seq).max().unwrap_or(0).saturating_add(1)
+        };
+        (next(EntryKind::Base), next(EntryKind::Incr))
     }
 
     /// The parts by their names: of those with one name the first.
@@ -196,11 +221,44 @@ impl UnreadKind {
 
 /// A temporary file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Temporary {
+    /// What was being written.
+    pub kind: TemporaryKind,
     /// Where it lies.
     pub path: PathBuf,
     /// Its size.
     pub size: u64,
+}
+
+/// What a server was writing into a temporary file. It gets its own name when it is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TemporaryKind {
+    /// The base of a rewrite.
+    Rewrite,
+    /// A manifest.
+    Manifest,
+    /// The commands since the append-only file was switched on.
+    Incr,
+    /// An RDB.
+    Save,
+    /// An RDB that came from a master.
+    Transfer,
+}
+
+impl TemporaryKind {
+    /// What it is, in a few words.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Rewrite => "the new base of a rewrite",
+            Self::Manifest => "a new manifest",
+            Self::Incr => "the commands since the append-only file was switched on",
+            Self::Save => "an RDB that is being saved",
+            Self::Transfer => "an RDB that is being received from a master",
+        }
+    }
 }
 
 /// What a server would do at its next start.

@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 
+use super::access::Owner;
 use crate::aof::official::{Disk, Files, Opened};
 
 /// What lies under a name. Symbolic links are followed, as servers follow them.
@@ -40,6 +41,18 @@ pub trait Tree: Files {
         let _ = path;
         None
     }
+
+    /// How many bytes can be written to the disk on which a folder lies; `None` where that is not known.
+    fn free(&mut self, folder: &Path) -> Option<u64> {
+        let _ = folder;
+        None
+    }
+
+    /// Whose a file or folder is; `None` where that is not known.
+    fn owner(&mut self, path: &Path) -> Option<Owner> {
+        let _ = path;
+        None
+    }
 }
 
 impl Tree for Disk {
@@ -66,6 +79,19 @@ impl Tree for Disk {
     fn modified(&mut self, path: &Path) -> Option<i64> {
         let modified = fs::metadata(path).and_then(|data| data.modified()).ok()?;
         i64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
+    }
+
+    #[cfg(unix)]
+    fn free(&mut self, folder: &Path) -> Option<u64> {
+        let disk = rustix::fs::statvfs(folder).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    #[cfg(unix)]
+    fn owner(&mut self, path: &Path) -> Option<Owner> {
+        use std::os::unix::fs::MetadataExt as _;
+        let data = fs::metadata(path).ok()?;
+        Some(Owner { uid: data.uid(), gid: data.gid(), mode: data.mode() & 0o7777 })
     }
 }
 

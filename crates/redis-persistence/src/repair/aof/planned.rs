@@ -140,4 +140,12 @@ impl Tree for Planned<'_> {
     fn modified(&mut self, path: &Path) -> Option<i64> {
         Disk.modified(path)
     }
+
+    fn free(&mut self, folder: &Path) -> Option<u64> {
+        Disk.free(folder)
+    }
+
+    fn owner(&mut self, path: &Path) -> Option<dir::Owner> {
+        Disk.owner(path)
+    }
 }

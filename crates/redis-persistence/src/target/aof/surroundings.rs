@@ -1,7 +1,7 @@
 //! What a start does with the files around those that it loads, and with what it cannot follow.
 
 use super::{Case, Loads};
-use crate::aof::dir::{NextStart, Role, Shape, UnreadKind};
+use crate::aof::dir::{Guarded, NextStart, Role, Shape, UnreadKind};
 use crate::target::answer::{Cut, Outcome, Reason, Why};
 use crate::target::{Product, rdb};
 use crate::verify::{Code, Name, Severity, Tallied, UnreadContent, UnreadFacts};
@@ -16,7 +16,7 @@ impl Case<'_> {
     /// The answer where no file is loaded at all.
     pub(super) fn without_files(&self) -> Option<Loads> {
         let target = self.target;
-        let answer = |by_default| Loads { by_default, ..Loads::unknown(*target) };
+        let answer = |by_default, start| Loads { by_default, start: Some(start), ..Loads::unknown(*target) };
         if self.settings.appendonly == Some(false) {
             return Some(self.switched_off());
         }
@@ -27,12 +27,26 @@ impl Case<'_> {
             return None;
         }
         if !target.knows_manifests() && !self.report.parts.is_empty() {
-            let message = format!("{target} knows no manifest: it starts without a look at the folder");
+            let mut message = format!("{target} knows no manifest: it starts without a look at the folder");
+            let old = self.unread_of(UnreadKind::OldStyle);
+            if let Some(old) = old {
+                message.push_str(&format!(", and reads {}", shown(old)));
+            }
             let because = vec![Why { reason: Reason::Manifest, count: 1, first: Vec::new(), message }];
-            return Some(Loads { because, ..answer(Outcome::StartsEmpty) });
+            let content = old.and_then(|old| old.content.as_ref());
+            // What it makes of a file that is not sound was not asked.
+            let known = old.is_none_or(|_| content.is_some_and(|content| content.is_sound));
+            let by_default = if known { Outcome::StartsEmpty } else { Outcome::Unknown };
+            let start = self.start_with(old);
+            return Some(Loads { because, ..answer(by_default, start) });
+        }
+        if let Some(why) = self.elsewhere() {
+            return Some(Loads { because: vec![why], ..answer(Outcome::StartsEmpty, self.start_files(Vec::new())) });
         }
         match &self.load().next_start {
-            Some(NextStart::Refuses) => Some(Loads { because: self.manifest(), ..answer(Outcome::Refuses) }),
+            Some(NextStart::Refuses) => {
+                Some(Loads { because: self.manifest(), by_default: Outcome::Refuses, ..Loads::unknown(*target) })
+            }
             Some(NextStart::Empty { overwrites, appends }) => Some(self.starts_empty(overwrites, appends)),
             _ => None,
         }
@@ -85,7 +99,8 @@ impl Case<'_> {
         } else {
             because.extend(self.manifest());
         }
-        Loads { loads, by_default, cuts, skips, because, ..Loads::unknown(*self.target) }
+        let start = Some(self.start_files(Vec::new()));
+        Loads { loads, by_default, cuts, skips, because, start, ..Loads::unknown(*self.target) }
     }
 
     /// The files with data that are left alone, by what they are.
@@ -114,14 +129,23 @@ impl Case<'_> {
         whys
     }
 
-    /// The answer where append-only files are switched off: the RDB is read, if there is one.
+    /// The answer where append-only files are switched off: the RDB is read, if there is one. A manifest is read all the same.
     fn switched_off(&self) -> Loads {
         let (target, settings) = (self.target, self.settings);
-        let dumps = self.load().unread.iter().filter(|unread| unread.kind == UnreadKind::Dump);
-        let dump = dumps.into_iter().find(|unread| unread.name == settings.dbfilename);
+        let is_shut = self.load().access.as_ref().and_then(|access| access.of(Guarded::Folder));
+        let sees_it = target.knows_manifests() && is_shut.is_none_or(|denied| denied.may.enter);
+        if sees_it && self.load().manifest_is_bad {
+            return Loads { because: self.manifest(), by_default: Outcome::Refuses, ..Loads::unknown(*target) };
+        }
+        let dump = self.dump();
         let nothing_else = self.report.parts.is_empty() && self.load().unread.iter().all(|unread| Some(unread) == dump);
-        if let Some(facts) = dump.and_then(|dump| dump.content.as_ref()?.rdb.as_ref()).filter(|_| nothing_else) {
-            return rdb::judge(facts, target, settings);
+        let of_dump =
+            dump.and_then(|dump| dump.content.as_ref()?.rdb.as_ref()).map(|facts| rdb::judge(facts, target, settings));
+        let start = Some(self.start_with(dump));
+        if let Some(answer) = &of_dump
+            && (nothing_else || !answer.by_default.comes_up())
+        {
+            return Loads { start, ..answer.clone() };
         }
         let reads = dump.map_or_else(
             || format!("{} is not there", settings.dbfilename),
@@ -129,7 +153,8 @@ impl Case<'_> {
         );
         let message = format!("appendonly no: {target} does not read these files; {reads}");
         let because = vec![Why { reason: Reason::Appendonly, count: 1, first: Vec::new(), message }];
-        Loads { because, by_default: Outcome::StartsEmpty, ..Loads::unknown(*target) }
+        let by_default = if dump.is_none() || of_dump.is_some() { Outcome::StartsEmpty } else { Outcome::Unknown };
+        Loads { because, by_default, start, ..Loads::unknown(*target) }
     }
 
     /// What is wrong with the manifest.

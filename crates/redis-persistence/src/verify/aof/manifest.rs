@@ -1,10 +1,10 @@
-//! The manifest, and what lies around the files of a set.
+//! The manifest, and what a start makes of it.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::log::Log;
 use crate::aof::Manifest;
-use crate::aof::dir::{AofSet, ManifestFile, Name, NextStart, Node, Part, Role, SetNote, classify};
+use crate::aof::dir::{AofSet, ManifestFile, Name, NextStart, Node, Part, Role, classify};
 use crate::aof::manifest::{Entry, EntryKind, ManifestErrorKind};
 use crate::aof::official::has_file_line;
 use crate::verify::codes::Code;
@@ -19,14 +19,13 @@ pub(super) fn check(set: &AofSet, log: &mut Log) {
     }
     log.next_file(None);
     next_start(set, log);
-    surroundings(set, log);
 }
 
 fn name_of(path: &std::path::Path) -> String {
     path.file_name().unwrap_or_default().as_encoded_bytes().escape_ascii().to_string()
 }
 
-fn shown(name: &[u8]) -> String {
+pub(super) fn shown(name: &[u8]) -> String {
     name.escape_ascii().to_string()
 }
 
@@ -240,49 +239,5 @@ fn next_start(set: &AofSet, log: &mut Log) {
             "the next start moves the old-style file into the folder, and loads it as the base".to_owned()
         }),
         _ => {}
-    }
-}
-
-/// What lies about and plays no part.
-fn surroundings(set: &AofSet, log: &mut Log) {
-    if let Some(old) = set.old_style.as_ref().filter(|old| !old.migrates) {
-        log.note(Code::AofOldStyleIgnored, || {
-            format!("the old-style file {}, {} bytes, is not loaded", old.path.display(), old.size)
-        });
-    }
-    for orphan in set.parts.iter().filter(|part| part.role == Role::Orphan) {
-        let size = orphan.size().unwrap_or(0);
-        let next = set.notes.contains(&SetNote::NextName(orphan.name.clone()));
-        if next {
-            log.note(Code::AofNextFileExists, || {
-                format!(
-                    "{}, {size} bytes, has the name of the next file: the next rewrite empties it",
-                    shown(&orphan.name)
-                )
-            });
-        } else {
-            log.note(Code::AofOrphanFile, || {
-                format!("no line that servers take lists {}, {size} bytes: it is not loaded", shown(&orphan.name))
-            });
-        }
-    }
-    for file in &set.temporaries {
-        log.note(Code::AofTemporaryFile, || {
-            format!("a rewrite, going on or broken off, left {}, {} bytes", file.path.display(), file.size)
-        });
-    }
-    for note in &set.notes {
-        match note {
-            SetNote::OtherManifest(name) => log.note(Code::AofOtherManifest, || {
-                format!("a second manifest lies in the folder, {}: it was not looked at", shown(name))
-            }),
-            SetNote::PartOfSet(manifest) => {
-                log.note(Code::AofPartOfSet, || format!("the file is part of a set: {} lists it", manifest.display()))
-            }
-            SetNote::Unlisted(folder) => log.note(Code::AofFolderUnlisted, || {
-                format!("{} cannot be listed: what else lies there is not known", folder.display())
-            }),
-            SetNote::NextName(_) => {}
-        }
     }
 }

@@ -34,7 +34,12 @@ impl<T: Tree> Run<'_, T> {
         let set = self.set;
         for unread in &set.unread {
             let because = self.because(unread);
-            let content = if because.is_some() { self.unread_content(unread)? } else { None };
+            // A server that reads no append-only files reads the dump; one that knows no manifest, the old-style file.
+            let is_read = match unread.kind {
+                UnreadKind::Dump => set.appendonly == Some(false),
+                kind => kind == UnreadKind::OldStyle && unread.size <= SMALL,
+            };
+            let content = if because.is_some() || is_read { self.unread_content(unread)? } else { None };
             if let (Some(because), Some(content)) = (because, &content) {
                 self.say_unread(unread, content, because);
             }

@@ -5,7 +5,7 @@
 //! cutting. Every table is bounded by [`AofLoadFacts::MOST_NAMES`].
 
 use super::{RdbFacts, ReplyFacts};
-use crate::aof::dir::{NextStart, Shape, UnreadKind};
+use crate::aof::dir::{Access, NextStart, Shape, UnreadKind};
 use crate::aof::foreign::Origin;
 use crate::verify::codes::Code;
 
@@ -23,6 +23,16 @@ pub struct AofLoadFacts {
     pub next_start: Option<NextStart>,
     /// Files with data that the next start does not read.
     pub unread: Vec<UnreadFacts>,
+    /// Whether it is known which folder is the server's directory.
+    pub in_directory: bool,
+    /// Whether the folder of the parts is there.
+    pub has_folder: bool,
+    /// Whether there is a manifest that servers do not take.
+    pub manifest_is_bad: bool,
+    /// The numbers of the next base and of the next incremental file.
+    pub next_numbers: (i64, i64),
+    /// What the user of the server may not do; `None` where that is not known.
+    pub access: Option<Access>,
     /// The commands, by name and number of arguments.
     pub commands: Vec<CommandUse>,
     /// The commands among them that no server known here has, nor the configuration brings, by name.
