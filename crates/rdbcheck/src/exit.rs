@@ -16,7 +16,7 @@ pub enum Exit {
     Unreadable,
     /// Newer than this build, or none of the formats it knows.
     Unknown,
-    /// A salvage wrote what is left: keys are lost, or may be.
+    /// A salvage wrote what is left: commands or keys are lost, or may be.
     Lossy,
 }
 

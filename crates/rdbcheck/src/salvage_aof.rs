@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use redis_persistence::repair::aof::salvage::{self, Image, Salvage, SalvageOptions};
-use redis_persistence::repair::{ApplyError, Progress};
+use redis_persistence::repair::{ApplyError, Loss, Progress};
 use redis_persistence::target::{Loads, Reason};
 use redis_persistence::verify::{Report, Verdict};
 
@@ -20,6 +20,7 @@ use crate::render::Output;
 use crate::run::say;
 use crate::salvage::Status;
 use crate::servers::Servers;
+use crate::units::commas;
 
 /// What a salvage of append-only files did.
 #[derive(Debug)]
@@ -40,12 +41,31 @@ impl SalvagedAof {
     /// What it means for the exit code; `None` if it means nothing.
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
-        self.status.exit()
+        match self.status {
+            Status::Written if self.plan.as_ref().is_some_and(loses) => Some(Exit::Lossy),
+            status => status.exit(),
+        }
     }
 
     fn refuse(&mut self, why: String) {
         (self.status, self.why) = (Status::Refused, Some(why));
     }
+}
+
+/// Whether commands are left out, or keys of an image are lost or may be.
+fn loses(plan: &Salvage) -> bool {
+    let of_image = |image: &Image| match image {
+        Image::Salvaged(of) => of.loss.keys_missing() != Some(0),
+        _ => false,
+    };
+    plan.loss() != Loss::default() || plan.files.iter().any(|file| of_image(&file.image))
+}
+
+/// Why a loss is more than so many bytes, if it is.
+fn too_much(plan: &Salvage, most: usize) -> Option<String> {
+    let loss = plan.loss();
+    (loss.bytes > most as u64)
+        .then(|| format!("it leaves out {loss}, and --max-loss allows {} bytes", commas(most as u64)))
 }
 
 /// Why a salvage cannot even begin, if so.
@@ -95,8 +115,10 @@ pub(crate) fn run(
                         .map(|line| format!("  {}", escape::plain(line.as_bytes()))),
                 );
                 output.lines(&lines);
-                if let Some(why) = shown.as_ref().unwrap_or(&plan).reasons.first() {
-                    done.refuse(why.clone());
+                let shown_reason = shown.as_ref().unwrap_or(&plan).reasons.first().cloned();
+                let too_much = args.repair.max_loss.and_then(|most| too_much(&plan, most));
+                if let Some(why) = shown_reason.or(too_much) {
+                    done.refuse(why);
                 } else if !args.repair.dry_run {
                     done.write(&plan, args, servers);
                 }

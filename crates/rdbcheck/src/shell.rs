@@ -46,8 +46,13 @@ pub fn fill(command: &str, path: &Path) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// `dump.new.rdb` for `dump.rdb`, and `appendonlydir.new` for `appendonlydir`.
+/// `dump.new.rdb` for `dump.rdb`, and `appendonlydir.new` for `appendonlydir` or the manifest in it: a set's folder is no place for
+/// another one.
 fn beside(path: &Path) -> PathBuf {
+    if path.extension().is_some_and(|end| end == "manifest") {
+        let folder = path.parent().filter(|folder| folder.file_name().is_some());
+        return folder.map_or_else(|| path.with_file_name("../new"), beside);
+    }
     let Some(stem) = path.file_stem() else { return PathBuf::from("new") };
     let mut name = stem.to_owned();
     name.push(".new");
@@ -68,5 +73,7 @@ mod tests {
         assert_eq!(fill("PROFILE OUTER", "a".as_ref()), "PROFILE OUTER");
         assert_eq!(fill("x OUT", "dir/".as_ref()), "x dir.new");
         assert_eq!(fill("x OUT", "..".as_ref()), "x new");
+        assert_eq!(fill("x OUT", "a/dir/b.manifest".as_ref()), "x a/dir.new");
+        assert_eq!(fill("x OUT", "b.manifest".as_ref()), "x ../new");
     }
 }

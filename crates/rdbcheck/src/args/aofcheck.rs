@@ -17,6 +17,7 @@ use crate::units;
 #[command(override_usage = "aofcheck [OPTIONS] PATH...", after_help = EXAMPLES)]
 #[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp", "cut_before", "preen"]).multiple(true))]
 #[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "undo", "salvage"]).multiple(true))]
+#[command(group = ArgGroup::new("losing").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "salvage"]).multiple(true))]
 pub struct AofCheck {
     /// An appendonlydir, its manifest, one append-only file, a server's directory, or a packed file or a tar of these; - is
     /// standard input
@@ -61,8 +62,8 @@ pub struct Repair {
     /// Print the plan, and change nothing
     #[arg(long, requires = "change")]
     pub dry_run: bool,
-    /// Refuse a plan that takes away more, such as 64K or 1M
-    #[arg(long, value_name = "BYTES", value_parser = units::bytes, requires = "repair")]
+    /// Refuse a plan that takes away more, or a salvage that leaves out more, such as 64K or 1M
+    #[arg(long, value_name = "BYTES", value_parser = units::bytes, requires = "losing")]
     pub max_loss: Option<usize>,
     /// Cut that file of the set too, though others follow it or nothing of it stays
     #[arg(long, value_name = "NAME", requires = "repair")]
@@ -120,8 +121,9 @@ Examples:
   aofcheck --salvage /var/lib/redis/salvaged /var/lib/redis/appendonlydir
   aofcheck --preen --max-loss 1M /var/lib/redis/appendonlydir
   aofcheck --truncate-to-timestamp 2025-03-01T12:00:00Z appendonlydir
-Exit codes (several paths: the first of 1, 2, 3 that any has):
+Exit codes (several paths: the first of 1, 2, 3, 4 that any has):
   0 sound (after a repair: the result is)   3 cannot be judged
+  4 written by --salvage, with a loss of commands or keys
   2 usage, not readable, or what is never written to or followed: links out of the folder, records of others
   1 damaged, not as demanded, not loaded by a server named with --for, or a repair that was declined or refused";
 

@@ -46,7 +46,7 @@ pub fn advice(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
 #[must_use]
 pub fn tried(report: &Report, cause: Option<&Cause>, ways: Option<&[Way]>) -> Vec<Step> {
     let mendable = report.verdict == Verdict::Damaged && matches!(report.kind, Kind::Aof | Kind::AofDir);
-    if let Some(cause) = cause.filter(|cause| cause.code != C::CopiedDuringRewrite || !mendable)
+    if let Some(cause) = cause.filter(|cause| !mendable || is_instead(cause.code, ways))
         && let Some(text) = instead(cause)
     {
         return vec![Step { text: text.to_owned(), command: cause.command.clone() }];
@@ -65,6 +65,16 @@ pub(super) fn step(text: impl Into<String>) -> Step {
 
 pub(super) fn run(command: &str, text: impl Into<String>) -> Step {
     Step { text: text.into(), command: Some(command.to_owned()) }
+}
+
+/// Whether what the cause tells to do stands in the place of the ways that were found for damaged append-only files.
+fn is_instead(code: C, ways: Option<&[Way]>) -> bool {
+    match code {
+        C::CopiedDuringRewrite | C::TwoRdbs => false,
+        // Of a file whose first page is lost the rest may be read.
+        C::NoKnownKind => ways.is_none_or(<[Way]>::is_empty),
+        _ => true,
+    }
 }
 
 /// What helps where no repair does, or none is needed.

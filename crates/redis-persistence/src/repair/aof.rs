@@ -20,12 +20,13 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 pub use preen::preen;
 pub use ways::{Way, WayKind, ways};
 
 use super::plan::{first_lines, number};
-use super::walk::{Stop, Until, Walk, walk};
+use super::walk::{Stop, Until, Walk, Walks};
 use super::{Cut, Plan, Seen, SetAside, Step, manifest, tally};
 use crate::aof::Manifest;
 use crate::aof::dir::names::{Name, classify};
@@ -57,7 +58,7 @@ const MOST_PROOFS: usize = 100;
 /// One of the files that servers load, with what was found in it.
 struct Loaded<'s> {
     part: &'s Part,
-    walk: Walk,
+    walk: Rc<Walk>,
 }
 
 /// Plans a repair of a file or a set. Nothing is written.
@@ -78,18 +79,21 @@ struct Loaded<'s> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn plan(set: &AofSet, options: &FixOptions) -> io::Result<Plan> {
-    Ok(plan_and_names(set, options)?.0)
+    Ok(plan_and_names(set, options, &mut Walks::default())?.0)
 }
 
 /// The plan, and the files that would have to be named because others follow them.
-fn plan_and_names(set: &AofSet, options: &FixOptions) -> io::Result<(Plan, Vec<Vec<u8>>)> {
+fn plan_and_names(set: &AofSet, options: &FixOptions, walks: &mut Walks) -> io::Result<(Plan, Vec<Vec<u8>>)> {
     let mut refused = HashMap::new();
     loop {
-        let (mut plan, names) = plan_with(set, options, &refused)?;
-        if options.only_interrupted || !plan.may_be_applied_unasked() {
+        let (mut plan, names) = plan_with(set, options, &refused, walks)?;
+        // Where there is nothing to do but something to say, that may be what servers refuse.
+        let doubtful = plan.is_empty() && plan.reasons.is_empty() && !plan.notes.is_empty();
+        if options.only_interrupted || !plan.may_be_applied_unasked() && !doubtful {
             return Ok((plan, names));
         }
         match planned::prove(set, &plan)? {
+            planned::Proof::Record { .. } if doubtful => {}
             planned::Proof::Loads => return Ok((plan, names)),
             planned::Proof::Refused(reason) => plan.reasons.push(reason),
             planned::Proof::Record { file, at, why } => {
@@ -106,11 +110,17 @@ fn plan_and_names(set: &AofSet, options: &FixOptions) -> io::Result<(Plan, Vec<V
 }
 
 /// A plan that also cuts each of these files at a record that servers refuse.
-fn plan_with(set: &AofSet, options: &FixOptions, refused: &Refused) -> io::Result<(Plan, Vec<Vec<u8>>)> {
+fn plan_with(
+    set: &AofSet,
+    options: &FixOptions,
+    refused: &Refused,
+    walks: &mut Walks,
+) -> io::Result<(Plan, Vec<Vec<u8>>)> {
     let mut planner = Planner {
         set,
         options,
         refused,
+        walks,
         plan: Plan { max_loss: options.max_loss, backup_dir: backup_dir(set), ..Plan::default() },
         content: None,
         why: Vec::new(),
@@ -135,6 +145,7 @@ struct Planner<'s> {
     set: &'s AofSet,
     options: &'s FixOptions,
     refused: &'s Refused,
+    walks: &'s mut Walks,
     plan: Plan,
     /// The new manifest.
     content: Option<Vec<u8>>,
@@ -254,7 +265,7 @@ impl<'s> Planner<'s> {
                 byte: self.refused.get(&part.name).cloned(),
                 back: self.options.before.filter(|_| is_meant),
             };
-            let walk = walk(&part.path, &until)?;
+            let walk = self.walks.of(&part.path, &until)?;
             self.plan.read.push(walk.seen.clone());
             if !later {
                 self.plan.reasons.extend_from_slice(&walk.reasons);
@@ -394,7 +405,8 @@ impl<'s> Planner<'s> {
         let is_orphan = |part: &&Part| part.role == Role::Orphan && part.size().is_some() && !is_listed(part);
         let orphans = self.set.parts.iter().filter(is_orphan);
         for part in orphans.filter(|part| last.is_some() && seq(part) > last) {
-            asides.push(aside(&walk(&part.path, &Until::default())?)?);
+            let walk = self.walks.of(&part.path, &Until::default())?;
+            asides.push(aside(&walk)?);
         }
         Ok(())
     }

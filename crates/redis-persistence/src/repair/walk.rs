@@ -1,8 +1,10 @@
 //! How far servers get with one file, and where it would have to end for them to get to its end.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::Seen;
 use super::aof::odd::{Before, Recent};
@@ -52,7 +54,7 @@ pub(super) struct Stop {
 }
 
 /// Where to stop before servers do.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Until {
     /// At a timestamp beyond this one.
     pub time: Option<i64>,
@@ -62,8 +64,27 @@ pub(super) struct Until {
     pub back: Option<u64>,
 }
 
+/// The walks over the files of a set to their ends, each made once: a plan, one with another file named and a salvage share them.
+#[derive(Debug, Default)]
+pub(super) struct Walks(HashMap<PathBuf, Rc<Walk>>);
+
+impl Walks {
+    /// The walk over a file.
+    pub fn of(&mut self, path: &Path, until: &Until) -> io::Result<Rc<Walk>> {
+        if *until != Until::default() {
+            return walk(path, until).map(Rc::new);
+        }
+        if let Some(walk) = self.0.get(path) {
+            return Ok(Rc::clone(walk));
+        }
+        let made = Rc::new(walk(path, until)?);
+        self.0.insert(path.to_owned(), Rc::clone(&made));
+        Ok(made)
+    }
+}
+
 /// Reads a file as servers do, up to its end, to what they stop at, or to where `until` says.
-pub(super) fn walk(path: &Path, until: &Until) -> io::Result<Walk> {
+fn walk(path: &Path, until: &Until) -> io::Result<Walk> {
     let mut file = File::open(path)?;
     let seen = Seen::of(path, &file)?;
     let mut walk = Walk {

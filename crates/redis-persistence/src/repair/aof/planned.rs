@@ -25,9 +25,11 @@ pub(super) enum Proof {
 /// Holds what a plan would leave against what servers load.
 pub(super) fn prove(set: &AofSet, plan: &Plan) -> io::Result<Proof> {
     let Some(report) = verify(set, plan)? else { return Ok(Proof::Loads) };
-    let Some(error) = report.findings.iter().find(|finding| finding.severity == Severity::Error) else {
+    let mut errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).peekable();
+    let any = errors.peek().is_some();
+    let Some(error) = errors.find(|finding| !is_passed_over(finding.code)) else {
         return Ok(match report.verdict {
-            Verdict::Damaged => Proof::Refused("what would be left is damaged".to_owned()),
+            Verdict::Damaged if !any => Proof::Refused("what would be left is damaged".to_owned()),
             _ => Proof::Loads,
         });
     };
@@ -46,6 +48,11 @@ pub(super) fn prove(set: &AofSet, plan: &Plan) -> io::Result<Proof> {
             Proof::Refused(format!("{} at byte {}{file} would stay, and servers refuse that", error.code, error.start))
         }
     })
+}
+
+/// Whether servers answer it with an error, and go on.
+fn is_passed_over(code: Code) -> bool {
+    matches!(code, Code::AofRestoreDamaged | Code::AofScriptDamaged)
 }
 
 /// Whether it is a whole record at which servers end, and none that only another server, or one with a module, knows.

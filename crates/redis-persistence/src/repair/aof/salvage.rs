@@ -19,6 +19,7 @@
 //! A single file stays a single file under its name: every server takes that at once, 7.0 and later by moving it into a folder
 //! of its own at the first start. A set stays a set: it can take the place of the folder that it came from.
 
+mod account;
 mod assemble;
 mod believe;
 mod databases;
@@ -29,6 +30,7 @@ mod keys;
 mod line_ends;
 mod names;
 mod pages;
+mod proof;
 mod resync;
 mod scan;
 mod source;
@@ -36,21 +38,24 @@ mod survey;
 #[cfg(unix)]
 mod write;
 
-use std::collections::HashSet;
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 
+pub use account::{Account, Certainty, Keep, Skip, SkipKind, Stretch};
 use assemble::Assembler;
 pub use image::Image;
 pub use line_ends::LineEnds;
+use proof::Proof;
+use scan::Event;
 use source::Source;
 use survey::{Replay, Survey};
 #[cfg(unix)]
 pub use write::{EXISTS, Salvaged, check_out, write, write_if};
 
 use super::super::plan::first_lines;
-use super::super::{Seen, manifest, walk};
+use super::super::walk::{Until, Walk, Walks};
+use super::super::{Seen, manifest};
 use crate::aof::Manifest;
 use crate::aof::dir::{AofSet, Part, Role, Shape};
 use crate::aof::manifest::{Entry, EntryKind};
@@ -72,177 +77,6 @@ pub enum Uncertain {
     /// They are kept, in the likeliest database.
     Keep,
 }
-
-/// Bytes that are kept, as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
-    /// The offset of the first byte.
-    pub start: u64,
-    /// One past the last byte.
-    pub end: u64,
-    /// The database that a SELECT in front of them selects; none if the one in force is right.
-    pub select: Option<u32>,
-}
-
-/// Bytes that are not kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Skip {
-    /// The offset of the first byte.
-    pub start: u64,
-    /// One past the last byte.
-    pub end: u64,
-    /// Why.
-    pub kind: SkipKind,
-    /// How many commands in them can be read.
-    pub commands: u64,
-}
-
-/// Why bytes are not kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SkipKind {
-    /// They cannot be read as records that servers know.
-    Damage,
-    /// A page of 4 KiB that is a copy of another one.
-    RepeatedPage,
-    /// A transaction of which a part is damaged or missing.
-    Transaction,
-    /// An EXEC without a MULTI.
-    StrayExec,
-    /// Commands of which it cannot be told to which database they belong.
-    Database,
-    /// Commands with a value whose line ends were changed, and of which it cannot be told how they were.
-    LineEnds,
-}
-
-impl SkipKind {
-    /// The name that reports use.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Damage => "damage",
-            Self::RepeatedPage => "repeated-page",
-            Self::Transaction => "transaction",
-            Self::StrayExec => "stray-exec",
-            Self::Database => "database",
-            Self::LineEnds => "line-ends",
-        }
-    }
-}
-
-impl fmt::Display for SkipKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Damage => "cannot be read",
-            Self::RepeatedPage => "a copy of another page",
-            Self::Transaction => "of a torn transaction",
-            Self::StrayExec => "an EXEC without a MULTI",
-            Self::Database => "of an unknown database",
-            Self::LineEnds => "with a value of which it cannot be told where its line ends had a CR",
-        })
-    }
-}
-
-/// Commands between a gap that may have held a SELECT and the next SELECT: their database is uncertain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
-    /// The offset of the first byte.
-    pub start: u64,
-    /// One past the last byte.
-    pub end: u64,
-    /// How many commands it has.
-    pub commands: u64,
-    /// The database that they go to; none if they are set aside.
-    pub db: Option<u32>,
-    /// What speaks for it.
-    pub certainty: Certainty,
-}
-
-/// What speaks for the database of a stretch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Certainty {
-    /// The file selects no other.
-    OnlyDatabase,
-    /// It was in force before the gap, which is short, and SELECTs are rare.
-    AsBefore,
-    /// Its keys are those of the stretch.
-    ByKeys,
-    /// The next SELECT leaves no other.
-    BySelect,
-    /// Not enough.
-    Unknown,
-}
-
-impl Certainty {
-    /// The name that reports use.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OnlyDatabase => "only-database",
-            Self::AsBefore => "as-before",
-            Self::ByKeys => "by-keys",
-            Self::BySelect => "by-select",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// What becomes of the bytes of one file.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Account {
-    /// What is kept, in the order of the file.
-    pub kept: Vec<Keep>,
-    /// What is not, in the order of the file.
-    pub skipped: Vec<Skip>,
-    /// The stretches of an uncertain database.
-    pub stretches: Vec<Stretch>,
-    /// How many commands are kept.
-    pub kept_commands: u64,
-    /// How many commands go though they can be read.
-    pub skipped_commands: u64,
-}
-
-impl Account {
-    fn skip(&mut self, skip: Skip) {
-        self.skipped_commands += skip.commands;
-        match self.skipped.last_mut() {
-            Some(last) if last.end == skip.start && last.kind == skip.kind => {
-                last.end = skip.end;
-                last.commands += skip.commands;
-            }
-            _ if skip.start == skip.end => {}
-            _ => self.skipped.push(skip),
-        }
-    }
-
-    /// How many bytes are kept.
-    #[must_use]
-    pub fn kept_bytes(&self) -> u64 {
-        self.kept.iter().map(|keep| keep.end - keep.start).sum()
-    }
-
-    /// How many bytes are not kept.
-    #[must_use]
-    pub fn skipped_bytes(&self) -> u64 {
-        self.skipped.iter().map(|skip| skip.end - skip.start).sum()
-    }
-
-    /// About how many commands lie in bytes that cannot be read: as many as there are in so many bytes elsewhere.
-    #[must_use]
-    pub fn unreadable_commands_estimated(&self) -> u64 {
-        // Where none was found to measure by, bytes say nothing of commands.
-        if self.kept_commands == 0 {
-            return 0;
-        }
-        let each = (self.kept_bytes() / self.kept_commands).max(SHORTEST);
-        let damage = self.skipped.iter().filter(|skip| matches!(skip.kind, SkipKind::Damage | SkipKind::RepeatedPage));
-        damage.map(|skip| (skip.end - skip.start).div_ceil(each)).sum()
-    }
-}
-
-/// The bytes of the shortest command.
-const SHORTEST: u64 = 11;
 
 /// One file, and what becomes of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -274,9 +108,17 @@ pub struct Salvage {
     pub notes: Vec<String>,
     /// Whose newest server is to load it, by its first image; none if there is none.
     pub family: Option<Family>,
+    /// What would still be wrong with the new files; none if they are sound, or too large to tell before they are written.
+    pub unsound: Option<String>,
 }
 
-/// Finds out what can be salvaged of a file or a set. Nothing is written.
+/// Whole records that are not kept, by the name of their file: where each begins.
+type Refused = HashMap<Vec<u8>, HashSet<u64>>;
+
+/// So often what is left is verified anew.
+const MOST_PROOFS: usize = 100;
+
+/// Finds out what can be salvaged of a file or a set, and verifies what would be written. Nothing is written.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -292,6 +134,39 @@ pub struct Salvage {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn salvage(set: &AofSet, options: SalvageOptions) -> io::Result<Salvage> {
+    salvage_with(set, options, &mut Walks::default())
+}
+
+/// The same, with walks that may have been made before.
+pub(super) fn salvage_with(set: &AofSet, options: SalvageOptions, walks: &mut Walks) -> io::Result<Salvage> {
+    let mut refused = Refused::new();
+    let mut proofs = 0;
+    loop {
+        proofs += 1;
+        let mut salvage = without(set, options, &refused, walks)?;
+        if !salvage.reasons.is_empty() {
+            return Ok(salvage);
+        }
+        match proof::prove(&salvage)? {
+            Proof::Sound | Proof::Unknown => return Ok(salvage),
+            Proof::Unsound(what) => salvage.unsound = Some(what),
+            Proof::Records(records) => {
+                let before: usize = refused.values().map(HashSet::len).sum();
+                for (name, starts) in records {
+                    refused.entry(name).or_default().extend(starts);
+                }
+                if proofs < MOST_PROOFS && refused.values().map(HashSet::len).sum::<usize>() > before {
+                    continue;
+                }
+                salvage.unsound = Some("commands that servers refuse would stay".to_owned());
+            }
+        }
+        return Ok(salvage);
+    }
+}
+
+/// What can be salvaged, but for these records.
+fn without(set: &AofSet, options: SalvageOptions, refused: &Refused, walks: &mut Walks) -> io::Result<Salvage> {
     let mend = manifest::mend(set);
     let mut salvage = Salvage { reasons: mend.reasons, notes: mend.notes, ..Salvage::default() };
     salvage.notes.extend(mend.why.iter().map(|why| format!("the manifest: {why}")));
@@ -313,7 +188,8 @@ pub fn salvage(set: &AofSet, options: SalvageOptions) -> io::Result<Salvage> {
         }
         // In a manifest made anew a file may have another part than in the one that is there.
         let incr = entry.as_ref().map_or(part.role == Role::Incr, |entry| entry.kind == EntryKind::Incr);
-        salvage.file(part, incr, options)?;
+        let walk = walks.of(&part.path, &Until::default())?;
+        salvage.file((part, &walk), incr, options, refused.get(&part.name).unwrap_or(&HashSet::new()))?;
         written.extend(entry);
     }
     if salvage.files.is_empty() && salvage.reasons.is_empty() {
@@ -371,13 +247,18 @@ fn listed<'s>(set: &'s AofSet, content: Option<&[u8]>) -> (Vec<&'s Part>, Vec<Op
 }
 
 impl Salvage {
-    fn file(&mut self, part: &Part, incr: bool, options: SalvageOptions) -> io::Result<()> {
-        let walk = walk::walk(&part.path, &walk::Until::default())?;
+    fn file(
+        &mut self,
+        (part, walk): (&Part, &Walk),
+        incr: bool,
+        options: SalvageOptions,
+        refused: &HashSet<u64>,
+    ) -> io::Result<()> {
         let name = part.name.escape_ascii().to_string();
         let (mut image, mut image_end) = (Image::Kept, walk.image_end);
-        if let Some(what) = image::damage(&walk, part)? {
+        if let Some(what) = image::damage(walk, part)? {
             let found;
-            (found, image_end) = Image::of(&walk)?;
+            (found, image_end) = Image::of(walk)?;
             match found {
                 Ok(found) => {
                     self.notes.push(format!("the RDB image in {name} is damaged: {what}"));
@@ -395,7 +276,7 @@ impl Salvage {
             }
         }
         if self.files.iter().all(|file| file.image_end == 0) {
-            self.family = image.family(&walk, image_end)?;
+            self.family = image.family(walk, image_end)?;
         }
         let open = || -> io::Result<Source> { Ok(Source::new(File::open(&walk.seen.path)?, walk.seen.size)) };
         // What explains the damage as a whole is tried before what lies behind it is looked for.
@@ -403,10 +284,10 @@ impl Salvage {
             if image_end == 0 && walk.stop.is_some() { line_ends::account(open, options, self.family)? } else { None };
         let (line_ends, account) = match changed {
             Some((seen, account)) => (Some(seen), account),
-            None => (None, account(&walk.seen, image_end, options, self.family)?),
+            None => (None, account(&walk.seen, image_end, options, self.family, refused)?),
         };
         let name = part.name.clone();
-        self.files.push(SalvagedFile { seen: walk.seen, name, image_end, image, line_ends, account });
+        self.files.push(SalvagedFile { seen: walk.seen.clone(), name, image_end, image, line_ends, account });
         Ok(())
     }
 
@@ -420,7 +301,13 @@ impl Salvage {
 }
 
 /// Finds out what becomes of the records of a file.
-fn account(seen: &Seen, at: u64, options: SalvageOptions, family: Option<Family>) -> io::Result<Account> {
+fn account(
+    seen: &Seen,
+    at: u64,
+    options: SalvageOptions,
+    family: Option<Family>,
+    refused: &HashSet<u64>,
+) -> io::Result<Account> {
     // Each reading has a file of its own: two that share one would move each other's place.
     let open = || -> io::Result<Source> { Ok(Source::new(File::open(&seen.path)?, seen.size)) };
     let mut survey = Survey::of(open()?, at, &[])?;
@@ -432,7 +319,10 @@ fn account(seen: &Seen, at: u64, options: SalvageOptions, family: Option<Family>
     let mut assembler = Assembler::new(&survey, keys, seen.size, options.uncertain, family);
     let mut replay = Replay::new(open()?, at, &survey.gaps);
     while let Some(event) = replay.next()? {
-        assembler.event(&event);
+        match event {
+            Event::Item(item) if refused.contains(&item.start) => assembler.refused(&item),
+            event => assembler.event(&event),
+        }
     }
     let mut account = assembler.finish();
     for skip in account.skipped.iter_mut().filter(|skip| skip.kind == SkipKind::Damage) {
@@ -442,4 +332,10 @@ fn account(seen: &Seen, at: u64, options: SalvageOptions, family: Option<Family>
         }
     }
     Ok(account)
+}
+
+/// The record that selects a database.
+fn select(db: u32) -> Vec<u8> {
+    let db = db.to_string();
+    format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{db}\r\n", db.len()).into_bytes()
 }

@@ -6,6 +6,7 @@ use super::salvage::{self, Image, Salvage, SalvageOptions};
 use super::{FixOptions, plan_and_names};
 use crate::aof::dir::AofSet;
 use crate::repair::Loss;
+use crate::repair::walk::Walks;
 
 /// A way to come by files that servers load.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,19 +50,19 @@ pub enum WayKind {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn ways(set: &AofSet) -> io::Result<Vec<Way>> {
-    let mut ways = Vec::new();
-    let (mut plan, names) = plan_and_names(set, &FixOptions::default())?;
+    let (mut ways, mut walks) = (Vec::new(), Walks::default());
+    let (mut plan, names) = plan_and_names(set, &FixOptions::default(), &mut walks)?;
     let mut kind = WayKind::Fix;
     if let ([name], false) = (&names[..], plan.sufficient()) {
         let options = FixOptions { file: Some(name.clone()), ..FixOptions::default() };
-        (plan, kind) = (plan_and_names(set, &options)?.0, WayKind::FixFile(name.clone()));
+        (plan, kind) = (plan_and_names(set, &options, &mut walks)?.0, WayKind::FixFile(name.clone()));
     }
     if plan.may_be_applied_unasked() {
         let loss = plan.loss();
         ways.push(Way { kind, loss, cuts: loss.bytes > 0 });
     }
-    let salvaged = salvage::salvage(set, SalvageOptions::default())?;
-    if salvaged.reasons.is_empty() && salvaged.keeps_anything() {
+    let salvaged = salvage::salvage_with(set, SalvageOptions::default(), &mut walks)?;
+    if salvaged.reasons.is_empty() && salvaged.unsound.is_none() && salvaged.keeps_anything() {
         let loss = salvaged.loss();
         if ways.first().is_none_or(|fix| loss.bytes < fix.loss.bytes) {
             ways.insert(0, Way { kind: WayKind::Salvage, loss, cuts: loss.bytes > 0 });

@@ -115,6 +115,11 @@ impl<'s> Assembler<'s> {
         self.gap(&Gap::new(item.start, item.end, Lost::Data));
     }
 
+    /// A command that servers refuse, or answer with an error.
+    pub(super) fn refused(&mut self, item: &Item) {
+        self.gap(&Gap::refused(item.start, item.end));
+    }
+
     fn item(&mut self, item: &Item) {
         let unit = Unit::of(item);
         self.transaction = match (std::mem::replace(&mut self.transaction, Transaction::None), item.kind) {

@@ -71,6 +71,11 @@ impl Gap {
         Self { kind: SkipKind::LineEnds, commands: 1, ..Self::new(start, end, lost) }
     }
 
+    /// A command that servers refuse, or answer with an error.
+    pub(super) fn refused(start: u64, end: u64) -> Self {
+        Self { kind: SkipKind::Refused, commands: 1, ..Self::new(start, end, Lost::Data) }
+    }
+
     /// Records are missing before `at`, and what is left of those before and behind them reads well.
     pub(super) fn without_a_trace(at: u64) -> Self {
         Self::new(at, at, Lost::Anything)

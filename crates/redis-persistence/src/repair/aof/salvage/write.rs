@@ -286,8 +286,7 @@ impl Out<'_, '_> {
         }
         for keep in &file.account.kept {
             if let Some(db) = keep.select {
-                let db = db.to_string();
-                self.bytes(format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{db}\r\n", db.len()).as_bytes())?;
+                self.bytes(&super::select(db))?;
             }
             if file.line_ends.is_some() {
                 let source = source.try_clone().map(|source| Source::new(source, file.seen.size));
