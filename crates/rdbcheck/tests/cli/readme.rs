@@ -1,4 +1,4 @@
-//! The README's examples: what it shows is what the commands print.
+//! The README's examples: what it shows is what the commands print. And the tests that SECURITY.md names.
 
 use std::fs;
 
@@ -30,5 +30,33 @@ fn the_report_of_a_set() -> TestResult {
     copy(&testdata().join("aof/sets/redis-8.6-timestamps-preamble"), &folder.path().join("redis"))?;
     let run = ran(aofcheck(folder.path(), &["redis"]).output())?;
     assert_eq!(run.out, shown("aofcheck redis")?);
+    Ok(())
+}
+
+/// All sources of tests below a folder.
+fn sources(folder: &std::path::Path, text: &mut String) -> TestResult {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources(&path, text)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(path)?);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_tests_that_security_promises_exist() -> TestResult {
+    let root = testdata().join("..");
+    let mut text = String::new();
+    for package in ["rdbcheck", "redis-persistence"] {
+        sources(&root.join("crates").join(package).join("tests"), &mut text)?;
+    }
+    let security = fs::read_to_string(root.join("SECURITY.md"))?;
+    let rows: Vec<&str> = security.lines().filter_map(|line| line.strip_prefix("| ")?.rsplit(" | ").next()).collect();
+    let named = rows.iter().flat_map(|row| row.split('`').skip(1).step_by(2));
+    let missing: Vec<&str> = named.clone().filter(|name| !text.contains(&format!("fn {name}("))).collect();
+    assert!(named.count() > 40 && missing.is_empty(), "no test is called {missing:?}");
     Ok(())
 }

@@ -309,3 +309,48 @@ fn modules_and_functions_are_left_out_on_request_and_named() -> TestResult {
     assert_eq!(case.run(&["--force", "--without", "everything"])?.code, Some(2));
     Ok(())
 }
+
+/// Known before the work is done: nothing is printed of a check, and what has the name stays what it is.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_as_out() -> TestResult {
+    let case = Case::damaged()?;
+    let folder = case.out.with_file_name("folder");
+    fs::create_dir(&folder)?;
+    let (fifo, link) = (folder.join("fifo"), folder.join("link"));
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status()?.success());
+    std::os::unix::fs::symlink(&case.dump, &link)?;
+    let nowhere = folder.join("nowhere/out");
+    let paths = [&fifo, &link, &folder, &nowhere].map(|path| path.display().to_string());
+    let before = fs::read(&case.dump)?;
+    for out in paths.iter().map(String::as_str).chain(["/dev/null", "-"]) {
+        for force in [&[][..], &["--force"]] {
+            let ran = run(&[&["--salvage", out, &case.dump], force].concat())?;
+            assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{out}: {ran:?}");
+        }
+    }
+    assert!(fs::symlink_metadata(&link)?.is_symlink() && fs::read(&case.dump)? == before);
+    assert_eq!(fs::read_dir(&folder)?.count(), 2);
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn commands_go_to_pipes_and_to_standard_output() -> TestResult {
+    let case = Case::damaged()?;
+    assert_eq!(case.run(&["--resp"])?.code, Some(4));
+    let commands = fs::read(&case.out)?;
+    let piped = crate::rdbcheck(&["--salvage", "-", "--resp", &case.dump]).output()?;
+    assert_eq!((piped.status.code(), piped.stdout == commands), (Some(4), true));
+    let fifo = case.out.with_file_name("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status()?.success());
+    let reader = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || fs::read(fifo)
+    });
+    let ran = run(&["--salvage", &fifo.display().to_string(), "--resp", &case.dump])?;
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(reader.join().map_err(|_| "the reader failed")?? == commands);
+    assert_eq!(run(&["--salvage", "/dev/null", "--resp", &case.dump])?.code, Some(4));
+    Ok(())
+}
