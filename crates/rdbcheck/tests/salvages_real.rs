@@ -307,6 +307,8 @@ impl<'a> Case<'a> {
         };
         // Where a SELECTDB is lost, nothing but counts can tell which database keys belong to.
         let uncertain = selects.iter().any(touched);
+        let named: HashSet<&[u8]> = now.keys().map(|(_, name)| &name[..]).collect();
+        let any_twice = loss["repeated"].as_u64() > Some(0);
         let elsewhere: HashSet<(&[u8], &str)> = now.iter().map(|((_, name), text)| (&name[..], &text[..])).collect();
         let parts: BTreeSet<&str> =
             loss["partial"].as_array().into_iter().flatten().filter_map(|key| key["key"].as_str()).collect();
@@ -330,6 +332,10 @@ impl<'a> Case<'a> {
             let what = match (whole, is, same) {
                 (true, _, true) => "untouched, and the same",
                 (true, _, _) if is_moved => "untouched, in another database: a SELECTDB is lost",
+                // It was found behind one of its name, in what seems to be one database.
+                (true, None, _) if uncertain && any_twice && named.contains(&key.name[..]) => {
+                    "untouched, and left out, as one of its name is there: a SELECTDB is lost"
+                }
                 (true, None, _) if is_old => {
                     "untouched, and missing: behind damage, of a type that servers no longer write"
                 }

@@ -3,10 +3,14 @@
 //!
 //! A sample of fixed seeds runs by default; `TARGET_FILES=4000` makes so many mutants, and `TARGET_SEED` others. With
 //! `TARGET_KEEP=FOLDER` the files of differences are left there.
-//! `TARGET_ONLY=redis-5.0,redis-6.0` takes these servers alone.
+//! `TARGET_ONLY=redis-5.0,redis-6.0` takes these servers alone, `TARGET_EVERY=3` each mutant on every third server in turn.
+//! `TARGET_DID=FILE` keeps there what servers did, a line for each run, and takes it from there for files that they were given before:
+//! a run that was cut short goes on, and one that was judged wrongly is judged anew.
 
 #[path = "target_support/did.rs"]
 mod did;
+#[path = "target_support/kept.rs"]
+mod kept;
 #[path = "target_support/mutants.rs"]
 mod mutants;
 #[path = "target_support/servers.rs"]
@@ -21,6 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use did::Did;
+use kept::Kept;
 use mutants::Mutant;
 use redis_persistence::target::{Loads, Outcome, Reason, Release, Settings, judge};
 use redis_persistence::verify::{self, Code, Options, Report};
@@ -113,7 +118,9 @@ fn mutants_on_all_servers() -> Result<(), Box<dyn Error>> {
         .filter_map(|product| Some((require(*product)?, release(*product))))
         .collect();
     let (files, seed) = (number("TARGET_FILES", 60), number("TARGET_SEED", 17));
+    let every = number("TARGET_EVERY", 1).max(1);
     let keep = std::env::var_os("TARGET_KEEP").map(PathBuf::from);
+    let kept = Kept::open(std::env::var_os("TARGET_DID").map(PathBuf::from).as_deref())?;
     let mutants = mutants::mutants(files, seed);
     let table: Mutex<BTreeMap<(Sort, String), (u64, String)>> = Mutex::default();
     let counts: Mutex<BTreeMap<Sort, u64>> = Mutex::default();
@@ -121,13 +128,15 @@ fn mutants_on_all_servers() -> Result<(), Box<dyn Error>> {
     std::thread::scope(|scope| -> Result<(), Box<dyn Error>> {
         let workers: Vec<_> = (0..2)
             .map(|worker| {
-                let (next, mutants, installed, table, counts, keep) =
-                    (&next, &mutants, &installed, &table, &counts, &keep);
+                let (next, mutants, installed, table, counts, keep, kept) =
+                    (&next, &mutants, &installed, &table, &counts, &keep, &kept);
                 scope.spawn(move || {
                     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
                         .join(format!("campaign-{}-{worker}", std::process::id()));
                     while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        run(mutant, installed, &folder, table, counts, keep.as_deref())
+                        let turn = |n: &usize| (*n as u64 + mutant.number).is_multiple_of(every);
+                        let servers = installed.iter().enumerate().filter(|(n, _)| turn(n)).map(|(_, server)| server);
+                        run(mutant, servers, &folder, (table, counts), keep.as_deref(), kept)
                             .map_err(|error| error.to_string())?;
                     }
                     Ok::<(), String>(())
@@ -157,13 +166,13 @@ fn mutants_on_all_servers() -> Result<(), Box<dyn Error>> {
 
 type Table = Mutex<BTreeMap<(Sort, String), (u64, String)>>;
 
-fn run(
+fn run<'a>(
     mutant: &Mutant,
-    installed: &[(Installed, Release)],
+    installed: impl Iterator<Item = &'a (Installed, Release)>,
     folder: &Path,
-    table: &Table,
-    counts: &Mutex<BTreeMap<Sort, u64>>,
+    (table, counts): (&Table, &Mutex<BTreeMap<Sort, u64>>),
     keep: Option<&Path>,
+    kept: &Kept,
 ) -> Result<(), Box<dyn Error>> {
     // Servers drop what has expired by their clock.
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
@@ -178,7 +187,14 @@ fn run(
         {
             continue;
         }
-        let (did, log) = did::did(installed, folder, &mutant.bytes, &[], did::PATIENCE)?;
+        let (did, log) = match kept.did(&mutant.bytes, *release) {
+            Some(did) => (did, String::new()),
+            None => {
+                let (did, log) = did::did(installed, folder, &mutant.bytes, &[], did::PATIENCE)?;
+                kept.keep(&mutant.bytes, *release, &did)?;
+                (did, log)
+            }
+        };
         let sort = match sort(&answer, &report, &did) {
             sort @ (Sort::SaidLoads | Sort::LostKeys | Sort::DiedReading | Sort::SaidNo) => {
                 known(&report, &answer).map_or(sort, Sort::Known)

@@ -145,6 +145,7 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::PackedOddCount, Of(ZIPLISTS),        *b"..dRRRRRRRRRRRRRRRR"),
     (Code::PackedOddCount, When::Detail(Walked), *b"...cccccccccccccccR"),
     (Code::PackedOddCount, All,                 *b"...dddddddddddddddR"),
+    (Code::ListpackBadHeader, Both(STREAMS, Header), *b"??RRRRRRRRRRRRRRRRR"),
     (Code::ListpackBadHeader, Of(STREAMS),      *b"..RRRRRRRRRRRRRRRRR"),
     (Code::ListpackBadHeader, All,              *b"RRRRRRRRRRRRRRRRRRR"),
     (Code::ListpackBadEnd, When::Detail(Header), *b"..RRRRRRRRRRRRRRRRR"),
@@ -175,6 +176,9 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::ListpackBadCount, Of(STREAMS),       *b"..................R"),
     (Code::ListpackBadCount, All,               *b"...dddddddddddddddR"),
     (Code::ZiplistBadHeader, Of(&[T::ListZiplist]), *b"??RRRRRRRRRRRRRRRRR"),
+    // Of fewer bytes than a header has they take the rest for it that memory has behind them.
+    (Code::ZiplistBadHeader, When::Detail(Header), *b"??RRRRRRRRRRRRRRRRR"),
+    (Code::ZiplistBadHeader, When::Detail(Walked), *b"??RRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadHeader, All,               *b"..RRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadEncoding, Of(&[T::ListZiplist]), *b"CCcRRRRRRRRRRRRRRRR"),
     (Code::ZiplistBadEncoding, When::Detail(Walked), *b"CCcRRRRRRRRRRRRRRRR"),

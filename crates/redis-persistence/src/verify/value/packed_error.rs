@@ -24,7 +24,8 @@ pub(crate) fn report(
     findings: &mut Findings,
 ) {
     let kind = error.kind;
-    let place = Place { element, ..blob.place(error.start, error.failed_at) }.detail(detail(encoding, kind));
+    let detail = detail(encoding, kind, blob.bytes);
+    let place = Place { element, ..blob.place(error.start, error.failed_at) }.detail(detail);
     findings
         .add(code(encoding, kind), place, || format!("{}: {kind}{}", encoding.name(), blob.locate(error.failed_at)));
 }
@@ -32,9 +33,20 @@ pub(crate) fn report(
 /// A set of more than 512 numbers is unpacked by default while it is loaded: so many bytes those have at least.
 const MOST_IN_INTSET: u64 = 8 + 512 * 2;
 
+/// A packed sorted set of more than 128 members, or a hash of more fields, is unpacked while it is loaded, whatever else its header
+/// says: where that count stands in a ziplist, and from which on.
+const COUNT_OF_ZIPLIST: std::ops::Range<usize> = 8..10;
+const MOST_IN_ZIPLIST: u16 = 2 * 128;
+
 /// What servers compare before they look at elements.
-fn detail(encoding: Encoding, kind: Kind) -> Detail {
+fn detail(encoding: Encoding, kind: Kind, bytes: &[u8]) -> Detail {
     match kind {
+        // Servers that do not compare it read their header from what lies behind the bytes.
+        Kind::TooShort { .. } if matches!(encoding, Encoding::Ziplist | Encoding::Listpack) => Detail::Header,
+        Kind::TotalMismatch { .. } if encoding == Encoding::Ziplist => {
+            let count = bytes.get(COUNT_OF_ZIPLIST).and_then(|count| count.try_into().ok()).map(u16::from_le_bytes);
+            if count.is_some_and(|count| count > MOST_IN_ZIPLIST) { Detail::Walked } else { Detail::Usual }
+        }
         // Servers before 6.2 go by the end, and look at the number of pairs no more than that it is there.
         Kind::CountMismatch { .. } if encoding == Encoding::Zipmap => Detail::Usual,
         Kind::LongFormLength(_) => Detail::Lenient,

@@ -32,6 +32,7 @@ pub(super) struct Draft {
     pub(super) pending: bool,
     expire_lost: bool,
     expire: Option<i64>,
+    last_expire_at: Option<u64>,
     meta: bool,
     idle: Option<u64>,
     freq: Option<u8>,
@@ -146,6 +147,7 @@ impl Draft {
         }
         (self.meta, self.idle, self.freq) = (attributes.meta, attributes.idle, attributes.freq);
         if attributes.repeated {
+            self.last_expire_at = attributes.expire.map(|expire| expire.start);
             self.bits -= 30;
         }
         let name = record.key.decode().unwrap_or_default();
@@ -195,9 +197,9 @@ impl Draft {
 
     /// The key up to its value, and what speaks for it.
     pub(super) fn head(self) -> Option<(Key, i32)> {
-        let Self { key, expire, expire_lost, meta, idle, freq, module, bits, .. } = self;
+        let Self { key, expire, expire_lost, last_expire_at, meta, idle, freq, module, bits, .. } = self;
         let (type_at, value_type) = key?;
-        Some((Key { type_at, value_type, expire, expire_lost, meta, idle, freq, module }, bits))
+        Some((Key { type_at, value_type, expire, expire_lost, last_expire_at, meta, idle, freq, module }, bits))
     }
 
     /// `bare`: nothing follows it that servers write behind it.

@@ -103,7 +103,7 @@ impl Partial {
     /// Writes the key and what is kept of its value.
     pub(super) fn write_key<W: Write>(&self, input: &mut Input<'_>, to: &mut Writer<W>) -> io::Result<()> {
         let Some(kept) = self.kept(input)? else { return Ok(()) };
-        let from = if self.key.expire_lost { self.key.type_at } else { self.range.start };
+        let from = self.key.kept_from(self.range.start);
         let head = usize::try_from(self.value_at - from).unwrap_or(usize::MAX);
         let (attributes, name) =
             input.bytes(from, head)?[..head].split_at(usize::try_from(self.key.type_at - from).unwrap_or(0));

@@ -63,6 +63,9 @@ pub(super) struct Key {
     pub(super) expire: Option<i64>,
     /// Whether its expiry is no time of ours: it is not kept then.
     pub(super) expire_lost: bool,
+    /// Where its last expiry stands, if an attribute comes twice. No server writes that, and they differ in which expiry counts: what
+    /// stands before the last is not kept.
+    pub(super) last_expire_at: Option<u64>,
     /// Whether metadata came with it.
     pub(super) meta: bool,
     /// How long it was idle, in seconds.
@@ -74,6 +77,11 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Where the bytes begin that are worth keeping, of a key whose first attribute stands at `start`.
+    pub(super) fn kept_from(&self, start: u64) -> u64 {
+        if self.expire_lost { self.type_at } else { self.last_expire_at.unwrap_or(start) }
+    }
+
     /// Whether it cannot be read without a template of the file.
     pub(super) fn refers_to_template(&self) -> bool {
         matches!(self.value_type, ValueType::HashTmplLpRef | ValueType::HashTmplArrayRef)
@@ -92,7 +100,7 @@ impl Unit {
     /// Where the bytes begin that are worth keeping.
     pub(super) fn kept_from(&self) -> u64 {
         match &self.what {
-            What::Key(key) if key.expire_lost => key.type_at,
+            What::Key(key) => key.kept_from(self.start),
             _ => self.start,
         }
     }
