@@ -14,6 +14,7 @@
 //! table `redis`, Valkey from 8.0 on also as `server`: `register_function`, `log`, and constants.
 
 mod replay;
+mod script;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -22,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rdb::Family;
 pub(crate) use replay::{Replay, Replayed};
+pub(crate) use script::Script;
 
 /// A version as a server states it: major, minor, patch.
 pub type Version = [u8; 3];

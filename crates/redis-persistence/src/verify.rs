@@ -38,8 +38,8 @@ pub use codes::{Code, Severity};
 pub use drive::{Push, file, file_at, reader, slice};
 pub use facts::{
     AofLoadFacts, Class, CommandUse, Detail, Ending, Failing, Fails, ForeignUse, FunctionStep, HeaderFacts, Name,
-    OpenTransaction, Place, RdbFacts, RecordFacts, ReplyFacts, RestoreFacts, RestorePolicy, Stop, Tallied, Trail,
-    UnreadContent, UnreadFacts,
+    OpenTransaction, Place, RdbFacts, RecordFacts, ReplyFacts, RestoreFacts, RestorePolicy, ScriptCall, Stop, Tallied,
+    Trail, UnreadContent, UnreadFacts,
 };
 pub use finding::Finding;
 pub use options::{Duplicates, Options};

@@ -185,7 +185,8 @@ pub enum Reason {
     Module,
     /// Engines of function libraries that the server does not have.
     Engine,
-    /// Scripts that the server compiles while it loads; it does not start if one does not compile.
+    /// Scripts that the server compiles while it loads, or runs: it does not start if one does not compile, or crashes if a command
+    /// that it runs fails.
     Script,
     /// Function libraries that the server does not load.
     Function,

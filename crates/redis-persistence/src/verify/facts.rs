@@ -16,7 +16,7 @@ pub use aof::{
     AofLoadFacts, CommandUse, Ending, ForeignUse, OpenTransaction, Place, RecordFacts, Stop, UnreadContent, UnreadFacts,
 };
 
-pub use replies::{Failing, Fails, FunctionStep, ReplyFacts, RestoreFacts, RestorePolicy};
+pub use replies::{Failing, Fails, FunctionStep, ReplyFacts, RestoreFacts, RestorePolicy, ScriptCall};
 
 use super::codes::Code;
 use crate::functions::{Library, Runs};

@@ -74,6 +74,16 @@ impl Case<'_> {
         }
     }
 
+    /// Whether it knows a command that a script runs, with so many arguments. Of commands with subcommands nothing is said.
+    pub(super) fn takes(&self, name: &[u8], args: u64) -> Option<bool> {
+        let used = CommandUse { name: name.to_vec(), args, count: 1, first: Place { part: 0, at: 0 } };
+        match self.known(&used) {
+            Known::Elsewhere => None,
+            Known::No => Some(false),
+            Known::Yes(spec) => Some(spec.fit(args) == Fit::Fits),
+        }
+    }
+
     fn crashes(&self, name: &[u8]) -> bool {
         CRASHES.iter().any(|(known, until)| *known == name && until.is_none_or(|until| *self.target <= until))
     }

@@ -2,10 +2,10 @@
 
 use super::{Case, Effect};
 use crate::aof::commands::named;
-use crate::functions::{Replayed, Runs};
+use crate::functions::{Replayed, Runs, Script};
 use crate::target::answer::{Outcome, Reason, Why};
 use crate::target::{Product, Target, rdb};
-use crate::verify::{Code, Failing, Fails, FunctionStep, Place, RestoreFacts, Tallied, replay};
+use crate::verify::{Code, Failing, Fails, FunctionStep, Place, ReplyFacts, RestoreFacts, Tallied, replay};
 
 /// The first Redis that takes a payload whose checksum is 0. Measured: 8.2.3 does not, 8.6.3 does.
 const TAKES_NO_SUM: Target = Target::Redis86;
@@ -32,6 +32,7 @@ impl Case<'_> {
         if self.target.knows_functions() {
             self.functions();
         }
+        self.scripts();
         self.permissions();
     }
 
@@ -95,6 +96,40 @@ impl Case<'_> {
         }
     }
 
+    /// Scripts of which a command may fail: if its error is what comes of the script, servers crash from 7.0 on, and pass over it before.
+    fn scripts(&mut self) {
+        let facts = self.facts;
+        let replies = &facts.load.replies;
+        let target = self.target;
+        let mut unread = replies.unread_scripts.clone();
+        for (call, failing) in &replies.single_calls {
+            let Some(first) = failing.first.first().copied() else { continue };
+            match self.takes(&call.name, call.args) {
+                Some(true) | None => unread.add_many(failing.count, first),
+                Some(false) if !target.knows_functions() => {
+                    let message = format!(
+                        "{target} answers with an error and passes over it: a script that runs a command which it does not know, or not with so many arguments"
+                    );
+                    self.dropped(Reason::Script, failing, message);
+                }
+                Some(false) => {
+                    let message = format!(
+                        "{target} crashes where a script runs a command that it does not know, or not with so many arguments: {}",
+                        call.name.escape_ascii()
+                    );
+                    let why = Why::new(Reason::Script, &self.tallied(failing), message);
+                    self.obstacle(first, Effect::Crashes, why);
+                }
+            }
+        }
+        if unread.count > 0 && target.knows_functions() {
+            let message = format!(
+                "whether {target} loads scripts is not known: it crashes where a command that one runs fails, and its error is what comes of the script"
+            );
+            self.unproven.push(Why::new(Reason::Script, &self.tallied(&unread), message));
+        }
+    }
+
     /// What becomes of libraries and of calls of their functions.
     fn functions(&mut self) {
         let facts = self.facts;
@@ -117,11 +152,19 @@ impl Case<'_> {
             }
         }
         let replayed = replay(&steps, runs, target.api(), &images);
+        let harmless = self.libraries_are_harmless(&steps);
         let (mut fails, mut unproven) = (Failing::default(), Failing::default());
         let (mut why_fails, mut why_unproven) = (None, None);
         for ((place, step), replayed) in steps.functions.iter().zip(replayed) {
             let count = if let FunctionStep::Call(_, count) = step { *count } else { 1 };
             match replayed {
+                Replayed::Done if matches!(step, FunctionStep::Call(..)) && !harmless => {
+                    unproven.add_many(count, *place);
+                    why_unproven.get_or_insert_with(|| {
+                        "where a command that one runs fails, and its error is what comes of the function, the server crashes"
+                            .to_owned()
+                    });
+                }
                 Replayed::Done => {}
                 Replayed::Fails(why) => {
                     fails.add_many(count, *place);
@@ -153,6 +196,18 @@ impl Case<'_> {
             let message = format!("whether {target} runs the functions is not proven: {why}");
             self.unproven.push(Why::new(Reason::FunctionUnproven, &tallied, message));
         }
+    }
+
+    /// Whether no function of any library runs a command that may fail.
+    fn libraries_are_harmless(&self, replies: &ReplyFacts) -> bool {
+        let of_steps = replies.functions.iter().flat_map(|(_, step)| match step {
+            FunctionStep::Load { code, .. } => vec![code.as_deref()],
+            FunctionStep::Restore { codes: Some(codes), .. } => codes.iter().map(Option::as_deref).collect(),
+            _ => Vec::new(),
+        });
+        let images = self.report.parts.iter().filter_map(|part| part.rdb.as_ref());
+        let of_images = images.flat_map(|rdb| rdb.libraries.iter().map(|library| library.code.as_deref()));
+        of_steps.chain(of_images).all(|code| code.is_some_and(|code| Script::read(code) == Script::Harmless))
     }
 
     /// What the user that commands of a file run as may not do.

@@ -300,7 +300,7 @@ impl<'a, 'o> Records<'a, 'o> {
         }
         if replies::concerns(command.name())
             && let Some(Said { code, at, message }) =
-                self.replies.command(command, self.place.part, u64::from(self.state.db()))
+                self.replies.command(command, open.is_some(), self.place.part, u64::from(self.state.db()))
         {
             self.say(code, (command.start(), at), Some(command.name()), || message);
         }

@@ -17,14 +17,16 @@ use sha1::{Digest as _, Sha1};
 
 use super::input::Clamped;
 use crate::aof::{Arg, Command};
-use crate::functions::{Api, Library, Proof, Replay, Replayed, Runs};
+use crate::functions::{Api, Library, Proof, Replay, Replayed, Runs, Script};
 use crate::verify::codes::Code;
-use crate::verify::facts::{Failing, Fails, FunctionStep, Place, ReplyFacts, RestorePolicy};
+use crate::verify::facts::{Failing, Fails, FunctionStep, Place, ReplyFacts, RestorePolicy, ScriptCall};
 use crate::verify::options::Options;
 use payload::{Checked, Payloads};
 
 /// So many scripts are known at a time; beyond that, nothing is said of an EVALSHA.
 const MOST_SCRIPTS: usize = 1 << 16;
+/// So many different commands of scripts are told apart.
+const MOST_CALLS: usize = 256;
 /// So many bytes of scripts are compiled.
 const MOST_COMPILED: u64 = 16 << 20;
 /// The longest source of a library that is kept, and all of them together.
@@ -50,6 +52,11 @@ const NAMES: [&[u8]; 10] = [
     b"RESTORE-ASKING",
     b"SCRIPT",
 ];
+
+/// The sum by which a script is named.
+fn sum_of(script: &[u8]) -> [u8; 20] {
+    Sha1::digest(script).into()
+}
 
 /// The number among [`NAMES`] of a command that is looked at here.
 #[inline]
@@ -87,8 +94,8 @@ pub(super) struct Replies<'o> {
     facts: ReplyFacts,
     fails: BTreeMap<Fails, Failing>,
     payloads: Payloads,
-    /// Scripts by their sum, and whether they compile.
-    scripts: HashMap<[u8; 20], bool>,
+    /// Scripts by their sum: what they do, if they compile.
+    scripts: HashMap<[u8; 20], Option<Script>>,
     /// Whether a script may be known that was not looked at.
     open: bool,
     compiled: u64,
@@ -136,8 +143,8 @@ impl<'o> Replies<'o> {
         }
     }
 
-    /// Looks at one of the commands that [`concerns`] names.
-    pub(super) fn command(&mut self, command: &Command<'_>, part: usize, db: u64) -> Option<Said> {
+    /// Looks at one of the commands that [`concerns`] names; `queued` if it waits for an EXEC.
+    pub(super) fn command(&mut self, command: &Command<'_>, queued: bool, part: usize, db: u64) -> Option<Said> {
         let place = Place { part, at: command.start() };
         let upper = command.name().to_ascii_uppercase();
         match &upper[..] {
@@ -148,11 +155,23 @@ impl<'o> Replies<'o> {
                     return Some(said);
                 }
                 let script = command.arg(1)?;
-                self.script(script, place)
+                let said = self.script(script, place);
+                let text = script.whole();
+                let known = text.and_then(|text| self.scripts.get(&sum_of(text)).cloned());
+                // One that is not remembered is read each time.
+                let does = known.unwrap_or_else(|| Some(text.map_or(Script::Unknown, Script::read)));
+                self.runs(does, command, queued, place);
+                said
             }
             b"EVALSHA" | b"EVALSHA_RO" => {
                 self.facts.scripts.add(place);
-                self.evalsha(command, place)
+                let said = self.evalsha(command, place);
+                if said.is_none() {
+                    let sum = command.arg(1)?.whole().and_then(sum);
+                    let known = sum.and_then(|sum| self.scripts.get(&sum).cloned());
+                    self.runs(known.unwrap_or(Some(Script::Unknown)), command, queued, place);
+                }
+                said
             }
             b"SCRIPT" => self.script_command(command, place),
             b"FCALL" | b"FCALL_RO" => self.call(command, place),
@@ -178,19 +197,42 @@ impl<'o> Replies<'o> {
         self.fail(Fails::KeyCount, place, arg.at, message)
     }
 
+    /// A script is run, which does that if it compiles. In a transaction nothing comes of its errors.
+    fn runs(&mut self, script: Option<Script>, command: &Command<'_>, queued: bool, place: Place) {
+        let call = match script {
+            None | Some(Script::Harmless) => return,
+            _ if queued => return,
+            Some(Script::Single(call)) => call,
+            Some(Script::Unknown) => return self.facts.unread_scripts.add(place),
+        };
+        let keys = command.arg(2).and_then(|arg| u64::try_from(integer(arg.whole()?)?).ok());
+        let Some(argv) = keys.and_then(|keys| command.argc().checked_sub(3)?.checked_sub(keys)) else { return };
+        // What it is not given is nothing, of which Lua itself complains.
+        if keys.is_some_and(|keys| keys < call.keys) || argv < call.argv {
+            return;
+        }
+        let call = ScriptCall { name: call.name, args: call.args };
+        let calls = &mut self.facts.single_calls;
+        match calls.iter().position(|(known, _)| *known == call) {
+            Some(at) => calls[at].1.add(place),
+            None if calls.len() < MOST_CALLS => calls.push((call, Failing { count: 1, first: vec![place] })),
+            None => self.facts.unread_scripts.add(place),
+        }
+    }
+
     /// The text of a script, which is known from now on if it compiles.
     fn script(&mut self, arg: Arg<'_>, place: Place) -> Option<Said> {
         let Some(script) = arg.whole() else {
             self.open = true;
             return zeros(arg);
         };
-        let sum: [u8; 20] = Sha1::digest(script).into();
+        let sum = sum_of(script);
         let compiles = match self.scripts.get(&sum) {
-            Some(compiles) => *compiles,
+            Some(compiles) => compiles.is_some(),
             None => {
                 let compiles = self.compiles(script);
                 if self.scripts.len() < MOST_SCRIPTS {
-                    self.scripts.insert(sum, compiles.is_none());
+                    self.scripts.insert(sum, compiles.is_none().then(|| Script::read(script)));
                 } else {
                     self.open = true;
                 }
@@ -233,7 +275,7 @@ impl<'o> Replies<'o> {
     fn evalsha(&mut self, command: &Command<'_>, place: Place) -> Option<Said> {
         let arg = command.arg(1)?;
         let sum = arg.whole().and_then(sum);
-        let known = sum.and_then(|sum| self.scripts.get(&sum).copied());
+        let known = sum.and_then(|sum| self.scripts.get(&sum)).map(Option::is_some);
         if known != Some(true) && !(self.open && sum.is_some()) {
             let name = shown(arg);
             let message = format!("no command before it loads the script {name}: {PASSED_OVER}");

@@ -26,6 +26,10 @@ pub struct ReplyFacts {
     pub queued: Vec<(Vec<u8>, Failing)>,
     /// EVAL and EVALSHA, which run commands of their own.
     pub scripts: Failing,
+    /// Those outside of transactions that run one command and nothing else, by what they run.
+    pub single_calls: Vec<(ScriptCall, Failing)>,
+    /// Those outside of transactions of which it is not known whether a command that they run fails.
+    pub unread_scripts: Failing,
     /// What is known of the code, for those who ask further servers.
     pub(crate) runs: Option<Runs>,
 }
@@ -57,6 +61,16 @@ impl Failing {
             self.first.push(place);
         }
     }
+}
+
+/// The command that a script runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScriptCall {
+    /// Its name, in upper case.
+    pub name: Vec<u8>,
+    /// How many arguments, the name among them.
+    pub args: u64,
 }
 
 /// Why a command fails on every server.

@@ -1,0 +1,278 @@
+//! Which commands the text of a script calls, as far as that can be read off it without running it.
+//!
+//! Measured on Redis 7.0.15 to 8.6.3 and Valkey 8.0.1 to 9.1.2: while they load an append-only file, they crash where a command that
+//! a script runs is answered with an error, and that error is what comes of the script: raised by `call` and caught by nobody, or
+//! returned by `pcall` and handed on. Errors of the script itself (`error("x")`, `redis.error_reply`, an argument that is no text)
+//! they pass over, as they do in a transaction. Redis 5.0 to 6.2 pass over all of them.
+//!
+//! Whether a command fails depends on the data, but for a few that never do, and those that a server does not know.
+
+/// What a script does with commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Script {
+    /// It runs none, or such as never fail.
+    Harmless,
+    /// It runs this one and nothing else, and its error is what comes of the script.
+    Single(Call),
+    /// More than a look at the text tells.
+    Unknown,
+}
+
+/// A call of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// In upper case.
+    pub(crate) name: Vec<u8>,
+    /// How many arguments, the name among them.
+    pub(crate) args: u64,
+    /// How many keys and arguments the script has to be given, or one of them is nothing.
+    pub(crate) keys: u64,
+    pub(crate) argv: u64,
+}
+
+/// Longer scripts are not looked at.
+const LONGEST: usize = 64 << 10;
+
+/// Names by which a script gets at what is not called by its name.
+const OPENING: [&[u8]; 8] =
+    [b"_G", b"getfenv", b"getmetatable", b"load", b"loadstring", b"rawget", b"setfenv", b"setmetatable"];
+
+/// Commands that take any values and never fail, by how many arguments they have then.
+const HARMLESS: [(&[u8], fn(u64) -> bool); 6] = [
+    (b"SET", |args| args == 3),
+    (b"MSET", |args| args >= 3 && args % 2 == 1),
+    (b"DEL", |args| args >= 2),
+    (b"UNLINK", |args| args >= 2),
+    (b"EXISTS", |args| args >= 2),
+    (b"PERSIST", |args| args == 2),
+];
+
+impl Script {
+    /// Reads the source of a script, or of a library. A first line that begins with `#!` is no code.
+    pub(crate) fn read(code: &[u8]) -> Self {
+        let body = match code.strip_prefix(b"#!") {
+            Some(rest) => rest.iter().position(|byte| *byte == b'\n').map_or(&b""[..], |end| &rest[end..]),
+            None => code,
+        };
+        if body.len() > LONGEST {
+            return Self::Unknown;
+        }
+        let Some(tokens) = tokens(body) else { return Self::Unknown };
+        if let Some(call) = single(&tokens) {
+            return if call.is_harmless() { Self::Harmless } else { Self::Single(call) };
+        }
+        if all_harmless(&tokens) { Self::Harmless } else { Self::Unknown }
+    }
+}
+
+impl Call {
+    fn is_harmless(&self) -> bool {
+        HARMLESS.iter().any(|(name, fits)| *name == self.name && fits(self.args))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token<'a> {
+    Word(&'a [u8]),
+    Number(&'a [u8]),
+    /// What stands between quotes; `None` where something is escaped in it.
+    Text(Option<&'a [u8]>),
+    Sign(u8),
+}
+
+/// The tokens of a source; `None` where a quote or comment does not end.
+fn tokens(code: &[u8]) -> Option<Vec<Token<'_>>> {
+    let mut tokens = Vec::new();
+    let mut rest = code;
+    while let Some((&first, behind)) = rest.split_first() {
+        let while_in = |fits: fn(&u8) -> bool| rest.iter().position(|byte| !fits(byte)).unwrap_or(rest.len());
+        let len = match first {
+            _ if first.is_ascii_whitespace() => 1,
+            b'-' if rest.starts_with(b"--[[") || rest.starts_with(b"--[=") => return None,
+            b'-' if rest.starts_with(b"--") => while_in(|byte| *byte != b'\n'),
+            b'"' | b'\'' => {
+                let mut end = 0;
+                let mut escaped = false;
+                loop {
+                    match *behind.get(end)? {
+                        b'\\' => (escaped, end) = (true, end + 2),
+                        b'\n' => return None,
+                        byte if byte == first => break,
+                        _ => end += 1,
+                    }
+                }
+                tokens.push(Token::Text(behind.get(..end).filter(|_| !escaped)));
+                end + 2
+            }
+            b'[' if rest.starts_with(b"[[") || rest.starts_with(b"[=") => return None,
+            b'0'..=b'9' => {
+                let len = while_in(|byte| byte.is_ascii_alphanumeric() || *byte == b'.');
+                tokens.push(Token::Number(&rest[..len]));
+                len
+            }
+            _ if first.is_ascii_alphabetic() || first == b'_' => {
+                let len = while_in(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+                tokens.push(Token::Word(&rest[..len]));
+                len
+            }
+            sign => {
+                tokens.push(Token::Sign(sign));
+                1
+            }
+        };
+        rest = rest.get(len..)?;
+    }
+    Some(tokens)
+}
+
+/// How a call begins: `redis.call(`, and whether its error is raised.
+fn opens(tokens: &[Token<'_>]) -> Option<bool> {
+    match tokens {
+        [Token::Word(b"redis" | b"server"), Token::Sign(b'.'), Token::Word(name), Token::Sign(b'('), ..] => match *name
+        {
+            b"call" => Some(true),
+            b"pcall" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// So many tokens make the beginning of a call.
+const OPENING_TOKENS: usize = 4;
+
+/// The arguments of a call, whose brackets were opened before, and the tokens behind it.
+fn arguments<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<(Vec<&'t [Token<'a>]>, &'t [Token<'a>])> {
+    let mut arguments = Vec::new();
+    let (mut start, mut depth) = (0, 0_usize);
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Sign(b')') if depth == 0 => {
+                if at > start || !arguments.is_empty() {
+                    arguments.push(&tokens[start..at]);
+                }
+                return Some((arguments, &tokens[at + 1..]));
+            }
+            Token::Sign(b',') if depth == 0 => {
+                arguments.push(&tokens[start..at]);
+                start = at + 1;
+            }
+            Token::Sign(b'(' | b'[' | b'{') => depth += 1,
+            Token::Sign(b')' | b']' | b'}') => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The call, if its command stands there in letters and each argument is one.
+fn call(arguments: &[&[Token<'_>]]) -> Option<Call> {
+    let ([Token::Text(Some(name))], rest) = arguments.split_first()? else { return None };
+    // What a function gives, or three dots, may be any number of arguments.
+    let is_many = |argument: &&[Token<'_>]| {
+        argument.is_empty() || argument.contains(&Token::Sign(b'(')) || argument.ends_with(&[Token::Sign(b'.')])
+    };
+    if rest.iter().any(is_many) {
+        return None;
+    }
+    Some(Call { name: name.to_ascii_uppercase(), args: arguments.len() as u64, keys: 0, argv: 0 })
+}
+
+/// The call that is all that the script is.
+fn single(tokens: &[Token<'_>]) -> Option<Call> {
+    let (returns, tokens) = match tokens {
+        [Token::Word(b"return"), rest @ ..] => (true, rest),
+        all => (false, all),
+    };
+    let raises = opens(tokens)?;
+    let (given, behind) = arguments(&tokens[OPENING_TOKENS..])?;
+    let mut call = call(&given)?;
+    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
+    for argument in &given[1..] {
+        match argument {
+            [Token::Text(_) | Token::Number(_)] => {}
+            [Token::Word(b"KEYS"), Token::Sign(b'['), Token::Number(n), Token::Sign(b']')] => {
+                call.keys = call.keys.max(number(n)?);
+            }
+            [Token::Word(b"ARGV"), Token::Sign(b'['), Token::Number(n), Token::Sign(b']')] => {
+                call.argv = call.argv.max(number(n)?);
+            }
+            _ => return None,
+        }
+    }
+    (matches!(behind, [] | [Token::Sign(b';')]) && (raises || returns)).then_some(call)
+}
+
+/// Whether all calls are seen, and are of commands that never fail.
+fn all_harmless(tokens: &[Token<'_>]) -> bool {
+    (0..tokens.len()).all(|at| match &tokens[at..] {
+        [Token::Word(word), ..] if OPENING.contains(word) => false,
+        rest @ [Token::Word(b"redis" | b"server"), Token::Sign(b'.'), Token::Word(name), ..] => match *name {
+            b"call" | b"pcall" => {
+                let given = opens(rest).and_then(|_| arguments(&rest[OPENING_TOKENS..]));
+                given.and_then(|(given, _)| call(&given)).is_some_and(|call| call.is_harmless())
+            }
+            _ => true,
+        },
+        [Token::Word(b"redis" | b"server"), ..] => false,
+        _ => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn single_of(code: &str) -> Option<(String, u64, u64, u64)> {
+        match Script::read(code.as_bytes()) {
+            Script::Single(Call { name, args, keys, argv }) => {
+                Some((String::from_utf8_lossy(&name).into_owned(), args, keys, argv))
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_script_of_one_call() {
+        assert_eq!(single_of("return redis.call('nosuch', KEYS[2], 5, ARGV[1])"), Some(("NOSUCH".to_owned(), 4, 2, 1)));
+        assert_eq!(single_of("redis.call(\"get\", 'a\\'b');"), Some(("GET".to_owned(), 2, 0, 0)));
+        assert_eq!(single_of("#!lua\nreturn server.pcall('get')"), Some(("GET".to_owned(), 1, 0, 0)));
+        for other in [
+            "redis.pcall('get')",
+            "return redis.call('get', f())",
+            "return redis.call('get', ...)",
+            "return redis.call('get', 'a') + 1",
+            "return redis.call(ARGV[1])",
+            "return redis.call()",
+            "return redis.call('get', 'a'",
+        ] {
+            assert_eq!(Script::read(other.as_bytes()), Script::Unknown, "{other}");
+        }
+    }
+
+    #[test]
+    fn scripts_that_cannot_fail() {
+        for code in [
+            "return 1",
+            "return redis.sha1hex('redis')",
+            "return redis.call('set', KEYS[1], ARGV[1])",
+            "-- redis\nif ARGV[1] then redis.call('del', 'a', k[1] .. 'x') end return redis.error_reply('x')",
+            "#!lua name=l\nredis.register_function('f', function(k) return redis.call('set', k[1], 'x') end)",
+        ] {
+            assert_eq!(Script::read(code.as_bytes()), Script::Harmless, "{code}");
+        }
+        for code in [
+            "local r = redis r.call('get', 'a')",
+            "local c = redis.call c('get', 'a')",
+            "return redis['call']('get', 'a')",
+            "return loadstring(ARGV[1])()",
+            "for k, v in pairs(redis) do v() end",
+            "redis.call('set', 'a', 'b', 'nx') return 1",
+            "redis.call('set', unpack(ARGV)) return 1",
+            "return [[redis.call",
+            "return 'redis",
+        ] {
+            assert_eq!(Script::read(code.as_bytes()), Script::Unknown, "{code}");
+        }
+    }
+}
