@@ -32,13 +32,18 @@ pub(crate) struct Call {
 
 /// Longer scripts are not looked at.
 const LONGEST: usize = 64 << 10;
+/// No server has a command with a longer name.
+const LONGEST_NAME: usize = 64;
 
 /// Names by which a script gets at what is not called by its name.
 const OPENING: [&[u8]; 8] =
     [b"_G", b"getfenv", b"getmetatable", b"load", b"loadstring", b"rawget", b"setfenv", b"setmetatable"];
 
+/// Whether a command has as many arguments as are meant.
+type Fits = fn(u64) -> bool;
+
 /// Commands that take any values and never fail, by how many arguments they have then.
-const HARMLESS: [(&[u8], fn(u64) -> bool); 6] = [
+const HARMLESS: [(&[u8], Fits); 6] = [
     (b"SET", |args| args == 3),
     (b"MSET", |args| args >= 3 && args % 2 == 1),
     (b"DEL", |args| args >= 2),
@@ -173,6 +178,9 @@ fn call(arguments: &[&[Token<'_>]]) -> Option<Call> {
         argument.is_empty() || argument.contains(&Token::Sign(b'(')) || argument.ends_with(&[Token::Sign(b'.')])
     };
     if rest.iter().any(is_many) {
+        return None;
+    }
+    if name.len() > LONGEST_NAME {
         return None;
     }
     Some(Call { name: name.to_ascii_uppercase(), args: arguments.len() as u64, keys: 0, argv: 0 })

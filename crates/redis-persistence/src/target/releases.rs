@@ -233,6 +233,38 @@ impl fmt::Display for Release {
 mod tests {
     use super::*;
 
+    /// What is measured, on which binaries, and by which test.
+    const MEASURED: [(&str, &str, &str); 13] = [
+        ("mutants of RDBs with true checksums: whether they load, and each key is read", EVERY, "targets_campaign"),
+        (
+            "signatures and versions, `rdb-version-check`, expiries given twice, hashes whose fields have expired, promises of RESIZEDB, cut \
+             values of modules, zipmaps, the first of two faults",
+            EVERY,
+            "targets_real_facts",
+        ),
+        ("what each module of Redis Stack writes, with and without it", "redis-7.4.1", "targets_real_modules"),
+        ("sound and damaged RDBs, deep checks, clusters, databases", EVERY, "targets_real"),
+        ("append-only files and sets of them", EVERY, "targets_real_aof"),
+        ("which commands there are, and how many arguments they take", THOROUGH, "targets_real_aof"),
+        ("sets of which one file is damaged, and what a plan makes of them, key by key", THOROUGH, "targets_real_sets"),
+        ("what a start reads, and leaves alone", EVERY, "targets_real_start"),
+        (
+            "directories with a configuration: which files are read, and which are written over",
+            EVERY,
+            "targets_real_dirs",
+        ),
+        ("function libraries", EVERY, "functions"),
+        (
+            "commands that a load answers with an error and passes over",
+            "redis-6.2, 7.0, 8.0, 8.6, valkey-9.1",
+            "real_replies",
+        ),
+        ("scripts of which a command fails", EVERY, "real_replies"),
+        ("salvages for a server: loaded, and each key compared", "redis-8.6.3, valkey-9.1.2", "salvages_real"),
+    ];
+    const EVERY: &str = "every binary";
+    const THOROUGH: &str = "where `commands` is `measured`";
+
     /// The page `docs/servers.md`, made of the table above.
     fn page() -> String {
         let mut page = String::from(
@@ -265,15 +297,13 @@ mod tests {
             of the same number can\ndiffer: Debian's 7.0.15, 8.0.2 and Valkey 8.1.1 refuse a stream entry that two consumers own, and Valkey 8.1.8 of \
             another source loads it.\n\n\
             ## What is measured where\n\n\
-            | what | on | by the test |\n|---|---|---|\n\
-            | mutants of RDBs with true checksums: whether they load, and each key is read | every binary | `targets_campaign` |\n\
-            | signatures and versions, `rdb-version-check`, expiries given twice, promises of RESIZEDB, cut values of modules, zipmaps, the \
-            first of two faults | every binary | `targets_real_facts` |\n\
-            | what each module of Redis Stack writes, with and without it | redis-7.4.1 | `targets_real_modules` |\n\
-            | sound and damaged RDBs, deep checks, clusters, databases | every binary | `targets_real` |\n\
-            | append-only files and sets of them | every binary | `targets_real_aof` |\n\
-            | which commands there are, and how many arguments they take | where `commands` is `measured` | `targets_real_aof` |\n\
-            | what a start reads, and leaves alone | every binary | `targets_real_start` |\n\n\
+            | what | on | by the test |\n|---|---|---|\n",
+        );
+        for (what, on, test) in MEASURED {
+            page.push_str(&format!("| {what} | {on} | `{test}` |\n"));
+        }
+        page.push_str(
+            "\n\
             Not measured: vector sets and arrays of Redis 8.8 and 8.10, slot imports on clusters, servers under memory limits, other \
             allocators than those in the table, and other systems than Linux on x86-64.\n",
         );
@@ -294,6 +324,29 @@ mod tests {
             std::fs::write(path, page())?;
         }
         assert_eq!(std::fs::read_to_string(path)?, page(), "BLESS=1 writes docs/servers.md anew");
+        Ok(())
+    }
+
+    /// Each test that the page names is there and asks for servers, and each that holds verdicts against servers is named.
+    #[test]
+    fn the_page_names_the_tests_that_measure() -> std::io::Result<()> {
+        let mut left: Vec<&str> = MEASURED.iter().map(|(_, _, test)| *test).collect();
+        for folder in ["tests", "../rdbcheck/tests"] {
+            for file in std::fs::read_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))? {
+                let path = file?.path();
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                let measures = name.starts_with("targets_real") || name == "targets_campaign" || name == "real_replies";
+                let named = left.contains(&&*name);
+                assert!(named || !measures, "{name} is not on the page");
+                if named {
+                    let source = std::fs::read_to_string(&path)?;
+                    let asks = ["require(", "Product::ALL", "servers::"].iter().any(|word| source.contains(word));
+                    assert!(asks, "{name} asks no server");
+                    left.retain(|test| *test != name);
+                }
+            }
+        }
+        assert_eq!(left, [""; 0], "no such tests");
         Ok(())
     }
 

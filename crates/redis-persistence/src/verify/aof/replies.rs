@@ -3,32 +3,27 @@
 //!
 //! ```text
 //! command -> payload.rs   RESTORE: checksum, version, and the value inside as an RDB of one key
-//!            here         EVAL, EVALSHA, SCRIPT: which scripts are known; FUNCTION, FCALL: kept for a replay (functions::replay)
+//!            scripts.rs   EVAL, EVALSHA, SCRIPT: which scripts are known, and what they run
+//!            here         FUNCTION, FCALL: kept for a replay (functions::replay)
 //! ```
 //! What this says was measured on Redis 6.2.14 to 8.6.3 and Valkey 8.0.1 to 9.1.2.
 
 mod payload;
+mod scripts;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
-use sha1::{Digest as _, Sha1};
-
 use super::input::Clamped;
 use crate::aof::{Arg, Command};
-use crate::functions::{Api, Library, Proof, Replay, Replayed, Runs, Script};
+use crate::functions::{Api, Library, Replay, Replayed, Runs, Script};
 use crate::verify::codes::Code;
-use crate::verify::facts::{Failing, Fails, FunctionStep, Place, ReplyFacts, RestorePolicy, ScriptCall};
+use crate::verify::facts::{Failing, Fails, FunctionStep, Place, ReplyFacts, RestorePolicy};
 use crate::verify::options::Options;
 use payload::{Checked, Payloads};
+use scripts::zeros;
 
-/// So many scripts are known at a time; beyond that, nothing is said of an EVALSHA.
-const MOST_SCRIPTS: usize = 1 << 16;
-/// So many different commands of scripts are told apart.
-const MOST_CALLS: usize = 256;
-/// So many bytes of scripts are compiled.
-const MOST_COMPILED: u64 = 16 << 20;
 /// The longest source of a library that is kept, and all of them together.
 const LONGEST_CODE: u64 = 1 << 20;
 const MOST_CODE: u64 = 4 << 20;
@@ -36,8 +31,6 @@ const MOST_CODE: u64 = 4 << 20;
 const MOST_LONG: usize = 1 << 16;
 /// The longest value that is looked at.
 const LONGEST_VALUE: u64 = 16 << 20;
-/// So many zero bytes in a row are none that somebody wrote into a script.
-const ZEROS: usize = 8;
 
 /// The commands that are looked at here.
 const NAMES: [&[u8]; 10] = [
@@ -52,11 +45,6 @@ const NAMES: [&[u8]; 10] = [
     b"RESTORE-ASKING",
     b"SCRIPT",
 ];
-
-/// The sum by which a script is named.
-fn sum_of(script: &[u8]) -> [u8; 20] {
-    Sha1::digest(script).into()
-}
 
 /// The number among [`NAMES`] of a command that is looked at here.
 #[inline]
@@ -154,24 +142,13 @@ impl<'o> Replies<'o> {
                 if let Some(said) = self.key_count(command, place) {
                     return Some(said);
                 }
-                let script = command.arg(1)?;
-                let said = self.script(script, place);
-                let text = script.whole();
-                let known = text.and_then(|text| self.scripts.get(&sum_of(text)).cloned());
-                // One that is not remembered is read each time.
-                let does = known.unwrap_or_else(|| Some(text.map_or(Script::Unknown, Script::read)));
-                self.runs(does, command, queued, place);
+                let (script, said) = self.script(command.arg(1)?, place);
+                self.runs(script, command, queued, place);
                 said
             }
             b"EVALSHA" | b"EVALSHA_RO" => {
                 self.facts.scripts.add(place);
-                let said = self.evalsha(command, place);
-                if said.is_none() {
-                    let sum = command.arg(1)?.whole().and_then(sum);
-                    let known = sum.and_then(|sum| self.scripts.get(&sum).cloned());
-                    self.runs(known.unwrap_or(Some(Script::Unknown)), command, queued, place);
-                }
-                said
+                self.evalsha(command, queued, place)
             }
             b"SCRIPT" => self.script_command(command, place),
             b"FCALL" | b"FCALL_RO" => self.call(command, place),
@@ -195,106 +172,6 @@ impl<'o> Replies<'o> {
         }
         let message = format!("{} keys of {most} arguments: {PASSED_OVER}", shown(arg));
         self.fail(Fails::KeyCount, place, arg.at, message)
-    }
-
-    /// A script is run, which does that if it compiles. In a transaction nothing comes of its errors.
-    fn runs(&mut self, script: Option<Script>, command: &Command<'_>, queued: bool, place: Place) {
-        let call = match script {
-            None | Some(Script::Harmless) => return,
-            _ if queued => return,
-            Some(Script::Single(call)) => call,
-            Some(Script::Unknown) => return self.facts.unread_scripts.add(place),
-        };
-        let keys = command.arg(2).and_then(|arg| u64::try_from(integer(arg.whole()?)?).ok());
-        let Some(argv) = keys.and_then(|keys| command.argc().checked_sub(3)?.checked_sub(keys)) else { return };
-        // What it is not given is nothing, of which Lua itself complains.
-        if keys.is_some_and(|keys| keys < call.keys) || argv < call.argv {
-            return;
-        }
-        let call = ScriptCall { name: call.name, args: call.args };
-        let calls = &mut self.facts.single_calls;
-        match calls.iter().position(|(known, _)| *known == call) {
-            Some(at) => calls[at].1.add(place),
-            None if calls.len() < MOST_CALLS => calls.push((call, Failing { count: 1, first: vec![place] })),
-            None => self.facts.unread_scripts.add(place),
-        }
-    }
-
-    /// The text of a script, which is known from now on if it compiles.
-    fn script(&mut self, arg: Arg<'_>, place: Place) -> Option<Said> {
-        let Some(script) = arg.whole() else {
-            self.open = true;
-            return zeros(arg);
-        };
-        let sum = sum_of(script);
-        let compiles = match self.scripts.get(&sum) {
-            Some(compiles) => compiles.is_some(),
-            None => {
-                let compiles = self.compiles(script);
-                if self.scripts.len() < MOST_SCRIPTS {
-                    self.scripts.insert(sum, compiles.is_none().then(|| Script::read(script)));
-                } else {
-                    self.open = true;
-                }
-                if let Some(why) = compiles {
-                    self.fails.entry(Fails::ScriptBroken).or_default().add(place);
-                    let message = format!("the script does not compile ({why}): {PASSED_OVER}");
-                    let said = Said { code: Code::AofCommandFails, at: arg.at, message };
-                    return Some(zeros(arg).unwrap_or(said));
-                }
-                true
-            }
-        };
-        if !compiles {
-            self.fails.entry(Fails::ScriptBroken).or_default().add(place);
-            let message = format!("the script does not compile: {PASSED_OVER}");
-            return Some(zeros(arg).unwrap_or(Said { code: Code::AofCommandFails, at: arg.at, message }));
-        }
-        zeros(arg)
-    }
-
-    /// Why a script does not compile, if it does not.
-    fn compiles(&mut self, script: &[u8]) -> Option<String> {
-        let runs = self.facts.runs.as_ref()?;
-        self.compiled += script.len() as u64;
-        if self.compiled > MOST_COMPILED {
-            return None;
-        }
-        // Servers from 7.0 on take such a line for flags.
-        let body = if script.starts_with(b"#!") {
-            script.iter().position(|byte| *byte == b'\n').map_or(&b""[..], |end| &script[end..])
-        } else {
-            script
-        };
-        match runs.compile(&body.into()) {
-            Proof::Refuses(why) => Some(why),
-            _ => None,
-        }
-    }
-
-    fn evalsha(&mut self, command: &Command<'_>, place: Place) -> Option<Said> {
-        let arg = command.arg(1)?;
-        let sum = arg.whole().and_then(sum);
-        let known = sum.and_then(|sum| self.scripts.get(&sum)).map(Option::is_some);
-        if known != Some(true) && !(self.open && sum.is_some()) {
-            let name = shown(arg);
-            let message = format!("no command before it loads the script {name}: {PASSED_OVER}");
-            return self.fail(Fails::ScriptMissing, place, arg.at, message);
-        }
-        self.key_count(command, place)
-    }
-
-    fn script_command(&mut self, command: &Command<'_>, place: Place) -> Option<Said> {
-        let word = command.arg(1)?.whole()?.to_ascii_uppercase();
-        match &word[..] {
-            b"LOAD" => self.script(command.arg(2)?, place),
-            b"FLUSH" => {
-                self.scripts.clear();
-                self.open = false;
-                None
-            }
-            _ => None,
-        }
     }
 
     fn restore(&mut self, command: &Command<'_>, place: Place, db: u64) -> Option<Said> {
@@ -527,24 +404,6 @@ pub(crate) fn replay(
 /// What servers do, in words.
 pub(super) const PASSED_OVER: &str = "servers answer with an error and pass over it";
 
-/// The zero bytes in the text of a script.
-fn zeros(arg: Arg<'_>) -> Option<Said> {
-    let text = arg.head;
-    let mut at = memchr::memchr(0, text)?;
-    loop {
-        let zeros = text[at..].iter().take_while(|byte| **byte == 0).count();
-        if zeros >= ZEROS {
-            let at = arg.at + at as u64;
-            let message = format!(
-                "{zeros} zero bytes inside the text of a script, where a write did not reach the disk: what calls it is lost too"
-            );
-            return Some(Said { code: Code::AofScriptDamaged, at, message });
-        }
-        at += zeros;
-        at += memchr::memchr(0, &text[at..])?;
-    }
-}
-
 /// A time or an option of RESTORE that servers do not take.
 fn wrong_arguments<'a>(command: &Command<'a>) -> Option<(Arg<'a>, String)> {
     let ttl = command.arg(2)?;
@@ -586,16 +445,4 @@ fn integer(text: &[u8]) -> Option<i64> {
     let plain = text.strip_prefix(b"-").unwrap_or(text);
     let canonical = text == b"0" || (!plain.is_empty() && plain[0] != b'0' && plain.iter().all(u8::is_ascii_digit));
     std::str::from_utf8(text).ok().filter(|_| canonical)?.parse().ok()
-}
-
-/// The sum that an EVALSHA names.
-fn sum(text: &[u8]) -> Option<[u8; 20]> {
-    let mut sum = [0; 20];
-    if text.len() != 40 {
-        return None;
-    }
-    for (byte, pair) in sum.iter_mut().zip(text.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(sum)
 }
