@@ -2,7 +2,7 @@
 """Times what small files cost: many dumps in one call, and the start of the program.
 
     .ci/servers
-    cargo build --release -p rdbcheck -p benches
+    cargo build --release -p benches && packaging/static
     benches/compare/many.py                             # 10,000 dumps, 9 runs of each: some minutes
 
 `many`: dumps of 0.5 to 20 kB, written by a real server. One call for all, on all threads and on one, against a shell that calls

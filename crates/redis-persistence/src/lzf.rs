@@ -60,8 +60,8 @@ pub fn validate(input: &[u8], declared: u64) -> Result<(), LzfError> {
     walker.finish()
 }
 
-/// Whether both inputs decode to exactly so many bytes, which is known in less time than for one after the other.
-pub(crate) fn are_sound(inputs: [(&[u8], u64); 2]) -> bool {
+/// Whether each input decodes to exactly so many bytes, which is known in less time than for one after the other.
+pub(crate) fn are_sound(inputs: &[(&[u8], u64)]) -> bool {
     glance::are_sound(inputs)
 }
 
@@ -125,19 +125,37 @@ mod tests {
     }
 
     #[test]
-    fn two_are_sound_if_each_is() {
-        let inputs: [(&[u8], u64); 6] = [
+    fn any_number_is_sound_if_each_is() {
+        let long = [b"\x00a".to_vec(), b"\xE0\xFF\x00\x20\x00\x01bc".repeat(40)].concat();
+        let sound: [(&[u8], u64); 5] = [
             (b"\x00a", 1),
             (b"\x00a\xE0\x00\x00", 10),
             (b"\x02abc", 3),
+            (&long, 1 + 40 * (264 + 3 + 2)),
+            (&long[..2 + 8 * 20], 1 + 20 * (264 + 3 + 2)),
+        ];
+        // Cut, empty, not of that size, and reaching back too far, at the start and in the middle.
+        let far = [&long[..2 + 8 * 20], b"\xFF\x00\xFF", &long[2..]].concat();
+        let odd: [(&[u8], u64); 7] = [
             (b"\x00a\x20", 4),
             (b"", 1),
+            (&long, 1 + 40 * (264 + 3 + 2) + 1),
+            (&long[..long.len() - 1], 1 + 40 * (264 + 3 + 2) - 1),
             (b"\x00a\x20\x01", 4),
+            (&far, 1 + 60 * (264 + 3 + 2) + 9),
+            (b"\x00a", 0),
         ];
-        for one in inputs {
-            for other in inputs {
-                let each = [one, other].iter().all(|(input, declared)| validate(input, *declared).is_ok());
-                assert_eq!(are_sound([one, other]), each, "{one:?} {other:?}");
+        assert!(sound.iter().all(|(input, declared)| validate(input, *declared).is_ok()));
+        assert!(odd.iter().all(|(input, declared)| validate(input, *declared).is_err()));
+        for count in 0..20 {
+            for turn in 0..5 {
+                let mut inputs: Vec<_> = (0..count).map(|at| sound[(at * at + turn) % 5]).collect();
+                assert!(are_sound(&inputs), "{count} {turn}");
+                for at in 0..count {
+                    let before = std::mem::replace(&mut inputs[at], odd[(at + turn) % 7]);
+                    assert!(!are_sound(&inputs), "{count} {turn} {at}");
+                    inputs[at] = before;
+                }
             }
         }
     }

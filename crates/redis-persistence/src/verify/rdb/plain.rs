@@ -104,22 +104,43 @@ fn sound_string(key: &PlainKey<'_>, value: &[u8], longest: usize, at: usize, pro
     sound.then_some(size)
 }
 
+/// So many compressed strings are proven at once.
+const AT_ONCE: usize = 16;
+
 /// Up to where in the window compressed strings were proven.
 #[derive(Debug, Default)]
-struct Proven(usize);
+struct Proven {
+    to: usize,
+    /// Up to here each is to be proven by itself: one of them is not sound.
+    apart: usize,
+}
 
 impl Proven {
-    /// Whether a string that ends at `end` is proven, or can be: if it is compressed and so is the next key's, both at once.
+    /// Whether a string that ends at `end` is proven, or can be: together with those of the next keys, as far as they are compressed.
     #[inline]
     fn holds(&mut self, body: &Body<&[u8]>, behind: &[u8], end: usize, longest: usize) -> bool {
         if let Body::Lzf { data, decoded } = *body
-            && end > self.0
-            && let Some((other, size)) = next_compressed(behind, longest)
-            && lzf::are_sound([(data, decoded), other])
+            && end > self.to.max(self.apart)
         {
-            self.0 = end + size;
+            self.prove((data, decoded), behind, end, longest);
         }
-        end <= self.0 || is_sound_lzf(body)
+        end <= self.to || is_sound_lzf(body)
+    }
+
+    /// Proves a string that ends at `end` and those of the next keys, if there are any.
+    fn prove<'a>(&mut self, first: (&'a [u8], u64), behind: &'a [u8], end: usize, longest: usize) {
+        let (mut inputs, mut count, mut size) = ([first; AT_ONCE], 1, 0);
+        while count < AT_ONCE
+            && let Some((other, len)) = next_compressed(&behind[size..], longest)
+        {
+            inputs[count] = other;
+            count += 1;
+            size += len;
+        }
+        if count > 1 {
+            let to = if lzf::are_sound(&inputs[..count]) { &mut self.to } else { &mut self.apart };
+            *to = end + size;
+        }
     }
 }
 
