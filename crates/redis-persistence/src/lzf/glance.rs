@@ -11,7 +11,7 @@ use super::step::{FILL, Step};
 /// Longer inputs are not looked at: offsets in 32 bits save a comparison at every step.
 const LONGEST: usize = 1 << 31;
 /// The same for those that are read in turns: what comes of them is counted in 31 bits.
-const LONGEST_IN_TURNS: usize = (1 << 31) / super::MAX_RATIO as usize - 1;
+const LONGEST_IN_TURNS: u64 = (1 << 31) / super::MAX_RATIO - 1;
 /// So many inputs are read in turns.
 const LANES: usize = 4;
 
@@ -22,7 +22,7 @@ pub(super) fn is_sound(input: &[u8], declared: u64) -> bool {
 
 /// Whether each input decodes to exactly so many bytes.
 pub(super) fn are_sound(inputs: &[(&[u8], u64)]) -> bool {
-    if inputs.iter().any(|(input, _)| input.len() > LONGEST_IN_TURNS) {
+    if inputs.iter().any(|(input, _)| input.len() as u64 > LONGEST_IN_TURNS) {
         return inputs.iter().all(|(input, declared)| is_sound(input, *declared));
     }
     match inputs.len() {
@@ -117,7 +117,7 @@ static RUNS: [u64; 256] = {
     let mut runs = [0; 256];
     let mut byte = 0;
     while byte < 0x20 {
-        runs[byte] = (byte as u64 + 1) << 32 | byte as u64 + 2;
+        runs[byte] = (byte as u64 + 1) << 32 | (byte as u64 + 2);
         byte += 1;
     }
     runs
