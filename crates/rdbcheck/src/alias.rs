@@ -17,7 +17,6 @@ mod statistics;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis_persistence::Limits;
 use redis_persistence::verify::official::Tool;
@@ -78,11 +77,6 @@ pub fn dispatch(mut argv: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     let invocation = Invocation { name, program, arguments: argv.collect() };
     let exit = if name.checks_rdb { rdb::run(&invocation) } else { aof::run(&invocation) };
     Some(ExitCode::from(exit))
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn limits() -> Limits {

@@ -6,7 +6,6 @@ mod salvage;
 use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
 use redis_persistence::Limits;
@@ -223,10 +222,7 @@ impl Common {
     /// The time to hold expiries against, in milliseconds since the epoch: the one given, or the system's.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        self.now.unwrap_or_else(|| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
-        })
+        self.now.unwrap_or_else(units::now_ms)
     }
 
     /// What the library is asked to do.

@@ -83,6 +83,21 @@ pub fn json(text: &str) -> String {
     out
 }
 
+/// Base64 of RFC 4648, with padding.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let number = (0..3).fold(0_usize, |n, i| n << 8 | usize::from(three.get(i).copied().unwrap_or(0)));
+        for digit in 0..4 {
+            let is_padding = digit > three.len();
+            out.push(if is_padding { '=' } else { char::from(DIGITS[number >> (18 - 6 * digit) & 63]) });
+        }
+    }
+    out
+}
+
 /// How many columns text takes at most: two for what lies beyond the European scripts.
 #[must_use]
 pub fn columns(text: &str) -> usize {
@@ -117,5 +132,15 @@ mod tests {
         assert_eq!(escaped, r#""é\u007f\u009b\u202e\udb40\udc01\"\\\n""#);
         assert_eq!(serde_json::from_str::<String>(&escaped)?, text);
         Ok(())
+    }
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let examples =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
+        for (text, expected) in examples {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+        assert_eq!(base64(b"\xff\xfe\xfd"), "//79");
     }
 }

@@ -46,3 +46,4 @@ pub mod timeline;
 pub mod tree;
 pub mod units;
 pub mod unpack;
+pub mod verbs;

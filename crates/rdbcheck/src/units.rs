@@ -1,5 +1,7 @@
 //! Sizes and times, as they are typed and as they are printed.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// Days from 1 March of year 0 to 1 January 1970.
 const EPOCH_DAYS: i64 = 719_468;
 
@@ -27,6 +29,29 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     let number: usize =
         number.parse().map_err(|_| "a size is a number, or one with K, M, G or T behind it".to_owned())?;
     number.checked_mul(1 << shift).ok_or_else(|| "that is more than this machine can count".to_owned())
+}
+
+/// Two numbers with a `-` between them, the first not above the second; one number stands for both.
+///
+/// # Errors
+/// If the text is none of these.
+///
+/// # Examples
+/// ```
+/// assert_eq!(rdbcheck::units::range("0-5460"), Ok((0, 5460)));
+/// ```
+pub fn range(text: &str) -> Result<(u64, u64), String> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let number = |text: &str| text.parse().map_err(|_| "a range is a number, or two with a - between them".to_owned());
+    let range: (u64, u64) = (number(from)?, number(to)?);
+    if range.0 <= range.1 { Ok(range) } else { Err("a range begins with its smaller number".to_owned()) }
+}
+
+/// The time of the system, in milliseconds since the epoch.
+#[must_use]
+pub fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A time, in milliseconds since the epoch: seconds or, from 12 digits on, milliseconds since the epoch, or RFC 3339.

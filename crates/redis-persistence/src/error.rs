@@ -159,6 +159,9 @@ pub enum ErrorKind {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// A value that a parser passes over, but whose elements cannot be read, in words.
+    #[error("{0}")]
+    BadValue(String),
     /// The byte where a record of an append-only file begins is neither `*` nor `#`.
     #[error("0x{0:02x} begins neither a command nor an annotation")]
     NotARecord(u8),

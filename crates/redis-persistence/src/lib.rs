@@ -40,7 +40,10 @@
 //! | verify what passes by | [`verify::Push`] |
 //! | know whether a server would load it | [`target::judge`] on the report |
 //! | know what happened to it | [`diagnose::diagnose`] on the report |
-//! | read keys and values | [`reader::Reader`], [`rdb::events`], [`push::Push`] |
+//! | read keys and values | [`rdb::Keys`] |
+//! | list keys | [`list::each`] |
+//! | know whether two files hold the same | [`digest::reader`] |
+//! | read the events of a file | [`reader::Reader`], [`rdb::events`], [`push::Push`] |
 //! | read commands | [`aof::Reader`], [`aof::Parser`] |
 //! | write an RDB | [`rdb::Writer`] |
 //! | mend an append-only file | [`repair::aof::plan`], then `repair::apply` |
@@ -63,18 +66,22 @@ pub mod aof;
 pub mod asynchronous;
 pub mod crc64;
 pub mod diagnose;
+pub mod digest;
 pub mod error;
 mod feed;
 pub mod functions;
 mod input;
 pub mod limits;
+pub mod list;
 pub mod lzf;
 pub mod push;
 pub mod rdb;
 mod read_at;
 pub mod reader;
+mod records;
 pub mod repair;
 mod resp;
+pub mod select;
 mod shared;
 pub mod target;
 pub mod verify;

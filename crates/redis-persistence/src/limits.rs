@@ -1,6 +1,9 @@
-//! How much memory a file may make the library reserve.
+//! How much memory a file may make the library reserve, and how many threads there are.
 //!
 //! Every size that was read from a file passes here before memory is reserved for it.
+
+use std::num::NonZero;
+use std::sync::OnceLock;
 
 /// Upper bounds for what the contents of a file may make the library hold in memory.
 ///
@@ -30,4 +33,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self { inline_bytes: 64 << 10, packed_bytes: 1 << 30, templates: 7 << 15, duplicate_bytes: 256 << 20 }
     }
+}
+
+/// How many threads the process may use. It is asked once: on Linux each question opens the files of the cgroups.
+pub(crate) fn threads_of_machine() -> Option<NonZero<usize>> {
+    static THREADS: OnceLock<Option<NonZero<usize>>> = OnceLock::new();
+    *THREADS.get_or_init(|| std::thread::available_parallelism().ok())
 }

@@ -18,12 +18,16 @@
 
 mod consts;
 mod extent;
+mod keys;
 pub mod packed;
 mod parser;
 mod payload;
 mod plain;
+pub(crate) mod score;
 mod shared;
+pub(crate) mod slot;
 mod string;
+mod value;
 mod wire;
 mod writer;
 
@@ -31,6 +35,7 @@ pub use crate::input::{Quirk, Span};
 pub(crate) use consts::dragonfly;
 pub use consts::{Family, NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcode};
 pub(crate) use extent::{Extent, Layouts};
+pub use keys::{Key, Keys};
 pub(crate) use parser::Step;
 pub use parser::{Events, Parsed, Parser, events};
 pub use payload::{
@@ -41,4 +46,8 @@ pub(crate) use plain::{PlainKey, plain_length, plain_string};
 pub use shared::{SharedEvents, events_of};
 pub use string::{Body, RdbString};
 pub(crate) use string::{string_at, string_head_at};
+pub use value::{
+    ArrayItem, Consumer, Element, EntryFields, Group, HashField, ModuleData, SlotValue, Stream, StreamId, Value,
+};
+pub(crate) use value::{Decoder, Head, Part};
 pub use writer::{KeyAttributes, Writer};

@@ -98,6 +98,14 @@ impl Rng {
         &items[self.size(0..=items.len() - 1)]
     }
 
+    /// One of `items`.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn pick_mut<'a, T>(&mut self, items: &'a mut [T]) -> &'a mut T {
+        &mut items[self.size(0..=items.len() - 1)]
+    }
+
     /// A short lower-case word.
     pub fn word(&mut self) -> &'static str {
         self.pick::<&str>(WORDS)

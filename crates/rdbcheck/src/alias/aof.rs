@@ -14,7 +14,7 @@ use redis_persistence::repair::{self, Applied, ApplyOptions, Plan, Step};
 use redis_persistence::verify::official::{Images, Line};
 
 use super::output::Output;
-use super::{Invocation, backup_dir, is_too_long, is_version_option, limits, now_ms};
+use super::{Invocation, backup_dir, is_too_long, is_version_option, limits};
 use crate::escape;
 
 /// What the command line asks for.
@@ -76,7 +76,7 @@ fn asked(invocation: &Invocation) -> Asked<'_> {
 
 fn work(invocation: &Invocation, task: Task, path: &Path, output: &mut Output) -> u8 {
     let tool = invocation.name.family;
-    let mut images = Images { tool, now_ms: now_ms(), limits: limits() };
+    let mut images = Images { tool, now_ms: crate::units::now_ms(), limits: limits() };
     let request = Request { tool, task, path };
     let outcome = check(&request, &mut Disk, &mut images, &mut |line| output.line(line));
     let Some(cut) = outcome.cut else { return outcome.exit };

@@ -10,5 +10,8 @@ fn main() -> ExitCode {
     if let Some(exit) = rdbcheck::alias::dispatch(std::env::args_os()) {
         return exit;
     }
+    if let Some(exit) = rdbcheck::verbs::dispatch("rdbcheck", std::env::args_os()) {
+        return exit.into();
+    }
     rdbcheck::run::rdbcheck(&RdbCheck::parse()).into()
 }

@@ -242,7 +242,7 @@ fn file(entry: &Entry) -> FileView<'_> {
         findings: FindingsView(entry),
         findings_total: Number(report.map_or(0, |r| r.findings_total)),
         cause: entry.cause.as_ref().map(|c| findings::cause(c, &entry.path)),
-        path_base64: entry.path.to_str().is_none().then(|| findings::base64(entry.path.as_os_str().as_encoded_bytes())),
+        path_base64: entry.path.to_str().is_none().then(|| escape::base64(entry.path.as_os_str().as_encoded_bytes())),
         packing: entry.packing.map(Packing::as_str),
         packing_damage: entry.damage.as_deref(),
         timeline: report.and_then(|r| aof::timeline(entry, r)),

@@ -1,14 +1,13 @@
 //! What a verification is asked to do.
 
 use std::num::NonZero;
-use std::sync::OnceLock;
 
 use super::duplicates::HashKey;
 use super::spill::SpillTo;
 use super::stats::StatsOptions;
 use crate::aof::foreign::Extra;
 use crate::functions::Prover;
-use crate::limits::Limits;
+use crate::limits::{Limits, threads_of_machine};
 
 /// What a verification is asked to do.
 ///
@@ -87,12 +86,6 @@ impl Options {
         }
         self.threads.or_else(threads_of_machine).map_or(1, NonZero::get)
     }
-}
-
-/// How many threads the process may use. It is asked once: on Linux each question opens the files of the cgroups.
-fn threads_of_machine() -> Option<NonZero<usize>> {
-    static THREADS: OnceLock<Option<NonZero<usize>>> = OnceLock::new();
-    *THREADS.get_or_init(|| std::thread::available_parallelism().ok())
 }
 
 /// How far the search for duplicates goes.

@@ -21,7 +21,6 @@ mod keys;
 mod metadata;
 mod names;
 mod plain;
-mod slot;
 mod strings;
 mod tally;
 mod trailing;

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::Number;
 use crate::entry::Entry;
+use crate::escape::base64;
 use crate::hex::Span;
 use crate::shell::fill;
 
@@ -120,34 +121,5 @@ fn finding<'a>(finding: &'a Finding, kind: Kind, path: &Path) -> FindingView<'a>
         message: &finding.message,
         hint: (!hints.is_empty()).then(|| hints.join("; ")),
         bytes: None,
-    }
-}
-
-/// Base64 of RFC 4648, with padding.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let number = (0..3).fold(0_usize, |n, i| n << 8 | usize::from(three.get(i).copied().unwrap_or(0)));
-        for digit in 0..4 {
-            let is_padding = digit > three.len();
-            out.push(if is_padding { '=' } else { char::from(DIGITS[number >> (18 - 6 * digit) & 63]) });
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        let examples =
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
-        for (text, expected) in examples {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-        assert_eq!(base64(b"\xff\xfe\xfd"), "//79");
     }
 }

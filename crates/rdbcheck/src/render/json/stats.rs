@@ -6,7 +6,7 @@ use redis_persistence::verify::stats::{Estimate, Histogram, LargeKey, Prefix, St
 use serde::Serialize;
 
 use super::Number;
-use super::findings::base64;
+use crate::escape::base64;
 
 #[derive(Serialize)]
 pub(super) struct StatsView<'a> {

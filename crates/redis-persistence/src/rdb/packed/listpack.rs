@@ -134,6 +134,12 @@ impl<'a> Iterator for Iter<'a> {
 impl FusedIterator for Iter<'_> {}
 
 impl<'a> Iter<'a> {
+    /// The offset in the blob of what comes next.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
     /// Passes over the next element, if it is sound and stored as a server stores it.
     #[inline]
     pub(crate) fn pass(&mut self) -> Option<()> {

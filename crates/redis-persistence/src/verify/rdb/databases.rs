@@ -1,7 +1,7 @@
 //! What the writer promises of databases and slots, held against what comes.
 
-use super::slot::SLOTS;
 use crate::error::Reading;
+use crate::rdb::slot::SLOTS;
 use crate::verify::codes::Code;
 use crate::verify::sink::{Findings, Place};
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::function::shebang;
 use super::metadata::Metadata;
-use super::slot::SLOTS;
 use crate::error::Reading;
 use crate::functions::{Api, Library, Loader, Proof, Prover, Runs};
 use crate::lzf;
+use crate::rdb::slot::SLOTS;
 use crate::rdb::{Body, ModuleId, RdbString, Role};
 use crate::verify::codes::Code;
 use crate::verify::facts::{Collector, Name};

@@ -9,8 +9,9 @@ mod short;
 use super::RdbVerifier;
 use super::keys::is_plausible;
 use super::strings::{is_number_of_server, saves_enough};
-use super::{slot, tally::Strings};
+use super::tally::Strings;
 use crate::lzf;
+use crate::rdb::slot;
 use crate::rdb::{Body, PlainKey, ValueType, plain_string};
 use crate::verify::options::{Duplicates, Options};
 

@@ -11,10 +11,10 @@
 use std::hint::select_unpredictable as select;
 
 use super::{Of, STRING};
+use crate::rdb::slot;
 use crate::rdb::{ValueType, opcode};
 use crate::verify::rdb::RdbVerifier;
 use crate::verify::rdb::keys::is_plausible;
-use crate::verify::rdb::slot;
 use crate::verify::rdb::strings::is_number_of_server;
 use crate::verify::rdb::tally::Strings;
 

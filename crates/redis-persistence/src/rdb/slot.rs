@@ -1,10 +1,10 @@
 //! Cluster slots: CRC-16 of the key's hash tag, modulo 16384.
 
 /// Number of slots.
-pub(super) const SLOTS: u64 = 16384;
+pub(crate) const SLOTS: u64 = 16384;
 
 /// The slot of a key.
-pub(super) fn of_key(key: &[u8]) -> u64 {
+pub(crate) fn of_key(key: &[u8]) -> u64 {
     u64::from(crc16(tag(key))) % SLOTS
 }
 
