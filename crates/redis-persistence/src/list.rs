@@ -14,7 +14,7 @@ use crate::select::Selection;
 pub struct Options {
     /// Which keys.
     pub selection: Selection,
-    /// Whether the values are wanted as well: each is held in memory, and may have [`Limits::packed_bytes`].
+    /// Whether the values are wanted as well. One that needs more memory than [`Limits::packed_bytes`] is left out.
     pub values: bool,
     /// On how many threads at most. `None` stands for one on each processor that may be used. The list does not depend on it.
     pub threads: Option<NonZero<usize>>,
@@ -47,7 +47,7 @@ pub struct Row {
     pub freq: Option<u8>,
     /// Its slot in a cluster.
     pub slot: u64,
-    /// Its value, if that was asked for.
+    /// Its value, if that was asked for and is not larger than the limits allow.
     pub value: Option<Value>,
 }
 
@@ -84,7 +84,7 @@ pub fn each(
     sink: &mut dyn FnMut(Row) -> io::Result<()>,
 ) -> Result<(), ReadError> {
     let threads = options.threads.or_else(threads_of_machine).map_or(1, NonZero::get);
-    let make = || Lister { options, row: None, rows: Vec::new() };
+    let make = || Lister { options, row: None, held: 0, rows: Vec::new() };
     records::each(&mut input, &options.limits, threads, make, &mut |rows: Vec<Row>| {
         rows.into_iter().try_for_each(&mut *sink)
     })?;
@@ -94,6 +94,8 @@ pub fn each(
 struct Lister<'o> {
     options: &'o Options,
     row: Option<Row>,
+    /// How much memory its value takes.
+    held: u64,
     rows: Vec<Row>,
 }
 
@@ -103,6 +105,7 @@ impl Worker for Lister<'_> {
     fn part(&mut self, part: Part<'_>) {
         match part {
             Part::Key(head, name) => {
+                self.held = 0;
                 self.row = self.options.selection.takes(head, name).then(|| self.begin(head, name));
             }
             Part::Element(element) => {
@@ -127,7 +130,12 @@ impl Worker for Lister<'_> {
                     | Element::ModuleString(_) => {}
                 }
                 if let Some(value) = &mut row.value {
-                    value.push(&element);
+                    self.held = self.held.saturating_add(element.weight());
+                    if self.held > self.options.limits.packed_bytes as u64 {
+                        row.value = None;
+                    } else {
+                        value.push(&element);
+                    }
                 }
             }
             Part::End(end) => {

@@ -20,7 +20,7 @@ struct Seeds {
 
 impl Seeds {
     fn add_rdb(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.add(&["rdb_slice", "rdb_push", "writer", "fast_paths"], bytes)?;
+        self.add(&["rdb_slice", "rdb_push", "writer", "fast_paths", "values"], bytes)?;
         self.add(&["repair"], &[&[2], bytes].concat())
     }
 

@@ -27,6 +27,7 @@ mod repair;
 mod report;
 #[cfg(unix)]
 mod salvage;
+mod values;
 mod writer;
 
 pub use aof::{manifest, resp};
@@ -36,6 +37,7 @@ pub use parts::{lzf, packed};
 pub use rdb::{fast_paths, rdb_push, rdb_slice};
 #[cfg(unix)]
 pub use repair::repair;
+pub use values::values;
 pub use writer::writer;
 
 /// What a target does with its input.
@@ -54,5 +56,6 @@ pub const TARGETS: &[(&str, Body)] = &[
     #[cfg(unix)]
     ("repair", repair),
     ("resp", resp),
+    ("values", values),
     ("writer", writer),
 ];

@@ -47,7 +47,7 @@ fn testdata() {
     let mut replayed = 0;
     for path in files(&workspace().join("testdata")) {
         let names: &[&str] = match path.extension().and_then(|text| text.to_str()) {
-            Some("rdb") => &["rdb_slice", "rdb_push", "writer", "fast_paths"],
+            Some("rdb") => &["rdb_slice", "rdb_push", "writer", "fast_paths", "values"],
             Some("aof") => &["resp", "fast_paths"],
             Some("manifest") => &["manifest"],
             _ => continue,

@@ -26,6 +26,7 @@ mod salvage_killed;
 mod servers;
 mod stats;
 mod users;
+mod verbs;
 
 use std::error::Error;
 use std::io;

@@ -282,7 +282,7 @@ impl Value {
 
 impl Element<'_> {
     /// About how many bytes it takes to hold it.
-    pub(super) fn weight(&self) -> u64 {
+    pub(crate) fn weight(&self) -> u64 {
         let texts = match self {
             Self::Text(text) | Self::Item(text) | Self::Member(text) | Self::ModuleString(text) => text.len(),
             Self::Scored { member, .. } => member.len(),

@@ -1,0 +1,135 @@
+//! `rdbcheck digest` and `rdbcheck list`: what they print, their exit codes, and what they do with bad input.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{Ran, TestResult, testdata};
+
+/// A verb in the folder of the sound files. It takes no `--now`.
+fn verb(args: &[&str]) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rdbcheck"));
+    command.current_dir(testdata().join("rdb")).args(args);
+    command.timeout(std::time::Duration::from_secs(60));
+    command
+}
+
+fn ran(args: &[&str]) -> Ran {
+    let output = verb(args).output().expect("the command runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn json(args: &[&str]) -> Value {
+    serde_json::from_str(&ran(args).out).expect("a JSON document")
+}
+
+#[test]
+fn a_digest_is_the_same_however_the_data_is_stored() {
+    let digests = |file: &str| {
+        let document = json(&["digest", "--json", file]);
+        let of = &document["files"][0];
+        (of["digest"].clone(), of["debug_digest"].clone(), of["keys"].clone())
+    };
+    // The same data, with small and with large limits for packed values.
+    let (one, two) = (digests("redis-3.2-thresholds-1.rdb"), digests("redis-2.8-thresholds-1.rdb"));
+    assert_eq!(one.2, 20);
+    assert!(one.0.as_str().is_some_and(|digest| digest.len() == 64));
+    assert!(one.1.as_str().is_some_and(|digest| digest.len() == 40));
+    assert_eq!(one, two);
+    assert_ne!(one.0, digests("redis-6.0-streams.rdb").0);
+}
+
+#[test]
+fn a_digest_for_people() {
+    let ran = ran(&["digest", "redis-7.0-functions.rdb", "redis-2.8-db20000.rdb"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert_eq!(lines[..2], ["redis-7.0-functions.rdb", "  keys          0 (0 with an expiry), 2 function libraries"]);
+    assert_eq!(lines[5], "  keys          2 (0 with an expiry)");
+    assert!(lines[8].starts_with("  db300 ") && lines[8].ends_with("  1 key"), "{}", ran.out);
+    assert!(lines[9].starts_with("  db20000 "), "{}", ran.out);
+}
+
+#[test]
+fn what_has_no_digest_says_why() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("file");
+    let whole = fs::read(testdata().join("rdb/redis-6.0-streams.rdb"))?;
+    let name = path.to_str().ok_or("a path")?;
+    for (bytes, code, says) in [
+        (&whole[..whole.len() / 2], 1, "the data end too early"),
+        (b"not an RDB of anybody", 3, "no RDB signature"),
+        (b"", 1, "the data end too early"),
+    ] {
+        fs::write(&path, bytes)?;
+        for verb in ["digest", "list"] {
+            let ran = ran(&[verb, name]);
+            assert_eq!(ran.code, Some(code), "{verb}: {}", ran.err);
+            assert!(ran.err.starts_with(&format!("rdbcheck {verb}: ")) && ran.err.contains(says), "{}", ran.err);
+        }
+        let document = json(&["digest", "--json", name]);
+        assert!(document["files"][0]["error"].as_str().is_some_and(|error| error.contains(says)));
+    }
+    assert_eq!(ran(&["digest", "no-such-file"]).code, Some(2));
+    assert_eq!(ran(&["digest"]).code, Some(2));
+    assert_eq!(ran(&["digest", "--help"]).code, Some(0));
+    Ok(())
+}
+
+#[test]
+fn a_file_named_as_a_verb_can_be_checked() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    fs::copy(testdata().join("rdb/redis-6.2-lfu.rdb"), folder.path().join("list"))?;
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rdbcheck"));
+    command.current_dir(folder.path()).arg("./list").assert().success();
+    Ok(())
+}
+
+#[test]
+fn lists_say_the_same_in_every_form() {
+    let file = "redis-6.2-streams.rdb";
+    let rows: Vec<Value> = ran(&["list", "--json", "--values", file])
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a document on each line"))
+        .collect();
+    let text = ran(&["list", file]).out;
+    let mut table = csv::Reader::from_reader(text.as_bytes());
+    assert!(table.headers().is_ok());
+    let comma = ran(&["list", "--csv", file]).out;
+    let mut table = csv::Reader::from_reader(comma.as_bytes());
+    let records: Vec<_> = table.records().map(|record| record.expect("a record")).collect();
+    assert_eq!((records.len(), text.lines().count()), (rows.len(), rows.len() + 1));
+    for ((row, record), line) in rows.iter().zip(&records).zip(text.lines().skip(1)) {
+        let key = row["key"].as_str().expect("a name");
+        assert_eq!(record.get(1), Some(key));
+        assert_eq!(record.get(4), Some(row["elements"].to_string().as_str()));
+        assert!(line.ends_with(&format!("\"{key}\"")), "{line}");
+        let entries = row["value"]["entries"].as_array().map_or(0, Vec::len);
+        if row["type"] == "stream" {
+            assert_eq!(row["elements"], entries);
+        }
+    }
+    assert!(rows.iter().any(|row| row["value"]["groups"][0]["pending"][0]["deliveries"].as_u64() >= Some(1)));
+}
+
+#[test]
+fn a_list_of_some_keys() {
+    let keys = |args: &[&str]| {
+        let ran = ran(&[&["list", "--csv"], args, &["redis-6.2-lfu.rdb"]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        ran.out.lines().skip(1).map(|line| line.split(',').nth(1).unwrap_or("").to_owned()).collect::<Vec<_>>()
+    };
+    let all = keys(&[]);
+    assert!(all.len() > 20, "{all:?}");
+    let first = &all[0];
+    assert_eq!(keys(&["--only", first]), [first.clone()]);
+    assert_eq!(keys(&["--except", first]).len(), all.len() - 1);
+    assert_eq!(keys(&["--db", "7"]), [""; 0]);
+    assert_eq!(keys(&["--slots", "0-16383"]), all);
+    let (low, high) = (keys(&["--slots", "0-8191"]), keys(&["--slots", "8192-16383"]));
+    assert!(!low.is_empty() && !high.is_empty() && low.len() + high.len() == all.len());
+    let strings = keys(&["--type", "string"]);
+    assert_eq!(strings.len() + keys(&["--type", "list,set,zset,hash,stream,module"]).len(), all.len());
+}
