@@ -1,7 +1,8 @@
-//! What is not a check: `rdbcheck digest`, `rdbcheck list`, each with arguments and a help page of its own.
+//! What is not a check: `rdbcheck diff`, `rdbcheck digest`, `rdbcheck list`, each with arguments and a help page of its own.
 //!
 //! The first argument names the verb. A file of that name is `./digest`.
 
+mod diff;
 mod digest;
 mod list;
 mod rdbs;
@@ -31,6 +32,7 @@ use crate::unpack::{self, Budget};
 pub fn dispatch(tool: &str, mut argv: impl Iterator<Item = OsString>) -> Option<Exit> {
     let verb = argv.nth(1)?;
     match (tool, verb.to_str()?) {
+        ("rdbcheck", "diff") => Some(parsed("rdbcheck diff", argv, diff::run)),
         ("rdbcheck", "digest") => Some(parsed("rdbcheck digest", argv, digest::run)),
         ("rdbcheck", "list") => Some(parsed("rdbcheck list", argv, list::run)),
         _ => None,

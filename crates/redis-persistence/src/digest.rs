@@ -17,7 +17,7 @@
 //! were last seen and active.
 
 mod debug;
-mod own;
+pub(crate) mod own;
 mod score;
 
 use std::collections::BTreeMap;

@@ -42,7 +42,7 @@
 //! | know what happened to it | [`diagnose::diagnose`] on the report |
 //! | read keys and values | [`rdb::Keys`] |
 //! | list keys | [`list::each`] |
-//! | know whether two files hold the same | [`digest::reader`] |
+//! | know whether two files hold the same, or what differs | [`digest::reader`], [`diff::readers`] |
 //! | read the events of a file | [`reader::Reader`], [`rdb::events`], [`push::Push`] |
 //! | read commands | [`aof::Reader`], [`aof::Parser`] |
 //! | write an RDB | [`rdb::Writer`] |
@@ -66,6 +66,7 @@ pub mod aof;
 pub mod asynchronous;
 pub mod crc64;
 pub mod diagnose;
+pub mod diff;
 pub mod digest;
 pub mod error;
 mod feed;

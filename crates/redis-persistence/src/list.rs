@@ -110,25 +110,10 @@ impl Worker for Lister<'_> {
             }
             Part::Element(element) => {
                 let Some(row) = &mut self.row else { return };
-                match &element {
-                    Element::Module(id) => (row.module, row.elements) = (Some(*id), 1),
-                    Element::Text(_)
-                    | Element::Item(_)
-                    | Element::Member(_)
-                    | Element::Scored { .. }
-                    | Element::Field { .. }
-                    | Element::Entry { .. }
-                    | Element::Slot { .. } => row.elements += 1,
-                    Element::Stream(_)
-                    | Element::Group { .. }
-                    | Element::Pending { .. }
-                    | Element::Consumer { .. }
-                    | Element::Owned { .. }
-                    | Element::Nacked { .. }
-                    | Element::ProducerEntry { .. }
-                    | Element::ModuleItem(_)
-                    | Element::ModuleString(_) => {}
+                if let Element::Module(id) = &element {
+                    row.module = Some(*id);
                 }
+                row.elements += u64::from(element.is_counted());
                 if let Some(value) = &mut row.value {
                     self.held = self.held.saturating_add(element.weight());
                     if self.held > self.options.limits.packed_bytes as u64 {

@@ -16,7 +16,8 @@ pub fn values(data: &[u8]) {
     let found = keys(data, &limits);
     let lists = [1, 3].map(|threads| rows(data, &limits, threads));
     let digests = [1, 3].map(|threads| {
-        let options = digest::Options { threads: NonZero::new(threads), limits: limits.clone(), ..digest::Options::default() };
+        let options =
+            digest::Options { threads: NonZero::new(threads), limits: limits.clone(), ..digest::Options::default() };
         digest::reader(data, &options).map_err(|error| error.to_string())
     });
     let [one, three] = &digests;
@@ -34,7 +35,10 @@ pub fn values(data: &[u8]) {
             assert_eq!(format!("{value:?}"), format!("{:?}", row.value));
         }
         let digests = digests[0].as_ref().expect("what a list can be made of has a digest");
-        assert_eq!((digests.keys, digests.keys), (found.len() as u64, digests.databases.values().map(|of| of.keys).sum()));
+        assert_eq!(
+            (digests.keys, digests.keys),
+            (found.len() as u64, digests.databases.values().map(|of| of.keys).sum())
+        );
     }
     let report = verify::slice(data, &Options { limits, ..Options::default() });
     if report.verdict == Verdict::Sound && report.findings.is_empty() {

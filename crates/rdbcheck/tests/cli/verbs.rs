@@ -1,4 +1,4 @@
-//! `rdbcheck digest` and `rdbcheck list`: what they print, their exit codes, and what they do with bad input.
+//! `rdbcheck digest`, `rdbcheck list` and `rdbcheck diff`: what they print, their exit codes, and what they do with bad input.
 
 use std::fs;
 
@@ -111,7 +111,9 @@ fn lists_say_the_same_in_every_form() {
             assert_eq!(row["elements"], entries);
         }
     }
-    assert!(rows.iter().any(|row| row["value"]["groups"][0]["pending"][0]["deliveries"].as_u64() >= Some(1)));
+    let groups = rows.iter().flat_map(|row| row["value"]["groups"].as_array().into_iter().flatten());
+    let pending: Vec<_> = groups.flat_map(|group| group["pending"].as_array().into_iter().flatten()).collect();
+    assert!(pending.iter().any(|pending| pending["deliveries"].as_u64() >= Some(1)), "{pending:?}");
 }
 
 #[test]
@@ -132,4 +134,56 @@ fn a_list_of_some_keys() {
     assert!(!low.is_empty() && !high.is_empty() && low.len() + high.len() == all.len());
     let strings = keys(&["--type", "string"]);
     assert_eq!(strings.len() + keys(&["--type", "list,set,zset,hash,stream,module"]).len(), all.len());
+}
+
+#[test]
+fn differences_are_named() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let (one, two) = (folder.path().join("one.rdb"), folder.path().join("two.rdb"));
+    let key = |name: &[u8], value: testkit::rdb::Value| testkit::rdb::Key::new(name, value);
+    let text = |text: &[u8]| testkit::rdb::Value::String(text.to_vec());
+    let list = |items: &[&[u8]]| testkit::rdb::Value::List(items.iter().map(|item| item.to_vec()).collect());
+    let mut file = testkit::rdb::File::new(testkit::rdb::Family::Redis, 11);
+    file.keys = vec![
+        key(b"same", text(b"1")),
+        key(b"gone", text(b"1")),
+        key(b"list", list(&[b"a", b"b"])),
+        key(b"timed", text(b"1")).expiring(1_900_000_000_000),
+        key(b"other", text(b"1")),
+    ];
+    fs::write(&one, file.encode().bytes)?;
+    file.keys = vec![
+        key(b"other", list(&[b"x"])),
+        key(b"list", list(&[b"a", b"b", b"c"])),
+        key(b"timed", text(b"1")),
+        key(b"same", text(b"1")),
+        key(b"n\xff", text(b"1")).in_db(3),
+    ];
+    file.functions = vec![b"#!lua name=f\n".to_vec()];
+    fs::write(&two, file.encode().bytes)?;
+    let (one, two) = (one.to_str().ok_or("a path")?, two.to_str().ok_or("a path")?);
+    let run = ran(&["diff", one, two]);
+    assert_eq!((run.code, run.err.as_str()), (Some(1), ""));
+    let expected = "\
+- db 0  \"gone\": string
+~ db 0  \"list\": list, 2 -> 3 elements
+~ db 0  \"other\": string -> list of 1 element
+~ db 0  \"timed\": the expiry, 2030-03-17 17:46:40 UTC -> none
++ db 3  \"n\\xff\": string
+1 function library differs
+1 key only in the first, 1 key only in the second, 3 changed, 1 the same
+";
+    assert_eq!(run.out, expected);
+    let lines: Vec<Value> =
+        ran(&["diff", "--json", one, two]).out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let changes: Vec<_> = lines.iter().filter_map(|line| line["change"].as_str()).collect();
+    assert_eq!(changes, ["removed", "changed", "changed", "changed", "added"]);
+    assert_eq!(lines[4]["key_base64"], "bv8=");
+    assert_eq!(lines[5]["summary"]["changed"], 3);
+    let same = ran(&["diff", one, one]);
+    assert_eq!((same.code, same.out.as_str()), (Some(0), "the same: 5 keys\n"));
+    let some = ran(&["diff", "--quiet", "--only", "same", one, two]);
+    assert_eq!((some.code, some.out.as_str()), (Some(1), ""), "the libraries differ");
+    assert_eq!(ran(&["diff", one, "no-such-file"]).code, Some(2));
+    Ok(())
 }

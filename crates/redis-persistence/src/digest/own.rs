@@ -16,7 +16,7 @@ use crate::rdb::{Element, Head, ModuleItem, SlotValue, ValueType};
 
 /// A sum of digests, modulo 2^256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Sum([u64; 4]);
+pub(crate) struct Sum([u64; 4]);
 
 impl Sum {
     #[inline]
@@ -37,7 +37,7 @@ impl Sum {
         Self(words)
     }
 
-    fn bytes(self) -> [u8; 32] {
+    pub(crate) fn bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for (to, word) in bytes.chunks_exact_mut(8).zip(self.0) {
             to.copy_from_slice(&word.to_le_bytes());
@@ -156,7 +156,7 @@ impl Text {
 
 /// The digest of one key after the other.
 #[derive(Debug, Default)]
-pub(super) struct Own {
+pub(crate) struct Own {
     key: Text,
     /// An element that is hashed by itself.
     element: Text,
@@ -171,7 +171,7 @@ pub(super) struct Own {
 
 impl Own {
     #[inline]
-    pub(super) fn begin(&mut self, head: &Head, name: &[u8]) {
+    pub(crate) fn begin(&mut self, head: &Head, name: &[u8]) {
         self.key.begin(Tag::Key);
         self.key.bytes.push(kind(head.value_type));
         self.key.optional(head.expires_ms);
@@ -180,7 +180,7 @@ impl Own {
     }
 
     #[inline]
-    pub(super) fn element(&mut self, element: &Element<'_>) {
+    pub(crate) fn element(&mut self, element: &Element<'_>) {
         match element {
             Element::Text(text) | Element::Item(text) | Element::ModuleString(text) => self.key.text(text),
             Element::Member(member) => {
@@ -310,7 +310,7 @@ impl Own {
 
     /// The digest of the key that began last.
     #[inline]
-    pub(super) fn end(&mut self) -> Sum {
+    pub(crate) fn end(&mut self) -> Sum {
         self.end_group();
         if self.count > 0 {
             self.key.number(self.count);

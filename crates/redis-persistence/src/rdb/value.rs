@@ -281,6 +281,30 @@ impl Value {
 }
 
 impl Element<'_> {
+    /// Whether it counts as an element of its value, as XLEN, HLEN and their like count.
+    pub(crate) fn is_counted(&self) -> bool {
+        match self {
+            Self::Text(_)
+            | Self::Item(_)
+            | Self::Member(_)
+            | Self::Scored { .. }
+            | Self::Field { .. }
+            | Self::Entry { .. }
+            | Self::Slot { .. }
+            // The value of a module is one thing.
+            | Self::Module(_) => true,
+            Self::Stream(_)
+            | Self::Group { .. }
+            | Self::Pending { .. }
+            | Self::Consumer { .. }
+            | Self::Owned { .. }
+            | Self::Nacked { .. }
+            | Self::ProducerEntry { .. }
+            | Self::ModuleItem(_)
+            | Self::ModuleString(_) => false,
+        }
+    }
+
     /// About how many bytes it takes to hold it.
     pub(crate) fn weight(&self) -> u64 {
         let texts = match self {

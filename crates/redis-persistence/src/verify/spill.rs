@@ -18,7 +18,7 @@ use crate::rdb::ValueType;
 /// As many findings of each severity stay in memory.
 pub(crate) const KEPT: usize = 1000;
 
-/// Makes the file for findings that are more than a report holds in memory.
+/// Makes temporary files: for findings that are more than a report holds in memory, for what is sorted on disk.
 #[derive(Clone, Copy)]
 pub struct SpillTo(fn() -> io::Result<File>);
 
@@ -27,6 +27,11 @@ impl SpillTo {
     #[must_use]
     pub fn new(make: fn() -> io::Result<File>) -> Self {
         Self(make)
+    }
+
+    /// A new file.
+    pub(crate) fn open(self) -> io::Result<File> {
+        (self.0)()
     }
 }
 
