@@ -60,3 +60,11 @@ fn the_tests_that_security_promises_exist() -> TestResult {
     assert!(named.count() > 40 && missing.is_empty(), "no test is called {missing:?}");
     Ok(())
 }
+
+#[test]
+fn the_digest_of_a_dump() -> TestResult {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rdbcheck"));
+    let run = ran(command.current_dir(testdata().join("rdb")).args(["digest", "redis-6.0-streams.rdb"]).output())?;
+    assert_eq!(run.out, shown("rdbcheck digest redis-6.0-streams.rdb")?);
+    Ok(())
+}
