@@ -123,7 +123,8 @@ fn check(invocation: &Invocation, asked: &Check<'_>, output: &mut Output) -> u8 
         }
     };
     let statistics = asked.stats.then_some(asked.format);
-    let request = Request { tool, name: file.as_encoded_bytes(), now_ms: crate::units::now_ms(), limits: limits(), statistics };
+    let request =
+        Request { tool, name: file.as_encoded_bytes(), now_ms: crate::units::now_ms(), limits: limits(), statistics };
     let mut written = Statistics::new(Path::new(file), asked.output);
     let checked = official::check(&request, input, &mut |line: Line<'_>| match line {
         Line::Statistics(line) => written.line(line, output),
