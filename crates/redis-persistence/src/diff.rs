@@ -258,7 +258,8 @@ fn each<'o>(
 
 /// The share that a key belongs to.
 fn share(db: u64, name: &[u8]) -> usize {
-    (xxh3_64_with_seed(name, db) & (SHARES as u64 - 1)) as usize
+    let [low, high, ..] = xxh3_64_with_seed(name, db).to_le_bytes();
+    usize::from(u16::from_le_bytes([low, high]))
 }
 
 #[derive(Default)]

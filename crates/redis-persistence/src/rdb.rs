@@ -47,7 +47,8 @@ pub use shared::{SharedEvents, events_of};
 pub use string::{Body, RdbString};
 pub(crate) use string::{string_at, string_head_at};
 pub use value::{
-    ArrayItem, Consumer, Element, EntryFields, Group, HashField, ModuleData, SlotValue, Stream, StreamId, Value,
+    ArrayItem, Consumer, Element, EntryFields, Group, HashField, ModuleData, SlotValue, Stream, StreamEntry, StreamId,
+    Value,
 };
 pub(crate) use value::{Decoder, Head, Part};
 pub use writer::{KeyAttributes, Writer};

@@ -5,7 +5,7 @@ mod three_ways;
 
 use std::collections::HashMap;
 
-use redis_persistence::rdb::{ArrayItem, HashField, Keys, ModuleData, ModuleItem, Value};
+use redis_persistence::rdb::{ArrayItem, HashField, Keys, ModuleData, ModuleItem, StreamEntry, Value};
 use redis_persistence::{Limits, ReadError};
 use testkit::Bytes;
 use testkit::rdb::{
@@ -101,7 +101,7 @@ fn expected_stream(stream: &Stream) -> redis_persistence::rdb::Stream {
                 EntryFields::Shared(values) => node.fields.iter().cloned().zip(values.iter().cloned()).collect(),
                 EntryFields::Own(fields) => fields.clone(),
             };
-            (pair(entry.id), fields)
+            StreamEntry { id: pair(entry.id), fields }
         })
     });
     let groups = stream.groups.iter().map(|group| redis_persistence::rdb::Group {

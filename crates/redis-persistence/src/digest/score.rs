@@ -77,7 +77,7 @@ fn digits_of(number: f64) -> (String, i32) {
         return ("0".to_owned(), 0);
     }
     let bits = number.to_bits();
-    let (fraction, stored) = (bits & HIDDEN - 1, i32::try_from(bits >> 52).unwrap_or(0));
+    let (fraction, stored) = (bits & (HIDDEN - 1), i32::try_from(bits >> 52).unwrap_or(0));
     let value = match stored {
         0 => Scaled { fraction, exponent: 1 - BIAS },
         _ => Scaled { fraction: fraction | HIDDEN, exponent: stored - BIAS },
@@ -142,7 +142,7 @@ fn power_for(exponent: i32) -> (Scaled, i32) {
 fn generate(value: u64, high: u64, low: u64, point: i32) -> (String, i32) {
     let one = 1_u64 << point;
     let (mut room, mut above) = (high - low, high - value);
-    let (mut whole, mut part) = (high >> point, high & one - 1);
+    let (mut whole, mut part) = (high >> point, high & (one - 1));
     let mut digits = Vec::new();
     let push = |digits: &mut Vec<u8>, digit: u64| {
         if digit > 0 || !digits.is_empty() {

@@ -192,12 +192,21 @@ pub enum ModuleData {
 /// A stream.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Stream {
-    /// Its entries: id, then fields and values.
-    pub entries: Vec<(StreamId, Vec<(Vec<u8>, Vec<u8>)>)>,
+    /// Its entries.
+    pub entries: Vec<StreamEntry>,
     /// Its numbers.
     pub info: Option<StreamInfo>,
     /// Its consumer groups.
     pub groups: Vec<Group>,
+}
+
+/// An entry of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamEntry {
+    /// Its id.
+    pub id: StreamId,
+    /// Its fields and their values, in order.
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A consumer group.
@@ -343,7 +352,7 @@ impl From<SlotValue<'_>> for ArrayItem {
 impl Stream {
     fn push(&mut self, element: &Element<'_>) {
         match element {
-            Element::Entry { id, fields } => self.entries.push((*id, fields.to_vec())),
+            Element::Entry { id, fields } => self.entries.push(StreamEntry { id: *id, fields: fields.to_vec() }),
             Element::Stream(info) => self.info = Some(*info),
             Element::Group { name, last_id, entries_read } => self.groups.push(Group {
                 name: name.to_vec(),

@@ -14,7 +14,9 @@
 
 use std::io;
 
-use redis_persistence::rdb::{ArrayItem, Group, HashField, ModuleData, ModuleItem, Stream, StreamId, Value};
+use redis_persistence::rdb::{
+    ArrayItem, Group, HashField, ModuleData, ModuleItem, Stream, StreamEntry, StreamId, Value,
+};
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
@@ -188,7 +190,7 @@ fn stream_view(stream: &Stream) -> StreamView<'_> {
         entries: stream
             .entries
             .iter()
-            .map(|(id, fields)| EntryView {
+            .map(|StreamEntry { id, fields }| EntryView {
                 id: Id(*id),
                 fields: fields.iter().map(|(name, value)| (Text(name), Text(value))).collect(),
             })
