@@ -7,6 +7,7 @@
 //! one pass and bounded memory; what does not fit the form ends the pass.
 
 mod around;
+mod dump;
 mod encoded;
 mod pages;
 mod reader;
@@ -76,14 +77,42 @@ pub struct Disguise {
 /// Whether a file with these first bytes may be an RDB in disguise; not so for one that begins as an RDB does.
 #[must_use]
 pub fn is_suspected(head: &[u8]) -> bool {
-    !around::is_signature(head) && !forms(head, u64::MAX).is_empty()
+    !around::is_signature(head) && (dump::is_suspected(head) || !forms(head, u64::MAX).is_empty())
+}
+
+/// What was found in an input beside what its first bytes say.
+#[derive(Debug)]
+pub struct Looked {
+    /// The report: that on the input, or on the answer of DUMP that it is.
+    pub report: Report,
+    /// An RDB in disguise.
+    pub disguise: Option<Disguise>,
+    /// The cause, where it is an answer of DUMP as text.
+    pub cause: Option<Cause>,
+}
+
+/// Looks for what an input of that size holds, about which a report was made as if it were an RDB.
+///
+/// # Errors
+/// If the input fails.
+pub fn look(input: &dyn ReadAt, size: u64, head: &[u8], report: Report, options: &Options) -> io::Result<Looked> {
+    if report.kind == Kind::Unknown && report.verdict == Verdict::Unknown && !around::is_signature(head) {
+        if let Some(report) = dump::as_it_is(input, size, head, options)? {
+            return Ok(Looked { report, disguise: None, cause: None });
+        }
+        if let Some(cause) = dump::in_text(input, size, head, options)? {
+            return Ok(Looked { report, disguise: None, cause: Some(cause) });
+        }
+    }
+    let disguise = find(input, size, head, &report, options)?;
+    Ok(Looked { report, disguise, cause: None })
 }
 
 /// Looks for an RDB in an input of that size about which a report was made.
 ///
 /// # Errors
 /// If the input fails.
-pub fn find(
+fn find(
     input: &dyn ReadAt,
     size: u64,
     head: &[u8],

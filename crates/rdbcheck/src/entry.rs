@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use redis_persistence::aof::dir::AofSet;
-use redis_persistence::diagnose::{self, Cause, Step};
+use redis_persistence::diagnose::{self, Cause, CauseCode, Step};
 use redis_persistence::repair::aof::Way;
 use redis_persistence::target::{Loads, Outcome};
 use redis_persistence::verify::{Checksum, Finding, Kind, Report, Severity, Verdict};
@@ -113,13 +113,20 @@ impl Entry {
 
     /// The same, where `ways` finds out what helps by trying it.
     #[must_use]
-    pub fn diagnosed_with(self, ends: &Ends, ways: impl FnOnce(&Report, Option<&Cause>) -> Option<Vec<Way>>) -> Self {
+    pub fn diagnosed_with(
+        mut self,
+        ends: &Ends,
+        ways: impl FnOnce(&Report, Option<&Cause>) -> Option<Vec<Way>>,
+    ) -> Self {
+        let undone = self.cause.take();
         let Ok(report) = &self.outcome else { return self };
-        let cause = diagnose::diagnose(ends.head(), ends.tail(), report);
-        let cause = match &self.disguise {
-            Some(disguise) => Some(disguise.cause(cause)),
-            None => cause.map(Cause::untried),
+        let seen = || diagnose::diagnose(ends.head(), ends.tail(), report);
+        let cause = match (undone, &self.disguise) {
+            (Some(cause), _) => Some(cause),
+            (None, Some(disguise)) => Some(disguise.cause(seen())),
+            (None, None) => seen().map(Cause::untried),
         };
+        let cause = cause.or_else(|| in_compressed_stream(self.packing?));
         let ways = ways(report, cause.as_ref());
         let advice = diagnose::tried(report, cause.as_ref(), ways.as_deref());
         let cause = match &ways {
@@ -134,6 +141,9 @@ impl Entry {
     pub fn judged(mut self, servers: &Servers) -> Self {
         let Ok(report) = &self.outcome else { return self };
         self.loads = servers.judge(report);
+        if self.packing == Some(Packing::Valkey) {
+            self.loads = std::mem::take(&mut self.loads).into_iter().map(Loads::in_compressed_stream).collect();
+        }
         for answer in self.loads.iter().filter(|answer| is_refused(answer)) {
             for step in diagnose::to_load(report, answer) {
                 if report.verdict != Verdict::Damaged && !self.advice.contains(&step) {
@@ -237,6 +247,13 @@ impl Entry {
             },
         }
     }
+}
+
+/// What is to be known of an RDB in the compressed stream of Valkey.
+fn in_compressed_stream(packing: Packing) -> Option<Cause> {
+    let message = "the RDB lies in a compressed stream, as Valkey 9.2 is to write them (rdbcompression lz4): no server before reads it";
+    let salvage = Some("rdbcheck --salvage OUT FILE".to_owned());
+    (packing == Packing::Valkey).then(|| Cause::tried(CauseCode::ValkeyEnvelope, message.to_owned(), salvage))
 }
 
 /// Whether a server was asked for that does not load the file as it is.

@@ -6,9 +6,10 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use redis_persistence::aof::official::{Files as _, Opened};
+use redis_persistence::diagnose::Cause;
 use redis_persistence::verify::{self, Options, ReadAt, Report};
 
-use crate::disguise::{self, Disguise};
+use crate::disguise::{self, Disguise, Looked};
 use crate::ends::{Ends, Kept};
 use crate::hex::{self, Span};
 use crate::open::{self, Input};
@@ -39,6 +40,15 @@ pub struct Checked {
     pub file: Option<File>,
     /// What the file holds, if that is an RDB in disguise.
     pub disguise: Option<Disguise>,
+    /// The cause, if it was found by undoing what was done to the file.
+    pub cause: Option<Cause>,
+}
+
+impl Checked {
+    fn new(path: PathBuf, looked: Looked, ends: Ends, hex: Vec<Vec<Span>>) -> Self {
+        let Looked { report, disguise, cause } = looked;
+        Self { path, report, ends, hex, packing: None, damage: None, file: None, disguise, cause }
+    }
 }
 
 /// Verifies an RDB, or every RDB that is a member of a tar, and hands each on as soon as it is done. With `keep`, each comes with
@@ -100,9 +110,9 @@ fn of_file(path: PathBuf, file: &File, options: &Options, hex: bool) -> io::Resu
     reader.rewind()?;
     let report = verify::file_at(file, options)?;
     let ends = Ends::of(file, 0)?;
-    let hex = hex::of(&report, hex, |_, at, len| hex::read(file, at, len))?;
-    let disguise = disguise::find(file, file.metadata()?.len(), ends.head(), &report, options)?;
-    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None, disguise })
+    let looked = disguise::look(file, file.metadata()?.len(), ends.head(), report, options)?;
+    let hex = hex::of(&looked.report, hex, |_, at, len| hex::read(file, at, len))?;
+    Ok(Checked::new(path, looked, ends, hex))
 }
 
 /// Verifies an RDB that is not packed, and can be read again.
@@ -116,10 +126,10 @@ fn plain(path: PathBuf, input: Watched<Input>, options: &Options, hex: bool) -> 
 /// Verifies an RDB of which all bytes are there.
 fn in_memory(path: PathBuf, bytes: Vec<u8>, options: &Options, hex: bool) -> io::Result<Checked> {
     let report = verify::slice(&bytes, options);
-    let hex = hex::of(&report, hex, |_, at, len| hex::read(io::Cursor::new(&bytes), at, len))?;
-    let disguise =
-        disguise::find(&bytes.as_slice(), bytes.len() as u64, &bytes[..bytes.len().min(HEAD)], &report, options)?;
-    Ok(Checked { path, report, ends: Ends::of_all(bytes), hex, packing: None, damage: None, file: None, disguise })
+    let head = &bytes[..bytes.len().min(HEAD)];
+    let looked = disguise::look(&bytes.as_slice(), bytes.len() as u64, head, report, options)?;
+    let hex = hex::of(&looked.report, hex, |_, at, len| hex::read(io::Cursor::new(&bytes), at, len))?;
+    Ok(Checked::new(path, looked, Ends::of_all(bytes), hex))
 }
 
 /// Verifies an RDB that can be read again.
@@ -127,10 +137,10 @@ fn again(path: PathBuf, mut input: impl Read + Seek + ReadAt, options: &Options,
     let base = input.stream_position()?;
     let report = verify::file_at(&input, options)?;
     let ends = Ends::of(&mut input, base)?;
-    let hex = hex::of(&report, hex, |_, at, len| hex::read(&mut input, base.saturating_add(at), len))?;
     let size = input.seek(io::SeekFrom::End(0))?.saturating_sub(base);
-    let disguise = disguise::find(&input, size, ends.head(), &report, options)?;
-    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None, disguise })
+    let looked = disguise::look(&input, size, ends.head(), report, options)?;
+    let hex = hex::of(&looked.report, hex, |_, at, len| hex::read(&mut input, base.saturating_add(at), len))?;
+    Ok(Checked::new(path, looked, ends, hex))
 }
 
 /// Verifies an RDB that can be read once. Of its bytes the ends alone can be shown.
@@ -139,7 +149,7 @@ fn once(path: PathBuf, input: impl Read + Send, options: &Options, hex: bool) ->
     let report = verify::reader(&mut input, options)?;
     let ends = input.ends();
     let hex = hex::of(&report, hex, |_, at, len| Ok(ends.read(report.size, at, len)))?;
-    Ok(Checked { path, report, ends, hex, packing: None, damage: None, file: None, disguise: None })
+    Ok(Checked::new(path, Looked { report, disguise: None, cause: None }, ends, hex))
 }
 
 fn members(

@@ -61,7 +61,7 @@ impl How<'_> {
     fn entry(&self, checked: read::Checked) -> (Entry, Option<File>) {
         let common = &self.args.common;
         let entry = Entry::new(checked.path, Ok(checked.report), common.demands());
-        let entry = Entry { disguise: checked.disguise, ..entry };
+        let entry = Entry { disguise: checked.disguise, cause: checked.cause, ..entry };
         let entry = entry.packed(checked.packing, checked.damage).diagnosed(&checked.ends).judged(&self.servers);
         (Entry { hex: checked.hex, ..entry }.redacted(common.redact), checked.file)
     }

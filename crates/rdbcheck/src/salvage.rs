@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use redis_persistence::repair::rdb::salvage::{self, Loss, Plan, Without};
 use redis_persistence::repair::rdb::syndrome::{self, Candidate};
 use redis_persistence::repair::{self, Existing};
-use redis_persistence::verify::{self, Checksum, Code, DuplicateCheck, Options, Report, Verdict};
+use redis_persistence::verify::{self, Checksum, Code, DuplicateCheck, Kind, Options, Report, Verdict};
 
 pub use status::Status;
 
@@ -226,6 +226,9 @@ pub(crate) fn run(
 
 /// Why a salvage leaves the file alone: it is no damage that a server's types do not read it.
 fn of_others(report: &Report) -> Option<String> {
+    if report.kind == Kind::Dump {
+        return Some("nothing is written, for it is what DUMP answers and no RDB: RESTORE is what reads it".to_owned());
+    }
     let foreign = report.findings.iter().find(|finding| finding.code == Code::RdbForeignProduct);
     let said = foreign.filter(|_| report.verdict == Verdict::Unknown)?.message.as_str();
     Some(format!("nothing is written, for no damage was found: {said}"))

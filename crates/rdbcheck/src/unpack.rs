@@ -14,6 +14,8 @@ mod gzip;
 #[cfg(feature = "packed")]
 mod lz4;
 mod packing;
+#[cfg(feature = "packed")]
+mod valkey;
 
 use std::io::{self, Read};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};

@@ -4,6 +4,7 @@
 //! The first of these that fits is named:
 //!
 //! ```text
+//! dump.rs       the answer of DUMP
 //! pointer.rs    it stands for a file that is elsewhere
 //! kinds.rs      it is something else: compressed, an archive, an error page, another sort of file
 //! transfer.rs   it went through something that takes files for text
@@ -19,6 +20,7 @@ mod advice;
 mod around;
 mod code;
 mod damage;
+mod dump;
 mod foreign;
 mod hint;
 mod kinds;
@@ -27,7 +29,6 @@ mod servers;
 mod sets;
 mod transfer;
 
-use crate::crc64;
 use crate::repair::aof::Way;
 use crate::verify::{Finding, Kind, Name, Report};
 
@@ -154,6 +155,9 @@ pub fn diagnose(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
         let message = "the file is empty: a full disk, a copy that was broken off, or a file created beforehand";
         return Some(Cause::new(CauseCode::Empty, message.to_owned()));
     }
+    if report.kind == Kind::Dump {
+        return Some(dump::cause(report));
+    }
     if report.kind == Kind::Unknown
         && let Some(cause) = no_rdb(head, tail, report)
     {
@@ -200,9 +204,7 @@ fn no_rdb(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
         let message = format!("{stand} before the RDB, as a primary sends them to keep a link alive");
         return Some(Cause::new(CauseCode::LeadingNewlines, message).offset(lines as u64));
     }
-    if head.len() as u64 == report.size
-        && let Some(cause) = dump_payload(head).or_else(|| dump_payload_and_line_end(head))
-    {
+    if let Some(cause) = dump::of_bytes(head, report) {
         return Some(cause);
     }
     if let Some(cause) = pointer::cause(head, report.size) {
@@ -231,29 +233,6 @@ fn frame(head: &[u8]) -> Option<usize> {
     let mark = said.strip_prefix(b"EOF:").is_some_and(|mark| mark.len() == 40);
     let length = !said.is_empty() && said.iter().all(u8::is_ascii_digit);
     (mark || length).then_some(end + 2)
-}
-
-/// What DUMP answers: type, value, version in two bytes, checksum in eight.
-fn dump_payload(bytes: &[u8]) -> Option<Cause> {
-    let (body, checksum) = bytes.split_last_chunk::<8>()?;
-    let (_, version) = body.split_last_chunk::<2>()?;
-    let version = u16::from_le_bytes(*version);
-    let right = crc64::checksum(body) == u64::from_le_bytes(*checksum);
-    (right && (1..=200).contains(&version) && body.len() > 3).then(|| {
-        let message = format!("the answer of DUMP, not a file: one value without its key, of RDB version {version}");
-        Cause::new(CauseCode::DumpPayload, message).evidence("its checksum is right".to_owned())
-    })
-}
-
-/// The same with the line end that redis-cli adds where it prints.
-fn dump_payload_and_line_end(bytes: &[u8]) -> Option<Cause> {
-    let bytes = bytes.strip_suffix(b"\n")?;
-    let without = |bytes: &[u8]| {
-        let command = format!("head -c {} FILE | redis-cli -x RESTORE KEY 0", bytes.len());
-        dump_payload(bytes).map(|cause| Cause { command: Some(command), ..cause })
-    };
-    let cause = without(bytes).or_else(|| without(bytes.strip_suffix(b"\r")?))?;
-    Some(cause.evidence("a line end stands behind it".to_owned()))
 }
 
 /// Something else was given to the checker of append-only files.

@@ -21,6 +21,7 @@ mod modules;
 mod promise;
 mod rdb;
 mod releases;
+mod restore;
 mod rules;
 mod settings;
 mod signature;
@@ -63,6 +64,7 @@ pub fn judge(report: &Report, server: impl Into<Release>, settings: &Settings) -
     server.into().judge(|server| match (report.kind, &report.rdb) {
         (Kind::Rdb | Kind::Unknown, Some(facts)) => rdb::judge(facts, server, settings),
         (Kind::Aof | Kind::AofDir, _) if report.aof.is_some() => aof::judge(report, server, settings),
+        (Kind::Dump, _) => restore::judge(report, server, settings),
         _ => Loads::unknown(*server),
     })
 }

@@ -14,6 +14,7 @@
 mod aof;
 mod codes;
 mod drive;
+mod dump;
 pub(crate) mod duplicates;
 mod facts;
 mod finding;
@@ -36,6 +37,7 @@ pub(crate) use aof::{Clamped, ImageKeys, replay, swallows};
 pub use aof::{aof_in, aof_path, aof_set, aof_slice};
 pub use codes::{Code, Severity};
 pub use drive::{Push, file, file_at, reader, slice};
+pub use dump::dump;
 pub use facts::{
     AofLoadFacts, Class, CommandUse, Detail, Ending, Failing, Fails, ForeignUse, FunctionStep, HeaderFacts, Name,
     OpenTransaction, Place, RdbFacts, RecordFacts, ReplyFacts, RestoreFacts, RestorePolicy, ScriptCall, Stop, Tallied,

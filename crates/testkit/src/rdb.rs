@@ -32,7 +32,7 @@ pub use stream::{
 pub use string::StrForm;
 pub use value::{QuicklistNode, Value};
 pub use vectorset::{Quantisation, VectorElement, VectorSet};
-pub use writer::{Mark, MarkKind, RdbWriter};
+pub use writer::{Envelope, Mark, MarkKind, RdbWriter, compressed_stream};
 pub use ziplist::{Ziplist, naive_ziplist, naive_ziplist_entries};
 pub use zipmap::{Zipmap, naive_zipmap};
 

@@ -30,6 +30,7 @@ pub(super) fn decoder(packing: Packing, input: impl Read + Send + 'static, memor
             Box::new(decoder)
         }
         Packing::Lz4 => Box::new(Lz4::new(input)),
+        Packing::Valkey => super::valkey::decoder(input)?,
         Packing::Xz => {
             let kib = u32::try_from(memory.saturating_add(XZ_BESIDES) >> 10).unwrap_or(u32::MAX);
             Box::new(lzma_rust2::XzReader::new_mem_limit(Full(input), true, kib))

@@ -32,6 +32,18 @@ pub(super) struct Lz4<R> {
     history: Vec<u8>,
     /// The number that ended a legacy frame: it begins the next one.
     ahead: Option<u32>,
+    /// What comes behind the first frame.
+    behind: Behind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// Other frames.
+    Frames,
+    /// Something else, which is handed on as it is, once the frame has ended.
+    AsItIs,
+    /// The same: it has ended.
+    Reached,
 }
 
 enum State {
@@ -60,7 +72,13 @@ impl<R: BufRead> Lz4<R> {
             end: 0,
             history: Vec::new(),
             ahead: None,
+            behind: Behind::Frames,
         }
+    }
+
+    /// The same of one frame, behind which something else may stand.
+    pub(super) fn of_one_frame(input: R) -> Self {
+        Self { behind: Behind::AsItIs, ..Self::new(input) }
     }
 
     /// Unpacks the next block that holds something; answers whether there is one.
@@ -68,6 +86,13 @@ impl<R: BufRead> Lz4<R> {
         (self.at, self.end) = (0, 0);
         while self.end == 0 {
             match self.state {
+                State::Border if self.behind == Behind::Reached => return Ok(false),
+                State::Border if self.behind == Behind::AsItIs => {
+                    if word(&mut self.input)? != FRAME {
+                        return Err(invalid("no frame of LZ4 begins behind its head"));
+                    }
+                    self.begin(FRAME)?;
+                }
                 State::Border => {
                     let magic =
                         self.ahead.take().map_or_else(|| word_or_end(&mut self.input), |word| Ok(Some(word)))?;
@@ -118,6 +143,9 @@ impl<R: BufRead> Lz4<R> {
                 return Err(invalid("the content is not as long as stated"));
             }
             self.state = State::Border;
+            if self.behind == Behind::AsItIs {
+                self.behind = Behind::Reached;
+            }
             return Ok(());
         }
         let (stored, length) = (head >> 31 == 1, (head & 0x7fff_ffff) as usize);
@@ -170,7 +198,7 @@ impl<R: BufRead> Lz4<R> {
 impl<R: BufRead> Read for Lz4<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.at == self.end && !self.fill()? {
-            return Ok(0);
+            return if self.behind == Behind::Reached { self.input.read(buffer) } else { Ok(0) };
         }
         let length = buffer.len().min(self.end - self.at);
         buffer[..length].copy_from_slice(&self.out[self.at..self.at + length]);
@@ -244,6 +272,6 @@ fn word_or_end(input: &mut impl Read) -> io::Result<Option<u32>> {
     }
 }
 
-fn invalid(what: &str) -> io::Error {
+pub(super) fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }

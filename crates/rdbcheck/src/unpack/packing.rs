@@ -6,6 +6,7 @@
 //! | zstd | `28 b5 2f fd`; a frame to skip: `50` to `5f`, `2a 4d 18` |
 //! | lz4 | `04 22 4d 18`; legacy: `02 21 4c 18` |
 //! | xz | `fd "7zXZ" 00` |
+//! | Valkey 9.2 | `"VCS" 01`; in drafts `"VKCS" 01`: see `valkey` |
 
 use std::fmt;
 use std::io;
@@ -21,6 +22,8 @@ pub enum Packing {
     Lz4,
     /// The .xz format, also several streams.
     Xz,
+    /// The compressed stream of Valkey: its head, and a frame of LZ4.
+    Valkey,
 }
 
 impl Packing {
@@ -41,6 +44,8 @@ impl Packing {
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
             [0x04, 0x22, 0x4d, 0x18, ..] | [0x02, 0x21, 0x4c, 0x18, ..] => Some(Self::Lz4),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            // A version is a small number, and no letter.
+            [b'V', b'C', b'S', 0..=31, ..] | [b'V', b'K', b'C', b'S', 0..=31, ..] => Some(Self::Valkey),
             _ => None,
         }
     }
@@ -53,6 +58,7 @@ impl Packing {
             Self::Zstd => "zstd",
             Self::Lz4 => "lz4",
             Self::Xz => "xz",
+            Self::Valkey => "valkey",
         }
     }
 

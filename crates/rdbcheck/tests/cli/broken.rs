@@ -37,7 +37,7 @@ fn inputs() -> std::io::Result<Vec<(&'static str, Vec<u8>)>> {
         ("utf-8", small.iter().copied().map(char::from).collect::<String>().into_bytes()),
         ("replication-capture", [b"$EOF:0123456789abcdef0123456789abcdef01234567\r\n", &small[..], MARK].concat()),
         ("replication-mark", [&small[..], MARK].concat()),
-        ("dump-payload", RdbWriter::bare(11).raw(b"\x00\x05hello").finish_dump()),
+        ("dump-payload", changed(&RdbWriter::bare(11).raw(b"\x00\x05hello").finish_dump(), 4, b'L')),
         // A value, its name and those after it.
         ("hole", [&large[..1000], &[0; 512], &large[1512..]].concat()),
         ("value-damaged", value_damaged()),

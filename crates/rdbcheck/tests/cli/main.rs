@@ -7,6 +7,7 @@ mod counts;
 #[cfg(unix)]
 mod disguises;
 mod disk;
+mod dumps;
 mod forms;
 mod golden;
 #[cfg(feature = "packed")]

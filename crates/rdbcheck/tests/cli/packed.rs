@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use testkit::rdb::Envelope;
 
 use crate::{Ran, TestResult, ran, rdbcheck, run, sound};
 
@@ -315,5 +316,36 @@ fn every_rdb_of_a_tar_has_its_report() -> TestResult {
         let whole: serde_json::Value = serde_json::from_str(&run(&["--json", DUMP])?.out)?;
         assert_eq!(files[1]["counts"], whole["files"][0]["counts"]);
     }
+    Ok(())
+}
+
+/// The compressed stream of Valkey 9.2, in both forms that documents have: checked, judged and taken out like other packings.
+#[test]
+fn a_compressed_stream_of_valkey_is_checked() -> TestResult {
+    let dump = sound(DUMP)?;
+    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    encoder.write_all(&dump)?;
+    let frame = encoder.finish()?;
+    for form in [Envelope::Merged, Envelope::Draft] {
+        let stream = testkit::rdb::compressed_stream(form, &frame);
+        let (folder, path) = packed(&stream, "dump.rdb")?;
+        let Ran { code, out, .. } = run(&["--json", "--for", "valkey-9.1", &path])?;
+        let report: serde_json::Value = serde_json::from_str(&out)?;
+        let file = &report["files"][0];
+        assert_eq!((&file["verdict"], &file["packing"]), (&"sound".into(), &"valkey".into()));
+        assert_eq!(file["cause"]["code"], "valkey-envelope");
+        assert_eq!((code, &file["loads_on"]["valkey-9.1"]["by_default"]), (Some(1), &"refuses".into()));
+        assert_eq!(run(&[&path])?.code, Some(0));
+        let saved = folder.path().join("saved.rdb");
+        let ran = run(&["--salvage", &saved.to_string_lossy(), &path])?;
+        assert!(ran.code == Some(0) && std::fs::read(&saved)? == dump, "{ran:?}");
+        // Cut within what is packed.
+        let (_folder, cut) = packed(&stream[..stream.len() - 30], "dump.rdb")?;
+        let Ran { code, err, .. } = run(&[&cut])?;
+        assert!(code != Some(0) && err.contains("valkey: the packed data end too early"), "{err}");
+    }
+    let (_folder, other) = packed(b"VCS\x01\x02\0\x01\x28\xb5\x2f\xfd", "dump.rdb")?;
+    let Ran { code, err, .. } = run(&[&other])?;
+    assert!(code == Some(2) && err.contains("codec 2"), "{err}");
     Ok(())
 }

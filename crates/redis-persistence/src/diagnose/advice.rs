@@ -117,9 +117,15 @@ fn instead(cause: &Cause) -> Option<&'static str> {
             "Nothing is lost. In a copy, set the version back (bytes 5 to 8), here to 0009; the one for which the checksum fits is \
              the right one."
         }
-        C::DumpPayload => "Give it back to a server under the name of its key.",
+        C::DumpPayload if cause.reversible => "Give it back to a server, a value under the name of its key.",
+        C::DumpPayload => {
+            "Take it from the server again, or the key from another copy: RESTORE answers with an error to this one."
+        }
         C::AppendOnlyFile | C::Manifest => "It belongs to aofcheck.",
         C::RdbNamedAof => "Servers load it as it is. This checks it as what it is.",
+        C::ValkeyEnvelope if cause.command.is_some() => {
+            "For a server before that, take the RDB out; a Valkey that knows this form loads it as it is."
+        }
         C::ValkeyEnvelope => "Let a Valkey that knows this form load it and save it without compression.",
         C::Dragonfly | C::KeyDb | C::RedisEnterprise | C::OtherProduct => {
             "Do not repair it. Load it with the product that wrote it, and move the data over the network."

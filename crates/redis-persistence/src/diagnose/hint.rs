@@ -17,6 +17,7 @@ use crate::verify::{Code, Kind, Severity};
 pub fn hint(code: Code, kind: Kind) -> Option<&'static str> {
     (code.severity() == Severity::Error).then(|| match kind {
         Kind::Aof | Kind::AofDir => commands(code),
+        Kind::Dump => "take it from the server again: RESTORE answers with an error to what is damaged",
         _ => snapshot(code),
     })
 }

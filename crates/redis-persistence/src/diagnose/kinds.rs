@@ -3,7 +3,7 @@
 use super::code::CauseCode as C;
 
 /// First bytes, what they are of, and the same in words.
-const KNOWN: [(&[u8], C, &str); 17] = [
+const KNOWN: [(&[u8], C, &str); 18] = [
     (b"\x1f\x8b", C::Gzip, "it is compressed with gzip"),
     (b"\x28\xb5\x2f\xfd", C::Zstd, "it is compressed with zstd"),
     (b"\x04\x22\x4d\x18", C::Lz4, "it is compressed with lz4"),
@@ -11,6 +11,7 @@ const KNOWN: [(&[u8], C, &str); 17] = [
     (b"BZh", C::Bzip2, "it is compressed with bzip2"),
     (b"PK\x03\x04", C::Zip, "it is a zip archive"),
     (b"\x7fELF", C::Program, "it is a program or library"),
+    (b"VCS\x01", C::ValkeyEnvelope, "it is a compressed stream of Valkey"),
     (b"VKCS", C::ValkeyEnvelope, "it is a compressed stream of Valkey"),
     (b"<?xml", C::ErrorPage, "it looks like HTML or XML"),
     (b"<", C::ErrorPage, "it looks like HTML or XML"),

@@ -276,6 +276,17 @@ impl Why {
 }
 
 impl Loads {
+    /// The same where the RDB lies in a compressed stream of Valkey 9.2, which no server known here reads as it is.
+    #[must_use]
+    pub fn in_compressed_stream(mut self) -> Self {
+        let message =
+            format!("{} does not read the compressed stream of Valkey 9.2 in which the RDB lies", self.release);
+        let why = Why { reason: Reason::Version, count: 1, first: Vec::new(), message };
+        (self.loads, self.by_default) = (false, Outcome::Refuses);
+        self.because.insert(0, why);
+        self
+    }
+
     /// Nothing is said.
     pub(super) fn unknown(target: Target) -> Self {
         Self {

@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn every_error_of_an_rdb_has_a_line() {
-        let prefixes = ["aof-", "manifest-", "target-"];
+        let prefixes = ["aof-", "dump-", "manifest-", "target-"];
         for code in Code::ALL {
             let of_rdb = !prefixes.iter().any(|prefix| code.as_str().starts_with(prefix));
             let lines: Vec<_> = RULES.iter().filter(|(c, _, _)| c == code).collect();

@@ -19,6 +19,7 @@ mod manifest;
 mod records;
 mod repeat;
 mod replies;
+pub(in crate::verify) use replies::payload;
 mod unread;
 mod watch;
 
@@ -361,6 +362,7 @@ impl<T: Tree> Run<'_, T> {
             format: image.as_ref().and_then(|image| image.format.clone()),
             checksum: image.as_ref().and_then(|image| image.checksum),
             duplicates: image.as_ref().map_or(DuplicateCheck::Off, |image| image.duplicates),
+            dump: None,
             rdb: image.as_ref().and_then(|image| image.rdb.clone()),
             stats: image.as_ref().and_then(|image| image.stats.clone()),
             counts: image.map_or_else(Counts::default, |image| image.counts),

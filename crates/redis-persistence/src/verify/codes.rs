@@ -207,6 +207,8 @@ codes! {
     TemplateUnknown "template-unknown" Error;
     TemplateUnused "template-unused" Note;
     TemplateHashInvalid "template-hash-invalid" Error;
+    // What DUMP answers.
+    DumpDamaged "dump-damaged" Error;
     // Append-only files: records.
     AofTruncatedRecord "aof-truncated-record" Error;
     AofBadFormat "aof-bad-format" Error;

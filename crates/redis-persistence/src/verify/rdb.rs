@@ -452,6 +452,7 @@ impl RdbVerifier {
             findings_by_code,
             findings,
             more,
+            dump: None,
             rdb: Some(facts),
             stats: self.stats.map(|stats| stats.into_stats()),
             aof: None,

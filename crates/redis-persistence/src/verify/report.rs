@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::codes::Code;
-use super::facts::{AofLoadFacts, RdbFacts, RecordFacts};
+use super::facts::{AofLoadFacts, RdbFacts, RecordFacts, RestoreFacts};
 use super::finding::Finding;
 use super::spill::More;
 use super::stats::Stats;
@@ -38,6 +38,8 @@ pub struct Report {
     pub findings_by_code: BTreeMap<Code, u64>,
     /// What decides whether a server loads the RDB, or the image that an append-only file begins with.
     pub rdb: Option<RdbFacts>,
+    /// What decides whether RESTORE, or FUNCTION RESTORE, takes what DUMP answered; none if its checksum does not fit.
+    pub dump: Option<Box<RestoreFacts>>,
     /// The numbers that [`Options::stats`](super::Options::stats) asked for, about the RDB or the image at the start.
     pub stats: Option<Stats>,
     /// What is in the records of an append-only file or set.
@@ -56,6 +58,8 @@ pub enum Kind {
     Aof,
     /// Append-only files under a manifest.
     AofDir,
+    /// What DUMP answers: one value without its key. A server that loads it is one whose RESTORE takes it.
+    Dump,
     /// Nothing that is known here.
     Unknown,
 }
@@ -68,6 +72,7 @@ impl Kind {
             Self::Rdb => "rdb",
             Self::Aof => "aof",
             Self::AofDir => "aof-dir",
+            Self::Dump => "dump",
             Self::Unknown => "unknown",
         }
     }

@@ -28,6 +28,10 @@ fn unpacked_head(report: &Report) -> String {
             _ => format!("without the signature of an RDB, {}", size(report.size)),
         };
     };
+    if report.kind == Kind::Dump {
+        let of = if report.is_function_dump() { "FUNCTION DUMP" } else { "DUMP" };
+        return format!("the answer of {of}, RDB version {}, {}", format.rdb_version, size(report.size));
+    }
     format!("{}, {}", origin(format), size(report.size))
 }
 

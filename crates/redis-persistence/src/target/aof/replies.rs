@@ -4,11 +4,8 @@ use super::{Case, Effect};
 use crate::aof::commands::named;
 use crate::functions::{Replayed, Runs, Script};
 use crate::target::answer::{Outcome, Reason, Why};
-use crate::target::{Product, Target, rdb};
+use crate::target::restore;
 use crate::verify::{Code, Failing, Fails, FunctionStep, Place, ReplyFacts, RestoreFacts, Tallied, replay};
-
-/// The first Redis that takes a payload whose checksum is 0. Measured: 8.2.3 does not, 8.6.3 does.
-const TAKES_NO_SUM: Target = Target::Redis86;
 
 impl Case<'_> {
     pub(super) fn replies(&mut self) {
@@ -50,34 +47,12 @@ impl Case<'_> {
     /// Payloads of one version.
     fn restores(&mut self, group: &RestoreFacts) {
         let target = self.target;
-        let version = u32::from(group.version);
-        let versions = target.rdb_versions();
-        let taken = match target.reads_valkey() {
-            true => versions.contains(&version) || version == 80,
-            // Servers before Valkey 9 ask for no least version.
-            false => version <= *versions.end(),
-        };
-        let unsummed = group.unsummed && !(target.product() == Product::Redis && *target >= TAKES_NO_SUM);
-        if !taken || unsummed {
-            let what = if taken { "without a checksum".to_owned() } else { format!("of RDB version {version}") };
-            let message = format!("{target} answers with an error and passes over it: RESTORE of payloads {what}");
-            self.dropped(Reason::Restore, &group.commands, message);
-            return;
+        let restored = restore::restore(group, target, self.settings, |failing| self.tallied(failing));
+        for why in restored.errors {
+            let message = format!("{target} answers with an error and passes over it: {}", why.message);
+            self.drops.push(Why { message, ..why });
         }
-        let Some(header) = group.rdb.header else { return };
-        for (value_type, tallied) in &group.rdb.types {
-            if !target.knows_type(*value_type, header.family) {
-                let message = format!(
-                    "{target} answers with an error and passes over it: RESTORE of values of type {} ({value_type})",
-                    value_type.byte()
-                );
-                self.drops.push(Why::new(Reason::Restore, tallied, message));
-            }
-        }
-        let mut facts = group.rdb.clone();
-        facts.types.retain(|value_type, _| target.knows_type(*value_type, header.family));
-        facts.classes.retain(|class, _| class.value_type.is_none_or(|t| target.knows_type(t, header.family)));
-        let answer = rdb::judge(&facts, target, self.settings);
+        let Some(answer) = restored.values else { return };
         let place = group.commands.first.first().copied().unwrap_or(Place { part: 0, at: 0 });
         let effect = match answer.by_default {
             Outcome::Crashes => Effect::Crashes,
@@ -85,7 +60,7 @@ impl Case<'_> {
             Outcome::Unknown => Effect::Unknown,
             _ => Effect::Refuses,
         };
-        for why in answer.because.into_iter().filter(|why| why.reason != Reason::Version) {
+        for why in answer.because {
             let message =
                 format!("{}, in a payload of RESTORE: it takes that for an RDB it loads, and ends", why.message);
             self.obstacle(place, effect, Why { message, ..why });

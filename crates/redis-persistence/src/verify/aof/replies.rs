@@ -8,7 +8,7 @@
 //! ```
 //! What this says was measured on Redis 6.2.14 to 8.6.3 and Valkey 8.0.1 to 9.1.2.
 
-mod payload;
+pub(in crate::verify) mod payload;
 mod scripts;
 
 use std::collections::{BTreeMap, HashMap};

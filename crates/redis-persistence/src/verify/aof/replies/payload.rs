@@ -19,14 +19,14 @@ use crate::verify::options::Options;
 use crate::verify::slice;
 
 /// Version and checksum.
-const TAIL: usize = 10;
+pub(in crate::verify) const TAIL: usize = 10;
 /// What the search for duplicates in one value may take.
 const DUPLICATES: usize = 4 << 20;
 /// Longer names of keys are cut in the RDB of one key.
 const LONGEST_KEY: usize = 63;
 
 /// What a payload comes to.
-pub(super) enum Checked {
+pub(in crate::verify) enum Checked {
     /// It is a value; whether a server takes it depends on the server.
     Taken,
     /// It is damaged, at that byte of it. `why` stands there if servers pass over the command.
@@ -37,16 +37,16 @@ pub(super) enum Checked {
 
 /// The payloads of a set so far.
 #[derive(Debug)]
-pub(super) struct Payloads {
+pub(in crate::verify) struct Payloads {
     options: Options,
     /// By version, and whether the checksum is 0.
     groups: BTreeMap<(u16, bool), RestoreFacts>,
     /// Values that were not looked at.
-    pub(super) unchecked: u64,
+    pub(in crate::verify) unchecked: u64,
 }
 
 /// The value without version and checksum, and the version; or why the checksum is wrong.
-fn split(bytes: &[u8]) -> Result<(&[u8], u16, bool), String> {
+pub(in crate::verify) fn split(bytes: &[u8]) -> Result<(&[u8], u16, bool), String> {
     let Some((body, [a, b, sum @ ..])) = bytes.split_last_chunk::<TAIL>() else {
         return Err(format!("a payload of {} bytes, which is too short for its version and checksum", bytes.len()));
     };
@@ -54,8 +54,7 @@ fn split(bytes: &[u8]) -> Result<(&[u8], u16, bool), String> {
     let computed = crc64::checksum(&bytes[..bytes.len() - sum.len()]);
     if stated != 0 && stated != computed {
         return Err(format!(
-            "the checksum of the payload does not fit: {stated:016x} is stated, {computed:016x} is right; servers answer with an \
-             error and pass over it"
+            "the checksum of the payload does not fit: {stated:016x} is stated, {computed:016x} is right; servers answer with an error"
         ));
     }
     Ok((body, u16::from_le_bytes([*a, *b]), stated != computed))
@@ -92,7 +91,7 @@ pub(super) fn libraries(bytes: &[u8]) -> Result<(u16, Option<Sources>), String> 
 }
 
 /// The header of an RDB of that version, or of the nearest one that is known.
-fn header(version: u16) -> (HeaderFacts, String) {
+pub(in crate::verify) fn header(version: u16) -> (HeaderFacts, String) {
     if u32::from(version) >= NEWEST_VALKEY {
         let header = HeaderFacts { family: Family::Valkey, version: NEWEST_VALKEY, digits: *b"0080" };
         return (header, format!("VALKEY{NEWEST_VALKEY:03}"));
@@ -105,7 +104,7 @@ fn header(version: u16) -> (HeaderFacts, String) {
 }
 
 impl Payloads {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(in crate::verify) fn new(options: &Options) -> Self {
         let duplicate_bytes = options.limits.duplicate_bytes.min(DUPLICATES);
         let limits = Limits { duplicate_bytes, ..options.limits.clone() };
         let options = Options { max_findings: 4, stats: None, functions: None, limits, ..options.clone() };
@@ -113,7 +112,7 @@ impl Payloads {
     }
 
     /// Looks at a payload.
-    pub(super) fn check(&mut self, bytes: &[u8], (key, db): (&[u8], u64), place: Place) -> Checked {
+    pub(in crate::verify) fn check(&mut self, bytes: &[u8], (key, db): (&[u8], u64), place: Place) -> Checked {
         let (body, version, unsummed) = match split(bytes) {
             Ok(split) => split,
             Err(message) => {
@@ -184,7 +183,7 @@ impl Payloads {
         Some(group)
     }
 
-    pub(super) fn into_facts(self) -> Vec<RestoreFacts> {
+    pub(in crate::verify) fn into_facts(self) -> Vec<RestoreFacts> {
         self.groups.into_values().collect()
     }
 }
