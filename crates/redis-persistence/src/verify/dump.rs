@@ -159,7 +159,7 @@ fn functions(bytes: &[u8], report: &mut Report, options: &Options) -> Checked {
         offset: error.failed_at.saturating_sub(magic.len() as u64).min(bytes.len() as u64),
         message: format!("the checksum is right, and what it holds is damaged ({}): {}", error.code, error.message),
     });
-    let mut rdb = inner.rdb.unwrap_or_else(RdbFacts::default);
+    let mut rdb = inner.rdb.unwrap_or_default();
     let ours = [Code::RdbChecksumDisabled, Code::RdbChecksumAbsent];
     rdb.classes.retain(|class, _| !ours.contains(&class.code));
     rdb.header = Some(header);
