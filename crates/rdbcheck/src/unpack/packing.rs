@@ -70,6 +70,8 @@ impl Packing {
             Self::Zstd => "zst",
             Self::Lz4 => "lz4",
             Self::Xz => "xz",
+            // A server gives it the name of any RDB.
+            Self::Valkey => "rdb",
         }
     }
 
