@@ -6,6 +6,7 @@ mod junit;
 mod page;
 mod prometheus;
 mod text;
+mod timeline;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};

@@ -102,7 +102,13 @@ pub(crate) fn run(
     if args.paths.len() != 1 {
         done.refuse("--salvage takes one PATH".to_owned());
     } else {
-        match salvage::salvage(set, SalvageOptions { uncertain: args.salvage.uncertain.into() }) {
+        let salvaged = salvage::salvage(set, SalvageOptions { uncertain: args.salvage.uncertain.into() });
+        let named = args.repair.named();
+        let salvaged = salvaged.and_then(|mut plan| {
+            plan.leave_out(named.as_deref(), &args.salvage.leave_out)?;
+            Ok(plan)
+        });
+        match salvaged {
             Ok(plan) => {
                 let shown = args.common.redact.then(|| redacted(plan.clone()));
                 let mut lines = vec![String::new(), format!("Salvage to {}:", plain(out))];

@@ -1,21 +1,31 @@
-//! `--timeline`: the timestamps of append-only files, where they are, and how much was written between them.
+//! `--timeline`: the timestamps of append-only files, where they are, how much was written between them, and the commands that took
+//! much away at once. History files, which a server with `aof-disable-auto-gc yes` keeps, come first: they are older.
 
-use std::io::{self, Seek as _, SeekFrom};
+use std::io::{self, Read as _, SeekFrom};
 
 use redis_persistence::ReadError;
-use redis_persistence::aof::dir::{AofSet, Tree};
+use redis_persistence::aof::changes::{Change, Changes};
+use redis_persistence::aof::dir::{AofSet, Role, Tree};
 use redis_persistence::aof::official::Opened;
 use redis_persistence::aof::{Grammar, Parser, Reader, Record};
+use redis_persistence::rdb::Payload;
+use redis_persistence::reader;
 use redis_persistence::verify::{Options, Report};
 
 /// More rows are brought down by putting two neighbours together, as often as it takes.
 const MOST: usize = 1 << 16;
+/// More changes than this are counted, and not listed.
+pub const MOST_CHANGES: usize = 1000;
 
 /// The timestamps of a file or a set, in the order of the records.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Timeline {
     /// One row for each stretch of records.
     pub rows: Vec<Row>,
+    /// What took much away at once, with the number of the part, at most [`MOST_CHANGES`].
+    pub changes: Vec<(usize, Change)>,
+    /// How many more there are.
+    pub more_changes: u64,
     /// How many rows there were when they were last brought down.
     thinned: usize,
 }
@@ -35,25 +45,75 @@ pub struct Row {
     pub commands: u64,
     /// How many timestamps it has: more than one where there are too many for a row each.
     pub stamps: u64,
+    /// Whether it is the RDB image at the start of a history file, made at the timestamp.
+    pub image: bool,
 }
 
 impl Timeline {
-    /// Reads the files again that `report` is about, each as far as servers load it.
+    /// Reads the files again that `report` is about, each as far as servers load it, and the history files of the set.
     ///
     /// # Errors
     /// If a file cannot be read any more.
     pub fn of<T: Tree>(tree: &mut T, set: &AofSet, report: &Report, options: &Options) -> io::Result<Self> {
         let mut timeline = Self::default();
+        // The manifest lists the newest one first.
+        let history = set.parts.iter().enumerate().rev().filter(|(_, part)| part.role == Role::History);
+        for (number, part) in history {
+            // Nothing needs them: one that is gone is no error.
+            let Some(size) = part.size() else { continue };
+            let Opened::File { mut file, .. } = tree.open(&part.path)? else { continue };
+            let Some(start) = timeline.image(number, &mut file)? else { continue };
+            timeline.stretch(number, (start, size), file, options)?;
+        }
         for (number, (part, of)) in report.parts.iter().zip(&set.parts).enumerate() {
             let Some(end) = part.loads_up_to else { continue };
-            let Opened::File { mut file, .. } = tree.open(&of.path)? else { continue };
-            let start = part.preamble_end.unwrap_or(0);
-            file.seek(SeekFrom::Start(start))?;
-            let parser = Parser::at(Grammar::Loader, start);
-            let mut reader = Reader::with_parser(file, parser).with_limits(&options.limits).seeking();
-            timeline.records(number, (start, end), &mut reader)?;
+            let Opened::File { file, .. } = tree.open(&of.path)? else { continue };
+            timeline.stretch(number, (part.preamble_end.unwrap_or(0), end), file, options)?;
         }
         Ok(timeline)
+    }
+
+    /// Finds the end of the image at the start of a file, if there is one; `None` if it cannot be read.
+    fn image<F: io::Read + io::Seek>(&mut self, part: usize, file: &mut F) -> io::Result<Option<u64>> {
+        let mut magic = Vec::new();
+        file.by_ref().take(6).read_to_end(&mut magic)?;
+        file.rewind()?;
+        if !magic.starts_with(b"REDIS") && !magic.starts_with(b"VALKEY") {
+            return Ok(Some(0));
+        }
+        let mut events = reader::Reader::new(&mut *file);
+        let mut timestamp = None;
+        loop {
+            match events.next() {
+                Ok(Some(event)) => {
+                    if let Payload::Aux { name, value: Some(value) } = &event.payload
+                        && name.decode().is_ok_and(|name| *name == *b"ctime")
+                        && let Ok(text) = value.decode()
+                    {
+                        timestamp = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+                    }
+                }
+                Ok(None) => break,
+                Err(ReadError::Io(error)) => return Err(error),
+                Err(ReadError::Parse(_)) => return Ok(None),
+            }
+        }
+        let end = events.offset();
+        self.push(Row { part, offset: 0, bytes: end, timestamp, commands: 0, stamps: 0, image: true });
+        Ok(Some(end))
+    }
+
+    fn stretch<F: io::Read + io::Seek>(
+        &mut self,
+        part: usize,
+        (start, end): (u64, u64),
+        mut file: F,
+        options: &Options,
+    ) -> io::Result<()> {
+        file.seek(SeekFrom::Start(start))?;
+        let parser = Parser::at(Grammar::Loader, start);
+        let mut reader = Reader::with_parser(file, parser).with_limits(&options.limits).seeking();
+        self.records(part, (start, end), &mut reader)
     }
 
     fn records<R: io::Read>(
@@ -62,13 +122,18 @@ impl Timeline {
         (start, end): (u64, u64),
         reader: &mut Reader<R>,
     ) -> io::Result<()> {
-        let mut row = Row { part, offset: start, bytes: 0, timestamp: None, commands: 0, stamps: 0 };
+        let mut row = Row { part, offset: start, bytes: 0, timestamp: None, commands: 0, stamps: 0, image: false };
+        let mut changes = Changes::default();
         loop {
+            let line = reader.parser().line_ends() + 1;
             let record = match reader.next_record() {
                 Ok(Some(record)) if record.end() <= end => record,
                 Ok(_) | Err(ReadError::Parse(_)) => break,
                 Err(ReadError::Io(error)) => return Err(error),
             };
+            for change in changes.feed(&record, line).into_iter().flatten() {
+                self.change(part, change);
+            }
             match record {
                 Record::Annotation(stamp) if stamp.timestamp().is_some() => {
                     let next =
@@ -80,9 +145,20 @@ impl Timeline {
                 Record::Command(_) => row.commands += 1,
             }
         }
+        if let Some(change) = changes.end() {
+            self.change(part, change);
+        }
         row.bytes = end.saturating_sub(row.offset);
         self.push(row);
         Ok(())
+    }
+
+    fn change(&mut self, part: usize, change: Change) {
+        if self.changes.len() < MOST_CHANGES {
+            self.changes.push((part, change));
+        } else {
+            self.more_changes += 1;
+        }
     }
 
     fn push(&mut self, row: Row) {
@@ -102,7 +178,7 @@ impl Timeline {
         let mut single = false;
         for row in self.rows.drain(..) {
             match thin.last_mut() {
-                Some(last) if single && last.part == row.part && last.timestamp.is_some() => {
+                Some(last) if single && last.part == row.part && last.timestamp.is_some() && !last.image => {
                     last.bytes += row.bytes;
                     last.commands += row.commands;
                     last.stamps += row.stamps;

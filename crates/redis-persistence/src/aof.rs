@@ -17,6 +17,7 @@
 //! [`Parser`] looks at slices and does no input or output; [`Reader`] drives it from [`std::io::Read`] in bounded memory.
 
 mod ahead;
+pub mod changes;
 pub mod commands;
 mod counts;
 pub mod dir;

@@ -30,6 +30,7 @@ mod disk;
 mod error;
 #[cfg(unix)]
 mod folder;
+mod history;
 #[cfg(unix)]
 mod leftovers;
 mod manifest;

@@ -16,6 +16,7 @@ use crate::units;
 #[command(name = "aofcheck", version, max_term_width = 110, disable_help_flag = true, disable_version_flag = true)]
 #[command(override_usage = "aofcheck [OPTIONS] PATH...", after_help = EXAMPLES)]
 #[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp", "cut_before", "preen"]).multiple(true))]
+#[command(group = ArgGroup::new("of_file").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "leave_out"]).multiple(true))]
 #[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "undo", "salvage"]).multiple(true))]
 #[command(group = ArgGroup::new("losing").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "salvage"]).multiple(true))]
 pub struct AofCheck {
@@ -23,7 +24,8 @@ pub struct AofCheck {
     /// standard input
     #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "man", "brief", "undo"])]
     pub paths: Vec<PathBuf>,
-    /// List the timestamps, where they are, and how many commands follow each
+    /// List the timestamps, also of history files, how many commands follow each, and each FLUSHALL, FLUSHDB, SWAPDB and storm of
+    /// deletions with what stood before it
     #[arg(long, help_heading = "Checks", conflicts_with = "change")]
     pub timeline: bool,
     /// What is changed, and how.
@@ -65,8 +67,8 @@ pub struct Repair {
     /// Refuse a plan that takes away more, or a salvage that leaves out more, such as 64K or 1M
     #[arg(long, value_name = "BYTES", value_parser = units::bytes, requires = "losing")]
     pub max_loss: Option<usize>,
-    /// Cut that file of the set too, though others follow it or nothing of it stays
-    #[arg(long, value_name = "NAME", requires = "repair")]
+    /// Cut that file of the set too, though others follow it or nothing of it stays; the file of --cut-before and --leave-out
+    #[arg(long, value_name = "NAME", requires = "of_file")]
     pub file: Option<PathBuf>,
     /// Save what is taken away in that folder [default: beside the set]
     #[arg(long, value_name = "DIR", requires = "repair")]
@@ -89,6 +91,9 @@ pub struct SalvageAof {
     /// What becomes of commands whose database cannot be told, because a SELECT may have been lost before them
     #[arg(long, value_name = "WHAT", value_enum, default_value_t, requires = "salvage")]
     pub uncertain: UncertainArg,
+    /// Leave out the command that begins at that byte, in the last file or the one that --file names; may be given several times
+    #[arg(long, value_name = "BYTE", requires = "salvage")]
+    pub leave_out: Vec<u64>,
     /// Set OUTDIR aside if it exists
     #[arg(long, requires = "salvage")]
     pub force: bool,
@@ -148,14 +153,19 @@ impl Repair {
         self.fix || self.preen || self.truncate_to_timestamp.is_some() || self.cut_before.is_some()
     }
 
+    /// The file of the set that is named. The names in a manifest hold no slash; who completes a path means its last part.
+    #[must_use]
+    pub fn named(&self) -> Option<Vec<u8>> {
+        let name = |path: &PathBuf| path.file_name().map_or_else(Vec::new, |name| name.as_encoded_bytes().to_vec());
+        self.file.as_ref().map(name)
+    }
+
     /// What to plan for.
     #[must_use]
     pub fn plan_options(&self) -> FixOptions {
-        // The names in a manifest hold no slash; who completes a path means its last part.
-        let name = |path: &PathBuf| path.file_name().map_or_else(Vec::new, |name| name.as_encoded_bytes().to_vec());
         FixOptions {
             max_loss: self.max_loss.map(|bytes| bytes as u64),
-            file: self.file.as_ref().map(name),
+            file: self.named(),
             timestamp: self.timestamp(),
             before: self.cut_before,
             only_interrupted: self.preen,
@@ -214,6 +224,11 @@ mod tests {
             &["--fix", "--yes", "--dry-run", "dir"],
             &["--cut-before", "5", "--preen", "dir"],
             &["--cut-before", "5", "--salvage", "out", "dir"],
+            &["--leave-out", "5", "dir"],
+            &["--leave-out", "5", "--fix", "dir"],
+            &["--file", "a.aof", "dir"],
+            &["--file", "a.aof", "--salvage", "out", "dir"],
+            &["--file", "a.aof", "--undo", "record"],
             &["--fix"],
             &[],
         ] {

@@ -4,10 +4,10 @@ use redis_persistence::aof::dir::{AofSet, NextStart, Role, Shape, UnreadKind};
 use redis_persistence::verify::{AofFacts, Ending, Kind, Part, Report};
 
 use super::page::{Page, shorten};
-use super::text::{self, BOLD, Style};
+use super::text::{self, Style};
+use super::timeline;
 use crate::entry::Entry;
 use crate::escape;
-use crate::timeline::Row;
 use crate::units::{commas, date, number, size};
 
 /// How many parts, names of commands and databases are shown.
@@ -17,7 +17,7 @@ const FIRST_NAMES: usize = 12;
 const ALL_NAMES: usize = 1000;
 const FIRST_DATABASES: usize = 16;
 /// How wide a name may become.
-const NAME: usize = 80;
+pub(super) const NAME: usize = 80;
 
 /// What it is: `append-only set "appendonly.aof" of 2 files in data/appendonlydir, 5.4 kB`.
 pub(super) fn head(entry: &Entry, report: &Report) -> String {
@@ -58,8 +58,8 @@ pub(super) fn contents(page: &mut Page, entry: &Entry, report: &Report, style: S
         unproven(page, facts);
         tool(page, facts);
     }
-    if let Some(timeline) = &entry.timeline {
-        rows(page, &timeline.rows, report);
+    if let Some(found) = &entry.timeline {
+        timeline::paragraph(page, found, report);
     }
     if let Some(set) = &entry.set {
         next_start(page, set, report);
@@ -182,32 +182,6 @@ fn unproven(page: &mut Page, facts: &AofFacts) {
 fn tool(page: &mut Page, facts: &AofFacts) {
     let (Some(ok_up_to), Some(line), Some(diff)) = (facts.ok_up_to, facts.ok_up_to_line, facts.diff) else { return };
     page.plain(2, &format!("as redis-check-aof counts: ok_up_to={ok_up_to}, ok_up_to_line={line}, diff={diff}"));
-}
-
-fn rows(page: &mut Page, rows: &[Row], report: &Report) {
-    let stamps = rows.iter().map(|row| row.stamps).sum();
-    page.paragraph(2, "timeline", BOLD, &format!(": {}", number(stamps, "timestamp")));
-    let mut part = None;
-    for row in rows {
-        if part.replace(row.part) != Some(row.part) {
-            let name = report.parts.get(row.part).map_or("", |part| part.name.as_str());
-            page.plain(4, &shorten(&escape::plain(name.as_bytes()), NAME));
-        }
-        let (time, seconds) = match row.timestamp {
-            Some(time) => (date(time), time.to_string()),
-            None => ("before any timestamp".to_owned(), String::new()),
-        };
-        let mut line = format!(
-            "{time:<23}  {seconds:>10}  at byte {:>12}  {:>12}  {}",
-            row.offset,
-            size(row.bytes),
-            number(row.commands, "command")
-        );
-        if row.stamps > 1 {
-            line.push_str(&format!(" under {}", number(row.stamps, "timestamp")));
-        }
-        page.plain(6, &line);
-    }
 }
 
 /// Where the start ends before the end of the files, as far as the first file tells that is damaged.

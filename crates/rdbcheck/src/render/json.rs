@@ -8,6 +8,7 @@ mod salvage;
 mod salvage_aof;
 mod servers;
 mod stats;
+mod timeline;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
@@ -19,7 +20,7 @@ use serde::{Serialize, Serializer};
 use crate::entry::Entry;
 use crate::escape;
 use crate::unpack::Packing;
-use aof::{AofView, PartView, RowView};
+use aof::{AofView, PartView};
 use findings::{CauseView, FindingsView};
 use repair::RepairView;
 pub(super) use repair::UndoView;
@@ -98,7 +99,9 @@ struct FileView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     packing_damage: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    timeline: Option<Vec<RowView<'a>>>,
+    timeline: Option<Vec<timeline::RowView<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<timeline::ChangeView<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<StatsView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,7 +248,8 @@ fn file(entry: &Entry) -> FileView<'_> {
         path_base64: entry.path.to_str().is_none().then(|| escape::base64(entry.path.as_os_str().as_encoded_bytes())),
         packing: entry.packing.map(Packing::as_str),
         packing_damage: entry.damage.as_deref(),
-        timeline: report.and_then(|r| aof::timeline(entry, r)),
+        timeline: report.and_then(|r| timeline::rows(entry, r)),
+        changes: report.and_then(|r| timeline::changes(entry, r)),
         stats: report.and_then(|r| r.stats.as_ref()).map(stats::stats),
         repair: entry.repaired.as_ref().map(repair::of),
         salvage_aof: entry.salvaged_aof.as_ref().map(salvage_aof::of),

@@ -120,7 +120,10 @@ fn comparable(text: &str, name: &Path) -> Vec<String> {
                 && matches!(words.next(), Some("M" | "C" | "S" | "X"))
         })
     };
-    let of_manifest = |line: &str| name.extension().is_some_and(|kind| kind == "manifest") && line.contains(" # ");
+    let of_manifest = |line: &str| {
+        let ends = line.ends_with("Terminating server after rdb file reading failure.");
+        name.extension().is_some_and(|kind| kind == "manifest") && line.contains(" # ") && !ends
+    };
     let lines = text.split('\n').filter(|line| !is_ours(line) && (!is_log(line) || of_manifest(line)));
     let lines = lines.map(|line| match line.split_once(" # ") {
         Some((head, said)) if is_log(head) => format!("# {said}"),

@@ -25,6 +25,7 @@ use std::rc::Rc;
 pub use preen::preen;
 pub use ways::{Way, WayKind, ways};
 
+use super::history::{self, Point};
 use super::plan::{first_lines, number};
 use super::walk::{Stop, Until, Walk, Walks};
 use super::{Cut, Plan, Seen, SetAside, Step, manifest, tally};
@@ -173,13 +174,13 @@ impl<'s> Planner<'s> {
             self.keep_manifest_but_for_a_line_end();
         }
 
+        let mut asides = self.history()?;
         let loaded = self.walk()?;
         let named = self.options.file.as_deref().filter(|name| mend.followed.iter().all(|(other, ..)| other != name));
         if let Some(name) = named.filter(|name| !loaded.iter().any(|file| file.part.name == *name)) {
             self.plan.reasons.push(format!("servers load no file of the name {}", name.escape_ascii()));
         }
         let mut cuts = Vec::new();
-        let mut asides = Vec::new();
         let end = loaded.iter().position(|file| file.walk.later.is_some());
         let kept = end.map_or(loaded.len(), |end| end + 1);
         for (at, file) in loaded.iter().enumerate().take(kept) {
@@ -202,6 +203,25 @@ impl<'s> Planner<'s> {
         self.plan.steps.extend(asides);
         self.plan.steps.extend(cuts);
         self.part_of_set()
+    }
+
+    /// Goes back to a chain of history files where what is asked for lies before the base. Answers the files that leave the set.
+    fn history(&mut self) -> io::Result<Vec<Step>> {
+        let FixOptions { timestamp, before, file, .. } = self.options;
+        let point = match (timestamp, before, file) {
+            (Some(time), ..) => Point::Time(*time),
+            (None, Some(_), Some(name)) => Point::File(name),
+            _ => return Ok(Vec::new()),
+        };
+        // A manifest that has to be mended first is a matter of its own.
+        let Some(back) = history::back(self.set, point, self.walks)?.filter(|_| self.content.is_none()) else {
+            return Ok(Vec::new());
+        };
+        self.content = back.mend.content;
+        self.why = back.mend.why;
+        self.plan.reasons.extend(back.mend.reasons);
+        let there = back.later.iter().filter(|part| part.size().is_some());
+        there.map(|part| aside(&*self.walks.of(&part.path, &Until::default())?)).collect()
     }
 
     /// A file that is missing between others: what follows it was written upon what it held.

@@ -53,16 +53,6 @@ pub(super) struct PartView<'a> {
     preamble_end: Option<Number>,
 }
 
-#[derive(Serialize)]
-pub(super) struct RowView<'a> {
-    file: &'a str,
-    offset: Number,
-    bytes: Number,
-    timestamp: Option<Signed>,
-    commands: Number,
-    stamps: Number,
-}
-
 pub(super) fn facts<'a>(entry: &Entry, report: &'a Report) -> Option<AofView<'a>> {
     let facts = report.aof.as_ref()?;
     Some(AofView {
@@ -117,17 +107,4 @@ pub(super) fn parts(report: &Report) -> Vec<PartView<'_>> {
         preamble_end: part.preamble_end.map(Number),
     });
     parts.collect()
-}
-
-pub(super) fn timeline<'a>(entry: &Entry, report: &'a Report) -> Option<Vec<RowView<'a>>> {
-    let timeline = entry.timeline.as_ref()?;
-    let rows = timeline.rows.iter().map(|row| RowView {
-        file: report.parts.get(row.part).map_or("", |part| part.name.as_str()),
-        offset: Number(row.offset),
-        bytes: Number(row.bytes),
-        timestamp: row.timestamp.map(Signed),
-        commands: Number(row.commands),
-        stamps: Number(row.stamps),
-    });
-    Some(rows.collect())
 }

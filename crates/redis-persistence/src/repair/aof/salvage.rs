@@ -27,6 +27,7 @@ mod describe;
 mod image;
 mod joined;
 mod keys;
+mod leave;
 mod line_ends;
 mod names;
 mod pages;

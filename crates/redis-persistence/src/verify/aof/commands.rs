@@ -3,6 +3,7 @@
 mod tally;
 
 use super::replies;
+use crate::aof::changes::ChangeKind;
 use crate::aof::commands::is_container;
 use crate::aof::foreign::{Origin, origin};
 use crate::aof::{Arg, Command};
@@ -206,23 +207,8 @@ pub(super) fn is_plain_name(name: &[u8]) -> bool {
         && !name.contains(&0)
         && !one_of(&OF_CONNECTION)
         && !one_of(&DANGEROUS)
-        && !one_of(&BULK.map(|(name, _)| name))
+        && ChangeKind::of(name).is_none()
         && !replies::concerns(name)
-}
-
-/// Commands that change whole databases, and what they do.
-const BULK: [(&[u8], &str); 3] = [
-    (b"FLUSHALL", "removes the keys of all databases"),
-    (b"FLUSHDB", "removes all keys of its database"),
-    (b"SWAPDB", "swaps two databases"),
-];
-
-/// What a command does that changes whole databases.
-pub(super) fn bulk(name: &[u8]) -> Option<&'static str> {
-    if !matches!(name.len(), 6..=8) {
-        return None;
-    }
-    BULK.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, does)| *does)
 }
 
 fn may_be_dangerous(name: &[u8]) -> bool {

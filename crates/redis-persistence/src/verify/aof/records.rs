@@ -21,6 +21,7 @@ use super::input::Clamped;
 use super::log::Log;
 use super::replies::{self, Replies, Said};
 use super::watch::Watch;
+use crate::aof::changes::ChangeKind;
 use crate::aof::foreign::Extra;
 use crate::aof::official::Walk;
 use crate::aof::{Ahead, Command, Grammar, Kinds, Record, Run, Sizes, StreamState, TransactionEvent};
@@ -284,8 +285,8 @@ impl<'a, 'o> Records<'a, 'o> {
             }
             self.say(remark.code, (command.start(), remark.at), Some(command.name()), || remark.message);
         });
-        if let Some(does) = commands::bulk(command.name()) {
-            self.bulk(command, does);
+        if let Some(kind) = ChangeKind::of(command.name()) {
+            self.bulk(command, kind);
         }
         let event = self.state.feed(record);
         if let Some(code) = self.tally.add(self.state.last_name(), command) {

@@ -42,6 +42,8 @@ pub enum SkipKind {
     Database,
     /// Commands with a value whose line ends were changed, and of which it cannot be told how they were.
     LineEnds,
+    /// A command that is not wanted.
+    LeftOut,
     /// Whole commands that servers refuse, or answer with an error and pass over.
     Refused,
 }
@@ -57,6 +59,7 @@ impl SkipKind {
             Self::StrayExec => "stray-exec",
             Self::Database => "database",
             Self::LineEnds => "line-ends",
+            Self::LeftOut => "left-out",
             Self::Refused => "refused",
         }
     }
@@ -71,6 +74,7 @@ impl fmt::Display for SkipKind {
             Self::StrayExec => "an EXEC without a MULTI",
             Self::Database => "of an unknown database",
             Self::LineEnds => "with a value of which it cannot be told where its line ends had a CR",
+            Self::LeftOut => "left out, as asked for",
             Self::Refused => "refused by servers, or answered with an error",
         })
     }

@@ -2,6 +2,7 @@
 
 use super::Records;
 use crate::Error;
+use crate::aof::changes::ChangeKind;
 use crate::aof::{Annotation, Command, LineEnd, Record, TransactionEvent};
 use crate::verify::codes::Code;
 
@@ -38,9 +39,9 @@ impl Records<'_, '_> {
     }
 
     /// A command that changes whole databases: somebody may want the state before it.
-    pub(super) fn bulk(&mut self, command: &Command<'_>, does: &str) {
+    pub(super) fn bulk(&mut self, command: &Command<'_>, kind: ChangeKind) {
         let (at, before) = (command.start(), self.state.commands());
-        let time = self.state.last_timestamp();
+        let (time, does) = (self.state.last_timestamp(), kind.does());
         self.say(Code::AofBulkChange, (at, at), Some(command.name()), || {
             let name = command.name().to_ascii_uppercase();
             let time = time.map_or_else(String::new, |time| format!(", written after the timestamp {time}"));
