@@ -16,6 +16,7 @@ pub mod alias;
 pub mod aofcheck;
 pub mod archive;
 pub mod args;
+mod around;
 pub mod ask;
 pub mod brief;
 pub mod disguise;

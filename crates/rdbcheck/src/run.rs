@@ -8,6 +8,7 @@ use clap::CommandFactory;
 use redis_persistence::verify::Options;
 
 use crate::args::{Common, RdbCheck};
+use crate::around;
 use crate::brief;
 use crate::entry::Entry;
 use crate::escape;
@@ -60,9 +61,11 @@ struct How<'a> {
 impl How<'_> {
     fn entry(&self, checked: read::Checked) -> (Entry, Option<File>) {
         let common = &self.args.common;
+        let beside = around::beside(&checked.path, &self.servers, &self.options);
         let entry = Entry::new(checked.path, Ok(checked.report), common.demands());
         let entry = Entry { disguise: checked.disguise, cause: checked.cause, ..entry };
         let entry = entry.packed(checked.packing, checked.damage).diagnosed(&checked.ends).judged(&self.servers);
+        let entry = beside.said_of(entry);
         (Entry { hex: checked.hex, ..entry }.redacted(common.redact), checked.file)
     }
 
@@ -73,6 +76,9 @@ impl How<'_> {
 
 /// Checks an input on the calling thread alone, if it is a plain file of at most so many bytes.
 fn alone(path: &Path, limit: u64, how: &How<'_>) -> Option<Entry> {
+    if path.is_dir() {
+        return None;
+    }
     match read::alone(path, limit, &how.options, how.args.common.hex).transpose()? {
         Ok(checked) => Some(how.entry(checked).0),
         Err(error) => Some(how.unreadable(path, &error)),
@@ -87,6 +93,16 @@ fn one(path: &Path, how: &How<'_>, run: &mut Run) {
         run.output.leave_standard_output();
     }
     let salvages = args.salvage.salvage.is_some();
+    if !salvages && path.is_dir() {
+        match around::folder(path, common, &how.servers, &how.options) {
+            // It is the directory of no server.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            entry => {
+                let entry = entry.unwrap_or_else(|error| how.unreadable(path, &error));
+                return run.done(Done::of(TOOL, run.output.form(), entry));
+            }
+        }
+    }
     let mut kept = None;
     let mut found = 0;
     let read = read::rdb(path, &how.options, common.how(), (common.hex, salvages), |one| {

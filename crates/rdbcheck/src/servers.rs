@@ -122,6 +122,12 @@ impl Servers {
         self.targets.is_empty()
     }
 
+    /// Whether their configuration switches append-only files on; `None` where it does not say.
+    #[must_use]
+    pub fn appendonly(&self) -> Option<bool> {
+        self.settings.appendonly
+    }
+
     /// The names that their configuration gives to files.
     #[must_use]
     pub fn layout(&self) -> Layout {

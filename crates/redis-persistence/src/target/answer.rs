@@ -43,6 +43,20 @@ pub struct StartFiles {
     pub commands: u64,
     /// Those that are lost later, with what they hold.
     pub overwrites: Vec<Overwrite>,
+    /// In how many seconds they are loaded, at least and at most: an estimate, for machines differ.
+    pub seconds: (u64, u64),
+    /// What is lost where the server or its machine ends at once, by the settings that say so; empty where they do not say what is
+    /// read.
+    pub loss: Vec<String>,
+}
+
+impl StartFiles {
+    /// An estimate of the time that a load takes: what servers did on slow and fast machines was a million keys, or half a million
+    /// commands, in a second, and a fourth of that.
+    pub(super) fn estimate(bytes: u64, keys: u64, commands: u64) -> (u64, u64) {
+        let millis = (keys / 1000).saturating_add(commands / 500).saturating_add(bytes / 300_000);
+        (millis / 1000, millis.saturating_mul(4).div_ceil(1000))
+    }
 }
 
 /// A file with data that a server did not read, and that goes.
@@ -285,6 +299,21 @@ impl Loads {
         (self.loads, self.by_default) = (false, Outcome::Refuses);
         self.because.insert(0, why);
         self
+    }
+
+    /// The answer about a file that the server does not look at, whatever is in it, and why.
+    #[must_use]
+    pub fn left_alone(mut self, message: String) -> Self {
+        self.because.insert(0, Why { reason: Reason::Appendonly, count: 1, first: Vec::new(), message });
+        self.releases.iter_mut().for_each(|release| release.by_default = Outcome::StartsEmpty);
+        Self {
+            loads: false,
+            by_default: Outcome::StartsEmpty,
+            cuts: Vec::new(),
+            skips: Vec::new(),
+            reading: Vec::new(),
+            ..self
+        }
     }
 
     /// Nothing is said.

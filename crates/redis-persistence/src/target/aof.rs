@@ -33,6 +33,7 @@ pub(super) fn judge(report: &Report, target: Server, settings: &Settings) -> Loa
         unproven: Vec::new(),
     };
     let denied = case.denied();
+    let of_directory = case.load().in_directory || case.load().shape != Some(Shape::Single);
     let answer = match case.without_files() {
         Some(answer) => answer,
         None => {
@@ -56,7 +57,7 @@ pub(super) fn judge(report: &Report, target: Server, settings: &Settings) -> Loa
         },
         _ => answer,
     };
-    let has_start = answer.by_default.comes_up() || answer.by_default == Outcome::StartsEmpty;
+    let has_start = of_directory && (answer.by_default.comes_up() || answer.by_default == Outcome::StartsEmpty);
     Loads { start: answer.start.filter(|_| has_start), ..answer }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use redis_persistence::target::{Loads, ReleaseAnswer, Why};
+use redis_persistence::target::{Loads, ReleaseAnswer, StartFiles, Why};
 use serde::Serialize;
 
 use super::Number;
@@ -16,8 +16,25 @@ pub(super) struct LoadsView<'a> {
     skips: Vec<WhyView<'a>>,
     reading: Vec<WhyView<'a>>,
     because: Vec<WhyView<'a>>,
+    start: Option<StartView<'a>>,
     basis: &'a str,
     releases: Vec<ReleaseView<'a>>,
+}
+
+#[derive(Serialize)]
+struct StartView<'a> {
+    reads: &'a [String],
+    keys: Option<Number>,
+    commands: Number,
+    overwrites: Vec<OverwriteView<'a>>,
+    seconds: [Number; 2],
+    loss: &'a [String],
+}
+
+#[derive(Serialize)]
+struct OverwriteView<'a> {
+    file: &'a str,
+    at: &'a str,
 }
 
 #[derive(Serialize)]
@@ -62,8 +79,21 @@ fn loads<'a>(answer: &'a Loads, path: &Path) -> LoadsView<'a> {
         skips: whys(&answer.skips),
         reading: whys(&answer.reading),
         because: whys(&answer.because),
+        start: answer.start.as_ref().map(start),
         basis: answer.release.basis().as_str(),
         releases: answer.releases.iter().map(release).collect(),
+    }
+}
+
+fn start(start: &StartFiles) -> StartView<'_> {
+    let overwrites = start.overwrites.iter();
+    StartView {
+        reads: &start.reads,
+        keys: start.keys.map(Number),
+        commands: Number(start.commands),
+        overwrites: overwrites.map(|over| OverwriteView { file: &over.file, at: over.at.as_str() }).collect(),
+        seconds: [Number(start.seconds.0), Number(start.seconds.1)],
+        loss: &start.loss,
     }
 }
 

@@ -1,11 +1,12 @@
 //! What servers would do with the file: a table, and below each row why.
 
-use redis_persistence::target::{Cut, Loads, Outcome, ReleaseAnswer, Why};
+use redis_persistence::target::{Cut, Loads, Moment, Outcome, ReleaseAnswer, StartFiles, Why};
 
 use super::cause::named;
 use super::{BOLD, KEY, color};
 use crate::escape;
 use crate::render::page::{Page, shorten};
+use crate::units::number;
 use redis_persistence::verify::Severity;
 
 /// The answers for all servers that were asked for.
@@ -36,10 +37,50 @@ pub(super) fn servers(page: &mut Page, answers: &[Loads]) {
         for why in answer.skips.iter().chain(&answer.reading) {
             page.plain(4, &format!("but: {}", reason(why)));
         }
+        answer.start.iter().flat_map(|start| start_lines(answer, start)).for_each(|line| page.plain(4, &line));
         if let Some(line) = differ(answer) {
             page.plain(4, &line);
         }
     }
+    let loss = answers.iter().find_map(|answer| answer.start.as_ref().map(|start| &start.loss));
+    for line in loss.into_iter().flatten() {
+        page.paragraph(0, "settings", BOLD, &format!(": {}", escape::plain(line.as_bytes())));
+    }
+}
+
+/// What it reads, if that is not all that lies there, what goes later, and how long it takes.
+fn start_lines(answer: &Loads, start: &StartFiles) -> Vec<String> {
+    const FIRST: usize = 6;
+    let listed = |files: &mut dyn Iterator<Item = String>, all: usize| {
+        let files: Vec<_> = files.take(FIRST).collect();
+        let more = all.saturating_sub(files.len());
+        format!("{}{}", files.join(", "), if more > 0 { format!(" and {more} more") } else { String::new() })
+    };
+    let name = |file: &str| shorten(&escape::plain(file.as_bytes()), KEY);
+    let mut lines = Vec::new();
+    if !start.reads.is_empty() && (answer.by_default == Outcome::StartsEmpty || !start.overwrites.is_empty()) {
+        let files = listed(&mut start.reads.iter().map(|file| name(file)), start.reads.len());
+        let keys = start.keys.map_or_else(String::new, |keys| format!("{}, ", number(keys, "key")));
+        lines.push(format!("reads {files}: {keys}{}", number(start.commands, "command")));
+    }
+    if !start.overwrites.is_empty() {
+        let mut files = start.overwrites.iter().map(|overwrite| {
+            let when = match overwrite.at {
+                Moment::Start => "at the start",
+                Moment::Save => "at its first save",
+                Moment::Rewrite => "at its first rewrite",
+            };
+            format!("{} {when}", name(&overwrite.file))
+        });
+        lines.push(format!(
+            "writes over or deletes what it did not read: {}",
+            listed(&mut files, start.overwrites.len())
+        ));
+    }
+    if start.seconds.1 > 1 {
+        lines.push(format!("the load takes about {} to {} seconds: an estimate", start.seconds.0, start.seconds.1));
+    }
+    lines
 }
 
 /// `its releases differ: redis-8.0.2 refuses, redis-8.0.6 loads`, if they do.
@@ -56,9 +97,9 @@ pub(crate) fn reason(why: &Why) -> String {
     let more = if why.count > names.len() as u64 && !names.is_empty() { ", ..." } else { "" };
     match (why.count, names.is_empty()) {
         (0 | 1, true) => {}
-        (_, true) => line.push_str(&format!(": {}", crate::units::number(why.count, "time"))),
+        (_, true) => line.push_str(&format!(": {}", number(why.count, "time"))),
         (1, false) => line.push_str(&format!(": {}", names.join(", "))),
-        (n, false) => line.push_str(&format!(": {}: {}{more}", crate::units::number(n, "time"), names.join(", "))),
+        (n, false) => line.push_str(&format!(": {}: {}{more}", number(n, "time"), names.join(", "))),
     }
     line
 }
@@ -66,9 +107,5 @@ pub(crate) fn reason(why: &Why) -> String {
 fn cut_off(cut: &Cut) -> String {
     let file =
         cut.file.as_ref().map_or_else(|| "the file".to_owned(), |file| shorten(&escape::plain(file.as_bytes()), KEY));
-    format!(
-        "it cuts {file} from {} to {}",
-        crate::units::number(cut.from, "byte"),
-        crate::units::number(cut.to, "byte")
-    )
+    format!("it cuts {file} from {} to {}", number(cut.from, "byte"), number(cut.to, "byte"))
 }

@@ -88,6 +88,10 @@ impl Denied {
             Guarded::Folder if !may.read => ("list it", "rewrites fail"),
             Guarded::Dump if !may.read => ("read it", "with appendonly no servers do not start"),
             Guarded::Directory | Guarded::Folder | Guarded::Dump => return None,
+            Guarded::NextIncr if !may.write => {
+                ("write to it", "servers begin with a file of that name, and do not start")
+            }
+            Guarded::NextIncr => return None,
             _ if !may.read => ("read it", "servers do not start"),
             Guarded::LastIncr => ("write to it", "servers go on with that file, and do not start"),
             Guarded::Incr => ("write to it", "where it is torn they cannot cut it"),
@@ -130,6 +134,8 @@ pub enum Guarded {
     LastIncr,
     /// An incremental file that others follow.
     Incr,
+    /// A file that no manifest lists, and that has the name of the incremental file which a start makes.
+    NextIncr,
     /// The old-style file in the server's directory.
     OldStyle,
     /// The RDB.

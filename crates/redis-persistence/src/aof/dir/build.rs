@@ -173,6 +173,9 @@ impl<'t, T: Tree> Set<'t, T> {
         self.next_start();
         self.not_read(beside);
         let last = self.found.parts.iter().rposition(|part| part.role == Role::Incr);
+        let number = u64::try_from(self.found.next_numbers().1).unwrap_or(0);
+        let prefix = self.found.prefix.clone();
+        let next = Name::Incr(&prefix, number);
         for (number, part) in self.found.parts.iter().enumerate().filter(|(_, part)| part.size().is_some()) {
             let what = match part.role {
                 Role::Manifest => Guarded::Manifest,
@@ -180,6 +183,7 @@ impl<'t, T: Tree> Set<'t, T> {
                 Role::Base => Guarded::Base,
                 Role::Incr if Some(number) == last => Guarded::LastIncr,
                 Role::Incr => Guarded::Incr,
+                Role::Orphan if last.is_none() && classify(&part.name) == next => Guarded::NextIncr,
                 Role::History | Role::Orphan => continue,
             };
             guarded.push((what, part.path.clone()));

@@ -13,6 +13,7 @@
 use super::Case;
 use crate::aof::dir::{Guarded, NextStart, Role, Shape, UnreadKind};
 use crate::target::answer::{Moment, Overwrite, Reason, StartFiles, Why};
+use crate::target::loss_window;
 use crate::verify::{Name, UnreadContent, UnreadFacts};
 
 impl Case<'_> {
@@ -56,6 +57,15 @@ impl Case<'_> {
                 (false, true) => first(&[Guarded::OldStyle], &|what| cannot_read(what) || cannot_write(what)),
                 (false, false) => first(&[Guarded::Directory], &cannot_write),
             }
+        } else if self.elsewhere().is_some() {
+            // What lies there under other names does not matter to it.
+            match off {
+                true => self.dump().and_then(|_| first(&[Guarded::Dump], &cannot_read)),
+                false if self.load().folder.as_ref() == Some(&self.settings.appenddirname) => {
+                    first(&[makes_in, Guarded::Directory], &cannot_write)
+                }
+                false => first(&[Guarded::Directory], &cannot_write),
+            }
         } else if !folder_is_shut && cannot_read(Guarded::Manifest) {
             Some(Guarded::Manifest)
         } else if off {
@@ -63,12 +73,15 @@ impl Case<'_> {
         } else if folder_is_shut {
             Some(Guarded::Folder)
         } else if self.is_single() || self.migrates() {
-            first(&[Guarded::OldStyle], &cannot_read).or_else(|| first(&[makes_in, Guarded::Directory], &cannot_write))
+            first(&[Guarded::OldStyle], &cannot_read)
+                .or_else(|| first(&[makes_in, Guarded::Directory, Guarded::NextIncr], &cannot_write))
         } else if self.load().next_start == Some(NextStart::LoadsManifest) {
-            first(&[Guarded::Base, Guarded::Incr, Guarded::LastIncr], &cannot_read)
-                .or_else(|| first(&[if has_incr { Guarded::LastIncr } else { Guarded::Folder }], &cannot_write))
+            first(&[Guarded::Base, Guarded::Incr, Guarded::LastIncr], &cannot_read).or_else(|| match has_incr {
+                true => first(&[Guarded::LastIncr], &cannot_write),
+                false => first(&[Guarded::Folder, Guarded::NextIncr], &cannot_write),
+            })
         } else {
-            first(&[makes_in], &cannot_write)
+            first(&[makes_in, Guarded::Directory, Guarded::NextIncr], &cannot_write)
         };
         let denied = access.of(what?)?;
         let (cannot, _) = denied.effect().unwrap_or(("write to it", ""));
@@ -139,7 +152,8 @@ impl Case<'_> {
     /// A start that reads what the report is about.
     pub(super) fn start_files(&self, reads: Vec<String>) -> StartFiles {
         let (keys, commands) = if reads.is_empty() { (0, 0) } else { (self.report.counts.keys, self.facts.commands) };
-        self.files_of(reads, Some(keys), commands)
+        let size = if reads.is_empty() { 0 } else { self.report.size };
+        self.files_of(reads, Some(keys), commands, size)
     }
 
     /// A start that reads a file which is not part of the set.
@@ -147,10 +161,11 @@ impl Case<'_> {
         let content = file.map(|file| file.content.as_ref());
         let keys = content.map_or(Some(0), |content| content.map(|content: &UnreadContent| content.keys));
         let commands = content.flatten().map_or(0, |content| content.commands);
-        self.files_of(file.map(|file| file.name.clone()).into_iter().collect(), keys, commands)
+        let size = file.map_or(0, |file| file.size);
+        self.files_of(file.map(|file| file.name.clone()).into_iter().collect(), keys, commands, size)
     }
 
-    fn files_of(&self, reads: Vec<String>, keys: Option<u64>, commands: u64) -> StartFiles {
+    fn files_of(&self, reads: Vec<String>, keys: Option<u64>, commands: u64, size: u64) -> StartFiles {
         let mut overwrites = Vec::new();
         let mut goes = |file: String, at| {
             if !reads.contains(&file) && overwrites.iter().all(|other: &Overwrite| other.file != file) {
@@ -172,7 +187,9 @@ impl Case<'_> {
         }
         dump.into_iter().for_each(|dump| goes(dump.name.clone(), Moment::Save));
         overwrites.sort_by_key(|overwrite| overwrite.at);
-        StartFiles { reads, keys, commands, overwrites }
+        let seconds = StartFiles::estimate(size, keys.unwrap_or(0), commands);
+        let loss = if self.settings.appendonly.is_some() { loss_window(self.settings) } else { Vec::new() };
+        StartFiles { reads, keys, commands, overwrites, seconds, loss }
     }
 
     /// What goes in the folder of the parts.
