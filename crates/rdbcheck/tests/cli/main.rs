@@ -25,6 +25,7 @@ mod salvage_for;
 #[cfg(unix)]
 mod salvage_killed;
 mod servers;
+mod starts;
 mod stats;
 mod users;
 mod verbs;

@@ -49,7 +49,8 @@ pub fn tried(report: &Report, cause: Option<&Cause>, ways: Option<&[Way]>) -> Ve
     if let Some(cause) = cause.filter(|cause| !mendable || is_instead(cause.code, ways))
         && let Some(text) = instead(cause)
     {
-        return vec![Step { text: text.to_owned(), command: cause.command.clone() }];
+        let step = Step { text: text.to_owned(), command: cause.command.clone() };
+        return [not_read(report), vec![step]].concat();
     }
     match (report.verdict, report.kind) {
         (Verdict::Damaged, Kind::Aof | Kind::AofDir) => commands(report, cause, ways),

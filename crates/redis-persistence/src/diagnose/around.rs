@@ -15,6 +15,10 @@ pub(super) fn not_read(report: &Report) -> Vec<Step> {
     let steps = with_data.filter_map(|(file, content)| {
         let (name, holds) = (&file.name, content.describe());
         match file.kind {
+            UnreadKind::Dump if file.size == 0 => Some(step(format!(
+                "{name} is of 0 bytes, which no server writes: look for another copy before the start, in a backup, on a replica, or in \
+                 temp-*.rdb beside it."
+            ))),
             UnreadKind::Dump => Some(step(format!(
                 "{name} holds {holds}. To have a server load it, keep a copy, move the append-only files away, start it with \
                  appendonly no, compare DBSIZE, then switch them on while it runs (CONFIG SET appendonly yes), and write that \

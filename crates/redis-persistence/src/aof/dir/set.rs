@@ -255,8 +255,8 @@ impl TemporaryKind {
             Self::Rewrite => "the new base of a rewrite",
             Self::Manifest => "a new manifest",
             Self::Incr => "the commands since the append-only file was switched on",
-            Self::Save => "an RDB that is being saved",
-            Self::Transfer => "an RDB that is being received from a master",
+            Self::Save => "an RDB that was being saved",
+            Self::Transfer => "an RDB that was being received from a master",
         }
     }
 }

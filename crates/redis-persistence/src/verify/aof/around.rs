@@ -60,7 +60,7 @@ fn surroundings(set: &AofSet, log: &mut Log) {
     for file in &set.temporaries {
         log.note(Code::AofTemporaryFile, || {
             let (path, size, what) = (file.path.display(), file.size, file.kind.describe());
-            format!("{path}, {size} bytes, is {what}: it is being written, or was when the server stopped, and no start reads it")
+            format!("{path}, {size} bytes, is unfinished, and no start reads it: {what}")
         });
     }
     for note in &set.notes {

@@ -112,6 +112,9 @@ impl<T: Tree> Run<'_, T> {
         let (keys, commands) = (self.keys(), self.facts.commands);
         let file = format!("{}, {} bytes, {}", unread.name.escape_ascii(), unread.size, content.describe());
         let what = match because {
+            _ if unread.kind == UnreadKind::Dump && unread.size == 0 => {
+                "no server writes one of 0 bytes: a volume or a copy has lost its data"
+            }
             Because::StartsEmpty if unread.kind == UnreadKind::Dump => {
                 "with appendonly yes the next start begins with no data, and its first save writes over this file"
             }
