@@ -106,6 +106,7 @@ fn work<W: Worker>(worker: &mut W, queue: &Mutex<Receiver<Job>>, done: &Sender<M
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
         decoder.db = job.db;
+        let unfinished = Unfinished { number: job.number, done };
         let mut feeder = Feeder::at_record(limits.clone(), job.header, job.offset);
         let mut batch = Batch { decoder: &mut decoder, worker, failed: None };
         let fed = feeder.feed(&job.block[job.range], &mut batch).map(drop);
@@ -113,9 +114,24 @@ fn work<W: Worker>(worker: &mut W, queue: &Mutex<Receiver<Job>>, done: &Sender<M
             Some(error) => Err(error),
             None => fed.map(|()| worker.take()),
         };
+        std::mem::forget(unfinished);
         if done.send((job.number, result)).is_err() {
             return;
         }
+    }
+}
+
+/// Says that a job will not be finished, where its thread breaks down: else the others would wait for it.
+struct Unfinished<'d, T> {
+    number: u64,
+    done: &'d Sender<Made<T>>,
+}
+
+impl<T> Drop for Unfinished<'_, T> {
+    fn drop(&mut self) {
+        let kind = ErrorKind::BadValue("a thread broke down".to_owned());
+        // Nobody is left to be told where the walk is over.
+        let _ = self.done.send((self.number, Err(Error::new(0, 0, Reading::Opcode, kind))));
     }
 }
 
@@ -191,9 +207,10 @@ impl<'s, W: Worker> Walk<'s, W> {
             if let Some(error) = self.failed.take() {
                 return Err(error);
             }
-            if self.pool.is_none() {
-                self.hand_over()?;
-            }
+            // Where nothing can be left to others, this thread makes all of it.
+            self.hand_over()?;
+            let most = self.pool.as_ref().map_or(0, |pool| pool.most);
+            self.collect(most)?;
         }
         let header = self.header.ok_or_else(|| Error::new(0, 0, Reading::Header, ErrorKind::BadMagic))?;
         let end = feeder.end().unwrap_or_default();
@@ -332,5 +349,77 @@ impl Sum {
 
     fn value(&self) -> u64 {
         self.crc.value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::rdb::{Family, File, Key, Value};
+
+    /// Counts keys, and breaks down where it is told to.
+    struct Counter {
+        keys: usize,
+        breaks_at: Option<Vec<u8>>,
+    }
+
+    impl Worker for Counter {
+        type Out = usize;
+
+        fn part(&mut self, part: Part<'_>) {
+            match part {
+                Part::Key(_, name) => assert_ne!(Some(name), self.breaks_at.as_deref(), "as it was told to"),
+                Part::End(_) => self.keys += 1,
+                Part::Element(_) | Part::Function(_) => {}
+            }
+        }
+
+        fn take(&mut self) -> Option<usize> {
+            Some(std::mem::take(&mut self.keys)).filter(|keys| *keys > 0)
+        }
+    }
+
+    fn file(keys: u32) -> Vec<u8> {
+        let mut file = File { compression: false, ..File::new(Family::Redis, 11) };
+        file.keys = (0..keys).map(|n| Key::new(format!("key:{n}").as_bytes(), Value::String(vec![b'v'; 50]))).collect();
+        file.encode().bytes
+    }
+
+    fn count(bytes: &[u8], threads: usize, breaks_at: Option<&[u8]>) -> Result<Vec<usize>, ReadError> {
+        let mut runs = Vec::new();
+        let make = || Counter { keys: 0, breaks_at: breaks_at.map(<[u8]>::to_vec) };
+        each(&mut &*bytes, &Limits::default(), threads, make, &mut |keys| {
+            runs.push(keys);
+            Ok(())
+        })?;
+        Ok(runs)
+    }
+
+    #[test]
+    fn all_records_come_in_several_runs() {
+        let bytes = file(40_000);
+        for threads in [1, 2, 5] {
+            let runs = count(&bytes, threads, None).expect("a sound file");
+            assert_eq!(runs.iter().sum::<usize>(), 40_000, "{threads}");
+            assert!(runs.len() > 4, "{threads}");
+        }
+    }
+
+    #[test]
+    fn a_thread_that_breaks_down_is_not_waited_for() {
+        let bytes = file(40_000);
+        let run = || count(&bytes, 3, Some(b"key:30000"));
+        assert!(std::panic::catch_unwind(run).is_err(), "its panic is passed on");
+    }
+
+    #[test]
+    fn what_the_sink_says_ends_it() {
+        let bytes = file(40_000);
+        for threads in [1, 3] {
+            let make = || Counter { keys: 0, breaks_at: None };
+            let result =
+                each(&mut &*bytes, &Limits::default(), threads, make, &mut |_| Err(io::ErrorKind::BrokenPipe.into()));
+            assert!(matches!(result, Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe));
+        }
     }
 }
