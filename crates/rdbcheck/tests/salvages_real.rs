@@ -295,6 +295,14 @@ impl<'a> Case<'a> {
         Ok(keys.into_iter().filter(|key| overlap(key.bytes(&out))).map(|key| (key.db, key.name)).collect())
     }
 
+    /// Whether what is saved under that name was read from damaged bytes; the keys that were are found out once.
+    fn is_in_damage(&self, id: &(u32, Vec<u8>), found: &mut Option<HashSet<(u64, Vec<u8>)>>) -> TestResult<bool> {
+        if found.is_none() {
+            *found = Some(self.read_from_damage()?);
+        }
+        Ok(found.as_ref().is_some_and(|found| found.contains(&(u64::from(id.0), id.1.clone()))))
+    }
+
     /// Whether a text stands in the bytes of a key of the sound file.
     fn holds(&self, key: &truth::Held, text: &[u8]) -> bool {
         !text.is_empty() && key.bytes(&self.source.bytes).windows(text.len()).any(|bytes| bytes == text)
@@ -315,7 +323,8 @@ impl<'a> Case<'a> {
         let mut names = HashSet::new();
         // Whether the key before was touched, or is missing itself.
         let mut behind_damage = false;
-        for key in &before {
+        let mut of_damage = None;
+        for (number, key) in before.iter().enumerate() {
             let id = (u32::try_from(key.db).unwrap_or(u32::MAX), key.name.clone());
             // What has expired is not there on the first server either.
             let Some(was) = self.source.truth.get(&id) else { continue };
@@ -325,7 +334,9 @@ impl<'a> Case<'a> {
             let is_strange = !key.name.iter().all(|byte| (0x20..0x7f).contains(byte));
             // One stored as a number, or a long one, tells as little.
             let is_number = key.name.iter().all(u8::is_ascii_digit);
-            let unlike = behind_damage && (is_strange || is_number || key.name.len() >= 0x100);
+            let tells_nothing = is_strange || is_number || key.name.len() >= 0x100 || key.name.len() < 2;
+            let unlike = behind_damage && tells_nothing;
+            let ahead = before.get(number + 1).is_none_or(|next| next.touches(&self.harmed.was));
             // Of testkit alone: servers have written other types for long.
             let is_old = behind_damage && matches!(key.kind, "list" | "zset");
             behind_damage = !whole || (unlike || is_old) && is.is_none();
@@ -340,11 +351,17 @@ impl<'a> Case<'a> {
                     "untouched, and missing: behind damage, of a type that servers no longer write"
                 }
                 (true, None, _) if unlike => "untouched, and missing: behind damage, with a name that tells nothing",
+                (true, None, _) if ahead && tells_nothing => {
+                    "untouched, and missing: in front of damage, with a name that tells nothing"
+                }
                 (true, None, _) => {
                     short.push(format!("{} of db {} ({}) is missing", shown(&key.name), key.db, key.kind));
                     "untouched, and missing"
                 }
                 (true, Some(_), _) if uncertain => "untouched, and one of its name in its place: a SELECTDB is lost",
+                (true, Some(_), _) if any_twice && self.is_in_damage(&id, &mut of_damage)? => {
+                    "untouched, and one of its name out of what was written over the file in its place"
+                }
                 (true, Some(is), _) => {
                     short.push(format!(
                         "{} of db {} ({}) was {was}, is {is}",

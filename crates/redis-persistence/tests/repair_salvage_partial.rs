@@ -19,6 +19,9 @@ use harm::{HARMS, Harmed, harm};
 use redis_persistence::rdb::ValueType;
 use redis_persistence::repair::rdb::salvage::{Loss, Options, plan};
 use redis_persistence::verify::{self, Code, Verdict};
+use testkit::rdb::stream::{
+    Consumer, EntryFields, Group, Idmp, Pending, Stream, StreamEntry, StreamId, StreamNode, StreamVersion,
+};
 use testkit::rdb::{Encoded, Family, File, Intset, Key, QuicklistNode, TtlField, Value};
 use testkit::rng::Rng;
 use testkit::server::{Product, Server, require};
@@ -310,4 +313,54 @@ fn a_part_yields_to_the_whole_key_of_its_name() {
     let bytes = [&sound.bytes[..end], &copy, &sound.bytes[end..]].concat();
     let loss = salvage(&bytes, true).loss;
     assert_eq!((loss.keys, loss.partial_total, loss.repeated), (10, 0, 1));
+}
+
+/// A stream of five entries, with these groups.
+fn stream(version: StreamVersion, groups: &[&str]) -> Value {
+    let id = |n: u64| StreamId::new(1_700_000_000_000 + n, 0);
+    let fields = |n: u64| EntryFields::Own(vec![(b"field".to_vec(), n.to_string().into_bytes())]);
+    let entries = (1..=5).map(|n| StreamEntry { id: id(n), deleted: false, fields: fields(n) }).collect();
+    let group = |name: &&str| Group {
+        name: name.as_bytes().to_vec(),
+        last: id(2),
+        entries_read: 2,
+        pending: vec![Pending { id: id(2), time: 1_700_000_000_100, count: 1 }],
+        consumers: vec![Consumer {
+            name: b"consumer".to_vec(),
+            seen: 1_700_000_000_100,
+            active: 1_700_000_000_100,
+            owned: vec![id(2)],
+        }],
+        nacked: Vec::new(),
+    };
+    Value::Stream(Stream {
+        version,
+        nodes: vec![StreamNode { master: id(1), entries, ..StreamNode::default() }],
+        length: 5,
+        last: id(5),
+        first: id(1),
+        max_deleted: StreamId::default(),
+        entries_added: 5,
+        groups: groups.iter().map(group).collect(),
+        idmp: Idmp::default(),
+    })
+}
+
+#[test]
+fn a_stream_whose_groups_are_damaged_keeps_its_entries() {
+    for version in [StreamVersion::V1, StreamVersion::V2, StreamVersion::V3] {
+        // The length of the name becomes one of two bytes.
+        let (mut bytes, at) = one(stream(version, &["first-group", "second-group"]), "second-group");
+        bytes[at - 1] ^= 0xc0;
+        assert_eq!(part_of(&bytes), (5, Some(5), None), "{version:?}");
+        let (bytes, _) = one(stream(version, &["same-group", "same-group"]), "same-group");
+        assert_eq!(part_of(&bytes), (5, Some(5), Some(Code::StreamDuplicateGroup)), "{version:?}");
+        let original = loaded(&one(stream(version, &[]), "before:1").0);
+        let Some((original, now)) = original.zip(loaded(&salvage(&bytes, true).out)) else { continue };
+        assert_eq!(now, original, "{version:?}");
+    }
+    // Nothing is kept where an entry is damaged.
+    let (mut bytes, at) = one(stream(StreamVersion::V2, &["first-group"]), "field");
+    bytes[at - 1] ^= 0x40;
+    assert_eq!(salvage(&bytes, true).loss.partial_total, 0);
 }

@@ -156,7 +156,8 @@ fn of_part(key: &PartialKey) -> String {
     let name = escape::quoted(&key.name);
     let (kind, db) = (key.value_type.type_name(), key.db);
     let of = key.declared.map_or_else(|| "an unknown number".to_owned(), commas);
-    format!("    {name} ({kind}, database {db}) at byte {}: {} of {of} elements", key.range.start, commas(key.elements))
+    let what = if kind == "stream" { "entries, without its groups" } else { "elements" };
+    format!("    {name} ({kind}, database {db}) at byte {}: {} of {of} {what}", key.range.start, commas(key.elements))
 }
 
 fn more(lines: &mut Vec<String>, all: u64, shown: usize) {

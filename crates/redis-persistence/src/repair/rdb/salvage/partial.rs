@@ -4,14 +4,15 @@
 //! head of the key | count | e e e e [damage] e e e e        plain: elements as they lie, count anew
 //! head of the key | blob: e e e e [damage] e e e end        packed: read from both ends, written as plain elements
 //! ```
-//! [`chain`] reads plain collections and lists of nodes, [`packed`] reads blobs. Each element is kept once, and a collection of
-//! which none is left is not kept. Damaged bytes that read as an element are kept as one all the same, for nothing checks the bytes
+//! [`chain`] reads plain collections and lists of nodes, [`packed`] reads blobs, [`stream`] leaves out groups. Each element is kept
+//! once, and a collection of which none is left is not kept. Damaged bytes that read as an element are kept as one all the same, for nothing checks the bytes
 //! of a string; and behind them, a few may be pieces of others.
 //!
-//! Of streams, arrays, modules, templates and strings nothing is kept in part.
+//! Of arrays, modules, templates and strings nothing is kept in part, nor of a stream whose entries are damaged.
 
 mod chain;
 mod packed;
+mod stream;
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -90,6 +91,7 @@ impl Partial {
         let value_type = self.key.value_type;
         let kept = match Chain::of(value_type, bytes) {
             Some(chain) => chain.keep(value_type, self.code.is_some() && whole, whole),
+            None if value_type.type_name() == "stream" => stream::keep(value_type, bytes),
             None => packed::keep(value_type, bytes),
         };
         Ok(kept.filter(|kept| kept.elements > 0))
