@@ -6,8 +6,14 @@
 //! ```
 //!
 //! What a general allocator takes back it keeps for others of about the same size, by thread. Tables are of all sizes and go from
-//! thread to thread: so much of a full one would be holes. A large table lies in huge pages, where the system has them: it takes a
-//! fraction of the time to make them, and they are found faster.
+//! thread to thread: so much of a full one would be holes. A large table lies in huge pages, where the system has them at hand: it
+//! takes a fraction of the time to make them, and they are found faster. But a virtual machine may have given its free ones back to its
+//! host, and then they take several times as long as small pages, of which some are always at hand. So the first tells about the others.
+
+#[cfg(target_os = "linux")]
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(target_os = "linux")]
+use std::time::{Duration, Instant};
 
 #[cfg(target_os = "linux")]
 use memmap2::Advice;
@@ -23,6 +29,13 @@ const KEPT: usize = 1 << 20;
 const HUGE: usize = 2 << 20;
 /// The largest chunk, unless one run takes more.
 const MOST: usize = 2 * HUGE;
+/// Where a huge page takes longer than this, as many small ones take less: 0.1 to 0.4 ms where they are at hand, 3 to 5 ms where they
+/// come from the host, and 0.9 ms in small pages.
+#[cfg(target_os = "linux")]
+const SLOW: Duration = Duration::from_millis(1);
+/// Whether this process has seen that.
+#[cfg(target_os = "linux")]
+static SEEN_SLOW: AtomicBool = AtomicBool::new(false);
 
 /// Runs, one after the other.
 #[derive(Debug, Default)]
@@ -133,15 +146,8 @@ impl Memory {
         // A system can have too many mappings, or none at all.
         let mapped = if len < LEAST { None } else { MmapMut::map_anon(len).ok() };
         let Some(mapped) = mapped else { return Self::Heap(vec![0; len]) };
-        // All of it will be written: one call instead of a fault for each page. Kernels before 5.14 do not know it, and not all
-        // have huge pages.
         #[cfg(target_os = "linux")]
-        {
-            if len >= HUGE {
-                let _ = mapped.advise(Advice::HugePage);
-            }
-            let _ = mapped.advise(Advice::PopulateWrite);
-        }
+        populate(&mapped);
         Self::Mapped(mapped)
     }
 
@@ -159,6 +165,23 @@ impl Memory {
             Self::Mapped(bytes) => bytes,
             Self::Heap(bytes) => bytes,
         }
+    }
+}
+
+/// Has the pages made at once: all of them will be written, and that is one call instead of a fault for each. Kernels before 5.14 do not
+/// know it, and not all have huge pages.
+#[cfg(target_os = "linux")]
+fn populate(mapped: &MmapMut) {
+    let huge = mapped.len() / HUGE;
+    if huge == 0 || SEEN_SLOW.load(Ordering::Relaxed) {
+        let _ = mapped.advise(Advice::PopulateWrite);
+        return;
+    }
+    let start = Instant::now();
+    let _ = mapped.advise(Advice::HugePage);
+    let _ = mapped.advise(Advice::PopulateWrite);
+    if start.elapsed().as_nanos() > SLOW.as_nanos() * huge as u128 {
+        SEEN_SLOW.store(true, Ordering::Relaxed);
     }
 }
 
