@@ -147,7 +147,8 @@ fn salvage_laid(path: &Path, laid: &Laid, how: &How<'_>, run: &mut Run) {
     }
     let mut tree = WatchedDisk::new(how.args.common.progress);
     let around = Around { packing: laid.packing, damage: laid.damage.clone(), packed: true };
-    let entry = dir::find(&mut tree, &laid.path()).and_then(|set| entry(path, &mut tree, set, how, around));
+    let set = dir::find_as(&mut tree, &laid.path(), &how.servers.layout());
+    let entry = set.and_then(|set| entry(path, &mut tree, set, how, around));
     salvage(path, entry.unwrap_or_else(|error| how.unreadable(path, &error)), how, run);
 }
 

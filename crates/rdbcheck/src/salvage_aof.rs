@@ -35,6 +35,8 @@ pub struct SalvagedAof {
     pub why: Option<String>,
     /// Where the folder is now that had its name.
     pub aside: Option<PathBuf>,
+    /// Whether the packing around the files is damaged, so that there may have been more of them.
+    pub cut: bool,
 }
 
 impl SalvagedAof {
@@ -42,7 +44,7 @@ impl SalvagedAof {
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
         match self.status {
-            Status::Written if self.plan.as_ref().is_some_and(loses) => Some(Exit::Lossy),
+            Status::Written if self.cut || self.plan.as_ref().is_some_and(loses) => Some(Exit::Lossy),
             status => status.exit(),
         }
     }
@@ -98,7 +100,14 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Entry {
     let (Some(out), Some(set)) = (&args.salvage.salvage, &entry.set) else { return entry };
-    let mut done = SalvagedAof { out: out.clone(), plan: None, status: Status::Planned, why: None, aside: None };
+    let mut done = SalvagedAof {
+        out: out.clone(),
+        plan: None,
+        status: Status::Planned,
+        why: None,
+        aside: None,
+        cut: entry.damage.is_some(),
+    };
     if args.paths.len() != 1 {
         done.refuse("--salvage takes one PATH".to_owned());
     } else {
