@@ -41,11 +41,17 @@ pub enum End {
 /// Reads records as servers do, from the byte `from` on.
 #[must_use]
 pub fn records(bytes: &[u8], from: usize) -> (Vec<Framed>, End) {
+    records_in_lines(bytes, from, LONGEST_LINE)
+}
+
+/// The same, where a line is read in pieces of so many bytes: 127 before Redis 7.0.
+#[must_use]
+pub fn records_in_lines(bytes: &[u8], from: usize, longest: usize) -> (Vec<Framed>, End) {
     let mut found = Vec::new();
     let mut at = from;
     while at < bytes.len() {
         let start = at;
-        let line = line(bytes, &mut at);
+        let line = line(bytes, &mut at, longest);
         match line[0] {
             b'#' => continue,
             b'*' => {}
@@ -64,7 +70,7 @@ pub fn records(bytes: &[u8], from: usize) -> (Vec<Framed>, End) {
         }
         let mut arguments = Vec::new();
         for _ in 0..count {
-            match argument(bytes, &mut at) {
+            match argument(bytes, &mut at, longest) {
                 Ok(range) => arguments.push(range),
                 Err(true) => return (found, End::Short(start)),
                 Err(false) => return (found, End::Bad(start)),
@@ -76,11 +82,11 @@ pub fn records(bytes: &[u8], from: usize) -> (Vec<Framed>, End) {
 }
 
 /// One argument; whether the file ended in it otherwise.
-fn argument(bytes: &[u8], at: &mut usize) -> Result<Range<usize>, bool> {
+fn argument(bytes: &[u8], at: &mut usize, longest: usize) -> Result<Range<usize>, bool> {
     if *at == bytes.len() {
         return Err(true);
     }
-    let line = line(bytes, at);
+    let line = line(bytes, at, longest);
     if line[0] != b'$' {
         return Err(false);
     }
@@ -92,8 +98,8 @@ fn argument(bytes: &[u8], at: &mut usize) -> Result<Range<usize>, bool> {
     Ok(range)
 }
 
-fn line<'b>(bytes: &'b [u8], at: &mut usize) -> &'b [u8] {
-    let rest = &bytes[*at..bytes.len().min(*at + LONGEST_LINE)];
+fn line<'b>(bytes: &'b [u8], at: &mut usize, longest: usize) -> &'b [u8] {
+    let rest = &bytes[*at..bytes.len().min(*at + longest)];
     let length = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |lf| lf + 1);
     *at += length;
     &rest[..length]

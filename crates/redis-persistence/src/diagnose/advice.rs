@@ -73,7 +73,7 @@ fn is_instead(code: C, ways: Option<&[Way]>) -> bool {
     match code {
         C::CopiedDuringRewrite | C::TwoRdbs => false,
         // Of a file whose first page is lost the rest may be read.
-        C::NoKnownKind => ways.is_none_or(<[Way]>::is_empty),
+        C::NoKnownKind | C::Text | C::Program => ways.is_none_or(<[Way]>::is_empty),
         _ => true,
     }
 }
@@ -227,7 +227,8 @@ fn keeps(report: &Report, cause: Option<&Cause>) -> String {
 /// A damaged append-only file or set.
 fn commands(report: &Report, cause: Option<&Cause>, ways: Option<&[Way]>) -> Vec<Step> {
     let code = cause.map(|cause| cause.code);
-    let again = cause.filter(|cause| cause.code == C::CopiedDuringRewrite).and_then(instead);
+    let first = |code| matches!(code, C::CopiedDuringRewrite | C::NoKnownKind | C::Text | C::Program);
+    let again = cause.filter(|cause| first(cause.code)).and_then(instead);
     let mut steps: Vec<Step> = again.map(step).into_iter().collect();
     steps.push(step("Stop the server, and whatever restarts it: each start can change the files."));
     if code == Some(C::PartMissing) {

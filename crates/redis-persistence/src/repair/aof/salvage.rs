@@ -283,10 +283,11 @@ impl Salvage {
         // What explains the damage as a whole is tried before what lies behind it is looked for.
         let changed =
             if image_end == 0 && walk.stop.is_some() { line_ends::account(open, options, self.family)? } else { None };
-        let (line_ends, account) = match changed {
+        let (line_ends, mut account) = match changed {
             Some((seen, account)) => (Some(seen), account),
             None => (None, account(&walk.seen, image_end, options, self.family, refused)?),
         };
+        account.estimate(&mut File::open(&walk.seen.path)?)?;
         let name = part.name.clone();
         self.files.push(SalvagedFile { seen: walk.seen.clone(), name, image_end, image, line_ends, account });
         Ok(())

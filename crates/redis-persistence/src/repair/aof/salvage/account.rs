@@ -1,6 +1,8 @@
 //! What becomes of the bytes of one file: kept, or not and why.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 
 /// Bytes that are kept, as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +140,8 @@ pub struct Account {
     pub kept_commands: u64,
     /// How many commands go though they can be read.
     pub skipped_commands: u64,
+    /// About how many cannot be read.
+    unreadable: u64,
 }
 
 impl Account {
@@ -165,18 +169,56 @@ impl Account {
         self.skipped.iter().map(|skip| skip.end - skip.start).sum()
     }
 
-    /// About how many commands lie in bytes that cannot be read: as many as there are in so many bytes elsewhere.
+    /// About how many commands lie in bytes that cannot be read: as many as begin there; where none can be seen to, as many as there
+    /// are in so many bytes elsewhere.
     #[must_use]
     pub fn unreadable_commands_estimated(&self) -> u64 {
+        self.unreadable
+    }
+
+    /// Counts the commands in the bytes that cannot be read.
+    pub(super) fn estimate(&mut self, file: &mut File) -> io::Result<()> {
         // Where none was found to measure by, bytes say nothing of commands.
         if self.kept_commands == 0 {
-            return 0;
+            return Ok(());
         }
         let each = (self.kept_bytes() / self.kept_commands).max(SHORTEST);
         let damage = self.skipped.iter().filter(|skip| matches!(skip.kind, SkipKind::Damage | SkipKind::RepeatedPage));
-        damage.map(|skip| (skip.end - skip.start).div_ceil(each)).sum()
+        self.unreadable = 0;
+        for skip in damage {
+            let begin = heads(file, skip.start, skip.end)?;
+            self.unreadable += if begin > 0 { begin } else { (skip.end - skip.start).div_ceil(each) };
+        }
+        Ok(())
     }
 }
 
+/// How many records can be seen to begin in a range: `*`, a count, a line end and `$`.
+fn heads(file: &mut File, start: u64, end: u64) -> io::Result<u64> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut input = file.take(end - start);
+    let (mut window, mut found) = (Vec::with_capacity(BLOCK + LONGEST_HEAD), 0);
+    loop {
+        let read = input.by_ref().take(BLOCK as u64).read_to_end(&mut window)?;
+        // A head that reaches over the end of a block is counted with the next one.
+        let counted = if read == 0 { window.len() } else { window.len().saturating_sub(LONGEST_HEAD) };
+        found +=
+            memchr::memchr_iter(b'*', &window[..counted]).filter(|star| is_head(&window[star + 1..])).count() as u64;
+        if read == 0 {
+            return Ok(found);
+        }
+        window.drain(..counted);
+    }
+}
+
+/// The rest of a head.
+fn is_head(bytes: &[u8]) -> bool {
+    let digits = bytes.iter().take(LONGEST_HEAD - 4).take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && bytes[digits..].starts_with(b"\r\n$")
+}
+
+/// How much is looked at a time, and the longest head of a record.
+const BLOCK: usize = 64 << 10;
+const LONGEST_HEAD: usize = 16;
 /// The bytes of the shortest command.
 const SHORTEST: u64 = 11;

@@ -22,7 +22,7 @@ impl Salvage {
 
 impl SalvagedFile {
     fn describe(&self, lines: &mut Vec<String>) {
-        let Account { kept, skipped, stretches, kept_commands, skipped_commands } = &self.account;
+        let Account { kept, skipped, stretches, kept_commands, skipped_commands, .. } = &self.account;
         let name = self.name.escape_ascii();
         let image =
             if self.image_end > 0 { format!("the RDB image of {} bytes, ", self.image_end) } else { String::new() };
