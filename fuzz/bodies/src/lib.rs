@@ -19,6 +19,7 @@ mod three_ways;
 mod aof;
 mod aof_dir;
 mod bytes;
+mod disguise;
 mod functions;
 mod parts;
 mod rdb;
@@ -32,6 +33,7 @@ mod writer;
 
 pub use aof::{manifest, resp};
 pub use aof_dir::aof_dir;
+pub use disguise::disguise;
 pub use functions::functions;
 pub use parts::{lzf, packed};
 pub use rdb::{fast_paths, rdb_push, rdb_slice};
@@ -46,6 +48,7 @@ pub type Body = fn(&[u8]);
 /// Every target by its name.
 pub const TARGETS: &[(&str, Body)] = &[
     ("aof_dir", aof_dir),
+    ("disguise", disguise),
     ("fast_paths", fast_paths),
     ("functions", functions),
     ("lzf", lzf),

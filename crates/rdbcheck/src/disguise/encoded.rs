@@ -121,10 +121,20 @@ pub(super) fn hex_at(head: &[u8]) -> Option<(u64, bool)> {
     if let Some(start) = IN_HEX.iter().filter_map(|what| find(head, what)).min() {
         return Some((start as u64, false));
     }
+    // `52:45:44:49`, or with commas or spaces between.
+    let digits: Vec<u8> = head.iter().copied().filter(|b| !is_between(*b)).take(16).collect();
+    if IN_HEX.iter().any(|what| digits.get(..what.len()).is_some_and(|first| first.eq_ignore_ascii_case(what))) {
+        return Some((0, false));
+    }
     let line = head.split(|b| *b == b'\n').next()?;
     let mut out = Vec::new();
     dump_line(line, 0, &mut out).ok()?;
     is_signature(&out).then_some((0, true))
+}
+
+/// What may stand between two bytes in hex.
+fn is_between(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b':' | b',')
 }
 
 /// Turns hex digits back.
@@ -219,7 +229,7 @@ impl Undo for Hex {
             match (self.high.take(), digit(byte)) {
                 (None, Some(high)) => self.high = Some(high),
                 (Some(high), Some(low)) => out.push(high << 4 | low),
-                (None, None) if byte.is_ascii_whitespace() || matches!(byte, b':' | b',') => {}
+                (None, None) if is_between(byte) => {}
                 (None, None) => return Ok(false),
                 (Some(_), None) => return Err(Misfit),
             }

@@ -25,6 +25,8 @@ fn what_is_advised_gives_the_rdb_back() -> TestResult {
     let files = [
         ("base64", shell("base64", &rdb, folder.path())?),
         ("base64", shell("base64 -w0", &rdb, folder.path())?),
+        ("hex", rdb.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":").into_bytes()),
+        ("hex", rdb.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes()),
         ("utf-8", shell("iconv -f LATIN1 -t UTF-8", &rdb, folder.path())?),
         ("utf-16", utf16(&rdb)),
         ("surrounded", text("SYNC sent to master\n", "Transfer finished\n")),

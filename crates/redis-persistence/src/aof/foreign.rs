@@ -24,7 +24,8 @@ impl Origin {
     }
 }
 
-/// Products, and the commands that they write and servers do not know. What ends in a star stands for all that begin so.
+/// Products, and the commands that they write and servers do not know. What ends in a star stands for all that begin so. The names are
+/// from the products' own documents; CAS and CAD are none of a product, for Tair and Kvrocks have both.
 const PRODUCTS: [(&str, &[&str]); 8] = [
     ("KeyDB", &["EXPIREMEMBER", "EXPIREMEMBERAT", "KEYDB.*", "PEXPIREMEMBERAT", "RREPLAY"]),
     (
@@ -52,8 +53,6 @@ const PRODUCTS: [(&str, &[&str]); 8] = [
     (
         "Tair",
         &[
-            "CAD",
-            "CAS",
             "EXAPPEND",
             "EXCAD",
             "EXCAS",

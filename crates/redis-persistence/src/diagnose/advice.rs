@@ -108,8 +108,9 @@ fn instead(cause: &Cause) -> Option<&'static str> {
             "Fetch it again as binary. Or have the line ends brought back in a new folder: the lengths prove them, but for values that \
              held line ends of both kinds, whose commands are left out and named."
         }
-        C::ByteOrderMark | C::Utf16 | C::Utf8 | C::CrLf | C::Utf8Lossy => {
-            "Fetch it again as binary: what was replaced cannot be brought back from this file."
+        C::Utf8Lossy => "Fetch it again as binary: what was replaced cannot be brought back from this file.",
+        C::ByteOrderMark | C::Utf16 | C::Utf8 | C::CrLf => {
+            "Fetch it again as binary: nothing that was tried brings an RDB back from this file."
         }
         C::TwoRdbs => "Servers load the first one only, and nothing of the second. This checks the second.",
         C::ReplicationCapture | C::LeadingNewlines => "Leave out what stands before the RDB; nothing is lost.",

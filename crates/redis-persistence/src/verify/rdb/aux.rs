@@ -18,7 +18,10 @@ const MOST_TEXT: usize = 160;
 /// As it is named in findings.
 pub(super) const DRAGONFLY: &str = "Dragonfly";
 
-/// Products that say their name in the version of the server, or in a field of their own, `NAME-ver`.
+/// Products that may say their name in the version of the server, or in a field of their own, `NAME-ver`. Dragonfly does (its source).
+/// KeyDB gives a number like Redis (`6.3.4`; `255.255.255` in its own builds, by its issue 909) and is told by its other fields, which
+/// its source names: `mvcc-tstamp`, `keydb-subexpire-*`, `repl-masters`. Of Kvrocks and Tair no file was found that says a name:
+/// Kvrocks writes no RDB but answers of DUMP (its issues 1001 and 2251). Their names are taken for what they say where they stand.
 const PRODUCTS: [&str; 5] = [DRAGONFLY, "KeyDB", "Kvrocks", "Tair", "Redis Enterprise"];
 
 /// What the AUX fields said.
