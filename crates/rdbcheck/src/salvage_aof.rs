@@ -136,6 +136,8 @@ pub(crate) fn run(
                     done.refuse(why);
                 } else if !args.repair.dry_run {
                     done.write(&plan, args, servers);
+                } else if !servers.judges_none() {
+                    done.judge(&plan, args, servers);
                 }
                 done.plan = Some(shown.unwrap_or(plan));
             }
@@ -156,6 +158,18 @@ pub(crate) fn run(
 }
 
 impl SalvagedAof {
+    /// Says before anything is written whether the servers that were asked for would load it.
+    fn judge(&mut self, plan: &Salvage, args: &AofCheck, servers: &Servers) {
+        match plan.verify() {
+            Ok(report) => {
+                if let Some(why) = report.and_then(|report| not_loaded(&report, servers, args.common.redact)) {
+                    self.refuse(why);
+                }
+            }
+            Err(error) => self.refuse(reason(&error)),
+        }
+    }
+
     fn write(&mut self, plan: &Salvage, args: &AofCheck, servers: &Servers) {
         let mut meter: Option<(PathBuf, Meter)> = None;
         let mut hook = |progress: Progress<'_>| {

@@ -181,3 +181,17 @@ fn a_salvage_of_nothing_writes_nothing() -> TestResult {
     assert!(!copy.folder().join("out").exists());
     Ok(())
 }
+
+/// A dry run is asked the same question as a run: would that server load it?
+#[test]
+fn a_dry_run_is_judged_for_the_servers_too() -> TestResult {
+    let copy = Copy::of("../field/aof-module-aux")?;
+    for dry_run in [true, false] {
+        let mut args = vec!["--salvage", "out", "--for", "redis-7.0", "set"];
+        args.extend(dry_run.then_some("--dry-run"));
+        let run = copy.run(&args)?;
+        assert!(run.code == Some(1) && run.err.contains("redis-7.0 would not load it"), "{dry_run}: {run:?}");
+        assert!(!copy.folder().join("out").exists());
+    }
+    Ok(())
+}

@@ -61,6 +61,7 @@ use crate::aof::Manifest;
 use crate::aof::dir::{AofSet, Part, Role, Shape};
 use crate::aof::manifest::{Entry, EntryKind};
 use crate::rdb::Family;
+use crate::verify::Report;
 
 /// What to salvage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -248,6 +249,14 @@ fn listed<'s>(set: &'s AofSet, content: Option<&[u8]>) -> (Vec<&'s Part>, Vec<Op
 }
 
 impl Salvage {
+    /// Verifies what would be written, without writing it; nothing if an image made anew is too large to be held for that.
+    ///
+    /// # Errors
+    /// If a file cannot be read any more.
+    pub fn verify(&self) -> io::Result<Option<Report>> {
+        proof::report(self)
+    }
+
     fn file(
         &mut self,
         (part, walk): (&Part, &Walk),

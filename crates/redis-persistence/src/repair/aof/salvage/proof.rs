@@ -66,6 +66,13 @@ pub(super) fn prove(salvage: &Salvage) -> io::Result<Proof> {
     Ok(Proof::Unsound(what))
 }
 
+/// What a verification says of what would be written; nothing if that is too large to be made to see.
+pub(super) fn report(salvage: &Salvage) -> io::Result<Option<Report>> {
+    let Some(mut prepared) = Prepared::of(salvage)? else { return Ok(None) };
+    let path = prepared.path.clone();
+    verify::aof_in(&mut prepared, &path, &Options::default()).map(Some)
+}
+
 /// Commands of another product are no damage.
 fn is_foreign(report: &Report) -> bool {
     report.verdict == Verdict::Unknown && report.aof.as_ref().is_some_and(|facts| !facts.load.foreign.is_empty())
