@@ -171,14 +171,15 @@ fn differs(said: Option<Said>, did: &Did) -> Option<String> {
     if of != has {
         return Some(format!("said: {} with {of:?}; has {has:?}", said.outcome));
     }
-    let done = |at: Moment| match at {
-        Moment::Start => true,
+    // What is opened to be appended to goes with the first rewrite.
+    let done = |file: &str, at: Moment| match at {
+        Moment::Start => did.rewritten || !file.ends_with(".incr.aof"),
         Moment::Save => did.saved,
         Moment::Rewrite => did.rewritten,
     };
     let expected: BTreeSet<_> =
-        said.overwrites.iter().filter(|(_, at)| done(**at)).map(|(file, _)| file.clone()).collect();
-    let begun = |file: &&String| said.overwrites.get(*file).is_none_or(|at| done(*at));
+        said.overwrites.iter().filter(|(file, at)| done(file, **at)).map(|(file, _)| file.clone()).collect();
+    let begun = |file: &&String| said.overwrites.get(*file).is_none_or(|at| done(file, *at));
     let changed = did.changed.iter().filter(begun).filter(|file| !said.reads.contains(file));
     let changed: BTreeSet<_> = changed.cloned().collect();
     (expected != changed).then(|| format!("said to write over {:?}; changed {changed:?}", said.overwrites))

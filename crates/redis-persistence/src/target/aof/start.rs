@@ -75,6 +75,7 @@ impl Case<'_> {
         } else if self.is_single() || self.migrates() {
             first(&[Guarded::OldStyle], &cannot_read)
                 .or_else(|| first(&[makes_in, Guarded::Directory, Guarded::NextIncr], &cannot_write))
+                .or_else(|| first(&[Guarded::Folder], &cannot_read))
         } else if self.load().next_start == Some(NextStart::LoadsManifest) {
             first(&[Guarded::Base, Guarded::Incr, Guarded::LastIncr], &cannot_read).or_else(|| match has_incr {
                 true => first(&[Guarded::LastIncr], &cannot_write),
@@ -82,6 +83,7 @@ impl Case<'_> {
             })
         } else {
             first(&[makes_in, Guarded::Directory, Guarded::NextIncr], &cannot_write)
+                .or_else(|| first(&[Guarded::Folder], &cannot_read))
         };
         let denied = access.of(what?)?;
         let (cannot, _) = denied.effect().unwrap_or(("write to it", ""));

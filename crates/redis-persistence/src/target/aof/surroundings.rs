@@ -20,6 +20,11 @@ impl Case<'_> {
         if self.settings.appendonly == Some(false) {
             return Some(self.switched_off());
         }
+        // One that knows no folder goes by the other name alone.
+        let other_name = self.load().prefix != self.settings.appendfilename;
+        if let Some(why) = self.elsewhere().filter(|_| target.knows_manifests() || other_name) {
+            return Some(Loads { because: vec![why], ..answer(Outcome::StartsEmpty, self.start_files(Vec::new())) });
+        }
         if let Some(crash) = self.cannot_move() {
             return Some(crash);
         }
@@ -39,9 +44,6 @@ impl Case<'_> {
             let by_default = if known { Outcome::StartsEmpty } else { Outcome::Unknown };
             let start = self.start_with(old);
             return Some(Loads { because, ..answer(by_default, start) });
-        }
-        if let Some(why) = self.elsewhere() {
-            return Some(Loads { because: vec![why], ..answer(Outcome::StartsEmpty, self.start_files(Vec::new())) });
         }
         match &self.load().next_start {
             Some(NextStart::Refuses) => {
@@ -134,7 +136,7 @@ impl Case<'_> {
         let (target, settings) = (self.target, self.settings);
         let is_shut = self.load().access.as_ref().and_then(|access| access.of(Guarded::Folder));
         let sees_it = target.knows_manifests() && is_shut.is_none_or(|denied| denied.may.enter);
-        if sees_it && self.load().manifest_is_bad {
+        if sees_it && self.load().manifest_is_bad && self.elsewhere().is_none() {
             return Loads { because: self.manifest(), by_default: Outcome::Refuses, ..Loads::unknown(*target) };
         }
         let dump = self.dump();
@@ -153,7 +155,8 @@ impl Case<'_> {
         );
         let message = format!("appendonly no: {target} does not read these files; {reads}");
         let because = vec![Why { reason: Reason::Appendonly, count: 1, first: Vec::new(), message }];
-        let by_default = if dump.is_none() || of_dump.is_some() { Outcome::StartsEmpty } else { Outcome::Unknown };
+        let looked_into = dump.is_some_and(|dump| dump.content.is_some());
+        let by_default = if looked_into && of_dump.is_none() { Outcome::Unknown } else { Outcome::StartsEmpty };
         Loads { because, by_default, start, ..Loads::unknown(*target) }
     }
 
