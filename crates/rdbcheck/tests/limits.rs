@@ -139,7 +139,8 @@ fn check(case: &Case<'_>) -> Result<(), String> {
         return Err(format!("{what}: {status} after {took:?}: {last:#?}"));
     }
     let is_long = case.options.iter().any(|option| ["--timeline", "--json"].contains(option));
-    if text.lines().count() > 2000 && !is_long {
+    // A tar has a report for each of its members.
+    if text.lines().count() > 2000 && !is_long && case.unpacked == 0 {
         return Err(format!("{what}: {} lines", text.lines().count()));
     }
     if peak == 0 && took > Duration::from_millis(500) {
