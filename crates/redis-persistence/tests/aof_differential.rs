@@ -58,7 +58,8 @@ fn comparable(output: &[u8]) -> Vec<String> {
         Some(at) => line[..at + "Expected \\r\\n, got: 00".len()].to_owned(),
         None => line.to_owned(),
     });
-    lines.filter(|line| !line.is_empty()).collect()
+    // What the loader of the server logs there says nothing about the file.
+    lines.filter(|line| !line.is_empty() && !line.ends_with("Terminating server after rdb file reading failure.")).collect()
 }
 
 fn library(tool: Tool, task: Task, path: &Path) -> Said {

@@ -66,9 +66,9 @@ fn every_planted_fault_is_named() {
     assert!(wrong.is_empty(), "{} cases, of which:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
 }
 
-/// The codes of append-only files and their sets; `mutations_set` plants each of them.
+/// The codes of append-only files and their sets, each of which `mutations_set` plants, and of what DUMP answers (`dumps_real`).
 fn is_of_commands(code: Code) -> bool {
-    code.as_str().starts_with("aof-") || code.as_str().starts_with("manifest-")
+    ["aof-", "manifest-", "dump-"].iter().any(|of| code.as_str().starts_with(of))
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub struct SalvageAof {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t, requires = "salvage")]
     pub uncertain: UncertainArg,
     /// Leave out the command that begins at that byte, in the last file or the one that --file names; may be given several times
-    #[arg(long, value_name = "BYTE", requires = "salvage")]
+    #[arg(long, value_name = "BYTE", requires = "salvage", conflicts_with = "repair")]
     pub leave_out: Vec<u64>,
     /// Set OUTDIR aside if it exists
     #[arg(long, requires = "salvage")]

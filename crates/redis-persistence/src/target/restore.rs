@@ -55,8 +55,8 @@ pub(super) fn restore(
 }
 
 /// Judges what DUMP answered. A server loads it if its RESTORE takes it; it refuses if that answers with an error. Where the value is
-/// damaged under a right checksum, the answer is that for a file with such a value: of 100,000 payloads some tens fared otherwise, on
-/// Redis before 6.2 above all, which ends where others answer with an error.
+/// damaged under a right checksum, the answer is that for a file with such a value. Some payloads fare otherwise, on Redis before 6.2 above
+/// all, which ends where others answer with an error.
 pub(super) fn judge(report: &Report, target: Server, settings: &Settings) -> Loads {
     let mut answer = Loads::unknown(*target);
     let Some(group) = &report.dump else {

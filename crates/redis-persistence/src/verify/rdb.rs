@@ -209,7 +209,7 @@ impl RdbVerifier {
             self.inside_value(event);
         }
         if let Some(stats) = &mut self.stats {
-            stats.event(event, self.databases.db);
+            stats.event(event, self.databases.db, &mut self.scratch.decoded);
         }
         if event.ends_record {
             self.end_of_record();

@@ -229,7 +229,13 @@ fn what_cannot_be_seen_is_said() -> TestResult {
     use std::os::unix::process::CommandExt as _;
     let mut run = std::process::Command::new(&command);
     run.current_dir(copy.folder()).args(["--fix", "--dry-run", "set"]).uid(12_345).gid(12_345);
-    let run = run.output()?;
+    // Another test that forks meanwhile holds the copy open for writing, for a moment.
+    let run = loop {
+        match run.output() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            run => break run?,
+        }
+    };
     let out = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(out.contains("note: ") && out.contains("whether one of them has these files open is not known"), "{out}");
     let run = copy.run(&["--fix", "--dry-run", "set"])?;

@@ -6,7 +6,7 @@ use super::estimate::Weight;
 use super::largest::{LargeKey, Largest};
 use super::prefixes::Table;
 use super::{Estimate, Stats, StatsOptions, TypeStats};
-use crate::lzf;
+use crate::lzf::Room;
 use crate::rdb::packed::{Intset, Listpack, Ziplist, Zipmap};
 use crate::rdb::{Body, Event, ModuleItem, Payload, RdbString, Record, Role, ValueType};
 use crate::verify::finding::Finding;
@@ -27,7 +27,6 @@ pub(crate) struct Collect {
     longest: usize,
     key: Option<Key>,
     name: Vec<u8>,
-    decoded: Vec<u8>,
 }
 
 /// The key whose record is being read.
@@ -58,16 +57,15 @@ impl Collect {
             longest,
             key: None,
             name: Vec::new(),
-            decoded: Vec::new(),
         }
     }
 
     /// Takes an event of that database.
-    pub(crate) fn event(&mut self, event: &Event<&[u8]>, db: u64) {
+    pub(crate) fn event(&mut self, event: &Event<&[u8]>, db: u64, room: &mut Room) {
         match &event.payload {
             Payload::Record(record) if is_zeros(event, record) => {}
             Payload::Record(record) => self.record(event.start, record),
-            Payload::Str { role, string } => self.string(*role, string),
+            Payload::Str { role, string } => self.string(*role, string, room),
             Payload::Piece { role: Role::Key, bytes, .. } => {
                 let room = Finding::LONGEST_KEY.saturating_sub(self.name.len());
                 self.name.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -111,12 +109,12 @@ impl Collect {
         });
     }
 
-    fn string(&mut self, role: Role, string: &RdbString<&[u8]>) {
+    fn string(&mut self, role: Role, string: &RdbString<&[u8]>, room: &mut Room) {
         let Some(key) = &mut self.key else { return };
         key.text = key.text.saturating_add(string.text_len());
         match role {
             Role::Packed | Role::ListNode | Role::TemplateValues => {
-                let packed = opened(string, &mut self.decoded, self.longest);
+                let packed = opened(string, room, self.longest);
                 key.elements += packed.map_or(0, |blob| elements(key.value_type, role, blob));
             }
             Role::PlainNode => key.elements += 1,
@@ -206,15 +204,13 @@ fn is_zeros(event: &Event<&[u8]>, record: &Record<&[u8]>) -> bool {
     event.ends_record && event.end - event.start == 3 && record.value_type == ValueType::String
 }
 
-/// The bytes of a packed value, decoded if they are compressed.
-fn opened<'a>(string: &RdbString<&'a [u8]>, decoded: &'a mut Vec<u8>, longest: usize) -> Option<&'a [u8]> {
+/// The bytes of a packed value, decoded if they are compressed: into the room that the verifier has for that.
+fn opened<'a>(string: &RdbString<&'a [u8]>, room: &'a mut Room, longest: usize) -> Option<&'a [u8]> {
     match string.body {
         Body::Raw(bytes) => Some(bytes),
         Body::Lzf { data, decoded: size } => {
-            let size = usize::try_from(size).ok().filter(|size| *size <= longest)?;
-            decoded.clear();
-            lzf::inflate_into(data, size, decoded).ok()?;
-            Some(decoded)
+            usize::try_from(size).ok().filter(|size| *size <= longest)?;
+            room.inflate(data, size).ok()
         }
         Body::Int(_) | Body::Long { .. } => None,
     }
