@@ -59,7 +59,9 @@ fn comparable(output: &[u8]) -> Vec<String> {
         None => line.to_owned(),
     });
     // What the loader of the server logs there says nothing about the file.
-    lines.filter(|line| !line.is_empty() && !line.ends_with("Terminating server after rdb file reading failure.")).collect()
+    lines
+        .filter(|line| !line.is_empty() && !line.ends_with("Terminating server after rdb file reading failure."))
+        .collect()
 }
 
 fn library(tool: Tool, task: Task, path: &Path) -> Said {

@@ -61,6 +61,9 @@ fn what_is_exported() -> Result<(), Box<dyn Error>> {
         .filter(|code| !entries.iter().any(|entry| entry["made"] == **code))
         .collect();
     // These need a set of files, or are no file of a server at all.
-    assert_eq!(unseen, ["dump-damaged", "aof-preamble-damaged", "aof-rdb-key-repeated", "aof-empty-base", "aof-empty-start"]);
+    assert_eq!(
+        unseen,
+        ["dump-damaged", "aof-preamble-damaged", "aof-rdb-key-repeated", "aof-empty-base", "aof-empty-start"]
+    );
     Ok(())
 }

@@ -232,7 +232,7 @@ fn what_cannot_be_seen_is_said() -> TestResult {
     // Another test that forks meanwhile holds the copy open for writing, for a moment.
     let run = loop {
         match run.output() {
-            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => thread::yield_now(),
             run => break run?,
         }
     };
