@@ -19,7 +19,6 @@ use crate::progress::When;
 use crate::servers::{Asked, Servers, setting};
 use crate::stored::How;
 use crate::units;
-use crate::unpack::{self, Budget};
 
 pub use aofcheck::{AofCheck, Repair, SalvageAof};
 pub use salvage::Salvage;
@@ -279,8 +278,7 @@ impl Common {
     /// How inputs are opened.
     #[must_use]
     pub fn how(&self) -> How {
-        let budget = self.max_unpacked.map_or(Budget::Usual, |most| Budget::Bytes(most as u64));
-        How { budget, memory: self.unpack_memory.map_or(unpack::MEMORY, |most| most as u64), progress: self.progress }
+        How::new(self.max_unpacked, self.unpack_memory, self.progress)
     }
 
     /// What is asked for beyond the absence of errors.

@@ -6,6 +6,7 @@
 //!         rdbcheck -> salvage: mended bytes or a plan -> a new file -> verified
 //!         aofcheck -> fix: plan -> question -> apply -> the check again
 //!                  -> salvage_aof: plan -> a new folder
+//! verbs    digest, diff, list: arguments of their own -> library -> lines
 //! ```
 //!
 //! It is not a library for others: use `redis-persistence`. Nothing here is stable but what the commands print, and their

@@ -210,7 +210,7 @@ pub(crate) fn instead_of_checking<C: CommandFactory>(tool: &str, common: &Common
     })
 }
 
-fn not_written(tool: &str, error: &io::Error) -> Exit {
+pub(crate) fn not_written(tool: &str, error: &io::Error) -> Exit {
     say(tool, &format!("the output could not be written: {}", reason(error)));
     Exit::Unreadable
 }

@@ -19,7 +19,7 @@ use crate::disguise;
 use crate::escape;
 use crate::open::{self, Input};
 use crate::progress::{Watched, When};
-use crate::unpack::{Budget, Damage, Packing, Unpacked};
+use crate::unpack::{self, Budget, Damage, Packing, Unpacked};
 
 /// As much of an input as tells whether it is a tar.
 pub const HEAD: usize = 512;
@@ -33,6 +33,15 @@ pub struct How {
     pub memory: u64,
     /// When progress is shown.
     pub progress: When,
+}
+
+impl How {
+    /// With the usual limits where none is given.
+    #[must_use]
+    pub fn new(max_unpacked: Option<usize>, unpack_memory: Option<usize>, progress: When) -> Self {
+        let budget = max_unpacked.map_or(Budget::Usual, |most| Budget::Bytes(most as u64));
+        Self { budget, memory: unpack_memory.map_or(unpack::MEMORY, |most| most as u64), progress }
+    }
 }
 
 /// An opened input.

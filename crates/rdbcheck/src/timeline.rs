@@ -8,7 +8,6 @@ use redis_persistence::aof::changes::{Change, Changes};
 use redis_persistence::aof::dir::{AofSet, Role, Tree};
 use redis_persistence::aof::official::Opened;
 use redis_persistence::aof::{Grammar, Parser, Reader, Record};
-use redis_persistence::rdb::Payload;
 use redis_persistence::reader;
 use redis_persistence::verify::{Options, Report};
 
@@ -86,10 +85,7 @@ impl Timeline {
         loop {
             match events.next() {
                 Ok(Some(event)) => {
-                    if let Payload::Aux { name, value: Some(value) } = &event.payload
-                        && name.decode().is_ok_and(|name| *name == *b"ctime")
-                        && let Ok(text) = value.decode()
-                    {
+                    if let Some(text) = event.payload.aux_text(b"ctime") {
                         timestamp = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
                     }
                 }

@@ -22,10 +22,9 @@ use redis_persistence::select::{Pattern, Selection};
 use crate::exit::Exit;
 use crate::open::reason;
 use crate::progress::When;
-use crate::run::say;
+use crate::run::{not_written, say};
 use crate::stored::How;
 use crate::units;
-use crate::unpack::{self, Budget};
 
 /// Runs the verb that the first argument names, if it names one.
 #[must_use]
@@ -73,8 +72,7 @@ struct Reading {
 
 impl Reading {
     fn how(&self) -> How {
-        let budget = self.max_unpacked.map_or(Budget::Usual, |most| Budget::Bytes(most as u64));
-        How { budget, memory: self.unpack_memory.map_or(unpack::MEMORY, |most| most as u64), progress: self.progress }
+        How::new(self.max_unpacked, self.unpack_memory, self.progress)
     }
 }
 
@@ -156,10 +154,7 @@ impl fmt::Display for Failed {
 /// What came of writing to standard output: nothing is wrong where its reader went away.
 fn written(tool: &str, result: io::Result<()>) -> Exit {
     match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say(tool, &format!("the output could not be written: {}", reason(&error)));
-            Exit::Unreadable
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => not_written(tool, &error),
         _ => Exit::Sound,
     }
 }

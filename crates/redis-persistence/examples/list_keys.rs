@@ -5,8 +5,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
-use redis_persistence::rdb::{Body, Payload};
-use redis_persistence::reader::Reader;
+use redis_persistence::list::{self, Options};
 use serde_json::json;
 
 fn main() -> io::Result<()> {
@@ -16,36 +15,19 @@ fn main() -> io::Result<()> {
 
 /// Writes one line for each key of a dump.
 pub fn run(path: &str, out: &mut dyn Write) -> io::Result<()> {
-    let mut reader = Reader::new(File::open(path)?);
-    let mut db = 0;
-    let mut line = None;
-    // Values are passed over: nothing is decoded that is not asked for.
-    while let Some(event) = reader.next().map_err(io::Error::other)? {
-        match &event.payload {
-            Payload::SelectDb { db: number } => db = *number,
-            Payload::Record(record) => {
-                // The name of a key can be longer than what is held at once; its text comes in pieces then.
-                let name = match record.key.body {
-                    Body::Long { stored, .. } => format!("({stored} bytes)"),
-                    _ => String::from_utf8_lossy(&record.key.decode().map_err(io::Error::other)?).into_owned(),
-                };
-                line = Some(json!({
-                    "db": db,
-                    "key": name,
-                    "type": record.value_type.type_name(),
-                    "encoding": record.value_type.encoding_name(),
-                    "start": event.start,
-                    "expires_ms": record.attributes.expire.map(|expire| expire.ms),
-                }));
-            }
-            _ => {}
-        }
-        if event.ends_record
-            && let Some(mut line) = line.take()
-        {
-            line["bytes"] = json!(event.end - line["start"].as_u64().unwrap_or(event.end));
-            writeln!(out, "{line}")?;
-        }
-    }
+    // With `values: true` each row has its value too; `selection` chooses keys.
+    let listed = list::each(File::open(path)?, &Options::default(), &mut |row| {
+        let line = json!({
+            "db": row.db,
+            "key": String::from_utf8_lossy(&row.name),
+            "type": row.type_name(),
+            "encoding": row.value_type.encoding_name(),
+            "start": row.start,
+            "expires_ms": row.expires_ms,
+            "bytes": row.bytes,
+        });
+        writeln!(out, "{line}")
+    });
+    listed.map_err(io::Error::other)?;
     out.flush()
 }

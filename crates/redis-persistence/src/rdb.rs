@@ -50,5 +50,5 @@ pub use value::{
     ArrayItem, Consumer, Element, EntryFields, Group, HashField, ModuleData, SlotValue, Stream, StreamEntry, StreamId,
     Value,
 };
-pub(crate) use value::{Decoder, Head, Part};
+pub(crate) use value::{Decoder, Head, Part, Shape};
 pub use writer::{KeyAttributes, Writer};

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Digest;
 use crate::rdb::packed::IntText;
-use crate::rdb::{Element, Head, ModuleItem, SlotValue, ValueType};
+use crate::rdb::{Element, Head, ModuleItem, Shape, SlotValue};
 
 /// A sum of digests, modulo 2^256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -173,7 +173,7 @@ impl Own {
     #[inline]
     pub(crate) fn begin(&mut self, head: &Head, name: &[u8]) {
         self.key.begin(Tag::Key);
-        self.key.bytes.push(kind(head.value_type));
+        self.key.bytes.push(Shape::of(head.value_type) as u8);
         self.key.optional(head.expires_ms);
         self.key.text(name);
         (self.elements, self.count, self.group) = (Sum::default(), 0, None);
@@ -317,19 +317,5 @@ impl Own {
             self.key.bytes.extend_from_slice(&self.elements.bytes());
         }
         self.key.sum()
-    }
-}
-
-/// What kind of value a type holds, however it is stored.
-fn kind(value_type: ValueType) -> u8 {
-    match value_type.type_name() {
-        "string" => 0,
-        "list" => 1,
-        "set" => 2,
-        "zset" => 3,
-        "hash" => 4,
-        "module" => 5,
-        "stream" => 6,
-        _ => 7,
     }
 }

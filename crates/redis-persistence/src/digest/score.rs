@@ -4,7 +4,7 @@
 //! Accurately with Integers", 2010): they stand for the number, and in one of a thousand cases there would be fewer, or nearer ones.
 //! That is why the digits of the standard library would not do. Measured on 60,000 scores of Redis 8.6.
 
-/// A score as the digest has it since Redis 7.2: its shortest digits, with an exponent only where many zeros would follow.
+/// A score as the digest has it in Redis from 7.4 on and in Valkey (7.2 was not measured): its shortest digits, with an exponent only where many zeros would follow.
 pub(super) fn shortest_form(number: f64) -> String {
     if !number.is_finite() {
         return not_finite(number);

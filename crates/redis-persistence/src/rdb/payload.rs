@@ -11,6 +11,8 @@ mod role;
 pub use module::{ModuleId, ModuleItem};
 pub use role::Role;
 
+use std::borrow::Cow;
+
 use super::consts::{Family, ValueType};
 use super::string::RdbString;
 use crate::input::Quirk;
@@ -404,6 +406,24 @@ impl<B> Payload<B> {
             Self::Eof => Payload::Eof,
             Self::Checksum { stored } => Payload::Checksum { stored },
         }
+    }
+}
+
+impl Payload<&[u8]> {
+    /// The value of the AUX field of that name, if it is one and its texts can be read.
+    ///
+    /// # Examples
+    /// ```
+    /// use redis_persistence::rdb;
+    ///
+    /// let mut values = rdb::events(b"REDIS0011\xfa\x05ctime\x02\x31\x37").filter_map(Result::ok);
+    /// let ctime = values.find_map(|event| event.payload.aux_text(b"ctime").map(|text| text.to_vec()));
+    /// assert_eq!(ctime.as_deref(), Some(&b"17"[..]));
+    /// ```
+    #[must_use]
+    pub fn aux_text(&self, wanted: &[u8]) -> Option<Cow<'_, [u8]>> {
+        let Self::Aux { name, value: Some(value) } = self else { return None };
+        name.decode().is_ok_and(|name| *name == *wanted).then(|| value.decode().ok()).flatten()
     }
 }
 

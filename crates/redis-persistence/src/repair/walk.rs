@@ -10,7 +10,7 @@ use super::Seen;
 use super::aof::odd::{Before, Recent};
 use super::aof::tail::{self, Tail};
 use crate::aof::{Annotation, Grammar, LineEnd, Parser, Reader, Record, StreamState, Transaction, TransactionEvent};
-use crate::rdb::{Family, Payload};
+use crate::rdb::Family;
 use crate::verify::{self, Options, Verdict};
 use crate::{Error, ErrorKind, ReadError, reader};
 
@@ -125,10 +125,7 @@ impl Walk {
         loop {
             match events.next() {
                 Ok(Some(event)) => {
-                    if let Payload::Aux { name, value: Some(value) } = &event.payload
-                        && name.decode().is_ok_and(|name| *name == *b"ctime")
-                        && let Ok(text) = value.decode()
-                    {
+                    if let Some(text) = event.payload.aux_text(b"ctime") {
                         self.image_time = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
                     }
                 }
