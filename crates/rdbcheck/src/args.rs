@@ -14,10 +14,10 @@ use redis_persistence::functions::Prover;
 use redis_persistence::verify::stats::StatsOptions;
 use redis_persistence::verify::{Duplicates, Options, SpillTo};
 
-use crate::entry::Demands;
+use crate::input::packed_input::How;
+use crate::outcome::Demands;
 use crate::progress::When;
 use crate::servers::{Asked, Servers, setting};
-use crate::stored::How;
 use crate::units;
 
 pub use aofcheck::{AofCheck, Repair, SalvageAof};

@@ -1,12 +1,18 @@
-//! What the commands `rdbcheck` and `aofcheck` share: arguments, opening of inputs, progress, reports, exit codes.
+//! What the commands `rdbcheck` and `aofcheck` share. Each module uses those below it, and none above (`tests/arrows.rs` fails
+//! otherwise):
 //!
 //! ```text
-//! args -> run -> inputs -> for each: open, unpack, tree -> library -> Entry -> exit code
-//!                  └ side                      └ progress  └ ends, diagnose  └ render::{text, aof, json, junit, prometheus}
-//!         rdbcheck -> salvage: mended bytes or a plan -> a new file -> verified
-//!         aofcheck -> fix: plan -> question -> apply -> the check again
-//!                  -> salvage_aof: plan -> a new folder
-//! verbs    digest, diff, list: arguments of their own -> library -> lines
+//! command, verbs, alias    the commands: inputs in their order, reports out, exit codes; verbs with arguments of their own;
+//!                          the official check tools by their names
+//! render                   outcomes as text, JSON, JUnit, Prometheus
+//! run                      checks, repairs, salvages: from the command line to outcomes
+//! args                     the command line, as data
+//! outcome                  what came of an input, as data; and who hears of it while it runs
+//! servers                  which servers are asked about
+//! input                    open, unpack, archives, trees of files
+//! disguise redact functions      RDBs in other clothes; hashes for names; the code of function libraries
+//! console progress style shell   standard error, questions, meters; widths and colours; commands for people to run
+//! exit escape units
 //! ```
 //!
 //! It is not a library for others: use `redis-persistence`. Nothing here is stable but what the commands print, and their
@@ -14,38 +20,22 @@
 #![forbid(unsafe_code)]
 
 pub mod alias;
-pub mod aofcheck;
-pub mod archive;
 pub mod args;
-mod around;
-pub mod ask;
-pub mod brief;
+pub mod command;
+mod console;
 pub mod disguise;
-pub mod ends;
-pub mod entry;
 pub mod escape;
 pub mod exit;
-pub mod explain;
-pub mod fix;
 #[cfg(feature = "functions")]
 pub mod functions;
-pub mod hex;
-mod inputs;
-mod laid;
-pub mod open;
+mod input;
+pub mod outcome;
 pub mod progress;
-pub mod read;
 pub mod redact;
-pub mod render;
-pub mod run;
-pub mod salvage;
-pub mod salvage_aof;
+mod render;
+mod run;
 pub mod servers;
 pub mod shell;
-mod side;
-pub mod stored;
-pub mod timeline;
-pub mod tree;
+mod style;
 pub mod units;
-pub mod unpack;
 pub mod verbs;

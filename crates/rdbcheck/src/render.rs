@@ -1,12 +1,9 @@
 //! Reports on standard output. What is rendered does not depend on where it goes, so that any thread can do it.
 
-mod aof;
 mod json;
 mod junit;
-mod page;
 mod prometheus;
 mod text;
-mod timeline;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
@@ -16,11 +13,9 @@ use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 
 use crate::args::{Color, Common, Format};
-use crate::entry::Entry;
+use crate::outcome::{Entry, Told, UndoOutcome};
+use crate::style::Page;
 use json::UndoView;
-use page::Page;
-use redis_persistence::repair::Undone;
-pub(crate) use text::reason;
 
 /// How reports are rendered, which any thread can do.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +23,8 @@ pub struct Form {
     kind: Kind,
     tool: &'static str,
     style: text::Style,
+    /// How many of each kind of loss are named.
+    listed: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +51,7 @@ impl Form {
         let style =
             text::Style { all_names: common.stats, now_ms: common.now_ms(), all: common.max_findings.is_some() };
         let kind = if common.quiet { Kind::Quiet } else { Kind::Of(common.format()) };
-        Self { kind, tool, style }
+        Self { kind, tool, style, listed: common.max_findings }
     }
 
     /// What is shown of a check at once.
@@ -62,6 +59,22 @@ impl Form {
     pub fn shown(&self, entry: &Entry) -> Option<String> {
         let report = entry.outcome.as_ref().ok().filter(|_| self.is_text())?;
         Some(text::render(entry, report, self.style))
+    }
+
+    /// What standard error is told of a check.
+    #[must_use]
+    pub fn line(&self, entry: &Entry) -> Option<String> {
+        if let Err(why) = &entry.outcome {
+            return Some(format!("{}: {why}", entry.path.display()));
+        }
+        let complaint = if self.is_for_machines() { entry.complaint() } else { String::new() };
+        (!complaint.is_empty()).then(|| format!("{}: {}", entry.path.display(), complaint.trim_start_matches("; ")))
+    }
+
+    /// What a run tells, in lines that are fit to print.
+    #[must_use]
+    pub fn told(&self, told: &Told<'_>) -> Vec<String> {
+        text::told(told, self.listed)
     }
 
     /// What is kept of an entry once all was done with it.
@@ -80,8 +93,7 @@ impl Form {
     }
 
     /// Whether it is for machines.
-    #[must_use]
-    pub fn is_for_machines(&self) -> bool {
+    fn is_for_machines(&self) -> bool {
         self.kind != Kind::Quiet && !self.is_text()
     }
 
@@ -165,13 +177,13 @@ impl Output {
         }
     }
 
-    /// Prints lines, which must be fit to print, if this is text for people. Answers whether it is.
-    pub fn lines(&mut self, lines: &[String]) -> bool {
+    /// Prints what a run tells, if this is text for people. Returns whether it is.
+    pub fn tell(&mut self, told: &Told<'_>) -> bool {
         if !self.form.is_text() {
             return false;
         }
         let mut page = Page::default();
-        for line in lines {
+        for line in self.form.told(told) {
             let text = line.trim_start_matches(' ');
             page.plain(line.len() - text.len(), text);
         }
@@ -258,7 +270,7 @@ impl Output {
     }
 
     /// Takes what came of taking a repair back: what was done, or how it ended and why.
-    pub fn keep_undone(&mut self, record: &Path, outcome: Result<Undone, (&'static str, String)>) {
+    pub fn keep_undone(&mut self, record: &Path, outcome: UndoOutcome) {
         self.undo = Some(UndoView::new(record, outcome));
     }
 
@@ -267,7 +279,7 @@ impl Output {
     /// # Errors
     /// If something could not be written, but for a pipe that its reader closed: who has seen enough is free to go.
     pub fn finish(mut self) -> io::Result<()> {
-        let Form { kind, tool, style } = self.form;
+        let Form { kind, tool, style, .. } = self.form;
         let entries = std::mem::take(&mut self.entries);
         let document = match kind {
             Kind::Quiet | Kind::Of(Format::Text) => None,

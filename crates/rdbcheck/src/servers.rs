@@ -12,7 +12,8 @@ use redis_persistence::rdb::Family;
 use redis_persistence::target::{ConfNote, Loads, Release, Settings, UnknownTarget, judge};
 use redis_persistence::verify::Report;
 
-use crate::open;
+use crate::console;
+use crate::input::open;
 
 /// What `--for` names: a server, or the newest of both families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +162,8 @@ fn users(conf: &Path, file: &str, settings: &mut Settings) -> Option<ConfNote> {
         Ok(text) => settings.users(&text).err(),
         Err(error) => {
             let mut note = ConfNote::default();
-            note.message = format!("aclfile {file} is not read, so its users are not known: {}", open::reason(&error));
+            note.message =
+                format!("aclfile {file} is not read, so its users are not known: {}", console::reason(&error));
             Some(note)
         }
     }

@@ -19,11 +19,10 @@ use redis_persistence::ReadError;
 use redis_persistence::error::ErrorKind as Kind;
 use redis_persistence::select::{Pattern, Selection};
 
+use crate::console::{reason, say};
 use crate::exit::Exit;
-use crate::open::reason;
+use crate::input::packed_input::How;
 use crate::progress::When;
-use crate::run::{not_written, say};
-use crate::stored::How;
 use crate::units;
 
 /// Runs the verb that the first argument names, if it names one.
@@ -148,13 +147,5 @@ impl Failed {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path.display(), self.why)
-    }
-}
-
-/// What came of writing to standard output: nothing is wrong where its reader went away.
-fn written(tool: &str, result: io::Result<()>) -> Exit {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => not_written(tool, &error),
-        _ => Exit::Sound,
     }
 }

@@ -11,7 +11,8 @@ use redis_persistence::verify::official::{self, Format, Line, Request, Tool};
 use super::output::Output;
 use super::statistics::Statistics;
 use super::{Invocation, is_too_long, is_version_option, limits};
-use crate::open::{self, reason};
+use crate::console::reason;
+use crate::input::open;
 
 /// What the command line asks for.
 enum Asked<'a> {

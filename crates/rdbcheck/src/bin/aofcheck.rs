@@ -10,5 +10,5 @@ fn main() -> ExitCode {
     if let Some(exit) = rdbcheck::alias::dispatch(std::env::args_os()) {
         return exit;
     }
-    rdbcheck::aofcheck::run(&AofCheck::parse()).into()
+    rdbcheck::command::aofcheck(&AofCheck::parse()).into()
 }

@@ -13,5 +13,5 @@ fn main() -> ExitCode {
     if let Some(exit) = rdbcheck::verbs::dispatch("rdbcheck", std::env::args_os()) {
         return exit.into();
     }
-    rdbcheck::run::rdbcheck(&RdbCheck::parse()).into()
+    rdbcheck::command::rdbcheck(&RdbCheck::parse()).into()
 }

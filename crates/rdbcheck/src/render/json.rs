@@ -17,9 +17,9 @@ use redis_persistence::rdb::Family;
 use redis_persistence::verify::{Counts, Format};
 use serde::{Serialize, Serializer};
 
-use crate::entry::Entry;
 use crate::escape;
-use crate::unpack::Packing;
+use crate::input::unpack::Packing;
+use crate::outcome::Entry;
 use aof::{AofView, PartView};
 use findings::{CauseView, FindingsView};
 use repair::RepairView;

@@ -5,7 +5,7 @@ use redis_persistence::target::{Loads, Outcome};
 use redis_persistence::verify::{Report, Severity, Verdict};
 
 use super::text::{self, Style};
-use crate::entry::{Entry, count};
+use crate::outcome::{Entry, count};
 use crate::units::number;
 
 /// A case of a suite.

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 
 use redis_persistence::verify::{Report, Severity, Verdict};
 
-use crate::entry::{Entry, count};
 use crate::escape;
+use crate::outcome::{Entry, count};
 
 /// A metric under way: its name without the tool's, its help, and its samples.
 struct Metric {

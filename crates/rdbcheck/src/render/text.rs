@@ -1,22 +1,25 @@
 //! A report for people: in the first line the verdict, then the cause and the findings with their places, then what the
 //! file is and holds, and last what to do.
 
+mod aof;
 mod cause;
 mod contents;
 mod findings;
+mod salvage;
 mod servers;
 mod stats;
+mod timeline;
+mod told;
 
-use anstyle::{AnsiColor, Style as Ansi};
+use anstyle::Style as Ansi;
 use redis_persistence::verify::{Code, Finding, Kind, Report, Severity, Verdict};
 
-use super::aof;
-use super::page::{Page, WIDTH, shorten};
-use crate::entry::{Entry, count};
 use crate::escape::{self, columns};
+use crate::outcome::{Entry, count};
+use crate::style::{BOLD, Page, WIDTH, color, shorten};
 use crate::units::number;
-pub(super) use contents::{contents, origin, remarks};
-pub(crate) use servers::reason;
+use contents::{contents, remarks};
+pub(super) use told::lines as told;
 
 /// How the report is to look.
 #[derive(Debug, Clone, Copy)]
@@ -29,16 +32,13 @@ pub(super) struct Style {
     pub(super) all: bool,
 }
 
-/// How wide a key and a path may become.
-const KEY: usize = 80;
+/// How wide a path may become.
 const PATH: usize = 100;
 /// What is left to a path where the verdict has much to say.
 const VERDICT_PATH: usize = 30;
 
 /// Findings for which a file cannot be judged; the verdict says them.
 const DEFERRING: [Code; 3] = [Code::RdbNewerVersion, Code::RdbForeignProduct, Code::RdbNotAnRdb];
-
-pub(super) const BOLD: Ansi = Ansi::new().bold();
 
 /// The report on one input.
 pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
@@ -112,13 +112,4 @@ fn verdict(entry: &Entry, report: &Report) -> (&'static str, Ansi, String) {
             ("cannot be judged", color(Severity::Warning), why.unwrap_or_default())
         }
     }
-}
-
-pub(super) fn color(severity: Severity) -> Ansi {
-    let color = match severity {
-        Severity::Error => AnsiColor::Red,
-        Severity::Warning => AnsiColor::Yellow,
-        Severity::Note => AnsiColor::Green,
-    };
-    Ansi::new().bold().fg_color(Some(color.into()))
 }

@@ -8,12 +8,12 @@ use redis_persistence::diff::{self, Change, DiffError, Entry, Options, Side, Sum
 use redis_persistence::verify::SpillTo;
 use serde::Serialize;
 
-use super::{Choice, Failed, Reading, written};
+use super::{Choice, Failed, Reading};
+use crate::console::{say, written};
 use crate::escape::{base64, quoted};
 use crate::exit::Exit;
-use crate::open;
-use crate::run::say;
-use crate::stored::{self, How};
+use crate::input::open;
+use crate::input::packed_input::{self, How};
 use crate::units::{self, commas, date, number};
 
 const TOOL: &str = "rdbcheck diff";
@@ -89,7 +89,7 @@ pub(super) fn run(args: &DiffArgs) -> Exit {
 
 /// A file, from its start. Where its packing is damaged, reading it fails.
 fn opened(path: &Path, how: How) -> io::Result<Box<dyn Read>> {
-    let stored = stored::open(path, how)?;
+    let stored = packed_input::open(path, how)?;
     if stored.is_tar {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a tar: unpack it first"));
     }

@@ -8,7 +8,8 @@ use clap::Parser;
 use redis_persistence::digest::{self, Digests};
 use serde::Serialize;
 
-use super::{Failed, Reading, rdbs, written};
+use super::{Failed, Reading, rdbs};
+use crate::console::written;
 use crate::escape;
 use crate::exit::Exit;
 use crate::units::{commas, number};

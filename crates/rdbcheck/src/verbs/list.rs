@@ -10,7 +10,8 @@ use redis_persistence::ReadError;
 use redis_persistence::list::{self, Options, Row};
 use serde::Serialize;
 
-use super::{Choice, Reading, rdbs, written};
+use super::{Choice, Reading, rdbs};
+use crate::console::written;
 use crate::escape::{self, base64};
 use crate::exit::Exit;
 use crate::units::{commas, date};

@@ -8,7 +8,7 @@ use redis_persistence::aof::official::{Files as _, Opened};
 
 use super::Failed;
 use crate::exit::Exit;
-use crate::stored::{self, Content, How};
+use crate::input::packed_input::{self, Content, How};
 
 /// Reads an RDB, and says what failed.
 pub(super) type Use<'u, T> = &'u mut dyn FnMut(&mut dyn Read) -> Result<T, ReadError>;
@@ -22,7 +22,7 @@ pub(super) fn each<T>(path: &Path, how: How, with: Use<'_, T>) -> Vec<Result<(Pa
 }
 
 fn all<T>(path: &Path, how: How, with: Use<'_, T>) -> io::Result<Vec<Result<(PathBuf, T), Failed>>> {
-    let stored = stored::open(path, how)?;
+    let stored = packed_input::open(path, how)?;
     let unpacking = stored.damage.clone();
     if !stored.is_tar {
         let mut content: Content = stored.content;
@@ -46,7 +46,7 @@ fn all<T>(path: &Path, how: How, with: Use<'_, T>) -> io::Result<Vec<Result<(Pat
     let mut results = Vec::new();
     for member in snapshots {
         let Opened::File { mut file, .. } = archive.open(&member)? else { continue };
-        let named = stored::member_path(path, &member);
+        let named = packed_input::member_path(path, &member);
         results.push(match with(&mut file) {
             Ok(made) => Ok((named, made)),
             Err(error) => Err(Failed::of_read(named, &error)),

@@ -7,7 +7,7 @@ use redis_persistence::verify::{Report, UnreadFacts};
 use serde::Serialize;
 
 use super::{ByName, Number, Signed, by_name};
-use crate::entry::Entry;
+use crate::outcome::Entry;
 
 #[derive(Serialize)]
 pub(super) struct AofView<'a> {

@@ -8,9 +8,9 @@ use serde::ser::{Error as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
 use super::Number;
-use crate::entry::Entry;
 use crate::escape::base64;
-use crate::hex::Span;
+use crate::input::hex::Span;
+use crate::outcome::Entry;
 use crate::shell::fill;
 
 #[derive(Serialize)]

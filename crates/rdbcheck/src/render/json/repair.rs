@@ -6,7 +6,7 @@ use redis_persistence::repair::{Loss, Step, Undone};
 use serde::Serialize;
 
 use super::{Number, Signed};
-use crate::fix::Repaired;
+use crate::outcome::Repaired;
 
 #[derive(Serialize)]
 pub(super) struct RepairView<'a> {

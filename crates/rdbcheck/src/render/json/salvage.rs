@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Number, Signed};
 use crate::escape;
-use crate::salvage::Salvaged;
+use crate::outcome::Salvaged;
 
 /// So many of the skipped ranges are listed.
 const MOST_SKIPPED: usize = 10_000;

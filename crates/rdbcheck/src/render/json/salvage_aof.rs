@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Number;
 use super::salvage::{LostView, MendedView, lost, mended};
-use crate::salvage_aof::SalvagedAof;
+use crate::outcome::SalvagedAof;
 
 #[derive(Serialize)]
 pub(super) struct SalvageAofView<'a> {

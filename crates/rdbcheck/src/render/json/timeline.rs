@@ -4,7 +4,7 @@ use redis_persistence::verify::Report;
 use serde::Serialize;
 
 use super::{Number, Signed};
-use crate::entry::Entry;
+use crate::outcome::Entry;
 
 #[derive(Serialize)]
 pub(super) struct RowView<'a> {

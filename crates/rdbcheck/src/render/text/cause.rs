@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use redis_persistence::diagnose::{Cause, Step};
-use redis_persistence::verify::{Name, Verdict};
+use redis_persistence::verify::Verdict;
 
-use super::{BOLD, KEY};
 use crate::escape;
-use crate::render::page::{Page, shorten};
 use crate::shell::fill;
+use crate::style::{BOLD, KEY, Page, named, shorten};
 
 const MESSAGE: usize = 1000;
 /// How many keys are named: the findings name them too.
@@ -35,16 +34,6 @@ pub(super) fn cause(page: &mut Page, cause: &Cause, verdict: Verdict) {
     }
     if !cause.evidence.is_empty() {
         page.plain(2, &shorten(&escape::plain(cause.evidence.join("; ").as_bytes()), MESSAGE));
-    }
-}
-
-/// A key with its database, or a place.
-pub(super) fn named(name: &Name) -> String {
-    match name {
-        Name::Key { db, key } => {
-            format!("db {db} key {}", shorten(&escape::quoted(key), KEY))
-        }
-        other => escape::plain(other.to_string().as_bytes()),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use redis_persistence::verify::{Code, Finding, Kind, Report, Severity, Verdict};
 
-use super::{BOLD, DEFERRING, KEY, Style, color};
-use crate::entry::{Entry, count};
+use super::{DEFERRING, Style};
 use crate::escape;
-use crate::hex;
-use crate::render::page::{Page, shorten};
+use crate::input::hex;
+use crate::outcome::{Entry, count};
+use crate::style::{BOLD, KEY, Page, color, shorten};
 use crate::units::{commas, number};
 
 /// How many findings of one code are shown.

@@ -1,11 +1,9 @@
 //! What servers would do with the file: a table, and below each row why.
 
-use redis_persistence::target::{Cut, Loads, Moment, Outcome, ReleaseAnswer, StartFiles, Why};
+use redis_persistence::target::{Cut, Loads, Moment, Outcome, ReleaseAnswer, StartFiles};
 
-use super::cause::named;
-use super::{BOLD, KEY, color};
 use crate::escape;
-use crate::render::page::{Page, shorten};
+use crate::style::{BOLD, KEY, Page, because, color, shorten};
 use crate::units::number;
 use redis_persistence::verify::Severity;
 
@@ -29,13 +27,13 @@ pub(super) fn servers(page: &mut Page, answers: &[Loads]) {
         let basis = format!("{:<17}{}", answer.by_default.as_str(), answer.release.basis().as_str());
         page.paragraph(0, &format!("{:<14}{word:<9}", answer.release.to_string()), ansi, &basis);
         for why in &answer.because {
-            page.plain(4, &reason(why));
+            page.plain(4, &because(why));
         }
         for cut in &answer.cuts {
             page.plain(4, &cut_off(cut));
         }
         for why in answer.skips.iter().chain(&answer.reading) {
-            page.plain(4, &format!("but: {}", reason(why)));
+            page.plain(4, &format!("but: {}", because(why)));
         }
         answer.start.iter().flat_map(|start| start_lines(answer, start)).for_each(|line| page.plain(4, &line));
         if let Some(line) = differ(answer) {
@@ -88,20 +86,6 @@ fn differ(answer: &Loads) -> Option<String> {
     let differ = answer.releases.windows(2).any(|pair| pair[0].by_default != pair[1].by_default);
     let does = |of: &ReleaseAnswer| format!("{} {}", of.release, of.by_default);
     differ.then(|| format!("its releases differ: {}", answer.releases.iter().map(does).collect::<Vec<_>>().join(", ")))
-}
-
-/// `redis-7.0 does not know type 26 (stream); redis-8.6 is the first that does: 3 times: "a", "b", "c"`.
-pub(crate) fn reason(why: &Why) -> String {
-    let mut line = escape::plain(why.message.as_bytes());
-    let names: Vec<_> = why.first.iter().map(named).collect();
-    let more = if why.count > names.len() as u64 && !names.is_empty() { ", ..." } else { "" };
-    match (why.count, names.is_empty()) {
-        (0 | 1, true) => {}
-        (_, true) => line.push_str(&format!(": {}", number(why.count, "time"))),
-        (1, false) => line.push_str(&format!(": {}", names.join(", "))),
-        (n, false) => line.push_str(&format!(": {}: {}{more}", number(n, "time"), names.join(", "))),
-    }
-    line
 }
 
 fn cut_off(cut: &Cut) -> String {

@@ -2,9 +2,8 @@
 
 use redis_persistence::verify::stats::{Histogram, LargeKey, Prefix, Stats, TypeStats};
 
-use super::{BOLD, KEY};
 use crate::escape;
-use crate::render::page::{Page, shorten};
+use crate::style::{BOLD, KEY, Page, shorten};
 use crate::units::{commas, number, size};
 
 /// How many prefixes and databases are shown.

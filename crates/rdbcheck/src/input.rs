@@ -1,0 +1,16 @@
+//! Inputs, wherever they lie and however they are packed.
+//!
+//! ```text
+//! path -> open -> packed_input ┬ unpack -> bytes            tree: a folder, as the verifier of append-only files reads it
+//!                              └ archive: a tar as a tree   laid: what is packed, put into a temporary folder for a salvage
+//! ```
+//! `head_tail` keeps the first and the last bytes of what passes, and `hex` the bytes around findings.
+
+pub(crate) mod archive;
+pub(crate) mod head_tail;
+pub(crate) mod hex;
+pub(crate) mod laid;
+pub(crate) mod open;
+pub(crate) mod packed_input;
+pub(crate) mod tree;
+pub(crate) mod unpack;
