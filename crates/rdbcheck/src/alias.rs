@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use redis_persistence::Limits;
-use redis_persistence::verify::official::Tool;
+use redis_persistence::official::Tool;
 
 /// An official name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ mod reader;
 use std::io;
 
 use redis_persistence::diagnose::{Cause, CauseCode};
-use redis_persistence::verify::{self, Checksum, Kind, Options, ReadAt, Report, Severity, Trail, Verdict};
+use redis_persistence::verify::{self, Checksum, Kind, Options, ReadAt, Report, Severity, TrailingBytes, Verdict};
 
 use crate::units::{commas, number};
 use encoded::{Base64, Escaped, Hex, LineEnds};
@@ -232,7 +232,7 @@ impl Form {
                 return Ok(Some(Disguise { form, size, report, length }));
             }
             // A shell adds a line end.
-            if trail == Trail::LineEnd {
+            if trail == TrailingBytes::LineEnd {
                 length = at;
             }
         }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use redis_persistence::aof::dir::AofSet;
 use redis_persistence::diagnose::{Cause, Step};
-use redis_persistence::target::{Loads, Outcome};
+use redis_persistence::servers::{Loads, Outcome};
 use redis_persistence::verify::{Checksum, Finding, Kind, Report, Severity, Verdict};
 
 use crate::disguise::Disguise;

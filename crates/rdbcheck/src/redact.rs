@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use redis_persistence::aof::commands;
 use redis_persistence::diagnose::Cause;
 use redis_persistence::repair::rdb::salvage::{LeftOutKind, Loss};
-use redis_persistence::target::{Loads, Reason, Why};
+use redis_persistence::servers::{Loads, Reason, Why};
 use redis_persistence::verify::{Finding, Name, Report};
 use sha2::{Digest as _, Sha256};
 

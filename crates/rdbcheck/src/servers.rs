@@ -9,7 +9,7 @@ use redis_persistence::aof::dir::Layout;
 use redis_persistence::aof::foreign::Extra;
 use redis_persistence::functions::{Api, Prover};
 use redis_persistence::rdb::Family;
-use redis_persistence::target::{ConfNote, Loads, Release, Settings, UnknownTarget, judge};
+use redis_persistence::servers::{ConfNote, Loads, Release, Settings, UnknownTarget, judge};
 use redis_persistence::verify::Report;
 
 use crate::console;
@@ -57,7 +57,7 @@ pub fn setting(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a setting is NAME=VALUE")?;
     match Settings::default().set(name, value) {
         Ok(()) => Ok((name.to_owned(), value.to_owned())),
-        Err(redis_persistence::target::SettingError::UnknownName(name)) => {
+        Err(redis_persistence::servers::SettingError::UnknownName(name)) => {
             let known = Settings::NAMES.join(", ");
             Err(format!(
                 "{} decides nothing here: the settings that do are {known}",

@@ -1,7 +1,7 @@
 //! How text for people looks: lines of bounded width, with colours that do not count; names, and the reasons of servers.
 
 use anstyle::{AnsiColor, Style};
-use redis_persistence::target::Why;
+use redis_persistence::servers::Why;
 use redis_persistence::verify::{Name, Severity};
 
 use crate::escape::{self, columns, width};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rdbcheck::functions::Lua51;
 use redis_persistence::crc64;
 use redis_persistence::functions::Prover;
-use redis_persistence::target::{Outcome, Product as Family, Release, Settings, judge};
+use redis_persistence::servers::{Outcome, Product as Family, Release, Settings, judge};
 use redis_persistence::verify::{self, Options};
 use testkit::resp::record;
 use testkit::server::{Installed, LoadVerdict, Product, load_verdict, require};

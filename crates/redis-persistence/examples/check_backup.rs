@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use redis_persistence::target::{self, Settings};
+use redis_persistence::servers::{self, Settings};
 use redis_persistence::verify::{self, Checksum, Options, Verdict};
 
 fn main() -> io::Result<ExitCode> {
@@ -25,8 +25,8 @@ pub fn run(args: &[String], out: &mut dyn Write) -> io::Result<bool> {
         writeln!(out, "{} {} at byte {} {key}: {}", finding.severity, finding.code, finding.start, finding.message)?;
     }
     let proven = report.checksum == Some(Checksum::Ok);
-    let server: target::Release = "redis-newest".parse().map_err(io::Error::other)?;
-    let loads = target::judge(&report, server, &Settings::default()).loads;
+    let server: servers::Release = "redis-newest".parse().map_err(io::Error::other)?;
+    let loads = servers::judge(&report, server, &Settings::default()).loads;
     let good = report.verdict == Verdict::Sound && proven && report.counts.keys >= least;
     writeln!(
         out,

@@ -16,8 +16,8 @@
 //!
 //! [`Parser`] looks at slices and does no input or output; [`Reader`] drives it from [`std::io::Read`] in bounded memory.
 
-mod ahead;
 pub mod changes;
+mod command_run;
 pub mod commands;
 mod counts;
 pub mod dir;
@@ -25,18 +25,19 @@ pub mod foreign;
 pub mod manifest;
 pub mod official;
 mod parser;
+mod read_ahead;
 mod reader;
 mod record;
-mod run;
+pub(crate) mod resp;
 mod state;
 mod window;
 
-pub(crate) use ahead::{Ahead, Sizes};
+pub(crate) use command_run::{CommandRun, KnownHeads};
 pub use counts::CommandCounts;
 pub use manifest::Manifest;
 pub use parser::{Grammar, Parser, Step};
+pub(crate) use read_ahead::{ReadAhead, Sizes};
 pub use reader::Reader;
 pub(crate) use record::Span;
 pub use record::{Annotation, Arg, Args, Command, LineEnd, Record};
-pub(crate) use run::{Kinds, Run};
 pub use state::{StreamState, Transaction, TransactionEvent};

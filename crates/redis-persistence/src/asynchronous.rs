@@ -7,9 +7,10 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::push::Push;
 use crate::rdb::Event;
-use crate::verify::{self, Options, Report};
+use crate::rdb::push::Push;
+use crate::report::Report;
+use crate::verify::{self, Options};
 
 /// What is read at a time.
 const CHUNK: usize = 64 << 10;
@@ -66,7 +67,7 @@ pub async fn events(mut input: impl AsyncRead + Unpin, mut on: impl FnMut(Event<
 mod tests {
     use super::*;
     use crate::rdb::Payload;
-    use crate::verify::Verdict;
+    use crate::report::Verdict;
 
     /// A file of two keys, which comes in pieces of a few bytes with pauses between them.
     fn trickle(bytes: &'static [u8]) -> impl AsyncRead + Unpin {

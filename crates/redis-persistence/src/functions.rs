@@ -13,8 +13,8 @@
 //! What servers do was measured on Redis 7.0.15 to 8.6.3 and Valkey 8.0.1 to 9.1.2. All give a library nothing but the
 //! table `redis`, Valkey from 8.0 on also as `server`: `register_function`, `log`, and constants.
 
-mod replay;
 mod script;
+mod shebang;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -22,8 +22,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rdb::Family;
-pub(crate) use replay::{Replay, Replayed};
 pub(crate) use script::Script;
+pub(crate) use shebang::shebang;
 
 /// A version as a server states it: major, minor, patch.
 pub type Version = [u8; 3];
@@ -208,7 +208,7 @@ impl Runs {
     }
 
     /// Says what a server makes of a library by itself.
-    fn load(&self, code: &Arc<[u8]>, api: Api) -> Proof {
+    pub(crate) fn load(&self, code: &Arc<[u8]>, api: Api) -> Proof {
         self.known().load(code, api)
     }
 

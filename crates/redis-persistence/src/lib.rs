@@ -38,7 +38,7 @@
 //! |---|---|
 //! | know whether a file is good | [`verify::file`], [`verify::reader`], [`verify::aof_path`] |
 //! | verify what passes by | [`verify::Push`] |
-//! | know whether a server would load it | [`target::judge`] on the report |
+//! | know whether a server would load it | [`servers::judge`] on the report |
 //! | know what happened to it | [`diagnose::diagnose`] on the report |
 //! | read keys and values | [`rdb::Keys`] |
 //! | list keys | [`list::each`] |
@@ -64,28 +64,20 @@
 pub mod aof;
 #[cfg(feature = "tokio")]
 pub mod asynchronous;
-pub mod crc64;
-pub mod diagnose;
-pub mod diff;
-pub mod digest;
-pub mod error;
-mod feed;
+mod base;
+mod contents;
 pub mod functions;
-mod input;
-pub mod limits;
-pub mod list;
+mod judge;
 pub mod lzf;
-pub mod push;
+pub mod official;
 pub mod rdb;
-mod read_at;
-pub mod reader;
-mod records;
 pub mod repair;
-mod resp;
-pub mod select;
-mod shared;
-pub mod target;
+mod report;
 pub mod verify;
 
-pub use error::{Error, ErrorKind, ReadError, Reading, Result};
-pub use limits::Limits;
+pub use base::error::{Error, ErrorKind, ReadError, Reading, Result};
+pub use base::limits::Limits;
+pub use base::{crc64, error, limits};
+pub use contents::{diff, digest, list, select};
+pub use judge::{diagnose, servers};
+pub use rdb::{push, reader};

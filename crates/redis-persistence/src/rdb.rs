@@ -12,17 +12,20 @@
 //! ```
 //!
 //! [`Parser`] looks at the bytes it is given and answers with [`Event`]s that borrow from them; [`events`] is the same
-//! over a whole slice, [`Reader`](crate::reader::Reader) over `io::Read`, and [`Push`](crate::push::Push) where the
+//! over a whole slice, [`Reader`](crate::rdb::reader::Reader) over `io::Read`, and [`Push`](crate::rdb::push::Push) where the
 //! caller feeds chunks. [`Writer`] writes what they read, or something new. What an event means for the soundness of the file is the business of
 //! the verifier.
 
 mod consts;
 mod extent;
+pub(crate) mod feed;
 mod keys;
 pub mod packed;
 mod parser;
 mod payload;
 mod plain;
+pub mod push;
+pub mod reader;
 pub(crate) mod score;
 mod shared;
 pub(crate) mod slot;
@@ -31,7 +34,7 @@ mod value;
 mod wire;
 mod writer;
 
-pub use crate::input::{Quirk, Span};
+pub use crate::base::cursor::{Quirk, Span};
 pub(crate) use consts::dragonfly;
 pub use consts::{Family, NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcode};
 pub(crate) use extent::{Extent, Layouts};

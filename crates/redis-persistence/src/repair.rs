@@ -24,13 +24,14 @@
 pub mod aof;
 #[cfg(unix)]
 mod apply;
-mod chains;
+mod cut_loss;
 #[cfg(unix)]
 mod disk;
 mod error;
 #[cfg(unix)]
 mod folder;
 mod history;
+mod identity;
 #[cfg(unix)]
 mod leftovers;
 mod manifest;
@@ -41,8 +42,6 @@ pub mod rdb;
 mod record;
 #[cfg(unix)]
 mod save;
-mod seen;
-mod tally;
 #[cfg(unix)]
 mod undo;
 mod walk;
@@ -53,9 +52,9 @@ use std::time::Duration;
 #[cfg(unix)]
 pub use apply::{apply, files_meant};
 pub use error::ApplyError;
+pub use identity::FileIdentity;
 pub use output::{Existing, check_output, write_output};
 pub use plan::{Cut, Loss, Plan, Rewrite, SetAside, Step};
-pub use seen::Seen;
 #[cfg(unix)]
 pub use undo::{Undo, undo};
 

@@ -12,40 +12,34 @@
 //! [`aof_path`] verifies append-only files: one, or a whole `appendonlydir`; [`aof_slice`] one in memory.
 
 mod aof;
-mod codes;
+mod collect_stats;
+pub(crate) mod confirm;
 mod drive;
 mod dump;
 pub(crate) mod duplicates;
-mod facts;
-mod finding;
 mod input;
-pub mod official;
 mod options;
 mod parallel;
+mod push;
 mod rdb;
 mod record;
-mod report;
-mod sink;
 pub(crate) mod source;
-mod spill;
-pub mod stats;
-pub(crate) mod suspects;
-mod value;
+mod stored_form;
+pub(crate) mod value;
 
-pub use crate::read_at::ReadAt;
+pub use crate::base::read_at::ReadAt;
+pub use crate::report::stats;
+pub use crate::report::{
+    AofFacts, AofLoadFacts, Checksum, Code, CommandUse, Counts, DbCounts, DuplicateCheck, Ending, Failing, Fails,
+    Finding, FindingClass, ForeignUse, Format, FunctionStep, HeaderFacts, Kind, More, Name, Occurrences,
+    OpenTransaction, Part, Place, RdbFacts, RecordFacts, ReplyFacts, Report, RestoreFacts, RestorePolicy, ScriptCall,
+    Severity, SpillTo, Stop, TrailingBytes, UnreadContent, UnreadFacts, Verdict, Visibility,
+};
+pub(crate) use aof::Replayed;
 pub(crate) use aof::{Clamped, ImageKeys, replay, swallows};
 pub use aof::{aof_in, aof_path, aof_set, aof_slice};
-pub use codes::{Code, Severity};
-pub use drive::{Push, file, file_at, reader, slice};
+pub use drive::{file, file_at, reader, slice};
 pub use dump::dump;
-pub use facts::{
-    AofLoadFacts, Class, CommandUse, Detail, Ending, Failing, Fails, ForeignUse, FunctionStep, HeaderFacts, Name,
-    OpenTransaction, Place, RdbFacts, RecordFacts, ReplyFacts, RestoreFacts, RestorePolicy, ScriptCall, Stop, Tallied,
-    Trail, UnreadContent, UnreadFacts,
-};
-pub use finding::Finding;
 pub use options::{Duplicates, Options};
-pub(crate) use rdb::shebang;
+pub use push::Push;
 pub(crate) use record::{Flaws, RecordChecker};
-pub use report::{AofFacts, Checksum, Counts, DbCounts, DuplicateCheck, Format, Kind, Part, Report, Verdict};
-pub use spill::{More, SpillTo};

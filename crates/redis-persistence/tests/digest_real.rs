@@ -11,7 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use redis_persistence::digest::{self, Digests, Options};
-use redis_persistence::target::Target;
+use redis_persistence::servers::Target;
 use servers::{number, target};
 use testkit::on_each_product;
 use testkit::rng::Rng;

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io;
 
 use redis_persistence::crc64;
-use redis_persistence::target::{Outcome, Release, Settings, judge};
+use redis_persistence::servers::{Outcome, Release, Settings, judge};
 use redis_persistence::verify::{self, Checksum, Kind, Options, Verdict};
 use testkit::rdb::{Family, File};
 use testkit::rng::Rng;

@@ -10,8 +10,8 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use redis_persistence::aof::dir::{Files, Opened};
 use redis_persistence::aof::dir::{Memory, Node, Tree};
-use redis_persistence::aof::official::{Files, Opened};
 use redis_persistence::reader::Reader;
 use redis_persistence::verify::{self, Code, Duplicates, Options, ReadAt, Report, Severity, Verdict};
 use redis_persistence::{Limits, ReadError};

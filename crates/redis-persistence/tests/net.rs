@@ -18,7 +18,7 @@ use redis_persistence::crc64::Crc64;
 use redis_persistence::rdb::Family;
 use redis_persistence::repair::aof::{self as fix, FixOptions};
 use redis_persistence::repair::rdb::salvage;
-use redis_persistence::target::{Settings, Target, judge};
+use redis_persistence::servers::{Settings, Target, judge};
 use redis_persistence::verify::{self, Options, Report, Verdict};
 use testkit::damage::Damage;
 use testkit::rdb::File;

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use redis_persistence::Limits;
-use redis_persistence::verify::official::{Line, Request, Tool, cannot_open, check};
+use redis_persistence::official::{Line, Request, Tool, cannot_open, check};
 use testkit::damage::Damage;
 use testkit::rdb::{Family, File};
 use testkit::rng::Rng;

@@ -18,7 +18,7 @@ use redis_persistence::aof::dir::find_on_disk;
 use redis_persistence::repair::aof::salvage::{SalvageOptions, salvage};
 use redis_persistence::repair::aof::{FixOptions, WayKind, plan, ways};
 use redis_persistence::repair::{Cut, Step};
-use redis_persistence::target::{Loads, Outcome, Reason, Settings, Target, judge};
+use redis_persistence::servers::{Loads, Outcome, Reason, Settings, Target, judge};
 use redis_persistence::verify::{self, Code, Options, Report, Verdict};
 use tempfile::TempDir;
 use testkit::rng::Rng;

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::{env, process};
 
 use redis_persistence::repair::{
-    Applied, ApplyError, ApplyOptions, Cut, Plan, Rewrite, Seen, SetAside, Step, apply, undo,
+    Applied, ApplyError, ApplyOptions, Cut, FileIdentity, Plan, Rewrite, SetAside, Step, apply, undo,
 };
 use tempfile::TempDir;
 use testkit::folder::alone;
@@ -54,12 +54,12 @@ impl Set {
         let open = |name: &str| File::open(self.path(name));
         if fs::read(self.path(NAMES[0])).unwrap() != MANIFEST {
             let path = self.path(NAMES[0]);
-            let file = Some(Seen::of(&path, &open(NAMES[0]).unwrap()).unwrap());
+            let file = Some(FileIdentity::of(&path, &open(NAMES[0]).unwrap()).unwrap());
             let rewrite = Rewrite { path, file, content: MANIFEST.to_vec(), like: None, why: Vec::new() };
             plan.steps.push(Step::Rewrite(rewrite));
         }
         if let Ok(file) = open(NAMES[1]) {
-            let file = Seen::of(&self.path(NAMES[1]), &file).unwrap();
+            let file = FileIdentity::of(&self.path(NAMES[1]), &file).unwrap();
             plan.steps.push(Step::SetAside(SetAside { file, loss: Default::default(), why: String::new() }));
         }
         let mut file = open(NAMES[2]).unwrap();
@@ -389,7 +389,7 @@ fn a_file_that_a_process_writes_to_is_left_alone() {
     let other = root.path().join("other.aof");
     let writer = OpenOptions::new().append(true).create(true).open(&other).unwrap();
     // The one that is written to need not be the one that changes: they are one set.
-    plan.read.push(Seen::of(&other, &writer).unwrap());
+    plan.read.push(FileIdentity::of(&other, &writer).unwrap());
     let mut process = Command::new("sleep").arg("60").stdout(writer).spawn().unwrap();
     let refused = run(&plan);
     let forced = apply(&plan, &ApplyOptions { force_live: true, ..ApplyOptions::default() }, &mut |_| {});

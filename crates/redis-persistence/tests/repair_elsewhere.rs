@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use std::{env, io};
 
 use redis_persistence::repair::{
-    ApplyError, ApplyOptions, Cut, Existing, Plan, Seen, SetAside, Step, apply, check_output, undo, write_output,
+    ApplyError, ApplyOptions, Cut, Existing, FileIdentity, Plan, SetAside, Step, apply, check_output, undo,
+    write_output,
 };
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
@@ -145,7 +146,7 @@ fn many_files_need_few_descriptors() {
         for n in 0..FILES {
             let path = set.join(format!("{n}.aof"));
             let mut file = File::open(&path).unwrap();
-            let seen = Seen::of(&path, &file).unwrap();
+            let seen = FileIdentity::of(&path, &file).unwrap();
             plan.read.push(seen.clone());
             plan.steps.push(if n % 2 == 0 {
                 Step::Cut(Cut::new(&path, &mut file, 4, "test").unwrap())

@@ -7,7 +7,7 @@ mod cases;
 use std::error::Error;
 
 use cases::{Case, cases};
-use redis_persistence::target::{Loads, Outcome, Settings, Target, judge};
+use redis_persistence::servers::{Loads, Outcome, Settings, Target, judge};
 use redis_persistence::verify::{self, Options};
 
 type TestResult = Result<(), Box<dyn Error>>;

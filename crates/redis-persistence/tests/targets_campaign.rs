@@ -27,7 +27,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use did::Did;
 use kept::Kept;
 use mutants::Mutant;
-use redis_persistence::target::{Loads, Outcome, Reason, Release, Settings, judge};
+use redis_persistence::servers::{Loads, Outcome, Reason, Release, Settings, judge};
 use redis_persistence::verify::{self, Code, Options, Report};
 use servers::{end_of, number, release};
 use testkit::server::{Installed, Product, require};

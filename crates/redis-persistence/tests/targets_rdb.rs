@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use redis_persistence::target::{Loads, Outcome, Settings, Target, judge};
+use redis_persistence::servers::{Loads, Outcome, Settings, Target, judge};
 use redis_persistence::verify::{self, Options, Report};
 use trusting::trusting;
 

@@ -13,7 +13,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use redis_persistence::target::{Loads, Outcome, Settings, Target, judge};
+use redis_persistence::servers::{Loads, Outcome, Settings, Target, judge};
 use redis_persistence::verify::{self, Options};
 use servers::{end_of, number, outcome, release, target};
 use testkit::damage::Damage;

@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aof::{Damage, NEWER, ODD, damaged, image, sound};
-use redis_persistence::target::{Loads, Outcome, Reason, Settings, Target, judge};
+use redis_persistence::servers::{Loads, Outcome, Reason, Settings, Target, judge};
 use redis_persistence::verify::{self, Code, Options};
 use servers::{end_of, number, outcome, release, target};
 use testkit::folder::copy;

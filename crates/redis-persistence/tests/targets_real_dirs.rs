@@ -24,9 +24,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use dirs::{Made, make};
+use redis_persistence::aof::dir::Disk;
 use redis_persistence::aof::dir::find_as;
-use redis_persistence::aof::official::Disk;
-use redis_persistence::target::{Loads, Moment, Outcome, Settings, judge};
+use redis_persistence::servers::{Loads, Moment, Outcome, Settings, judge};
 use redis_persistence::verify::{self, Options};
 use servers::{end_of, number, release};
 use testkit::folder::{copy, files};

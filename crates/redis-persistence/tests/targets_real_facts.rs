@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use did::did;
-use redis_persistence::target::{Basis, Outcome, Product as Family, Release, Settings, judge};
+use redis_persistence::servers::{Basis, Outcome, Product as Family, Release, Settings, judge};
 use redis_persistence::verify::{self, Code, Finding, Options};
 use servers::release;
 use testkit::crc64::crc64;

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use did::{Did, did};
-use redis_persistence::target::{Reason, Settings, judge};
+use redis_persistence::servers::{Reason, Settings, judge};
 use redis_persistence::verify::{self, Options};
 use servers::release;
 use testkit::server::{Product, Server, require};

@@ -25,7 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use redis_persistence::aof::dir::find_on_disk;
 use redis_persistence::repair::aof::{FixOptions, plan};
 use redis_persistence::repair::{ApplyOptions, Plan, Step, apply};
-use redis_persistence::target::{Loads, Outcome, Reason, Settings, judge};
+use redis_persistence::servers::{Loads, Outcome, Reason, Settings, judge};
 use redis_persistence::verify::{self, Code, Options, Report};
 use servers::{end_of, number, release, target};
 use tempfile::TempDir;

@@ -12,7 +12,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use redis_persistence::target::{Outcome, Settings, judge};
+use redis_persistence::servers::{Outcome, Settings, judge};
 use redis_persistence::verify::{self, Options};
 use servers::{number, release, target};
 use testkit::manifest::Manifest;

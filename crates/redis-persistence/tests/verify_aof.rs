@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use cases::{Case, cases};
 use redis_persistence::aof::dir::Role;
-use redis_persistence::target::Settings;
+use redis_persistence::servers::Settings;
 use redis_persistence::verify::{self, Code, Options, Report, Severity, Verdict};
 
 fn report(path: &Path) -> Report {

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use redis_persistence::aof::dir::{Files, Opened};
 use redis_persistence::aof::dir::{Memory, Node, Owner, Tree};
-use redis_persistence::aof::official::{Files, Opened};
 use redis_persistence::diagnose;
 use redis_persistence::verify::{self, Finding, Options, Report};
 

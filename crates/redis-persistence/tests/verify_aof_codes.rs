@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use redis_persistence::aof::dir::{Files, Opened};
 use redis_persistence::aof::dir::{Memory, Node, Tree};
-use redis_persistence::aof::official::{Files, Opened};
 use redis_persistence::verify::{self, Code, Finding, Options, Report};
 use testkit::resp::record;
 

@@ -7,7 +7,7 @@ use redis_persistence::aof::dir::Memory;
 use redis_persistence::aof::manifest::{Dialect, looks_like_manifest};
 use redis_persistence::aof::official::{FileVerdict, Line, Request, Task, Tool, check};
 use redis_persistence::aof::{Grammar, Manifest};
-use redis_persistence::verify::official::Images;
+use redis_persistence::official::Images;
 use redis_persistence::verify::{self, Options};
 
 use crate::aof_slices::{GRAMMARS, check_reader, feed};

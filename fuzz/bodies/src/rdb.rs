@@ -5,8 +5,8 @@ use std::num::NonZero;
 
 use redis_persistence::Limits;
 use redis_persistence::crc64::{Crc64, checksum};
+use redis_persistence::official::{self, Request};
 use redis_persistence::rdb::{Events, Payload};
-use redis_persistence::verify::official::{self, Request};
 use redis_persistence::verify::{self, Duplicates, Options, Report};
 
 use crate::aof::TOOLS;

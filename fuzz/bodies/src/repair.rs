@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use redis_persistence::aof::dir::find_on_disk;
 use redis_persistence::repair::aof::{FixOptions, plan};
 
-use redis_persistence::repair::{ApplyOptions, Cut, Loss, Plan, Rewrite, Seen, SetAside, Step, apply, undo};
+use redis_persistence::repair::{ApplyOptions, Cut, FileIdentity, Loss, Plan, Rewrite, SetAside, Step, apply, undo};
 
 use crate::aof_dir::files_of;
 use crate::bytes::Choices;
@@ -77,7 +77,7 @@ fn step(path: &Path, what: u8, place: usize, content: &[u8]) -> (Option<Step>, O
         }
         2 => {
             let new: Vec<u8> = content.iter().rev().chain(b"\n").copied().collect();
-            let seen = Seen::of(path, &file).expect("it is there");
+            let seen = FileIdentity::of(path, &file).expect("it is there");
             let rewrite = Rewrite {
                 path: path.to_owned(),
                 file: Some(seen),
@@ -88,7 +88,7 @@ fn step(path: &Path, what: u8, place: usize, content: &[u8]) -> (Option<Step>, O
             (Some(Step::Rewrite(rewrite)), Some(new))
         }
         3 => {
-            let seen = Seen::of(path, &file).expect("it is there");
+            let seen = FileIdentity::of(path, &file).expect("it is there");
             let aside = SetAside { file: seen, loss: Loss::default(), why: "a test".to_owned() };
             (Some(Step::SetAside(aside)), None)
         }

@@ -1,7 +1,7 @@
 //! What is true of any report.
 
 use redis_persistence::diagnose::diagnose;
-use redis_persistence::target::{Settings, Target, judge};
+use redis_persistence::servers::{Settings, Target, judge};
 use redis_persistence::verify::{Report, Severity, Verdict};
 
 /// Holds a report against itself; no file of the input is larger than `largest`.

@@ -9,9 +9,10 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use redis_persistence::aof::official::{Cut, Disk, Request, Task, check, timestamp_argument};
+use redis_persistence::aof::dir::Disk;
+use redis_persistence::aof::official::{Cut, Request, Task, check, timestamp_argument};
+use redis_persistence::official::{Images, Line};
 use redis_persistence::repair::{self, Applied, ApplyOptions, Plan, Step};
-use redis_persistence::verify::official::{Images, Line};
 
 use super::output::Output;
 use super::{Invocation, backup_dir, is_too_long, is_version_option, limits};

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
-use redis_persistence::verify::official::Line;
+use redis_persistence::official::Line;
 
 use super::Name;
 use crate::escape;

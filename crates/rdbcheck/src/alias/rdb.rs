@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::Path;
 
-use redis_persistence::verify::official::{self, Format, Line, Request, Tool};
+use redis_persistence::official::{self, Format, Line, Request, Tool};
 
 use super::output::Output;
 use super::statistics::Statistics;

@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use redis_persistence::verify::official::Line;
+use redis_persistence::official::Line;
 
 use super::output::Output;
 

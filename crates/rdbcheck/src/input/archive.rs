@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redis_persistence::aof::dir::{self, AofSet, Node, Tree};
-use redis_persistence::aof::official::{Files, Opened};
+use redis_persistence::aof::dir::{Files, Opened};
 use redis_persistence::verify::ReadAt;
 
 use crate::input::unpack::Budget;

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use redis_persistence::aof::dir::{AofSet, Node};
-use redis_persistence::aof::official::{Files as _, Opened};
+use redis_persistence::aof::dir::{Files as _, Opened};
 use tempfile::TempDir;
 
 use crate::input::archive::Archive;

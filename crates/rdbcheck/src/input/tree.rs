@@ -5,8 +5,8 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use redis_persistence::aof::dir::{Disk, Files, Opened};
 use redis_persistence::aof::dir::{Node, Owner, Tree};
-use redis_persistence::aof::official::{Disk, Files, Opened};
 use redis_persistence::verify::ReadAt;
 
 use crate::escape;

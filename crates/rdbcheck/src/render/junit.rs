@@ -1,7 +1,7 @@
 //! A report in the form of JUnit, which build servers show as tests: one suite for each file; in it one case for the
 //! check, one for each demand that is not met, and one for each server that was asked for.
 
-use redis_persistence::target::{Loads, Outcome};
+use redis_persistence::servers::{Loads, Outcome};
 use redis_persistence::verify::{Report, Severity, Verdict};
 
 use super::text::{self, Style};

@@ -81,7 +81,7 @@ fn metrics(entries: &[Entry], now_ms: i64) -> Vec<Metric> {
         counts.map(|(code, n)| sample(code, n)).collect()
     };
     let loads = |(entry, name): (&Entry, &Vec<(&'static str, String)>)| -> Vec<_> {
-        let sample = |answer: &redis_persistence::target::Loads| {
+        let sample = |answer: &redis_persistence::servers::Loads| {
             let labels = vec![("server", answer.release.to_string()), ("by_default", answer.by_default.to_string())];
             (with(name, labels), flag(answer.loads))
         };

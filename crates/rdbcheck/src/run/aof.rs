@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use redis_persistence::aof::dir::Opened;
 use redis_persistence::aof::dir::{self, AofSet, Node, Tree};
-use redis_persistence::aof::official::Opened;
 use redis_persistence::diagnose::Cause;
 use redis_persistence::repair::aof::{Way, ways};
 use redis_persistence::verify::{self, Finding, Kind, Options, Report, Verdict};

@@ -3,7 +3,7 @@
 
 use redis_persistence::diagnose::{self, Cause, CauseCode};
 use redis_persistence::repair::aof::Way;
-use redis_persistence::target::Loads;
+use redis_persistence::servers::Loads;
 use redis_persistence::verify::{Report, Verdict};
 
 use crate::input::head_tail::Ends;

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use redis_persistence::aof::official::{Files as _, Opened};
+use redis_persistence::aof::dir::{Files as _, Opened};
 use redis_persistence::diagnose::Cause;
 use redis_persistence::verify::{self, Options, ReadAt, Report};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use redis_persistence::repair::aof::salvage::{self, Image, Salvage, SalvageOptions};
 use redis_persistence::repair::{ApplyError, Progress};
-use redis_persistence::target::{Loads, Reason};
+use redis_persistence::servers::{Loads, Reason};
 use redis_persistence::verify::{Report, Verdict};
 
 use crate::args::AofCheck;

@@ -5,8 +5,8 @@ use std::io::{self, Read as _, SeekFrom};
 
 use redis_persistence::ReadError;
 use redis_persistence::aof::changes::{Change, Changes};
+use redis_persistence::aof::dir::Opened;
 use redis_persistence::aof::dir::{AofSet, Role, Tree};
-use redis_persistence::aof::official::Opened;
 use redis_persistence::aof::{Grammar, Parser, Reader, Record};
 use redis_persistence::reader;
 use redis_persistence::verify::{Options, Report};

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use redis_persistence::ReadError;
-use redis_persistence::aof::official::{Files as _, Opened};
+use redis_persistence::aof::dir::{Files as _, Opened};
 
 use super::Failed;
 use crate::exit::Exit;

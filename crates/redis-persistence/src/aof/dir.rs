@@ -14,6 +14,7 @@
 
 mod access;
 mod build;
+mod files;
 mod layout;
 pub(crate) mod names;
 mod set;
@@ -25,6 +26,8 @@ use std::path::{Path, PathBuf};
 
 pub use access::{Access, Denied, Guarded, May, Owner};
 use build::Set;
+pub(crate) use files::has_file_line;
+pub use files::{Disk, Files, Opened};
 pub use layout::Layout;
 use layout::{has_parts_of, prefix_of_parts};
 pub(crate) use names::{Name, classify};
@@ -34,7 +37,6 @@ pub use set::{
 pub use tree::{Memory, Names, Node, Tree};
 
 use crate::aof::manifest::looks_like_manifest;
-use crate::aof::official::{Disk, Opened};
 
 /// A manifest is read whole, and each of its lines takes some hundred bytes of memory. Servers write a line for each rewrite that
 /// failed since the last that did not: this is room for more than ten thousand.

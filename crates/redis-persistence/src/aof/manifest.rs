@@ -20,7 +20,7 @@ use std::ops::Range;
 pub use error::{ManifestError, ManifestErrorKind};
 use split::{Token, split};
 
-use crate::resp;
+use crate::aof::resp;
 
 /// A line has room for this many bytes, its LF among them.
 const MAX_LINE: usize = 1024;

@@ -10,20 +10,18 @@
 //! The official tool stops at the first damage and in the first damaged file; so does this. For all findings of all files
 //! there is the verifier.
 
-mod files;
 mod single;
 mod walk;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub use files::{Disk, Files, Opened};
 pub use single::{FileReport, FileVerdict};
 pub use walk::Problem;
 
 use crate::aof::Manifest;
+use crate::aof::dir::{Files, Opened, has_file_line};
 use crate::aof::manifest::{Dialect, looks_like_manifest};
-pub(crate) use files::has_file_line;
 use single::Single;
 pub(crate) use walk::Walk;
 
@@ -74,7 +72,7 @@ pub enum Task {
 /// ```
 #[must_use]
 pub fn timestamp_argument(text: &[u8]) -> Option<i64> {
-    let number = crate::resp::strtol(text);
+    let number = crate::aof::resp::strtol(text);
     (number.end == text.len() && !number.overflow).then_some(number.value)
 }
 
@@ -173,7 +171,8 @@ enum Stop {
 /// ```
 /// use std::io::{self, Cursor, Read};
 /// use std::path::Path;
-/// use redis_persistence::aof::official::{Files, Image, Line, Opened, Preamble, Print, Request, Task, Tool, check};
+/// use redis_persistence::aof::dir::{Files, Opened};
+/// use redis_persistence::aof::official::{Image, Line, Preamble, Print, Request, Task, Tool, check};
 ///
 /// struct One(&'static [u8]);
 /// impl Files for One {

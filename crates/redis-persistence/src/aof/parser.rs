@@ -15,8 +15,8 @@
 mod lines;
 
 use crate::aof::record::Span;
-use crate::aof::{Annotation, Command, Record, Run};
-use crate::resp;
+use crate::aof::resp;
+use crate::aof::{Annotation, Command, CommandRun, Record};
 use crate::{Error, ErrorKind, Limits, Reading, Result};
 
 /// How many arguments of a command can be looked at.
@@ -225,7 +225,7 @@ impl Parser {
     }
 
     /// Passes over commands that somebody else has read.
-    pub(crate) fn pass(&mut self, run: &Run) {
+    pub(crate) fn pass(&mut self, run: &CommandRun) {
         (self.found, self.open) = (Found::Nothing, false);
         self.line_ends += run.line_ends;
         self.part = self.offset + run.part as u64;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::aof::window::Window;
-use crate::aof::{Grammar, Kinds, Parser, Record, Run, Step};
+use crate::aof::{CommandRun, Grammar, KnownHeads, Parser, Record, Step};
 use crate::{Limits, ReadError};
 
 const BUFFER: usize = 256 << 10;
@@ -135,7 +135,7 @@ impl<R> Reader<R> {
     ///
     /// # Errors
     /// Those of the input.
-    pub(crate) fn take_run(&mut self, kinds: &Kinds) -> io::Result<Option<Run>> {
+    pub(crate) fn take_run(&mut self, kinds: &KnownHeads) -> io::Result<Option<CommandRun>> {
         self.window.pass(std::mem::take(&mut self.lent));
         while self.parser.is_at_boundary() {
             let run = match self.window.run_here() {

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use crate::aof::Run;
+use crate::aof::CommandRun;
 
 /// So little is read behind a place that was sought: often there is but the head of the next long payload to be seen.
 const AFTER_SEEK: usize = 4 << 10;
@@ -24,7 +24,7 @@ pub(crate) struct Window {
     /// How much is read next, at most.
     piece: usize,
     /// Runs that were found before the reader came there, by where in the buffer they begin.
-    runs: VecDeque<(usize, Run)>,
+    runs: VecDeque<(usize, CommandRun)>,
     /// Whether one of them was of use.
     of_use: bool,
 }
@@ -57,7 +57,7 @@ impl Window {
     }
 
     /// The run that was found to begin with the next byte, or how many bytes there are up to where one was found.
-    pub(crate) fn run_here(&mut self) -> Result<Run, usize> {
+    pub(crate) fn run_here(&mut self) -> Result<CommandRun, usize> {
         while let Some((at, _)) = self.runs.front() {
             if *at > self.start {
                 return Err(at - self.start);
@@ -106,7 +106,7 @@ impl Window {
         &mut self,
         mut buffer: Box<[u8]>,
         len: usize,
-        runs: VecDeque<(usize, Run)>,
+        runs: VecDeque<(usize, CommandRun)>,
     ) -> io::Result<(Box<[u8]>, bool)> {
         let room = self.most_kept;
         let start = room

@@ -281,7 +281,7 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
+    use crate::base::limits::Limits;
     use crate::rdb::{Parsed, Parser, Payload};
     use testkit::rdb::{Family as Kit, File};
     use testkit::rng::Rng;

@@ -4,9 +4,9 @@ use std::io::Read;
 
 use super::value::{Decoder, Element, Head, Part, Value};
 use super::{Payload, ValueType};
-use crate::error::{Error, ErrorKind, ReadError, Reading};
-use crate::limits::Limits;
-use crate::reader::Reader;
+use crate::base::error::{Error, ErrorKind, ReadError, Reading};
+use crate::base::limits::Limits;
+use crate::rdb::reader::Reader;
 
 /// The keys of an RDB that comes from `io::Read`, in the order of the file.
 ///

@@ -21,9 +21,9 @@ use super::consts::Family;
 use super::payload::{Attributes, Event, Header, Payload, Role};
 use super::string::{Body, RdbString};
 use super::wire::{StringHead, fixed, signature, string_head};
-use crate::error::{Error, ErrorKind, Reading, Result};
-use crate::input::{Cursor, Outcome, Quirk, Span, Stop};
-use crate::limits::Limits;
+use crate::base::cursor::{Cursor, Outcome, Quirk, Span, Stop};
+use crate::base::error::{Error, ErrorKind, Reading, Result};
+use crate::base::limits::Limits;
 use stream::StreamState;
 use values::{ModuleOwner, Slot};
 

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use super::consts::{Family, ValueType};
 use super::string::RdbString;
-use crate::input::Quirk;
+use crate::base::cursor::Quirk;
 
 /// Something that the parser found, and where.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -95,7 +95,7 @@ pub(crate) fn plain_length(window: &[u8]) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
+    use crate::base::limits::Limits;
     use crate::rdb::{Parsed, Parser, Payload};
     use testkit::rdb::RdbWriter;
     use testkit::rng::Rng;

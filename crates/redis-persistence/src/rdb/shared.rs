@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::parser::{Events, events};
 use super::payload::Event;
-use crate::error::Result;
+use crate::base::error::Result;
 
 /// The events of an RDB in shared memory; see [`events_of`].
 #[derive(Debug)]

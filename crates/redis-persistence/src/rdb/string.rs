@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::wire::{StringHead, string_head};
-use crate::error::Reading;
-use crate::input::{Cursor, Outcome, Span, Stop};
+use crate::base::cursor::{Cursor, Outcome, Span, Stop};
+use crate::base::error::Reading;
 use crate::lzf;
 use crate::rdb::packed::{IntText, PackedValue};
 

@@ -18,8 +18,8 @@ use nom::bytes::streaming::tag;
 use nom::{Needed, Parser};
 
 use super::consts::Family;
-use crate::error::{ErrorKind, Reading};
-use crate::input::{Cursor, Leaf, LeafError, Outcome, Quirk};
+use crate::base::cursor::{Cursor, Leaf, LeafError, Outcome, Quirk};
+use crate::base::error::{ErrorKind, Reading};
 
 #[cold]
 fn incomplete<'a, T>(missing: usize) -> Leaf<'a, T> {

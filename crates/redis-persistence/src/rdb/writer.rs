@@ -18,7 +18,7 @@ mod leaf;
 use std::io::{self, Write};
 
 use super::consts::{Family, ValueType, opcode};
-use crate::crc64::Crc64;
+use crate::base::crc64::Crc64;
 
 /// What is collected before it is handed on.
 const BLOCK: usize = 64 << 10;

@@ -9,11 +9,9 @@
 //! of the server's version. A damaged image, a missing file and a manifest that could mean several things are
 //! [`Plan::reasons`].
 
-pub(super) mod odd;
 mod planned;
 mod preen;
 pub mod salvage;
-pub(super) mod tail;
 mod ways;
 
 use std::collections::{HashMap, HashSet};
@@ -28,7 +26,7 @@ pub use ways::{Way, WayKind, ways};
 use super::history::{self, Point};
 use super::plan::{first_lines, number};
 use super::walk::{Stop, Until, Walk, Walks};
-use super::{Cut, Plan, Seen, SetAside, Step, manifest, tally};
+use super::{Cut, FileIdentity, Plan, SetAside, Step, cut_loss, manifest};
 use crate::aof::Manifest;
 use crate::aof::dir::names::{Name, classify};
 use crate::aof::dir::{AofSet, Part, Role, SetNote, Shape};
@@ -158,7 +156,7 @@ struct Planner<'s> {
 impl<'s> Planner<'s> {
     fn run(&mut self) -> io::Result<()> {
         let manifest = match &self.set.manifest {
-            Some(file) => Some(Seen::of(&file.path, &File::open(&file.path)?)?),
+            Some(file) => Some(FileIdentity::of(&file.path, &File::open(&file.path)?)?),
             None => None,
         };
         self.plan.read.extend(manifest.clone());
@@ -391,7 +389,7 @@ impl<'s> Planner<'s> {
         let mut input = walk.open()?;
         let mut cut = Cut::new(&part.path, &mut input, stop.to, &stop.why)?;
         cut.file = walk.seen.clone();
-        cut.loss = tally::count(&mut input, stop.to, walk.seen.size)?;
+        cut.loss = cut_loss::count(&mut input, stop.to, walk.seen.size)?;
         cut.loss.since = walk.since;
         Ok(Some(Step::Cut(cut)))
     }
@@ -443,7 +441,7 @@ impl<'s> Planner<'s> {
 
 /// Moves a file away whose writes are all taken back.
 fn aside(walk: &Walk) -> io::Result<Step> {
-    let mut loss = tally::count(&mut walk.open()?, walk.image_end, walk.seen.size)?;
+    let mut loss = cut_loss::count(&mut walk.open()?, walk.image_end, walk.seen.size)?;
     loss.bytes = walk.seen.size;
     let why = "all of it was written later".to_owned();
     Ok(Step::SetAside(SetAside { file: walk.seen.clone(), loss, why }))

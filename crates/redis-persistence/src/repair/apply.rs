@@ -22,7 +22,9 @@ use super::disk::{self, Locks};
 use super::folder::{Folder, Place, folder_of, meant, with_suffix};
 use super::record::{Aside, Entry, Record};
 use super::save::{self, Range, Staged};
-use super::{Applied, ApplyError, ApplyOptions, Cut, Hook, Plan, Progress, Rewrite, Seen, Step, leftovers, seen};
+use super::{
+    Applied, ApplyError, ApplyOptions, Cut, FileIdentity, Hook, Plan, Progress, Rewrite, Step, identity, leftovers,
+};
 
 /// What the names of records begin with.
 const RECORD: &str = "repair";
@@ -35,7 +37,7 @@ struct Job<'p> {
     step: &'p Step,
     place: Place,
     /// The file, as it is now; `None` if it is still to be made.
-    seen: Option<Seen>,
+    seen: Option<FileIdentity>,
     links: u64,
 }
 
@@ -209,7 +211,7 @@ fn job<'p>(step: &'p Step, set: &Arc<Folder>, force: bool) -> Result<Job<'p>, Ap
 }
 
 /// Compares a file with what the plan saw of it.
-fn compare(expected: &Seen, now: &Seen, force: bool) -> Result<(), ApplyError> {
+fn compare(expected: &FileIdentity, now: &FileIdentity, force: bool) -> Result<(), ApplyError> {
     if !expected.same_file(now) {
         return Err(ApplyError::changed(&now.path, "it is another file"));
     }
@@ -224,7 +226,7 @@ fn compare(expected: &Seen, now: &Seen, force: bool) -> Result<(), ApplyError> {
 }
 
 fn check_witness(cut: &Cut, file: &mut File, path: &Path) -> Result<(), ApplyError> {
-    match seen::witness(file, cut.to, cut.file.size) {
+    match identity::witness(file, cut.to, cut.file.size) {
         Ok(witness) if witness == cut.witness => Ok(()),
         Ok(_) => Err(ApplyError::changed(path, "the bytes at the cut are different ones")),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -309,7 +311,7 @@ fn save(
     if let Some((mut range, kind)) = range(job)? {
         let (place, hash) = match copy {
             Some(place) => {
-                let hash = seen::hash_range(&mut range.file, range.from, range.to);
+                let hash = identity::hash_range(&mut range.file, range.from, range.to);
                 (place, hash.map_err(ApplyError::io("read", path))?)
             }
             None => range.save(backup, stamp, kind, hook)?,
@@ -319,7 +321,7 @@ fn save(
     let (saved, hash) = saved;
     Ok(match (job.step, job.open()?, &job.seen) {
         (Step::Cut(cut), Some(mut source), Some(seen)) => {
-            let kept = seen::last_bytes(&mut source, cut.to).map_err(ApplyError::io("read", path))?;
+            let kept = identity::last_bytes(&mut source, cut.to).map_err(ApplyError::io("read", path))?;
             Entry::Cut { file, from: seen.size, to: cut.to, kept, saved, tail: hash }
         }
         (Step::Rewrite(Rewrite { content, .. }), Some(_), Some(seen)) => {
@@ -330,7 +332,7 @@ fn save(
             Entry::Create { file, new_size: content.len() as u64, new: xxh3_64(content) }
         }
         (Step::SetAside(_), Some(mut source), Some(seen)) => {
-            let last = seen::last_bytes(&mut source, seen.size).map_err(ApplyError::io("read", path))?;
+            let last = identity::last_bytes(&mut source, seen.size).map_err(ApplyError::io("read", path))?;
             let name = with_suffix(&file, &format!("{stamp}.aside"));
             // Across file systems it would have to be copied: then it stays where it is, under its new name.
             let near = device(job.place.folder())? == device(backup)?;
@@ -381,7 +383,7 @@ fn change(
             if file.metadata().map_err(ApplyError::io("ask for", path))?.nlink() > 1 {
                 return Err(ApplyError::changed(path, "it has another name now"));
             }
-            compare(&now, &Seen::of(path, &file).map_err(ApplyError::io("ask for", path))?, false)?;
+            compare(&now, &FileIdentity::of(path, &file).map_err(ApplyError::io("ask for", path))?, false)?;
             file.set_len(cut.to).map_err(ApplyError::io("truncate", path))?;
             hook(Progress::Changed(path));
             file.sync_all().map_err(ApplyError::io("sync", path))?;

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::fs::XattrFlags;
 
 use super::folder::Folder;
-use super::{ApplyError, Seen};
+use super::{ApplyError, FileIdentity};
 
 /// Notes a file that is only compared, through links too.
-pub(super) fn look(path: &Path) -> Result<Seen, ApplyError> {
+pub(super) fn look(path: &Path) -> Result<FileIdentity, ApplyError> {
     // A FIFO would otherwise wait for its other end.
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
     let file = rustix::fs::openat(rustix::fs::CWD, path, flags, rustix::fs::Mode::empty());
     let file = File::from(file.map_err(|error| ApplyError::io("open", path)(error.into()))?);
-    Seen::of(path, &file).map_err(ApplyError::io("open", path))
+    FileIdentity::of(path, &file).map_err(ApplyError::io("open", path))
 }
 
 /// Gives a new file the owner, group, mode and extended attributes of `like`.
@@ -203,7 +203,7 @@ pub(super) fn unseen() -> Option<String> {
 }
 
 /// Fails if another process that can be seen has one of the files open for writing.
-pub(super) fn nobody_writes<'a>(files: impl IntoIterator<Item = &'a Seen>) -> Result<(), ApplyError> {
+pub(super) fn nobody_writes<'a>(files: impl IntoIterator<Item = &'a FileIdentity>) -> Result<(), ApplyError> {
     let files: Vec<_> = files.into_iter().collect();
     // Without /proc nothing can be seen.
     let Ok(processes) = fs::read_dir("/proc") else { return Ok(()) };

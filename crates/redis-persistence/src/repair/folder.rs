@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::{ApplyError, Seen};
+use super::{ApplyError, FileIdentity};
 
 /// A folder, held open.
 #[derive(Debug)]
@@ -163,21 +163,21 @@ impl Place {
     }
 
     /// Opens a regular file for reading, and notes it.
-    pub(super) fn open(&self) -> Result<(File, Seen), ApplyError> {
+    pub(super) fn open(&self) -> Result<(File, FileIdentity), ApplyError> {
         self.open_as("open", OFlags::RDONLY)
     }
 
     /// Opens a regular file for reading and writing, and notes it.
-    pub(super) fn open_writing(&self) -> Result<(File, Seen), ApplyError> {
+    pub(super) fn open_writing(&self) -> Result<(File, FileIdentity), ApplyError> {
         self.open_as("write to", OFlags::RDWR)
     }
 
-    fn open_as(&self, doing: &'static str, flags: OFlags) -> Result<(File, Seen), ApplyError> {
+    fn open_as(&self, doing: &'static str, flags: OFlags) -> Result<(File, FileIdentity), ApplyError> {
         // A FIFO would otherwise wait for its other end.
         let flags = flags | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = open_beneath(&self.folder.file, self.name().as_ref(), flags, Mode::empty());
         let file = file.map_err(ApplyError::io(doing, &self.path))?;
-        let seen = Seen::of(&self.path, &file).map_err(ApplyError::io(doing, &self.path))?;
+        let seen = FileIdentity::of(&self.path, &file).map_err(ApplyError::io(doing, &self.path))?;
         Ok((file, seen))
     }
 

@@ -13,7 +13,7 @@ use super::disk;
 use super::folder::{Folder, Place};
 use super::record::Record;
 use super::save::Range;
-use super::{ApplyError, Seen};
+use super::{ApplyError, FileIdentity};
 
 /// The kinds of files that are written, under `<file>.<stamp>.<kind>.part` first.
 const KINDS: [&str; 5] = ["tail", "old", "undo", "new", "aside"];
@@ -95,7 +95,7 @@ pub(super) fn saved_before(
     Ok(None)
 }
 
-fn is_copy(range: &mut Range<'_>, copy: &mut impl Read, seen: &Seen) -> io::Result<bool> {
+fn is_copy(range: &mut Range<'_>, copy: &mut impl Read, seen: &FileIdentity) -> io::Result<bool> {
     if seen.size != range.to - range.from {
         return Ok(false);
     }

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::{Rewrite, Seen, chains};
+mod chains;
+
+use super::{FileIdentity, Rewrite};
 use crate::aof::Manifest;
 use crate::aof::dir::names::{Name, classify};
 use crate::aof::dir::{AofSet, NextStart, Node, Part, Role, Shape, os_name};
@@ -206,7 +208,7 @@ fn rebuild(set: &AofSet, because: &str) -> Mend {
 }
 
 /// The step that gives a set this manifest. `seen` is the one that is there.
-pub(super) fn rewrite(set: &AofSet, seen: Option<Seen>, content: Vec<u8>, why: Vec<String>) -> Rewrite {
+pub(super) fn rewrite(set: &AofSet, seen: Option<FileIdentity>, content: Vec<u8>, why: Vec<String>) -> Rewrite {
     let path = match &set.manifest {
         Some(file) => file.path.clone(),
         None => set.root.join(os_name(&[&set.prefix, &b".manifest"[..]].concat())),

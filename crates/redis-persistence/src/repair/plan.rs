@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::seen::{Seen, witness};
+use super::identity::{FileIdentity, witness};
 
 /// What goes when bytes are taken from a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,7 +62,7 @@ pub(super) fn number(n: u64, thing: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
     /// The file, with its size.
-    pub file: Seen,
+    pub file: FileIdentity,
     /// Where it is to end.
     pub to: u64,
     /// A hash over the bytes on both sides of the cut: they must read the same when it is made.
@@ -79,7 +79,7 @@ impl Cut {
     /// # Errors
     /// If the file cannot be read, or does not reach beyond `to`.
     pub fn new(path: &Path, file: &mut File, to: u64, why: &str) -> io::Result<Self> {
-        let seen = Seen::of(path, file)?;
+        let seen = FileIdentity::of(path, file)?;
         let bytes = seen.size.checked_sub(to).filter(|bytes| *bytes > 0);
         let bytes = bytes.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "nothing lies behind the cut"))?;
         let witness = witness(file, to, seen.size)?;
@@ -100,7 +100,7 @@ pub struct Rewrite {
     /// Where it lies.
     pub path: PathBuf,
     /// The file as it was; `None` if there is none yet.
-    pub file: Option<Seen>,
+    pub file: Option<FileIdentity>,
     /// The new content.
     pub content: Vec<u8>,
     /// The file whose owner, group, mode and attributes a new file takes over.
@@ -113,7 +113,7 @@ pub struct Rewrite {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
     /// The file.
-    pub file: Seen,
+    pub file: FileIdentity,
     /// What the set loses with it.
     pub loss: Loss,
     /// Why, in a sentence.
@@ -160,7 +160,7 @@ pub struct Plan {
     /// The changes; none if there is nothing to change, or nothing that helps.
     pub steps: Vec<Step>,
     /// Every file that was read to make the plan, as it was.
-    pub read: Vec<Seen>,
+    pub read: Vec<FileIdentity>,
     /// Where what is taken away goes, if no other folder is named.
     pub backup_dir: PathBuf,
     /// Why the result would still not be sound; empty if it would.
@@ -287,8 +287,8 @@ pub(super) fn first_lines(lines: &mut Vec<String>) {
 mod tests {
     use super::*;
 
-    fn seen(size: u64) -> Seen {
-        Seen { path: "a.aof".into(), device: 1, inode: 2, size, modified: SystemTime::UNIX_EPOCH }
+    fn seen(size: u64) -> FileIdentity {
+        FileIdentity { path: "a.aof".into(), device: 1, inode: 2, size, modified: SystemTime::UNIX_EPOCH }
     }
 
     fn cut(bytes: u64) -> Step {

@@ -14,7 +14,7 @@ use super::folder::{Folder, Place, folder_of};
 use super::leftovers::{self, same_bytes};
 use super::record::{Aside, Entry, Record};
 use super::save::{self, Staged};
-use super::{ApplyError, ApplyOptions, Hook, Progress, Seen, Undone, seen};
+use super::{ApplyError, ApplyOptions, FileIdentity, Hook, Progress, Undone, identity};
 
 /// What has to be done about an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ enum State {
     /// The file is as it was before.
     Former,
     /// The file is as the repair left it, or has so many bytes of the tail again. It is missing where it was set aside.
-    Repaired { size: u64, file: Option<Seen> },
+    Repaired { size: u64, file: Option<FileIdentity> },
 }
 
 /// A record that was read, and that may be followed: what it takes back can be shown first.
@@ -96,7 +96,7 @@ impl Undo {
         let states = self.entries.iter().map(|entry| self.judge(entry)).collect::<Result<Vec<_>, _>>()?;
         if !options.force_live {
             let now = |entry: &Entry| Some(self.set.at(entry.file()).ok()?.open().ok()?.1);
-            let files: Vec<Seen> = self.entries.iter().filter_map(now).collect();
+            let files: Vec<FileIdentity> = self.entries.iter().filter_map(now).collect();
             disk::nobody_writes(&files)?;
         }
         let mut undone = Undone::default();
@@ -131,7 +131,7 @@ impl Undo {
                     let what = if size < *to { "it is shorter" } else { "it has grown" };
                     return Err(ApplyError::not_as_left(file, what));
                 }
-                if seen::last_bytes(&mut input, *to).map_err(ApplyError::io("read", file))? != *kept {
+                if identity::last_bytes(&mut input, *to).map_err(ApplyError::io("read", file))? != *kept {
                     return Err(ApplyError::not_as_left(file, "the bytes before the cut are different ones"));
                 }
                 // The file stands at the cut: what follows is there if an undo was killed, or something was written since.
@@ -144,7 +144,7 @@ impl Undo {
             Entry::Rewrite { saved, size, old, new_size, new, .. } => {
                 checked_copy(&home.at(saved)?, *size, *old)?;
                 let (mut input, seen) = place.open()?;
-                let hash = seen::hash_range(&mut input, 0, seen.size).map_err(ApplyError::io("read", file))?;
+                let hash = identity::hash_range(&mut input, 0, seen.size).map_err(ApplyError::io("read", file))?;
                 match (seen.size, hash) {
                     now if now == (*size, *old) => Ok(State::Former),
                     now if now == (*new_size, *new) => Ok(State::Repaired { size: seen.size, file: Some(seen) }),
@@ -168,7 +168,7 @@ impl Undo {
                 let now = if here { place } else { &saved };
                 let (mut input, seen) = now.open()?;
                 let same = seen.size == *size
-                    && seen::last_bytes(&mut input, *size).map_err(ApplyError::io("read", now.path()))? == *last;
+                    && identity::last_bytes(&mut input, *size).map_err(ApplyError::io("read", now.path()))? == *last;
                 match (same, here) {
                     (false, _) => Err(ApplyError::not_as_left(now.path(), "it was written to")),
                     (true, true) => Ok(State::Former),
@@ -189,7 +189,7 @@ impl Undo {
         &self,
         entry: &Entry,
         size: u64,
-        judged: Option<&Seen>,
+        judged: Option<&FileIdentity>,
         stamp: &str,
         hook: &mut Hook<'_>,
     ) -> Result<(), ApplyError> {
@@ -246,13 +246,13 @@ fn named(folder: &Path, record: &Place, options: &ApplyOptions) -> Result<Arc<Fo
 }
 
 /// Opens a file that must have this size and hash.
-fn checked_copy(place: &Place, size: u64, hash: u64) -> Result<(File, Seen), ApplyError> {
+fn checked_copy(place: &Place, size: u64, hash: u64) -> Result<(File, FileIdentity), ApplyError> {
     let path = place.path();
     let (mut file, seen) = place.open()?;
     if seen.size != size {
         return Err(ApplyError::not_as_left(path, "it has another size"));
     }
-    let found = seen::hash_range(&mut file, 0, size).map_err(ApplyError::io("read", path))?;
+    let found = identity::hash_range(&mut file, 0, size).map_err(ApplyError::io("read", path))?;
     if found != hash {
         return Err(ApplyError::not_as_left(path, "it has another content"));
     }
@@ -261,7 +261,7 @@ fn checked_copy(place: &Place, size: u64, hash: u64) -> Result<(File, Seen), App
 }
 
 /// Fails if another file has that name than the one that was judged.
-fn same(judged: Option<&Seen>, now: &Seen) -> Result<(), ApplyError> {
+fn same(judged: Option<&FileIdentity>, now: &FileIdentity) -> Result<(), ApplyError> {
     match judged {
         Some(judged) if judged.unchanged(now) => Ok(()),
         _ => Err(ApplyError::not_as_left(&now.path, "it was changed meanwhile")),
@@ -271,7 +271,7 @@ fn same(judged: Option<&Seen>, now: &Seen) -> Result<(), ApplyError> {
 /// Puts a tail back behind a file that has `size` bytes now.
 fn append(
     place: &Place,
-    judged: Option<&Seen>,
+    judged: Option<&FileIdentity>,
     (from, to, size): (u64, u64, u64),
     saved: &Place,
     stamp: &str,

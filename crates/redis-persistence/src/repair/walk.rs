@@ -1,23 +1,28 @@
 //! How far servers get with one file, and where it would have to end for them to get to its end.
 
+mod odd;
+mod tail;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::Seen;
-use super::aof::odd::{Before, Recent};
-use super::aof::tail::{self, Tail};
+use super::FileIdentity;
 use crate::aof::{Annotation, Grammar, LineEnd, Parser, Reader, Record, StreamState, Transaction, TransactionEvent};
 use crate::rdb::Family;
-use crate::verify::{self, Options, Verdict};
-use crate::{Error, ErrorKind, ReadError, reader};
+use crate::rdb::reader;
+use crate::report::Verdict;
+use crate::verify::{self, Options};
+use crate::{Error, ErrorKind, ReadError};
+use odd::{Before, Recent};
+use tail::Tail;
 
 /// What was found in a file.
 #[derive(Debug)]
 pub(super) struct Walk {
-    pub seen: Seen,
+    pub seen: FileIdentity,
     /// The end of the image at its start.
     pub image_end: u64,
     /// What is wrong with the image; nothing behind it was read then.
@@ -86,7 +91,7 @@ impl Walks {
 /// Reads a file as servers do, up to its end, to what they stop at, or to where `until` says.
 fn walk(path: &Path, until: &Until) -> io::Result<Walk> {
     let mut file = File::open(path)?;
-    let seen = Seen::of(path, &file)?;
+    let seen = FileIdentity::of(path, &file)?;
     let mut walk = Walk {
         seen,
         image_end: 0,
@@ -114,7 +119,7 @@ impl Walk {
     /// Opens the file again: a set may have more files than a process may have open.
     pub fn open(&self) -> io::Result<File> {
         let file = File::open(&self.seen.path)?;
-        if !self.seen.same_file(&Seen::of(&self.seen.path, &file)?) {
+        if !self.seen.same_file(&FileIdentity::of(&self.seen.path, &file)?) {
             return Err(io::Error::other("it is another file than it was when it was read"));
         }
         Ok(file)

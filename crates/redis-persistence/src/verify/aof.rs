@@ -28,19 +28,20 @@ use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::codes::{Code, Severity};
-use super::facts::{AofLoadFacts, Name};
 use super::options::Options;
-use super::report::{AofFacts, Counts, DuplicateCheck, Kind, Part, Report, Verdict};
 use crate::aof::dir::{self, AofSet, NextStart, Node, Role, Shape, Tree};
-use crate::aof::official::{Disk, Opened, Walk, has_file_line};
+use crate::aof::dir::{Disk, Opened, has_file_line};
+use crate::aof::official::Walk;
 use crate::aof::{Grammar, Parser, Reader, Sizes};
+use crate::report::codes::{Code, Severity};
+use crate::report::facts::{AofLoadFacts, Name};
+use crate::report::{AofFacts, Counts, DuplicateCheck, Kind, Part, Report, Verdict};
 pub(crate) use commands::swallows;
 pub(crate) use input::Clamped;
 use log::Log;
 use records::{Place, Records};
 pub(crate) use repeat::ImageKeys;
-pub(crate) use replies::replay;
+pub(crate) use replies::{Replayed, replay};
 use replies::{Replies, Said};
 
 /// Verifies what lies under a path: an append-only file, a manifest, an `appendonlydir`, or a server's directory.

@@ -9,15 +9,15 @@
 use std::collections::BTreeMap;
 
 use super::aof::payload::{self, Checked, Payloads, TAIL};
-use super::codes::{Code, Severity};
-use super::facts::{Failing, Fails, Place, RdbFacts, RestoreFacts, Trail};
-use super::finding::Finding;
 use super::options::Options;
-use super::report::{Checksum, Counts, DuplicateCheck, Format, Kind, Report, Verdict};
 use super::slice;
-use super::spill::More;
-use crate::crc64;
+use crate::base::crc64;
 use crate::rdb::{NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcode};
+use crate::report::codes::{Code, Severity};
+use crate::report::facts::{Failing, Fails, Place, RdbFacts, RestoreFacts, TrailingBytes};
+use crate::report::finding::Finding;
+use crate::report::spill::More;
+use crate::report::{Checksum, Counts, DuplicateCheck, Format, Kind, Report, Verdict};
 
 /// Versions beyond this are none, whatever is written yet.
 const LAST_VERSION: u16 = 200;
@@ -47,7 +47,7 @@ pub fn dump(bytes: &[u8], options: &Options) -> Option<Report> {
     let mut report = check(&bytes[..payload], options);
     report.size = bytes.len() as u64;
     if payload < bytes.len() {
-        let trailing = Some((payload as u64, Trail::LineEnd));
+        let trailing = Some((payload as u64, TrailingBytes::LineEnd));
         report.rdb = Some(RdbFacts { trailing, ..RdbFacts::default() });
     }
     Some(report)

@@ -3,7 +3,7 @@
 //! Keys and elements are compared by 64-bit hashes of their text, under a key that nobody knows who made the file. A [`Table`] holds
 //! hash and place of each: those that came last as they came, all others in runs that are sorted by the top byte of the hash, so
 //! that each such partition can be settled within the cache. It hands out all places of each hash that occurs more than once; whoever
-//! takes them compares the texts ([`suspects`](super::suspects)). Where those cannot be read again, a second hash under another key
+//! takes them compares the texts ([`confirm`](super::confirm)). Where those cannot be read again, a second hash under another key
 //! stands beside the first, and both have to agree.
 //!
 //! When the budget is used up, the entries of the highest hashes are dropped and no longer taken; of one hash, those that lie last.

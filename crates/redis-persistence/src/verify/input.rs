@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use crate::feed::read_block;
-use crate::read_at::{At, ReadAt};
+use crate::base::read_at::{At, ReadAt};
+use crate::rdb::feed::read_block;
 
 /// An input at the start of an RDB.
 pub(super) enum Input<'i> {

@@ -3,11 +3,11 @@
 use std::num::NonZero;
 
 use super::duplicates::HashKey;
-use super::spill::SpillTo;
-use super::stats::StatsOptions;
 use crate::aof::foreign::Extra;
+use crate::base::limits::{Limits, threads_of_machine};
 use crate::functions::Prover;
-use crate::limits::{Limits, threads_of_machine};
+use crate::report::spill::SpillTo;
+use crate::report::stats::StatsOptions;
 
 /// What a verification is asked to do.
 ///
@@ -31,7 +31,7 @@ pub struct Options {
     /// Where findings go that are more than a thousand of each severity: a temporary file, from which [`Report::more`] reads them.
     /// Without it, all that are kept are held in memory.
     ///
-    /// [`Report::more`]: super::Report::more
+    /// [`Report::more`]: crate::report::Report::more
     pub spill: Option<SpillTo>,
     /// On how many threads an input is verified at most. `None` stands for one on each processor that may be used. The report
     /// does not depend on it. What the caller pushes or holds in memory is verified on the caller's thread.

@@ -4,7 +4,7 @@
 //! their lengths alone ([`Layouts`]) and leaves them to whichever thread is free, in batches. What is left for it (a record
 //! across two blocks, opcodes, all that is odd) goes through the parser, as it does on one thread. The same checks run in
 //! both, so the report is the same. Most blocks begin with the rest of a record and go on with whole ones. Where those begin
-//! is guessed by whoever reads the block, who then checks them while they lie in its cache ([`Guess`]).
+//! is guessed by whoever reads the block, who then checks them while they lie in its cache ([`SpeculativeBatch`]).
 //!
 //! - findings are put together in the order of the file;
 //! - keys are counted by type in any order, as sums have none. What has to know all that came before (the next database)
@@ -17,12 +17,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::drive::Push;
 use super::input::Input;
 use super::options::Options;
-use super::rdb::{Batch, Found, Guess, Places, RdbVerifier, Surroundings};
-use crate::error::Error;
-use crate::feed::{Consumer, Feeder};
+use super::push::{HEAD, Push, Walked, Whole};
+use super::rdb::{Batch, Found, Places, RdbVerifier, SpeculativeBatch, Surroundings};
+use crate::base::error::Error;
+use crate::rdb::feed::{Consumer, Feeder};
 use crate::rdb::{Event, Layouts, Payload};
 use pool::{Block, Hand, Job, Pool};
 
@@ -43,23 +43,6 @@ impl Default for Sizes {
     fn default() -> Self {
         Self { block: 512 << 10, batch: 256 << 10, least: 4 << 10, blocks: 2 }
     }
-}
-
-/// What an RDB is the whole of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whole {
-    /// The input: nothing may follow it.
-    Input,
-    /// The start of a file of so many bytes, which goes on with something else.
-    Start(u64),
-}
-
-/// What a walk came to.
-#[derive(Debug)]
-pub(super) struct Walked {
-    pub(super) verifier: RdbVerifier,
-    /// Where the RDB ends, if that was found.
-    pub(super) end: Option<u64>,
 }
 
 /// Walks over an RDB on so many threads. Behind the end of one that something follows, some blocks may be read in vain.
@@ -123,7 +106,7 @@ struct Walker<'p, 'i> {
     hand: Hand,
     layouts: Option<Arc<Layouts>>,
     /// What was guessed of the block at hand.
-    guess: Option<Guess>,
+    guess: Option<SpeculativeBatch>,
     /// Whether it was right.
     guessed: bool,
     /// Up to here it is known that there is no batch.
@@ -180,7 +163,7 @@ impl<'p, 'i> Walker<'p, 'i> {
             size = block.start + block.len as u64;
             (self.guess, self.guessed) = (block.guess.take(), false);
             if self.head.is_empty() {
-                self.head = block.data[..block.len.min(super::drive::HEAD)].to_vec();
+                self.head = block.data[..block.len.min(HEAD)].to_vec();
             }
             if self.failed.is_none() {
                 self.block(&mut feeder, &block, whole)?;
@@ -218,7 +201,7 @@ impl<'p, 'i> Walker<'p, 'i> {
     }
 
     /// Takes over what was guessed to begin at `offset`, if it does, and answers its length.
-    fn take_over(&mut self, guess: Guess, offset: u64, around: &Surroundings) -> usize {
+    fn take_over(&mut self, guess: SpeculativeBatch, offset: u64, around: &Surroundings) -> usize {
         let extent = guess.extent;
         if guess.start != offset || !guess.is_within(around) {
             return 0;

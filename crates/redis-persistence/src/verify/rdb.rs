@@ -9,43 +9,40 @@
 //!                      └ ValueChecker   what a key holds
 //! ```
 
-mod again;
 mod aux;
 mod batch;
+mod counts;
 mod databases;
 mod extras;
 mod failure;
-mod function;
-mod guess;
 mod keys;
 mod metadata;
 mod names;
 mod plain;
+mod second_pass;
+mod speculative;
 mod strings;
-mod tally;
 mod trailing;
 
 pub(crate) use batch::{Batch, Found, Surroundings};
-pub(crate) use function::shebang;
-pub(crate) use guess::Guess;
 pub(crate) use metadata::Metadata;
-pub(crate) use strings::{is_number_of_server, is_oddly_stored, lzf_detail, may_begin_number, saves_enough};
+pub(crate) use speculative::SpeculativeBatch;
 
-use super::codes::Code;
-use super::codes::Severity;
+use super::collect_stats::Collect;
+use super::confirm::{Confirmed, Suspects};
 use super::duplicates::{Form, Table};
-use super::facts::{Collector, HeaderFacts, Name, RdbFacts};
 use super::options::{Duplicates, Options};
-use super::report::{Checksum, DuplicateCheck, Format, Kind, Report, Verdict};
-use super::sink::{Findings, Place};
 use super::source::Source;
-use super::stats::Collect;
-use super::suspects::{Confirmed, Suspects};
 use super::value::template::Registry;
 use super::value::{Context, Scratch, ValueChecker};
-use crate::error::{Error, Reading};
-use crate::limits::Limits;
+use crate::base::error::{Error, Reading};
+use crate::base::limits::Limits;
 use crate::rdb::{Event, Family, Header, Payload, Quirk, Role, ValueType, opcode};
+use crate::report::codes::Code;
+use crate::report::codes::Severity;
+use crate::report::collector::{Collector, Location};
+use crate::report::facts::{FactsCollector, HeaderFacts, Name, RdbFacts};
+use crate::report::{Checksum, DuplicateCheck, Format, Kind, Report, Verdict};
 
 /// Whether places of an input can be read again, so that things of one hash can be compared by their texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +62,7 @@ impl Places {
 #[derive(Debug)]
 pub(crate) struct RdbVerifier {
     options: Options,
-    findings: Findings,
+    findings: Collector,
     scratch: Scratch,
     header: Option<Header>,
     aux: aux::Aux,
@@ -76,7 +73,7 @@ pub(crate) struct RdbVerifier {
     templates: Registry,
     /// On how many threads keys are compared at the end.
     threads: usize,
-    facts: Collector,
+    facts: FactsCollector,
     /// What is counted only on demand.
     stats: Option<Box<Collect>>,
     elements: Table,
@@ -105,7 +102,7 @@ impl RdbVerifier {
         let budget = options.limits.duplicate_bytes;
         let form = places.form(&options);
         Self {
-            findings: Findings::of_report(&options),
+            findings: Collector::of_report(options.max_findings, options.spill),
             scratch: Scratch::default(),
             header: None,
             aux: aux::Aux::default(),
@@ -115,7 +112,7 @@ impl RdbVerifier {
             strings: strings::Strings::default(),
             templates: Registry::new(options.limits.templates),
             threads: 1,
-            facts: Collector::default(),
+            facts: FactsCollector::default(),
             stats: options
                 .stats
                 .map(|stats| Box::new(Collect::new(stats, options.now_ms, options.limits.packed_bytes))),
@@ -219,7 +216,7 @@ impl RdbVerifier {
     fn header(&mut self, header: &Header) {
         self.header = Some(*header);
         let &Header { family, version, well_formed, .. } = header;
-        let place = Place::span(0, 9).reading(Reading::Header);
+        let place = Location::span(0, 9).reading(Reading::Header);
         if !well_formed {
             self.findings.add(Code::RdbBadVersion, place, || {
                 format!("the version has a byte that is no digit; servers read it as {version}, or refuse it")
@@ -270,7 +267,7 @@ impl RdbVerifier {
                 (Code::RdbSpecialAsNumber, "a string form where a number is read: servers take its low six bits")
             }
         };
-        self.findings.add(code, Place::at(at), || message.to_owned());
+        self.findings.add(code, Location::at(at), || message.to_owned());
     }
 
     /// Holds an opcode against the version; each is reported once.
@@ -280,7 +277,7 @@ impl RdbVerifier {
         let least = opcode::min_version(byte, family);
         if least > version && !std::mem::replace(&mut self.newer_reported[usize::from(byte)], true) {
             let name = opcode::name(byte, family).unwrap_or("opcode");
-            self.findings.add(Code::RdbTypeNewerThanVersion, Place::at(at), || {
+            self.findings.add(Code::RdbTypeNewerThanVersion, Location::at(at), || {
                 format!("opcode {name} came with version {least}, but the file says {version}")
             });
         }
@@ -300,11 +297,11 @@ impl RdbVerifier {
         }
         let least = value_type.min_version();
         if !value_type.belongs_to(family) {
-            self.findings.add(Code::RdbForeignType, Place::at(at), || {
+            self.findings.add(Code::RdbForeignType, Location::at(at), || {
                 format!("type {} ({value_type}) belongs to Redis; Valkey refuses it", value_type.byte())
             });
         } else {
-            self.findings.add(Code::RdbTypeNewerThanVersion, Place::at(at), || {
+            self.findings.add(Code::RdbTypeNewerThanVersion, Location::at(at), || {
                 format!(
                     "type {} ({value_type}) came with version {least}, but the file says {version}",
                     value_type.byte()
@@ -354,7 +351,7 @@ impl RdbVerifier {
 
     fn checksum(&mut self, stored: u64, at: u64) {
         let computed = self.crc.unwrap_or(0);
-        let place = Place::span(at, at + 8).reading(Reading::Checksum);
+        let place = Location::span(at, at + 8).reading(Reading::Checksum);
         self.checksum = Some(match stored {
             0 => {
                 self.findings.add(Code::RdbChecksumDisabled, place, || {
@@ -408,7 +405,7 @@ impl RdbVerifier {
             if let Some((attributes, start)) = self.keys.pending {
                 self.findings.add(
                     Code::RdbAttributesPending,
-                    Place::new(attributes.start.unwrap_or(start), offset),
+                    Location::new(attributes.start.unwrap_or(start), offset),
                     || "an expiry, idle time or frequency without a key after it: servers drop it".to_owned(),
                 );
             }
@@ -465,7 +462,7 @@ impl RdbVerifier {
         let (len, at, version) = (self.trailing.len, self.offset, self.version());
         if self.checksum == Some(Checksum::Absent) {
             if len == 8 && !self.trailing.all_zero() {
-                self.findings.add(Code::RdbVersionDigitDamaged, Place::new(5, at), || {
+                self.findings.add(Code::RdbVersionDigitDamaged, Location::new(5, at), || {
                     format!(
                         "the file says version {version}, which has no checksum, but 8 bytes follow its end: a damaged \
                          version digit turns the checksum off"
@@ -473,13 +470,13 @@ impl RdbVerifier {
                 });
                 return;
             }
-            self.findings.add(Code::RdbChecksumAbsent, Place::at(at), || {
+            self.findings.add(Code::RdbChecksumAbsent, Location::at(at), || {
                 format!("version {version} has no checksum: the structure is checked, the content is unproven")
             });
         }
         if len > 0 {
             let what = self.trailing.describe();
-            self.findings.add(Code::RdbTrailingBytes, Place::span(at, at + len), || {
+            self.findings.add(Code::RdbTrailingBytes, Location::span(at, at + len), || {
                 format!("{len} bytes follow the end of the RDB, {what}; servers do not look at them")
             });
         }
@@ -499,11 +496,11 @@ impl RdbVerifier {
         let confirmed = {
             let (family, databases) = (self.family(), &self.databases);
             let database = |offset| databases.at(offset);
-            super::suspects::confirm(&mut self.suspects, source, family, database, &mut self.findings)
+            super::confirm::confirm(&mut self.suspects, source, family, database, &mut self.findings)
         };
         let Confirmed { by_text, left_out } = confirmed;
         if left_out > 0 {
-            self.findings.add(Code::RdbDuplicatesUnchecked, Place::at(0), || {
+            self.findings.add(Code::RdbDuplicatesUnchecked, Location::at(0), || {
                 format!("{left_out} names have the hash of another one, and were not compared with it")
             });
         }

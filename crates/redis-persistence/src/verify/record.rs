@@ -1,15 +1,16 @@
 //! The checks of one record by itself, without the file around it: for a salvage, which tries many places of one file.
 
-use super::codes::{Code, Severity};
+use super::confirm::Suspects;
 use super::duplicates::{Form, HashKey, Table};
-use super::rdb::{Metadata, is_oddly_stored};
-use super::sink::Findings;
-use super::suspects::Suspects;
+use super::rdb::Metadata;
+use super::stored_form::is_oddly_stored;
 use super::value::template::Registry;
 use super::value::{Context, Scratch, ValueChecker};
-use crate::limits::Limits;
+use crate::base::limits::Limits;
 use crate::lzf;
 use crate::rdb::{Body, Event, Payload, RdbString, Record};
+use crate::report::codes::{Code, Severity};
+use crate::report::collector::Collector;
 
 /// What the elements of one value may take of the memory for duplicates.
 const SHARE: usize = 8;
@@ -29,7 +30,7 @@ pub(crate) struct Flaws {
 #[derive(Debug)]
 pub(crate) struct RecordChecker {
     limits: Limits,
-    findings: Findings,
+    findings: Collector,
     scratch: Scratch,
     elements: Table,
     suspects: Suspects,
@@ -45,7 +46,7 @@ impl RecordChecker {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             limits: limits.clone(),
-            findings: Findings::new(0),
+            findings: Collector::new(0),
             scratch: Scratch::default(),
             // What has one hash is not read again: two have to agree.
             elements: Table::new(
@@ -67,7 +68,7 @@ impl RecordChecker {
         self.meta = Metadata::default();
         self.suspects.take();
         if !self.findings.is_empty() {
-            self.findings = Findings::new(0);
+            self.findings = Collector::new(0);
         }
     }
 
@@ -188,7 +189,7 @@ impl RecordChecker {
                     Severity::Note => {}
                 }
             }
-            self.findings = Findings::new(0);
+            self.findings = Collector::new(0);
         }
         self.flaws
     }

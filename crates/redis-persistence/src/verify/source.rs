@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::feed::read_block;
-use crate::read_at::At;
+use crate::base::read_at::At;
+use crate::rdb::feed::read_block;
 
 /// An input of which any place can be read.
 pub(crate) trait Source {
@@ -13,7 +13,7 @@ pub(crate) trait Source {
 
 impl Source for &[u8] {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        crate::read_at::ReadAt::read_at(self, buffer, offset)
+        crate::base::read_at::ReadAt::read_at(self, buffer, offset)
     }
 }
 

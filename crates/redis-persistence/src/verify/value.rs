@@ -23,16 +23,16 @@ mod walk;
 
 pub(crate) use elements::Checker as ElementsChecker;
 
+use super::confirm::Suspects;
 use super::duplicates::Table;
-use super::sink::Findings;
-use super::suspects::Suspects;
-use crate::limits::Limits;
+use crate::base::limits::Limits;
 use crate::lzf::Room;
 use crate::rdb::{Event, Payload, ValueType};
+use crate::report::collector::Collector;
 
 /// What the checkers share.
 pub(crate) struct Context<'a> {
-    pub(crate) findings: &'a mut Findings,
+    pub(crate) findings: &'a mut Collector,
     pub(crate) scratch: &'a mut Scratch,
     /// For the elements of the record at hand.
     pub(crate) elements: &'a mut Table,

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use redis_persistence::Limits;
-use redis_persistence::aof::official::{Disk, Line, Outcome, Request, Task, Tool, check};
-use redis_persistence::verify::official::Images;
+use redis_persistence::aof::dir::Disk;
+use redis_persistence::aof::official::{Line, Outcome, Request, Task, Tool, check};
+use redis_persistence::official::Images;
 
 /// Runs the library on a file; returns the outcome and the lines, the pieces of a log among them.
 pub fn run(tool: Tool, task: Task, path: &Path) -> (Outcome, Vec<Vec<u8>>) {

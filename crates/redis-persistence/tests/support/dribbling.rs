@@ -5,8 +5,8 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use redis_persistence::aof::dir::{Files, Opened};
 use redis_persistence::aof::dir::{Node, Tree};
-use redis_persistence::aof::official::{Files, Opened};
 use redis_persistence::verify::{Code, Report};
 use testkit::rng::Rng;
 

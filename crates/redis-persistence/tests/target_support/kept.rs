@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 
-use redis_persistence::target::Release;
+use redis_persistence::servers::Release;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::did::Did;

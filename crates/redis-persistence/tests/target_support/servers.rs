@@ -3,7 +3,7 @@
 // Each test that includes this file uses a part of it.
 #![allow(dead_code)]
 
-use redis_persistence::target::{Outcome, Release, Target};
+use redis_persistence::servers::{Outcome, Release, Target};
 use testkit::server::{LoadVerdict, Product};
 
 /// A number from the environment.

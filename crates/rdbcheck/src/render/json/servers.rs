@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use redis_persistence::target::{Loads, ReleaseAnswer, StartFiles, Why};
+use redis_persistence::servers::{Loads, ReleaseAnswer, StartFiles, Why};
 use serde::Serialize;
 
 use super::Number;

@@ -1,6 +1,6 @@
 //! What servers would do with the file: a table, and below each row why.
 
-use redis_persistence::target::{Cut, Loads, Moment, Outcome, ReleaseAnswer, StartFiles};
+use redis_persistence::servers::{Cut, Loads, Moment, Outcome, ReleaseAnswer, StartFiles};
 
 use crate::escape;
 use crate::style::{BOLD, KEY, Page, because, color, shorten};

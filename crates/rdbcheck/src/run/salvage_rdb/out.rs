@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use redis_persistence::repair::rdb::salvage::Form;
-use redis_persistence::target::{Loads, Reason};
+use redis_persistence::servers::{Loads, Reason};
 use redis_persistence::verify::{self, Report, Verdict};
 
 use super::{Content, How};

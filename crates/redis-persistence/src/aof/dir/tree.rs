@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 
 use super::access::Owner;
-use crate::aof::official::{Disk, Files, Opened};
+use super::{Disk, Files, Opened};
 
 /// What lies under a name. Symbolic links are followed, as servers follow them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

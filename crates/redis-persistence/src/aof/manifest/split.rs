@@ -7,7 +7,7 @@
 //! ```
 
 use super::Dialect;
-use crate::resp::is_space;
+use crate::aof::resp::is_space;
 
 /// A token with its quotes resolved.
 #[derive(Debug, PartialEq, Eq)]

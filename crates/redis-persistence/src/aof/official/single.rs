@@ -11,9 +11,10 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::walk::{Problem, Walk};
-use super::{Cut, Files, Image, Opened, Preamble, Print, Run, Stop, Task, bytes_of, plain};
+use super::{Cut, Image, Preamble, Print, Run, Stop, Task, bytes_of, plain};
+use crate::aof::dir::{Files, Opened};
+use crate::aof::resp;
 use crate::aof::{Annotation, Grammar, Parser, Reader};
-use crate::resp;
 
 /// A file to be checked.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The lines of records: `*<count>`, `$<length>` and annotations, in each of the grammars.
 
 use super::{Found, Grammar, Parser, Step};
-use crate::resp::{self, Line};
+use crate::aof::resp::{self, Line};
 use crate::{Error, ErrorKind, Reading, Result};
 
 /// How much of a line the loaders read in one piece, and both they and the tools of an annotation.

@@ -1,7 +1,7 @@
 //! Places between two records, at which a walk can be taken up by someone else.
 
 use super::{Parser, State};
-use crate::limits::Limits;
+use crate::base::limits::Limits;
 use crate::rdb::{Attributes, Header};
 
 impl Parser {

@@ -7,8 +7,8 @@ use super::super::wire::fixed;
 use super::stream::StreamState;
 use super::values::{CYCLES, ModuleOwner};
 use super::{Dialect, Found, Parser, State, TemplateValues};
-use crate::error::{ErrorKind, Reading};
-use crate::input::{Cursor, Outcome, Span, Stop};
+use crate::base::cursor::{Cursor, Outcome, Span, Stop};
+use crate::base::error::{ErrorKind, Reading};
 
 /// A run of attributes longer than this is handed out without waiting for its key, so that a file of nothing but
 /// attributes passes through a small window.
@@ -172,7 +172,7 @@ fn names_dragonfly(c: &Cursor<'_>, name: &RdbString<Span>, value: &RdbString<Spa
 }
 
 fn fail_at<T>(start: u64, kind: ErrorKind) -> Outcome<T> {
-    Err(Stop::Fail(crate::error::Error::new(start, start, Reading::Opcode, kind)))
+    Err(Stop::Fail(crate::base::error::Error::new(start, start, Reading::Opcode, kind)))
 }
 
 fn read_attribute(c: &mut Cursor<'_>, attributes: &mut Attributes, byte: u8, start: u64) -> Outcome<()> {

@@ -15,8 +15,8 @@
 use super::super::payload::{Payload, Role, StreamInfo, StreamInfo2};
 use super::super::wire::fixed;
 use super::{Found, Parser, State};
-use crate::error::Reading;
-use crate::input::{Cursor, Outcome};
+use crate::base::cursor::{Cursor, Outcome};
+use crate::base::error::Reading;
 
 /// Where in a stream the parser is, and what is left of the loops around it.
 #[derive(Debug, Clone, Copy)]
@@ -204,7 +204,7 @@ impl Parser {
         Ok(Found::within(start, payload, then.map(State::Stream)))
     }
 
-    fn stream_string(&mut self, c: &mut Cursor<'_>, role: Role) -> Outcome<Payload<crate::input::Span>> {
+    fn stream_string(&mut self, c: &mut Cursor<'_>, role: Role) -> Outcome<Payload<crate::base::cursor::Span>> {
         Ok(Payload::Str { role, string: self.string(c, role)? })
     }
 }

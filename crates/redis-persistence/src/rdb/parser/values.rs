@@ -5,8 +5,8 @@ use super::super::payload::{ArrayValue, ModuleId, ModuleItem, Payload, Role, Sco
 use super::super::string::RdbString;
 use super::super::wire::{LengthForm, fixed, length};
 use super::{Found, Parser, State, TemplateValues};
-use crate::error::{ErrorKind, Reading};
-use crate::input::{Cursor, Outcome, Quirk, Span};
+use crate::base::cursor::{Cursor, Outcome, Quirk, Span};
+use crate::base::error::{ErrorKind, Reading};
 
 /// One place in the cycle that a collection's elements repeat.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
 //! What a string or a count is for, by its place.
 
-use crate::error::Reading;
+use crate::base::error::Reading;
 
 /// The place of a string or of a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use crate::aof::dir::{self, AofSet, Node, Tree};
-use crate::aof::official::{Disk, Files, Opened};
+use crate::aof::dir::{Disk, Files, Opened};
 use crate::repair::{Plan, Step};
-use crate::verify::{self, Clamped, Code, Finding, Options, Report, Severity, Verdict};
+use crate::report::{Code, Finding, Report, Severity, Verdict};
+use crate::verify::{self, Clamped, Options};
 
 /// What a plan comes to.
 #[derive(Debug)]

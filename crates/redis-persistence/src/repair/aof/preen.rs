@@ -10,7 +10,7 @@ use std::io;
 use super::{FixOptions, plan, planned};
 use crate::aof::dir::AofSet;
 use crate::repair::Plan;
-use crate::verify::{Report, Severity, Verdict};
+use crate::report::{Report, Severity, Verdict};
 
 /// Plans what may be mended unasked; at most `max_loss` bytes may go. Apply it if [`Plan::may_be_applied_unasked`]: then the
 /// result was verified, and is sound.

@@ -21,16 +21,16 @@
 
 mod account;
 mod assemble;
-mod believe;
+mod classify;
 mod databases;
 mod describe;
 mod image;
-mod joined;
 mod keys;
 mod leave;
 mod line_ends;
+mod lost_page;
+mod merged_records;
 mod names;
-mod pages;
 mod proof;
 mod resync;
 mod scan;
@@ -56,12 +56,12 @@ pub use write::{EXISTS, Salvaged, check_out, write, write_if};
 
 use super::super::plan::first_lines;
 use super::super::walk::{Until, Walk, Walks};
-use super::super::{Seen, manifest};
+use super::super::{FileIdentity, manifest};
 use crate::aof::Manifest;
 use crate::aof::dir::{AofSet, Part, Role, Shape};
 use crate::aof::manifest::{Entry, EntryKind};
 use crate::rdb::Family;
-use crate::verify::Report;
+use crate::report::Report;
 
 /// What to salvage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,7 +84,7 @@ pub enum Uncertain {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SalvagedFile {
     /// The file as it was read.
-    pub seen: Seen,
+    pub seen: FileIdentity,
     /// Its name in the set.
     pub name: Vec<u8>,
     /// The end of the RDB image at its start; 0 if there is none.
@@ -313,7 +313,7 @@ impl Salvage {
 
 /// Finds out what becomes of the records of a file.
 fn account(
-    seen: &Seen,
+    seen: &FileIdentity,
     at: u64,
     options: SalvageOptions,
     family: Option<Family>,
@@ -322,7 +322,7 @@ fn account(
     // Each reading has a file of its own: two that share one would move each other's place.
     let open = || -> io::Result<Source> { Ok(Source::new(File::open(&seen.path)?, seen.size)) };
     let mut survey = Survey::of(open()?, at, &[])?;
-    let repeated = pages::repeated(&mut File::open(&seen.path)?, seen.size, &survey.gaps)?;
+    let repeated = lost_page::repeated(&mut File::open(&seen.path)?, seen.size, &survey.gaps)?;
     if !repeated.is_empty() {
         survey = Survey::of(open()?, at, &repeated)?;
     }

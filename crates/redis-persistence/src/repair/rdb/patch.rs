@@ -3,9 +3,10 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::Limits;
+use crate::rdb::reader::Reader;
 use crate::rdb::{Body, Payload, Role};
-use crate::reader::Reader;
-use crate::verify::{self, Checksum, Finding, Options, Verdict};
+use crate::report::{Checksum, Finding, Verdict};
+use crate::verify::{self, Options};
 
 /// A key of an RDB, and where its record lies.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,21 +30,21 @@
 //! the last of them is saved, and [`Loss::full_from`] says so.
 
 mod behind;
+mod candidate;
 mod collect;
 mod decode;
-mod draft;
+mod duplicates;
+mod evidence;
 mod holes;
 mod input;
+mod intact;
 mod loss;
 mod names;
 mod partial;
 mod restore;
 mod search;
 mod sections;
-mod twice;
-mod unit;
 mod walk;
-mod whole;
 mod without;
 mod write;
 
@@ -56,17 +56,17 @@ pub use loss::{Anchor, DbLoss, Loss, LostKey, PartialKey};
 pub use without::{LeftOut, LeftOutKind, Without};
 pub use write::{Form, Written};
 
+use crate::base::limits::Limits;
 use crate::functions::{Api, Prover};
-use crate::limits::Limits;
 use crate::rdb::{Family, Header, NEWEST_REDIS, NEWEST_VALKEY, Parser, Payload, Step};
 use crate::verify::source::{Seekable, Source};
 use collect::{Collected, Part, Run};
 use decode::Decoder;
 use holes::Holes;
 use input::Input;
+use intact::{is_whole, leads_to};
 use partial::Partial;
 use walk::{Item, look_ahead, walk};
-use whole::{is_whole, leads_to};
 
 /// Signature and version.
 const HEADER: u64 = 9;
@@ -177,7 +177,7 @@ fn plan_as(
         holes = Holes::find(&mut decoder.input)?;
     }
     walk(&mut decoder, HEADER.min(size), whole, |item, decoder| match item {
-        Item::Unit(unit) => {
+        Item::Candidate(unit) => {
             let unit = decoder.among_kept(unit)?;
             let unit = if holes.touch(&unit) { unit.in_a_hole() } else { unit };
             found.unit(&unit, decoder)
@@ -186,9 +186,9 @@ fn plan_as(
     })?;
     found.end(size);
     found.sections.disbelieve(&found.gaps);
-    let groups = twice::same_hash(&mut found);
+    let groups = duplicates::same_hash(&mut found);
     found.sections.settle();
-    let drops = twice::drop_repeated(&mut found, groups, &mut decoder)?;
+    let drops = duplicates::drop_repeated(&mut found, groups, &mut decoder)?;
     drop(decoder);
     let family = options.family.filter(|family| !found.foreign_to.contains(family)).unwrap_or(header.family);
     let stated = header_is_sound.then_some(header.version);

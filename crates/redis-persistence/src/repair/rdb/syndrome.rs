@@ -29,9 +29,10 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use super::patch::{KeyPlace, Patched};
-use crate::crc64::Crc64;
-use crate::reader::BLOCK;
-use crate::verify::{Checksum, Code, Finding, Options, Report, Severity};
+use crate::base::crc64::Crc64;
+use crate::rdb::reader::BLOCK;
+use crate::report::{Checksum, Code, Finding, Report, Severity};
+use crate::verify::Options;
 use walk_back::{Burst, Stretch, bursts, in_trailer};
 
 /// The bytes of the checksum.

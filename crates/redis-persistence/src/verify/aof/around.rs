@@ -3,7 +3,7 @@
 use super::log::Log;
 use super::manifest::shown;
 use crate::aof::dir::{Access, AofSet, Part, Role, SetNote, UnreadKind};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
 
 /// Reports all of it.
 pub(super) fn check(set: &AofSet, log: &mut Log) {

@@ -1,17 +1,17 @@
 //! What a command says by itself: its name, the number of its arguments, and what it would do to the server that loads it.
 
-mod tally;
+mod command_stats;
 
 use super::replies;
 use crate::aof::changes::ChangeKind;
 use crate::aof::commands::is_container;
 use crate::aof::foreign::{Origin, origin};
+use crate::aof::resp;
 use crate::aof::{Arg, Command};
-use crate::resp;
-use crate::verify::codes::Code;
-use crate::verify::facts::Stop;
+use crate::report::codes::Code;
+use crate::report::facts::Stop;
 
-pub(super) use tally::Tally;
+pub(super) use command_stats::Tally;
 
 /// What is said of a command.
 pub(super) struct Remark {

@@ -3,9 +3,10 @@
 use std::io::{self, Read, Seek};
 
 use super::input::Clamped;
-use crate::verify::codes::Code;
-use crate::verify::facts::Ending;
-use crate::{Error, ErrorKind, Reading, resp};
+use crate::aof::resp;
+use crate::report::codes::Code;
+use crate::report::facts::Ending;
+use crate::{Error, ErrorKind, Reading};
 
 /// From this length on no server finds the memory, whatever its settings: it aborts.
 const HOPELESS: u64 = 1 << 40;

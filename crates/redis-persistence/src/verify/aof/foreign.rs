@@ -6,8 +6,8 @@
 
 use super::log::Log;
 use crate::aof::foreign::{is_one_byte_off, is_plausible};
-use crate::verify::codes::Code;
-use crate::verify::facts::{AofLoadFacts, ForeignUse};
+use crate::report::codes::Code;
+use crate::report::facts::{AofLoadFacts, ForeignUse};
 
 /// What shows that the frame of a file is not as its writer made it. What an interrupted write leaves at the end is none of it.
 const DAMAGE: [Code; 8] = [

@@ -3,12 +3,12 @@
 use std::io::{self, Seek, SeekFrom};
 
 use super::{Clamped, ImageKeys, Run};
+use crate::aof::dir::Opened;
 use crate::aof::dir::{Role, Tree};
-use crate::aof::official::Opened;
-use crate::verify::codes::{Code, Severity};
+use crate::report::Verdict;
+use crate::report::codes::{Code, Severity};
+use crate::report::facts::{FindingClass, Name, RdbFacts, Visibility};
 use crate::verify::drive;
-use crate::verify::facts::{Class, Detail, Name, RdbFacts};
-use crate::verify::report::Verdict;
 
 /// So many images of a set are kept facts of; servers write one.
 const MOST_IMAGES: usize = 64;
@@ -60,7 +60,7 @@ impl<T: Tree> Run<'_, T> {
         let Some(facts) = facts.filter(|_| self.images.len() <= MOST_IMAGES) else { return };
         let mut facts = facts.clone();
         if let Some(name) = repeated {
-            let class = Class { code: Code::AofRdbKeyRepeated, value_type: None, detail: Detail::Usual };
+            let class = FindingClass { code: Code::AofRdbKeyRepeated, value_type: None, detail: Visibility::Usual };
             facts.classes.entry(class).or_default().add(|| name);
         }
         self.parts[number].rdb = Some(Box::new(facts));

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::read_at::{At, ReadAt};
+use crate::base::read_at::{At, ReadAt};
 
 /// The input of one file.
 #[derive(Debug, Clone)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::verify::codes::{Code, Severity};
-use crate::verify::finding::Finding;
+use crate::report::Report;
+use crate::report::codes::{Code, Severity};
+use crate::report::finding::Finding;
+use crate::report::spill::{KEPT, More, Spill};
 use crate::verify::options::Options;
-use crate::verify::report::Report;
-use crate::verify::spill::{KEPT, More, Spill};
 
 /// The findings of a set so far.
 #[derive(Debug)]

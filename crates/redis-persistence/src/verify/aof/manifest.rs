@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::log::Log;
 use crate::aof::Manifest;
+use crate::aof::dir::has_file_line;
 use crate::aof::dir::{AofSet, ManifestFile, Name, NextStart, Node, Part, Role, classify};
 use crate::aof::manifest::{Entry, EntryKind, ManifestErrorKind};
-use crate::aof::official::has_file_line;
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
 
 /// Reports all of it, the manifest's lines first.
 pub(super) fn check(set: &AofSet, log: &mut Log) {

@@ -24,11 +24,11 @@ use super::watch::Watch;
 use crate::aof::changes::ChangeKind;
 use crate::aof::foreign::Extra;
 use crate::aof::official::Walk;
-use crate::aof::{Ahead, Command, Grammar, Kinds, Record, Run, Sizes, StreamState, TransactionEvent};
+use crate::aof::{Command, CommandRun, Grammar, KnownHeads, ReadAhead, Record, Sizes, StreamState, TransactionEvent};
 use crate::rdb::Family;
-use crate::verify::codes::Code;
-use crate::verify::facts::{Ending, Place as At, RecordFacts, Stop};
-use crate::verify::report::AofFacts;
+use crate::report::AofFacts;
+use crate::report::codes::Code;
+use crate::report::facts::{Ending, Place as At, RecordFacts, Stop};
 use crate::{Limits, ReadError};
 
 /// After so many odd records the rest of the file is read as servers read it, and further odd forms are not told.
@@ -83,7 +83,7 @@ pub(super) struct Records<'a, 'o> {
     /// The database that is counted now, and how many commands it got.
     counted: (u64, u64),
     tally: Tally<'a>,
-    kinds: Kinds,
+    kinds: KnownHeads,
     load: RecordFacts,
     /// The end of the command before the last MULTI.
     before_multi: Option<u64>,
@@ -111,7 +111,7 @@ impl<'a, 'o> Records<'a, 'o> {
             databases: BTreeMap::new(),
             counted: (0, 0),
             tally: Tally::new(family, extra),
-            kinds: Kinds::default(),
+            kinds: KnownHeads::default(),
             load: RecordFacts {
                 start,
                 annotation: None,
@@ -142,7 +142,7 @@ impl<'a, 'o> Records<'a, 'o> {
         self.size = input.size();
         let few = self.size - self.place.start.min(self.size) < sizes.alone();
         let threads = if few { 1 } else { threads };
-        let ahead = Ahead::new(input, another, threads, sizes, self.place.limits);
+        let ahead = ReadAhead::new(input, another, threads, sizes, self.place.limits);
         std::thread::scope(|scope| {
             let _closing = ahead.closing();
             for _ in 1..threads {
@@ -152,7 +152,7 @@ impl<'a, 'o> Records<'a, 'o> {
         })
     }
 
-    fn walk_over<F: Read + Seek>(&mut self, ahead: &Ahead<'_, Clamped<F>>) -> io::Result<Outcome> {
+    fn walk_over<F: Read + Seek>(&mut self, ahead: &ReadAhead<'_, Clamped<F>>) -> io::Result<Outcome> {
         let mut tool = self.place.tool_line.map(|line| Walk::new(self.place.start, line));
         let mut tool_goes_on = tool.is_some();
         let (mut at, mut ends_before, mut restarts, mut told) = (self.place.start, 0, 0, 0);
@@ -350,7 +350,7 @@ impl<'a, 'o> Records<'a, 'o> {
     }
 
     /// Takes commands of known kinds that were passed over, the first of them at `start`.
-    fn run(&mut self, run: &Run, start: u64) {
+    fn run(&mut self, run: &CommandRun, start: u64) {
         for kind in &run.counted {
             self.state.feed_again(kind.number, kind.count);
             self.tally.add_again(kind.number, kind.argc, kind.count);

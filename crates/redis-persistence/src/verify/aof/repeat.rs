@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::io::{self, Read};
 
 use crate::Limits;
-use crate::error::ReadError;
+use crate::base::error::ReadError;
+use crate::rdb::reader::Reader;
 use crate::rdb::{Body, Payload};
-use crate::reader::Reader;
 use crate::verify::duplicates::Digests;
 
 /// What one digest costs in a set.

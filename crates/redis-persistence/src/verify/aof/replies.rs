@@ -8,6 +8,7 @@
 //! ```
 //! What this says was measured on Redis 6.2.14 to 8.6.3 and Valkey 8.0.1 to 9.1.2.
 
+mod libraries;
 pub(in crate::verify) mod payload;
 mod scripts;
 
@@ -17,10 +18,12 @@ use std::sync::Arc;
 
 use super::input::Clamped;
 use crate::aof::{Arg, Command};
-use crate::functions::{Api, Library, Replay, Replayed, Runs, Script};
-use crate::verify::codes::Code;
-use crate::verify::facts::{Failing, Fails, FunctionStep, Place, ReplyFacts, RestorePolicy};
+use crate::functions::{Api, Library, Runs, Script};
+use crate::report::codes::Code;
+use crate::report::facts::{Failing, Fails, FunctionStep, Place, ReplyFacts, RestorePolicy};
 use crate::verify::options::Options;
+use libraries::Replay;
+pub(crate) use libraries::Replayed;
 use payload::{Checked, Payloads};
 use scripts::zeros;
 

@@ -1,8 +1,8 @@
 use std::io::Cursor;
 
 use super::*;
-use crate::aof::official::Files;
-use crate::read_at::ReadAt;
+use crate::aof::dir::Files;
+use crate::base::read_at::ReadAt;
 use testkit::resp::AofWriter;
 use testkit::rng::Rng;
 

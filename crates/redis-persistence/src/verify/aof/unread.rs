@@ -5,12 +5,12 @@
 use std::io::{self, Seek, SeekFrom};
 
 use super::{Clamped, Run, set_in};
+use crate::aof::dir::Opened;
 use crate::aof::dir::{self, NextStart, Tree, Unread, UnreadKind};
-use crate::aof::official::Opened;
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::facts::{UnreadContent, UnreadFacts};
+use crate::report::{Report, Verdict};
 use crate::verify::drive;
-use crate::verify::facts::{UnreadContent, UnreadFacts};
-use crate::verify::report::{Report, Verdict};
 
 /// Beside a set that is loaded, a larger file is only read if it is larger than the set: otherwise it hardly holds more.
 const SMALL: u64 = 64 << 20;

@@ -17,13 +17,13 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::crc64::Crc64;
+use crate::base::crc64::Crc64;
+use crate::base::monitor::{Closing, Held, Shared};
 use crate::rdb::Layouts;
-use crate::shared::{Closing, Held, Shared};
 use crate::verify::duplicates::Table;
 use crate::verify::input::{Input, Reading};
 use crate::verify::options::Options;
-use crate::verify::rdb::{Batch, Guess, Places, RdbVerifier, Surroundings};
+use crate::verify::rdb::{Batch, Places, RdbVerifier, SpeculativeBatch, Surroundings};
 
 /// Blocks that the walk shall find ready.
 const AHEAD: usize = 2;
@@ -48,7 +48,7 @@ pub(super) struct Block {
     /// Its own.
     crc: Crc64,
     /// Records that may lie in it, checked.
-    pub(super) guess: Option<Guess>,
+    pub(super) guess: Option<SpeculativeBatch>,
 }
 
 /// Records to be checked.
@@ -231,7 +231,7 @@ impl<'i> Pool<'i> {
         (around, layouts): Guide,
         names: Option<Table>,
         hand: &mut Hand,
-    ) -> Option<Guess> {
+    ) -> Option<SpeculativeBatch> {
         let names = names.unwrap_or_else(|| RdbVerifier::names_of_a_guess(self.options, self.places));
         hand.verifier(self.options, self.places, around).guess(block, offset, around, &layouts, names)
     }

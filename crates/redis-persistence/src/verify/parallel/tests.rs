@@ -1,9 +1,9 @@
 use super::*;
-use crate::limits::Limits;
-use crate::read_at::ReadAt;
-use crate::verify::codes::Code;
+use crate::base::limits::Limits;
+use crate::base::read_at::ReadAt;
+use crate::report::codes::Code;
+use crate::report::{Report, Verdict};
 use crate::verify::options::Duplicates;
-use crate::verify::report::{Report, Verdict};
 use crate::verify::source::Seekable;
 use std::io::{Cursor, Read};
 use std::sync::atomic::{AtomicU64, Ordering};

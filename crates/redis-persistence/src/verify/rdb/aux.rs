@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::RdbVerifier;
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::functions::Library;
 use crate::rdb::{Body, Family, RdbString, dragonfly};
-use crate::verify::codes::Code;
-use crate::verify::sink::Place;
+use crate::report::codes::Code;
+use crate::report::collector::Location;
 
 /// Different names that are remembered to notice one that comes twice.
 const MOST_NAMES: usize = 256;
@@ -60,7 +60,7 @@ impl RdbVerifier {
         // Servers compare names up to the first zero byte.
         let compared = name_text.split(|b| *b == 0).next().unwrap_or_default();
         let key = std::str::from_utf8(compared).unwrap_or("");
-        let place = Place::span(name.start, value.end).reading(Reading::AuxValue);
+        let place = Location::span(name.start, value.end).reading(Reading::AuxValue);
         if !REPEATED.contains(&key) && self.aux.names.len() < MOST_NAMES && !self.aux.names.insert(name_text.clone()) {
             self.findings.add(Code::RdbAuxDuplicate, place, || format!("AUX field {key:?} comes twice"));
         }
@@ -120,7 +120,7 @@ impl RdbVerifier {
         self.compressed(value, Reading::AuxValue);
     }
 
-    fn aux_version(&mut self, name: &str, version: &str, place: Place) {
+    fn aux_version(&mut self, name: &str, version: &str, place: Location) {
         if let Some(product) = product(version) {
             self.aux.product = Some(product.to_owned());
         }
@@ -141,7 +141,7 @@ impl RdbVerifier {
     }
 
     /// Valkey's slot-info: slot, keys, expiries, and in newer versions a fourth number.
-    fn aux_slot_info(&mut self, text: &[u8], place: Place) {
+    fn aux_slot_info(&mut self, text: &[u8], place: Location) {
         let mut numbers =
             text.split(|b| *b == b',').map(|n| std::str::from_utf8(n).ok()?.trim_start().parse::<u64>().ok());
         match (numbers.next().flatten(), numbers.next().flatten(), numbers.next().flatten()) {

@@ -4,27 +4,27 @@
 //! It is checked by a verifier of its own, which knows the header and the database and nothing else; what it finds is
 //! then taken over by the verifier of the file.
 
-use super::tally::Tally;
+use super::counts::Tally;
 use super::{Places, RdbVerifier, databases::Databases};
-use crate::error::Error;
-use crate::feed::{Consumer, Feeder};
+use crate::base::error::Error;
+use crate::rdb::feed::{Consumer, Feeder};
 use crate::rdb::{Event, Extent, Header, Layouts};
+use crate::report::collector::Collector;
+use crate::report::facts::{FactsCollector, TypeSet};
+use crate::verify::confirm::Suspects;
 use crate::verify::duplicates::Table;
-use crate::verify::facts::{Collector, TypeSet};
 use crate::verify::options::Options;
-use crate::verify::sink::Findings;
-use crate::verify::suspects::Suspects;
 
 /// What is put together in the order of the file.
 #[derive(Debug)]
 pub(crate) struct Found {
-    findings: Findings,
-    facts: Collector,
+    findings: Collector,
+    facts: FactsCollector,
 }
 
 impl Found {
     pub(crate) fn new(options: &Options) -> Self {
-        Self { findings: Findings::of_report(options), facts: Collector::default() }
+        Self { findings: Collector::of_report(options.max_findings, options.spill), facts: FactsCollector::default() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -86,7 +86,7 @@ impl RdbVerifier {
 
     /// The same, whose findings are handed over part by part.
     pub(crate) fn of_parts(self) -> Self {
-        Self { findings: Findings::of_part(&self.options), ..self }
+        Self { findings: Collector::of_part(self.options.max_findings), ..self }
     }
 
     /// Checks the batch `bytes`, which begins at `offset`. The names of its keys wait for
@@ -99,7 +99,7 @@ impl RdbVerifier {
 
     pub(super) fn begin_batch(&mut self, around: Surroundings) {
         self.databases = Databases::within(around.db, around.slot);
-        self.facts = Collector::with_enough(around.enough);
+        self.facts = FactsCollector::with_enough(around.enough);
     }
 
     /// Checks records that end where `bytes` ends, and answers why that is not so.

@@ -1,9 +1,9 @@
 //! What the writer promises of databases and slots, held against what comes.
 
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::slot::SLOTS;
-use crate::verify::codes::Code;
-use crate::verify::sink::{Findings, Place};
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
 
 /// Databases that a server has unless it is told otherwise.
 const DEFAULT_DATABASES: u64 = 16;
@@ -59,17 +59,17 @@ impl Databases {
         Self { db, slot: slot.map(|slot| (slot, Promise::new(0, 0, 0))), ..Self::default() }
     }
 
-    pub(super) fn select(&mut self, db: u64, at: u64, end: u64, findings: &mut Findings) {
+    pub(super) fn select(&mut self, db: u64, at: u64, end: u64, findings: &mut Collector) {
         self.end(findings);
         if self.selected && db <= self.db {
             let before = self.db;
-            findings.add(Code::RdbDbOrder, Place::span(at, end).reading(Reading::DbNumber), || {
+            findings.add(Code::RdbDbOrder, Location::span(at, end).reading(Reading::DbNumber), || {
                 format!("database {db} is selected after database {before}: servers write each once, in order")
             });
         }
         if db >= DEFAULT_DATABASES && !self.beyond_reported {
             self.beyond_reported = true;
-            findings.add(Code::RdbDbBeyondDefault, Place::span(at, end).reading(Reading::DbNumber), || {
+            findings.add(Code::RdbDbBeyondDefault, Location::span(at, end).reading(Reading::DbNumber), || {
                 format!("database {db} exists only on a server with more than {DEFAULT_DATABASES} databases")
             });
         }
@@ -85,7 +85,7 @@ impl Databases {
         after.checked_sub(1).map_or(0, |i| self.begins[i].1)
     }
 
-    pub(super) fn resize(&mut self, keys: u64, expires: u64, at: u64, findings: &mut Findings) {
+    pub(super) fn resize(&mut self, keys: u64, expires: u64, at: u64, findings: &mut Collector) {
         self.end_resize(findings);
         self.resize = Some(Promise::new(at, keys, expires));
         if self.largest.is_none_or(|(most, _)| keys.max(expires) > most) {
@@ -93,15 +93,15 @@ impl Databases {
         }
     }
 
-    pub(super) fn begin_slot(&mut self, slot: u64, keys: u64, expires: u64, at: u64, findings: &mut Findings) {
+    pub(super) fn begin_slot(&mut self, slot: u64, keys: u64, expires: u64, at: u64, findings: &mut Collector) {
         self.end_slot(findings);
         if slot >= SLOTS {
-            findings.add(Code::RdbSlotOutOfRange, Place::at(at).reading(Reading::SlotInfo), || {
+            findings.add(Code::RdbSlotOutOfRange, Location::at(at).reading(Reading::SlotInfo), || {
                 format!("slot {slot} does not exist: Redis in cluster mode reads outside of its table there")
             });
         }
         if let Some(last) = self.last_slot.filter(|last| slot <= *last) {
-            findings.add(Code::RdbSlotOrder, Place::at(at).reading(Reading::SlotInfo), || {
+            findings.add(Code::RdbSlotOrder, Location::at(at).reading(Reading::SlotInfo), || {
                 format!("slot {slot} follows slot {last}: servers write each once, in order")
             });
         }
@@ -134,32 +134,32 @@ impl Databases {
     }
 
     /// The database ends.
-    pub(super) fn end(&mut self, findings: &mut Findings) {
+    pub(super) fn end(&mut self, findings: &mut Collector) {
         self.end_resize(findings);
         self.end_slot(findings);
     }
 
-    fn end_resize(&mut self, findings: &mut Findings) {
+    fn end_resize(&mut self, findings: &mut Collector) {
         let db = self.db;
         if let Some(promise) = self.resize.take().filter(|p| !p.kept()) {
-            findings.add(Code::RdbResizedbMismatch, Place::at(promise.start).reading(Reading::ResizeDb), || {
+            findings.add(Code::RdbResizedbMismatch, Location::at(promise.start).reading(Reading::ResizeDb), || {
                 format!("RESIZEDB of database {db} {}", promise.describe())
             });
         }
     }
 
-    fn end_slot(&mut self, findings: &mut Findings) {
+    fn end_slot(&mut self, findings: &mut Collector) {
         if let Some((slot, promise)) = self.slot.take().filter(|(_, p)| !p.kept()) {
-            findings.add(Code::RdbSlotInfoMismatch, Place::at(promise.start).reading(Reading::SlotInfo), || {
+            findings.add(Code::RdbSlotInfoMismatch, Location::at(promise.start).reading(Reading::SlotInfo), || {
                 format!("slot-info of slot {slot} {}", promise.describe())
             });
         }
     }
 
     /// Whether a RESIZEDB promised more than a file of this size can hold: Redis reserves memory for it.
-    pub(super) fn impossible(&self, size: u64, findings: &mut Findings) {
+    pub(super) fn impossible(&self, size: u64, findings: &mut Collector) {
         if let Some((keys, at)) = self.largest.filter(|(keys, _)| *keys > size / 3 + 1) {
-            findings.add(Code::RdbResizedbImpossible, Place::at(at).reading(Reading::ResizeDb), || {
+            findings.add(Code::RdbResizedbImpossible, Location::at(at).reading(Reading::ResizeDb), || {
                 format!(
                     "RESIZEDB promises {keys} keys, more than {size} bytes can hold: Redis reserves memory for them"
                 )

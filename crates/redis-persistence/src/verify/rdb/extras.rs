@@ -3,16 +3,16 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::function::shebang;
 use super::metadata::Metadata;
-use crate::error::Reading;
+use crate::base::error::Reading;
+use crate::functions::shebang;
 use crate::functions::{Api, Library, Loader, Proof, Prover, Runs};
 use crate::lzf;
 use crate::rdb::slot::SLOTS;
 use crate::rdb::{Body, ModuleId, RdbString, Role};
-use crate::verify::codes::Code;
-use crate::verify::facts::{Collector, Name};
-use crate::verify::sink::{Findings, Place};
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
+use crate::report::facts::{FactsCollector, Name};
 
 /// Library names, and module ids, that are remembered.
 const MOST_NAMES: usize = 1 << 14;
@@ -64,10 +64,10 @@ impl Extras {
         self.runs.take()
     }
 
-    pub(super) fn function(&mut self, pre_ga: bool, start: u64, end: u64, findings: &mut Findings) {
+    pub(super) fn function(&mut self, pre_ga: bool, start: u64, end: u64, findings: &mut Collector) {
         (self.function_at, self.pre_ga) = (start, pre_ga);
         if pre_ga {
-            findings.add(Code::RdbFunctionPreGa, Place::span(start, end).reading(Reading::Function), || {
+            findings.add(Code::RdbFunctionPreGa, Location::span(start, end).reading(Reading::Function), || {
                 "a function library as release candidates of Redis 7.0 wrote it: Redis 7.2 and Valkey refuse it"
                     .to_owned()
             });
@@ -79,8 +79,8 @@ impl Extras {
         &mut self,
         string: &RdbString<&[u8]>,
         decoded: &mut lzf::Room,
-        facts: &mut Collector,
-        findings: &mut Findings,
+        facts: &mut FactsCollector,
+        findings: &mut Collector,
     ) {
         match string.body {
             Body::Raw(code) => self.library(code, true, string.start, facts, findings),
@@ -112,8 +112,8 @@ impl Extras {
         role: Role,
         bytes: &[u8],
         last: bool,
-        facts: &mut Collector,
-        findings: &mut Findings,
+        facts: &mut FactsCollector,
+        findings: &mut Collector,
     ) {
         let Some(mut code) = self.code.take().filter(|_| role == Role::FunctionCode) else { return };
         let (head, whole) = (&mut code.head, &mut code.whole);
@@ -141,12 +141,12 @@ impl Extras {
     }
 
     /// The source of a library. Of a long one it may be the first part only, which then is not `whole`.
-    fn library(&mut self, code: &[u8], whole: bool, at: u64, facts: &mut Collector, findings: &mut Findings) {
+    fn library(&mut self, code: &[u8], whole: bool, at: u64, facts: &mut FactsCollector, findings: &mut Collector) {
         if self.pre_ga {
             self.take_code("", code, whole, at, facts, findings);
             return;
         }
-        let place = Place::new(self.function_at, at).reading(Reading::Function);
+        let place = Location::new(self.function_at, at).reading(Reading::Function);
         match shebang(code) {
             Err(why) => findings
                 .add(Code::RdbFunctionInvalid, place, || format!("a function library that servers refuse: {why}")),
@@ -185,8 +185,8 @@ impl Extras {
         code: &[u8],
         whole: bool,
         at: u64,
-        facts: &mut Collector,
-        findings: &mut Findings,
+        facts: &mut FactsCollector,
+        findings: &mut Collector,
     ) {
         let code = self.keep(whole.then_some(code));
         facts.library(Library { name: name.to_owned(), at: self.function_at, code: code.clone() });
@@ -197,16 +197,16 @@ impl Extras {
             }
         }
         if !self.loaders.is_empty() && refusals.len() == self.loaders.len() {
-            let place = Place::new(self.function_at, at).reading(Reading::Function);
+            let place = Location::new(self.function_at, at).reading(Reading::Function);
             findings.add(Code::RdbFunctionInvalid, place, || {
                 format!("a function library that servers refuse: {}", refusals.swap_remove(0))
             });
         }
     }
 
-    pub(super) fn module_aux(&mut self, module: ModuleId, when_opcode: u64, at: u64, findings: &mut Findings) {
+    pub(super) fn module_aux(&mut self, module: ModuleId, when_opcode: u64, at: u64, findings: &mut Collector) {
         if when_opcode != 2 {
-            findings.add(Code::RdbModuleAuxWhen, Place::at(at).reading(Reading::ModuleItem), || {
+            findings.add(Code::RdbModuleAuxWhen, Location::at(at).reading(Reading::ModuleItem), || {
                 format!("data of module {module} states when to load it as opcode {when_opcode}, which must be 2")
             });
         }
@@ -214,39 +214,39 @@ impl Extras {
     }
 
     /// Says once for each module that it is needed.
-    pub(super) fn module_needed(&mut self, module: ModuleId, at: u64, findings: &mut Findings) {
+    pub(super) fn module_needed(&mut self, module: ModuleId, at: u64, findings: &mut Collector) {
         // Vector sets are a module value by layout, but part of every Redis since 8.0.
         if module.name() == "vectorset" {
             return;
         }
         if self.modules.len() < MOST_NAMES && self.modules.insert(ModuleId(module.0 & !1023)) {
-            findings.add(Code::RdbModuleNeeded, Place::at(at).reading(Reading::ModuleId), || {
+            findings.add(Code::RdbModuleNeeded, Location::at(at).reading(Reading::ModuleId), || {
                 format!("loads only on a server with the module of type {module}")
             });
         }
     }
 
-    pub(super) fn key_meta_class(&mut self, spec: u32, at: u64, findings: &mut Findings) {
+    pub(super) fn key_meta_class(&mut self, spec: u32, at: u64, findings: &mut Collector) {
         let may_be_ignored = spec & 1 == 1;
         if !may_be_ignored && self.classes.len() < MOST_NAMES && self.classes.insert(spec >> 8) {
-            findings.add(Code::RdbKeyMetaNeeded, Place::at(at).reading(Reading::KeyMeta), || {
+            findings.add(Code::RdbKeyMetaNeeded, Location::at(at).reading(Reading::KeyMeta), || {
                 "key metadata of a class that a server must know to load the file".to_owned()
             });
         }
     }
 
-    pub(super) fn slot_import(&mut self, job: &RdbString<&[u8]>, at: u64, findings: &mut Findings) {
+    pub(super) fn slot_import(&mut self, job: &RdbString<&[u8]>, at: u64, findings: &mut Collector) {
         let len = job.text_len();
         if len != 40 {
-            findings.add(Code::RdbSlotImportInvalid, Place::span(at, job.end).reading(Reading::SlotImport), || {
+            findings.add(Code::RdbSlotImportInvalid, Location::span(at, job.end).reading(Reading::SlotImport), || {
                 format!("the name of a slot import has {len} bytes, which must be 40")
             });
         }
     }
 
-    pub(super) fn slot_range(&mut self, first: u64, last: u64, at: u64, findings: &mut Findings) {
+    pub(super) fn slot_range(&mut self, first: u64, last: u64, at: u64, findings: &mut Collector) {
         if first > last || last >= SLOTS {
-            findings.add(Code::RdbSlotImportInvalid, Place::at(at).reading(Reading::SlotImport), || {
+            findings.add(Code::RdbSlotImportInvalid, Location::at(at).reading(Reading::SlotImport), || {
                 format!("slots {first} to {last} are no range of slots")
             });
         }

@@ -2,20 +2,20 @@
 
 use super::RdbVerifier;
 use super::aux::DRAGONFLY;
-use crate::diagnose;
-use crate::error::{Error, ErrorKind, Reading};
+use crate::base::error::{Error, ErrorKind, Reading};
 use crate::rdb::dragonfly;
-use crate::verify::codes::Code;
-use crate::verify::facts::Detail;
-use crate::verify::report::Kind;
-use crate::verify::sink::Place;
+use crate::report::Kind;
+use crate::report::codes::Code;
+use crate::report::collector::Location;
+use crate::report::facts::Visibility;
+use crate::report::head_kind;
 
 /// Opcodes of Redis Enterprise, by which its files are known.
 const ENTERPRISE: [u8; 5] = [100, 101, 102, 107, 121];
 
 /// Reports the error with which the walk ended. `proven` says that the checksum of the file is right over all its bytes.
 pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8], proven: bool) {
-    let place = Place::new(error.start(), error.failed_at()).reading(error.reading());
+    let place = Location::new(error.start(), error.failed_at()).reading(error.reading());
     if let ErrorKind::BadMagic = error.kind() {
         return no_signature(verifier, window);
     }
@@ -26,7 +26,7 @@ pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8], p
     }
     let truncated = matches!(error.kind(), ErrorKind::UnexpectedEof { .. });
     if !truncated && verifier.is_newer() {
-        let place = place.detail(Detail::Unread);
+        let place = place.detail(Visibility::Unread);
         verifier.findings.add(Code::RdbNewerVersion, place, || format!("it cannot be walked on: {error}"));
         return;
     }
@@ -51,7 +51,7 @@ pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8], p
     };
     // An item begins with its number.
     let between_items = truncated && error.reading() == Reading::ModuleItem && error.failed_at() == error.start();
-    let place = if between_items { place.detail(Detail::BetweenItems) } else { place };
+    let place = if between_items { place.detail(Visibility::BetweenItems) } else { place };
     verifier.findings.add(code, place, || error.to_string());
 }
 
@@ -72,12 +72,12 @@ fn somebodys_own(product: Option<&str>, byte: u8, proven: bool) -> Option<String
 /// The file does not begin as an RDB does: a damaged one, or something else?
 fn no_signature(verifier: &mut RdbVerifier, window: &[u8]) {
     verifier.kind = Kind::Unknown;
-    let place = Place::at(0).reading(Reading::Header);
+    let place = Location::at(0).reading(Reading::Header);
     let findings = &mut verifier.findings;
     if window.iter().all(|b| *b == 0) {
         return findings.add(Code::RdbZeroFilled, place, || "the file begins with nothing but zero bytes".to_owned());
     }
-    if let Some(what) = diagnose::another_kind(window) {
+    if let Some(what) = head_kind::sort(window).map(|(_, what)| what) {
         verifier.unjudged = true;
         return findings.add(Code::RdbNotAnRdb, place, || format!("this is no RDB: {what}"));
     }

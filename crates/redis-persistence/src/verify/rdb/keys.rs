@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use super::RdbVerifier;
-use super::again::compare_rest;
+use super::counts::Tally;
 use super::names::Names;
+use super::second_pass::compare_rest;
 use super::strings::report_lzf;
-use super::tally::Tally;
-use crate::error::Reading;
-use crate::limits::Limits;
+use crate::base::error::Reading;
+use crate::base::limits::Limits;
 use crate::rdb::slot;
 use crate::rdb::{Attributes, Body, Event, Expire, RdbString, Record, Role, ValueType};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location, Subject};
+use crate::report::facts::Visibility;
+use crate::verify::confirm::Suspects;
 use crate::verify::duplicates::{Form, Settled, Table};
-use crate::verify::facts::Detail;
 use crate::verify::options::Duplicates;
-use crate::verify::sink::{Findings, Place, Subject};
 use crate::verify::source::Source;
-use crate::verify::suspects::Suspects;
 use crate::verify::value::ValueChecker;
 
 /// Expiries before this are no milliseconds of our time (March 1973), and after the next no time that Redis can hold.
@@ -67,10 +67,10 @@ impl Keys {
     }
 
     /// Reports a hole that has come to its end.
-    pub(super) fn close_hole(&mut self, findings: &mut Findings) {
+    pub(super) fn close_hole(&mut self, findings: &mut Collector) {
         let Hole { start, end, records } = std::mem::take(&mut self.hole);
         if records >= 2 {
-            findings.add(Code::RdbZeroHole, Place::span(start, end), || {
+            findings.add(Code::RdbZeroHole, Location::span(start, end), || {
                 format!(
                     "{} zero bytes, which servers read as {records} empty keys: a hole in the file, of no keys",
                     end - start
@@ -86,7 +86,7 @@ impl Keys {
         threads: usize,
         again: Option<(&mut dyn Source, &Limits)>,
         suspects: &mut Suspects,
-        findings: &mut Findings,
+        findings: &mut Collector,
     ) -> bool {
         if again.is_some() {
             self.table.goes_on();
@@ -103,7 +103,7 @@ impl Keys {
             }
         }
         if compared < seen {
-            findings.add(Code::RdbDuplicatesUnchecked, Place::at(0), || {
+            findings.add(Code::RdbDuplicatesUnchecked, Location::at(0), || {
                 format!("{compared} of {seen} keys were compared with all others")
             });
         }
@@ -167,7 +167,7 @@ impl RdbVerifier {
         if let Some(slot) = slot {
             let own = slot::of_key(text);
             if own != slot {
-                self.findings.add(Code::RdbWrongSlot, Place::span(key.start, key.end).reading(Reading::Key), || {
+                self.findings.add(Code::RdbWrongSlot, Location::span(key.start, key.end).reading(Reading::Key), || {
                     format!("the key is of slot {own}, but stands among those of slot {slot}")
                 });
             }
@@ -218,9 +218,9 @@ impl RdbVerifier {
 
     fn attributes(&mut self, attributes: &Attributes, type_at: u64) {
         let start = attributes.start.unwrap_or(type_at);
-        let place = Place::span(start, type_at).reading(Reading::Expire);
+        let place = Location::span(start, type_at).reading(Reading::Expire);
         if attributes.repeated {
-            let place = if self.lives_by_the_last(attributes) { place.detail(Detail::FirstExpired) } else { place };
+            let place = if self.lives_by_the_last(attributes) { place.detail(Visibility::FirstExpired) } else { place };
             self.findings.add(Code::RdbAttributesRepeated, place, || {
                 "an attribute of the key comes twice: the last one counts, of expiries the first for Redis 8.6"
                     .to_owned()
@@ -251,7 +251,7 @@ impl RdbVerifier {
     /// The expiry of a key, the last of those that it has.
     fn expire(&mut self, expire: Expire, repeated: bool) {
         let Expire { start, ms, seconds } = expire;
-        let place = Place::span(start, start + if seconds { 5 } else { 9 }).reading(Reading::Expire);
+        let place = Location::span(start, start + if seconds { 5 } else { 9 }).reading(Reading::Expire);
         let swapped = if seconds {
             i32::try_from(ms / 1000).map_or(0, |s| i64::from(s.swap_bytes()) * 1000)
         } else {
@@ -270,7 +270,7 @@ impl RdbVerifier {
             _ => (Code::RdbExpireImplausible, "the expiry is no time of ours in milliseconds"),
         };
         // Where there are more, the first decides.
-        let place = if repeated { place.detail(Detail::Lenient) } else { place };
+        let place = if repeated { place.detail(Visibility::Lenient) } else { place };
         self.findings.add(code, place, || format!("{message} ({ms})"));
     }
 }

@@ -1,9 +1,9 @@
 //! Metadata of a key: opcode 243 before it, how many classes there are, and what each of them holds.
 
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::{Event, Payload, Record};
-use crate::verify::codes::Code;
-use crate::verify::sink::{Findings, Place};
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
 
 /// Classes of metadata that a key can have.
 const MOST_CLASSES: u64 = 7;
@@ -18,9 +18,9 @@ pub(crate) struct Metadata {
 
 impl Metadata {
     /// That of the next key begins with an event.
-    pub(crate) fn begin(&mut self, classes: u64, event: &Event<&[u8]>, findings: &mut Findings) {
+    pub(crate) fn begin(&mut self, classes: u64, event: &Event<&[u8]>, findings: &mut Collector) {
         if classes > MOST_CLASSES {
-            findings.add(Code::RdbKeyMetaInvalid, Place::at(event.start).reading(Reading::KeyMeta), || {
+            findings.add(Code::RdbKeyMetaInvalid, Location::at(event.start).reading(Reading::KeyMeta), || {
                 format!("{classes} classes of key metadata; servers know {MOST_CLASSES} at most")
             });
         }
@@ -50,11 +50,11 @@ impl Metadata {
     }
 
     /// It must be followed by the key's type byte itself.
-    pub(crate) fn key_follows(&mut self, record: &Record<&[u8]>, findings: &mut Findings) {
+    pub(crate) fn key_follows(&mut self, record: &Record<&[u8]>, findings: &mut Collector) {
         self.inside = false;
         let Some(end) = self.end.take() else { return };
         if record.type_at != end {
-            findings.add(Code::RdbKeyMetaInvalid, Place::new(end, record.type_at).reading(Reading::KeyMeta), || {
+            findings.add(Code::RdbKeyMetaInvalid, Location::new(end, record.type_at).reading(Reading::KeyMeta), || {
                 "something stands between a key and its metadata: Redis refuses the file".to_owned()
             });
         }

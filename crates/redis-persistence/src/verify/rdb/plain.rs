@@ -7,13 +7,13 @@ mod collections;
 mod short;
 
 use super::RdbVerifier;
+use super::counts::Strings;
 use super::keys::is_plausible;
-use super::strings::{is_number_of_server, saves_enough};
-use super::tally::Strings;
 use crate::lzf;
 use crate::rdb::slot;
 use crate::rdb::{Body, PlainKey, ValueType, plain_string};
 use crate::verify::options::{Duplicates, Options};
+use crate::verify::stored_form::{is_number_of_server, saves_enough};
 
 /// The byte of the type of a string.
 const STRING: u8 = ValueType::String.byte();

@@ -1,13 +1,12 @@
 //! The form of strings: whether their compressed bytes are sound, and whether a server would have written them so.
 
 use super::RdbVerifier;
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::lzf;
-use crate::rdb::packed::canonical_int;
 use crate::rdb::{Body, Event, Payload, RdbString, Role};
-use crate::verify::codes::Code;
-use crate::verify::facts::Detail;
-use crate::verify::sink::{Findings, Place};
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
+use crate::verify::stored_form::{is_oddly_stored, lzf_detail};
 
 /// What is known of a long string whose pieces are passing.
 #[derive(Debug, Default)]
@@ -85,14 +84,14 @@ impl RdbVerifier {
     pub(super) fn form(&mut self, string: &RdbString<&[u8]>, role: Role) {
         if let Body::Lzf { decoded: 0, .. } = string.body {
             // Servers take an error for success here: whatever the bytes are, the string is empty.
-            let place = Place::span(string.start, string.end).reading(role.reading());
+            let place = Location::span(string.start, string.end).reading(role.reading());
             self.findings.add(Code::LzfEmpty, place, || {
                 "compressed bytes that claim to decode to nothing: servers load the empty string".to_owned()
             });
             return;
         }
         if is_oddly_stored(string) {
-            let place = Place::span(string.start, string.end).reading(role.reading());
+            let place = Location::span(string.start, string.end).reading(role.reading());
             self.findings.add(Code::RdbNoncanonicalString, place, || {
                 let form = match string.body {
                     Body::Raw(_) => "the text of a number that servers store as a number",
@@ -105,60 +104,12 @@ impl RdbVerifier {
     }
 }
 
-/// Whether no server would have stored the string in this form.
-pub(crate) fn is_oddly_stored(string: &RdbString<&[u8]>) -> bool {
-    match string.body {
-        Body::Raw(text) => is_number_of_server(text),
-        Body::Int(value) => match string.end - string.start {
-            3 => i8::try_from(value).is_ok(),
-            5 => i16::try_from(value).is_ok(),
-            _ => false,
-        },
-        Body::Lzf { data, decoded } => !saves_enough(data.len(), decoded),
-        Body::Long { .. } => false,
-    }
-}
-
-/// The longest text that servers store as a number: ten digits and a minus.
-const NUMBER_MAX: usize = 11;
-
-/// Whether the text of a number may begin with that byte: with a digit or a minus. The two bytes between them do no harm.
-#[inline]
-pub(crate) fn may_begin_number(first: u8) -> bool {
-    first.wrapping_sub(b'-') <= b'9' - b'-'
-}
-
-/// Whether the text is one that servers store as a number.
-#[inline]
-pub(crate) fn is_number_of_server(text: &[u8]) -> bool {
-    // Most are too long, while what a text begins with is anything.
-    text.len() <= NUMBER_MAX && text.first().is_some_and(|first| may_begin_number(*first)) && fits_i32(text)
-}
-
-fn fits_i32(text: &[u8]) -> bool {
-    canonical_int(text).is_some_and(|value| i32::try_from(value).is_ok())
-}
-
-/// Whether a server would store a text of `decoded` bytes in so many compressed ones.
-#[inline]
-pub(crate) fn saves_enough(stored: usize, decoded: u64) -> bool {
-    decoded > 20 && stored as u64 + 4 <= decoded
-}
-
 /// Reports damaged compressed bytes of a string that begins at `start` and whose content begins at `content`. An empty
 /// declared size has a code of its own: see [`RdbVerifier::form`].
-pub(super) fn report_lzf(start: u64, content: u64, error: &lzf::LzfError, reading: Reading, findings: &mut Findings) {
+pub(super) fn report_lzf(start: u64, content: u64, error: &lzf::LzfError, reading: Reading, findings: &mut Collector) {
     if error.kind == lzf::LzfErrorKind::DeclaredZero {
         return;
     }
-    let place = Place::new(start, content + error.at).reading(reading).detail(lzf_detail(error));
+    let place = Location::new(start, content + error.at).reading(reading).detail(lzf_detail(error));
     findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
-}
-
-/// Old servers take what comes out of the compressed bytes, if it is too short only.
-pub(crate) fn lzf_detail(error: &lzf::LzfError) -> Detail {
-    match error.kind {
-        lzf::LzfErrorKind::ShortOutput { .. } => Detail::Lenient,
-        _ => Detail::Usual,
-    }
 }

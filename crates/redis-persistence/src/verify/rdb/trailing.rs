@@ -1,6 +1,6 @@
 //! What follows the end of an RDB: no server looks at it.
 
-use crate::verify::facts::Trail;
+use crate::report::facts::TrailingBytes;
 
 /// Looks at the bytes behind the end as they pass, in constant memory.
 #[derive(Debug, Default)]
@@ -26,27 +26,27 @@ impl Trailing {
     }
 
     /// What the bytes look like.
-    pub(super) fn kind(&self) -> Trail {
+    pub(super) fn kind(&self) -> TrailingBytes {
         let hex = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
         match &self.head[..] {
-            _ if self.all_zero() => Trail::Zeros,
-            [b'*' | b'#', ..] => Trail::Commands,
-            mark if self.len == 40 && hex(mark) => Trail::ReplicationMark,
-            head if head.starts_with(b"REDIS0") || head.starts_with(b"VALKEY") => Trail::SecondRdb,
-            [b'\n' | b'\r', ..] if self.len <= 2 => Trail::LineEnd,
-            _ => Trail::Other,
+            _ if self.all_zero() => TrailingBytes::Zeros,
+            [b'*' | b'#', ..] => TrailingBytes::Commands,
+            mark if self.len == 40 && hex(mark) => TrailingBytes::ReplicationMark,
+            head if head.starts_with(b"REDIS0") || head.starts_with(b"VALKEY") => TrailingBytes::SecondRdb,
+            [b'\n' | b'\r', ..] if self.len <= 2 => TrailingBytes::LineEnd,
+            _ => TrailingBytes::Other,
         }
     }
 
     /// The same in words.
     pub(super) fn describe(&self) -> &'static str {
         match self.kind() {
-            Trail::Zeros => "all of them zero",
-            Trail::Commands => "they look like the commands of an append-only file",
-            Trail::ReplicationMark => "the end mark of a diskless replication: harmless",
-            Trail::SecondRdb => "a second RDB begins there",
-            Trail::LineEnd => "a line end",
-            Trail::Other => "of no known meaning",
+            TrailingBytes::Zeros => "all of them zero",
+            TrailingBytes::Commands => "they look like the commands of an append-only file",
+            TrailingBytes::ReplicationMark => "the end mark of a diskless replication: harmless",
+            TrailingBytes::SecondRdb => "a second RDB begins there",
+            TrailingBytes::LineEnd => "a line end",
+            TrailingBytes::Other => "of no known meaning",
         }
     }
 }

@@ -10,11 +10,11 @@
 //! where a text could have been stored in another kind, and by the larger ones where a kind could not hold the value.
 
 use super::Context;
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::packed::canonical_int;
 use crate::rdb::{ArrayValue, Body, Event, Payload, RdbString, Role};
-use crate::verify::codes::Code;
-use crate::verify::sink::Place;
+use crate::report::codes::Code;
+use crate::report::collector::Location;
 
 /// The longest string of kind 3.
 const SHORT_MAX: u64 = 7;
@@ -38,7 +38,7 @@ impl Checker {
     pub(crate) fn event(&mut self, event: &Event<&[u8]>, cx: &mut Context<'_>) {
         match event.payload {
             Payload::Array { count, cursor } => {
-                let place = Place::span(event.start, event.end).reading(Reading::Count);
+                let place = Location::span(event.start, event.end).reading(Reading::Count);
                 if count == 0 {
                     cx.findings.add(Code::ArrayInvalid, place, || "an array without elements".to_owned());
                 }
@@ -88,8 +88,8 @@ impl Checker {
     }
 
     /// The place of the element at hand.
-    fn place(&self, start: u64, end: u64) -> Place {
-        Place::span(start, end).element(self.count.saturating_sub(1)).reading(Reading::ArrayElement)
+    fn place(&self, start: u64, end: u64) -> Location {
+        Location::span(start, end).element(self.count.saturating_sub(1)).reading(Reading::ArrayElement)
     }
 
     fn note(&mut self, odd: bool, at: u64) {
@@ -101,7 +101,7 @@ impl Checker {
 
     pub(crate) fn end(self, _: u64, cx: &mut Context<'_>) -> u64 {
         if self.odd_forms > 0 {
-            let place = Place::at(self.first_odd_form).reading(Reading::ArrayElement);
+            let place = Location::at(self.first_odd_form).reading(Reading::ArrayElement);
             let count = self.odd_forms;
             cx.findings.add(Code::ArrayNoncanonical, place, || {
                 format!("{count} elements are stored as no server stores them; the first lies here")

@@ -1,12 +1,12 @@
 //! A packed value, decoded if need be, that knows where in the file its bytes lie.
 
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::lzf;
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, RdbString};
-use crate::verify::codes::Code;
-use crate::verify::rdb::lzf_detail;
-use crate::verify::sink::{Findings, Place};
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
+use crate::verify::stored_form::lzf_detail;
 
 /// The bytes of a packed value.
 #[derive(Debug, Clone, Copy)]
@@ -29,14 +29,14 @@ impl<'a> Blob<'a> {
         string: &RdbString<&'a [u8]>,
         room: &'a mut lzf::Room,
         limit: usize,
-        findings: &mut Findings,
+        findings: &mut Collector,
     ) -> Option<Self> {
         let blob = |bytes, content| Some(Self { bytes, wide: bytes, start: string.start, end: string.end, content });
         match string.body {
             Body::Raw(bytes) => blob(bytes, Some(string.end - bytes.len() as u64)),
             Body::Int(value) => blob(room.hold(IntText::new().write(i64::from(value))), None),
             Body::Lzf { data, decoded: size } => {
-                let place = Place::span(string.start, string.end).reading(Reading::Packed);
+                let place = Location::span(string.start, string.end).reading(Reading::Packed);
                 let fits = size <= limit as u64;
                 // What is not looked into is damaged all the same if its tokens do not give that size.
                 let result = if fits {
@@ -51,14 +51,14 @@ impl<'a> Blob<'a> {
                     }),
                     Err(error) => {
                         let data_at = string.end - data.len() as u64;
-                        let place = Place { failed_at: data_at + error.at, ..place }.detail(lzf_detail(&error));
+                        let place = Location { failed_at: data_at + error.at, ..place }.detail(lzf_detail(&error));
                         findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
                     }
                 }
                 None
             }
             Body::Long { stored, .. } => {
-                findings.add(Code::PackedUnchecked, Place::at(string.start).reading(Reading::Packed), || {
+                findings.add(Code::PackedUnchecked, Location::at(string.start).reading(Reading::Packed), || {
                     format!("a packed value of {stored} bytes is larger than is looked into")
                 });
                 None
@@ -68,12 +68,12 @@ impl<'a> Blob<'a> {
 
     /// The place in the file of something that begins at `start` in the blob and fails at `failed_at`. In a compressed
     /// blob no byte of the file stands for it: the place is the whole string.
-    pub(crate) fn place(&self, start: usize, failed_at: usize) -> Place {
+    pub(crate) fn place(&self, start: usize, failed_at: usize) -> Location {
         let place = match self.content {
-            Some(content) => Place::new(content + start as u64, content + failed_at as u64),
-            None => Place::at(self.start),
+            Some(content) => Location::new(content + start as u64, content + failed_at as u64),
+            None => Location::at(self.start),
         };
-        Place { end: Some(self.end), ..place }.reading(Reading::Packed)
+        Location { end: Some(self.end), ..place }.reading(Reading::Packed)
     }
 
     /// The place as words, where the file has no offset for it.

@@ -17,12 +17,12 @@ use super::Context;
 use super::expiry;
 use super::score::{self, Score as Spelled};
 use super::text::{LongText, Text, text};
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::{Event, Payload, RdbString, Role, Score, ValueType};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::Location;
+use crate::report::facts::Visibility;
 use crate::verify::duplicates::Settled;
-use crate::verify::facts::Detail;
-use crate::verify::sink::Place;
 
 #[derive(Debug)]
 pub(crate) struct Checker {
@@ -54,7 +54,7 @@ const PACKED_BYTES: u64 = 64;
 #[derive(Debug, Clone, Copy)]
 struct MinExpire {
     ms: u64,
-    place: Place,
+    place: Location,
 }
 
 impl Checker {
@@ -126,7 +126,7 @@ impl Checker {
             }
             Payload::Piece { bytes, last, .. } => self.piece(bytes, last, cx),
             Payload::MinExpire { ms } => {
-                let place = Place::span(event.start, event.end).reading(Reading::FieldExpiry);
+                let place = Location::span(event.start, event.end).reading(Reading::FieldExpiry);
                 let ms = ms.cast_unsigned();
                 if ms > expiry::NONE {
                     cx.findings.add(Code::HashExpiryInvalid, place, || {
@@ -138,7 +138,7 @@ impl Checker {
             Payload::Items { count, .. } => {
                 cx.elements.clear();
                 if count == 0 {
-                    let place = Place::span(event.start, event.end).reading(Reading::Count);
+                    let place = Location::span(event.start, event.end).reading(Reading::Count);
                     cx.findings.add(Code::CollectionEmpty, place, || {
                         format!("a {} without elements", self.value_type.type_name())
                     });
@@ -148,14 +148,14 @@ impl Checker {
         }
     }
 
-    fn place(&self, event: &Event<&[u8]>, reading: Reading) -> Place {
-        Place::span(event.start, event.end).element(self.count).reading(reading)
+    fn place(&self, event: &Event<&[u8]>, reading: Reading) -> Location {
+        Location::span(event.start, event.end).element(self.count).reading(reading)
     }
 
     /// A member or field.
     #[inline]
     fn text(&mut self, string: &RdbString<&[u8]>, reading: Reading, cx: &mut Context<'_>) {
-        let place = || Place::span(string.start, string.end).element(self.count).reading(reading);
+        let place = || Location::span(string.start, string.end).element(self.count).reading(reading);
         match text(string, place, &mut cx.scratch.decoded, cx.elements, cx.findings) {
             Text::Hash(hash) if cx.duplicates => cx.elements.insert(hash, string.start),
             Text::Long(long) => self.long = Some(long),
@@ -176,7 +176,7 @@ impl Checker {
     }
 
     #[inline]
-    fn score(&mut self, score: &Score<&[u8]>, place: Place, cx: &mut Context<'_>) {
+    fn score(&mut self, score: &Score<&[u8]>, place: Location, cx: &mut Context<'_>) {
         let value = match *score {
             Score::Binary(value) => value,
             Score::Mark(254) => f64::INFINITY,
@@ -205,7 +205,7 @@ impl Checker {
     }
 
     #[inline]
-    fn expiry(&mut self, raw: u64, place: Place, cx: &mut Context<'_>) {
+    fn expiry(&mut self, raw: u64, place: Location, cx: &mut Context<'_>) {
         if self.value_type == ValueType::Hash2 {
             let ms = raw.cast_signed();
             if let Ok(ms) = u64::try_from(ms) {
@@ -224,7 +224,7 @@ impl Checker {
         let Some(ms) = ms else {
             // Servers add without a look at the carry.
             let wrapped = self.min.map_or(raw, |min| min.ms.wrapping_add(raw - 1));
-            let detail = if wrapped <= expiry::MAX { Detail::Lenient } else { Detail::Usual };
+            let detail = if wrapped <= expiry::MAX { Visibility::Lenient } else { Visibility::Usual };
             return cx.findings.add(Code::HashExpiryInvalid, place.detail(detail), || {
                 format!("the field's expiry is stored as {raw}, which overflows when the least one is added")
             });
@@ -265,10 +265,10 @@ impl Checker {
     pub(crate) fn end(self, start: u64, cx: &mut Context<'_>) -> u64 {
         self.check_min(cx);
         if self.mortal > 0 && self.mortal == self.count {
-            expiry::check_passed(self.last, self.count, Place::at(start), cx);
+            expiry::check_passed(self.last, self.count, Location::at(start), cx);
         }
         if self.table || self.count > PACKED_FIELDS {
-            cx.findings.subject.detail = Detail::Walked;
+            cx.findings.subject.detail = Visibility::Walked;
         }
         if let Some(what) = duplicate_code(self.value_type) {
             settle(what, start, cx);
@@ -294,11 +294,11 @@ fn settle(what: Code, start: u64, cx: &mut Context<'_>) {
     let settled = elements.settle(|places| {
         suspects.add(what, places, subject.get_or_insert_with(|| Arc::new(findings.subject.clone())));
     });
-    unchecked(settled, Place::at(start), cx);
+    unchecked(settled, Location::at(start), cx);
 }
 
 /// Says that not all elements were compared, if that is so.
-pub(super) fn unchecked(settled: Settled, place: Place, cx: &mut Context<'_>) {
+pub(super) fn unchecked(settled: Settled, place: Location, cx: &mut Context<'_>) {
     let Settled { seen, compared, .. } = settled;
     if compared == seen {
         return;

@@ -4,9 +4,9 @@
 //! none.
 
 use super::Context;
-use crate::error::Reading;
-use crate::verify::codes::Code;
-use crate::verify::sink::{Findings, Place};
+use crate::base::error::Reading;
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
 
 /// The greatest time that Redis can hold, in milliseconds.
 pub(super) const MAX: u64 = (1 << 48) - 1;
@@ -17,7 +17,7 @@ const EARLIEST: u64 = 1_000_000_000_000;
 
 /// Looks at a field's time in a hash of Redis, and answers whether Redis can hold it.
 #[inline]
-pub(super) fn check_redis(ms: u64, place: Place, findings: &mut Findings) -> bool {
+pub(super) fn check_redis(ms: u64, place: Location, findings: &mut Collector) -> bool {
     if (EARLIEST..=MAX).contains(&ms) {
         return true;
     }
@@ -33,7 +33,7 @@ pub(super) fn check_redis(ms: u64, place: Place, findings: &mut Findings) -> boo
 
 /// Looks at a field's time in a hash of Valkey.
 #[inline]
-pub(super) fn check_valkey(ms: i64, place: Place, findings: &mut Findings) {
+pub(super) fn check_valkey(ms: i64, place: Location, findings: &mut Collector) {
     match u64::try_from(ms) {
         Ok(EARLIEST..=MAX) => {}
         Ok(..EARLIEST) => {
@@ -51,7 +51,7 @@ pub(super) fn check_valkey(ms: i64, place: Place, findings: &mut Findings) {
 }
 
 /// Looks at a hash of so many fields, each of which expires, the last of them then.
-pub(super) fn check_passed(last: u64, fields: u64, place: Place, cx: &mut Context<'_>) {
+pub(super) fn check_passed(last: u64, fields: u64, place: Location, cx: &mut Context<'_>) {
     if fields > 0 && cx.now_ms.is_some_and(|now| i128::from(last) < i128::from(now)) {
         cx.findings.add(Code::HashFieldsExpired, place.reading(Reading::FieldExpiry), || {
             let fields = if fields == 1 { "the only field".to_owned() } else { format!("all {fields} fields") };
@@ -61,6 +61,6 @@ pub(super) fn check_passed(last: u64, fields: u64, place: Place, cx: &mut Contex
 }
 
 #[cold]
-fn implausible(place: Place, findings: &mut Findings, message: impl FnOnce() -> String) {
+fn implausible(place: Location, findings: &mut Collector, message: impl FnOnce() -> String) {
     findings.add(Code::HashExpiryImplausible, place, message);
 }

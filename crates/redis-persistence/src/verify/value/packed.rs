@@ -21,12 +21,12 @@ mod zipmap_hash;
 
 use super::blob::Blob;
 use super::{Context, elements, expiry};
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::packed::{Listpack, Ziplist};
 use crate::rdb::{Event, Payload, RdbString, Role, ValueType};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
 use crate::verify::duplicates::Settled;
-use crate::verify::sink::{Findings, Place};
 use tuples::Layout;
 
 pub(crate) use plain::is_plain;
@@ -64,7 +64,7 @@ pub(crate) struct Checker {
     /// Whether all blobs could be read, so that the count is the true one.
     complete: bool,
     /// What type 25 says is the least expiry of its fields.
-    min: Option<(u64, Place)>,
+    min: Option<(u64, Location)>,
 }
 
 /// What the check of a blob found out.
@@ -96,7 +96,7 @@ impl Checker {
             Payload::Str { role: Role::Packed | Role::ListNode, ref string } => self.blob(string, cx),
             Payload::Str { role: Role::PlainNode, ref string } => {
                 if string.text_len() == 0 {
-                    let place = Place::span(event.start, event.end).element(self.count).reading(Reading::ListNode);
+                    let place = Location::span(event.start, event.end).element(self.count).reading(Reading::ListNode);
                     cx.findings.add(Code::QuicklistPlainEmpty, place, || {
                         "a plain list node of no bytes: servers store an empty element in a packed node".to_owned()
                     });
@@ -104,13 +104,13 @@ impl Checker {
                 self.count += 1;
             }
             Payload::ListNode { container } if !(1..=2).contains(&container) => {
-                let place = Place::span(event.start, event.end).element(self.count).reading(Reading::ListNode);
+                let place = Location::span(event.start, event.end).element(self.count).reading(Reading::ListNode);
                 cx.findings.add(Code::QuicklistBadContainer, place, || {
                     format!("the container of a list node is {container}; there are 1 (plain) and 2 (packed)")
                 });
             }
             Payload::MinExpire { ms } => {
-                let place = Place::span(event.start, event.end).reading(Reading::FieldExpiry);
+                let place = Location::span(event.start, event.end).reading(Reading::FieldExpiry);
                 self.min = Some((ms.cast_unsigned(), place));
             }
             _ => {}
@@ -126,7 +126,7 @@ impl Checker {
         };
         let buffers = Buffers { seen: &mut scratch.seen, table: elements, compare };
         let outcome = self.check(&blob, buffers, findings);
-        let whole = Place::span(string.start, string.end).reading(Reading::Packed);
+        let whole = Location::span(string.start, string.end).reading(Reading::Packed);
         self.count += outcome.elements;
         self.complete &= outcome.complete;
         elements::unchecked(outcome.settled, whole, cx);
@@ -139,7 +139,7 @@ impl Checker {
         }
     }
 
-    fn check(&self, blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Findings) -> Outcome {
+    fn check(&self, blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Collector) -> Outcome {
         let first = self.count;
         match encoding(self.value_type) {
             Encoding::Zipmap => zipmap_hash::check(blob, buffers, findings),
@@ -150,7 +150,7 @@ impl Checker {
     }
 
     /// A blob without elements, which is an error of its own where servers do not skip it.
-    fn empty(&self, place: Place, findings: &mut Findings) {
+    fn empty(&self, place: Location, findings: &mut Collector) {
         match self.value_type {
             ValueType::HashZipmap => findings.add(Code::ZipmapEmpty, place, || "a zipmap without pairs".to_owned()),
             ValueType::SetIntset => findings.add(Code::IntsetEmpty, place, || "an intset without numbers".to_owned()),
@@ -162,12 +162,12 @@ impl Checker {
         }
     }
 
-    fn report_empty(&self, place: Place, findings: &mut Findings) {
+    fn report_empty(&self, place: Location, findings: &mut Collector) {
         findings.add(Code::CollectionEmpty, place, || format!("a {} without elements", self.value_type.type_name()));
     }
 
     /// Servers pass over what type 25 says here. It is 0 where it is not known, and may be too early, never too late.
-    fn check_min(&self, least: Option<u64>, findings: &mut Findings) {
+    fn check_min(&self, least: Option<u64>, findings: &mut Collector) {
         let (Some((stated, place)), Some(least)) = (self.min, least) else { return };
         if stated > least {
             findings.add(Code::HashMinExpireWrong, place, || {
@@ -179,7 +179,7 @@ impl Checker {
     pub(crate) fn end(self, start: u64, cx: &mut Context<'_>) -> u64 {
         let is_list = matches!(self.value_type, ValueType::ListQuicklist | ValueType::ListQuicklist2);
         if is_list && self.complete && self.count == 0 {
-            self.report_empty(Place::at(start).reading(Reading::Count), cx.findings);
+            self.report_empty(Location::at(start).reading(Reading::Count), cx.findings);
         }
         self.count
     }

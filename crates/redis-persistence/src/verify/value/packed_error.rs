@@ -2,9 +2,9 @@
 
 use super::blob::Blob;
 use crate::rdb::packed::{PackedError, PackedErrorKind as Kind};
-use crate::verify::codes::Code;
-use crate::verify::facts::Detail;
-use crate::verify::sink::{Findings, Place};
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
+use crate::report::facts::Visibility;
 
 /// The packed encodings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +21,11 @@ pub(crate) fn report(
     encoding: Encoding,
     blob: &Blob<'_>,
     element: Option<u64>,
-    findings: &mut Findings,
+    findings: &mut Collector,
 ) {
     let kind = error.kind;
     let detail = detail(encoding, kind, blob.bytes);
-    let place = Place { element, ..blob.place(error.start, error.failed_at) }.detail(detail);
+    let place = Location { element, ..blob.place(error.start, error.failed_at) }.detail(detail);
     findings
         .add(code(encoding, kind), place, || format!("{}: {kind}{}", encoding.name(), blob.locate(error.failed_at)));
 }
@@ -39,21 +39,21 @@ const COUNT_OF_ZIPLIST: std::ops::Range<usize> = 8..10;
 const MOST_IN_ZIPLIST: u16 = 2 * 128;
 
 /// What servers compare before they look at elements.
-fn detail(encoding: Encoding, kind: Kind, bytes: &[u8]) -> Detail {
+fn detail(encoding: Encoding, kind: Kind, bytes: &[u8]) -> Visibility {
     match kind {
         // Servers that do not compare it read their header from what lies behind the bytes.
-        Kind::TooShort { .. } if matches!(encoding, Encoding::Ziplist | Encoding::Listpack) => Detail::Header,
+        Kind::TooShort { .. } if matches!(encoding, Encoding::Ziplist | Encoding::Listpack) => Visibility::Header,
         Kind::TotalMismatch { .. } if encoding == Encoding::Ziplist => {
             let count = bytes.get(COUNT_OF_ZIPLIST).and_then(|count| count.try_into().ok()).map(u16::from_le_bytes);
-            if count.is_some_and(|count| count > MOST_IN_ZIPLIST) { Detail::Walked } else { Detail::Usual }
+            if count.is_some_and(|count| count > MOST_IN_ZIPLIST) { Visibility::Walked } else { Visibility::Usual }
         }
         // Servers before 6.2 go by the end, and look at the number of pairs no more than that it is there.
-        Kind::CountMismatch { .. } if encoding == Encoding::Zipmap => Detail::Usual,
-        Kind::LongFormLength(_) => Detail::Lenient,
-        _ if encoding == Encoding::Zipmap => Detail::Walked,
-        Kind::BadTerminator(_) | Kind::TailNowhere { .. } => Detail::Header,
-        Kind::IntsetSize { stated, .. } if stated > MOST_IN_INTSET => Detail::Walked,
-        _ => Detail::Usual,
+        Kind::CountMismatch { .. } if encoding == Encoding::Zipmap => Visibility::Usual,
+        Kind::LongFormLength(_) => Visibility::Lenient,
+        _ if encoding == Encoding::Zipmap => Visibility::Walked,
+        Kind::BadTerminator(_) | Kind::TailNowhere { .. } => Visibility::Header,
+        Kind::IntsetSize { stated, .. } if stated > MOST_IN_INTSET => Visibility::Walked,
+        _ => Visibility::Usual,
     }
 }
 
@@ -100,8 +100,8 @@ mod tests {
     use super::*;
     use crate::rdb::{Body, RdbString};
 
-    fn reported(bytes: &[u8], body: Body<&[u8]>, error: PackedError, encoding: Encoding) -> crate::verify::Finding {
-        let mut findings = Findings::new(9);
+    fn reported(bytes: &[u8], body: Body<&[u8]>, error: PackedError, encoding: Encoding) -> crate::report::Finding {
+        let mut findings = Collector::new(9);
         let mut decoded = crate::lzf::Room::default();
         let string = RdbString { start: 100, end: 110 + bytes.len() as u64, body };
         let blob = Blob::open(&string, &mut decoded, 1 << 20, &mut findings).expect("readable");

@@ -5,10 +5,10 @@
 //! [`Table`] of the frame's collections instead: however their texts collide, it takes no more than a sort.
 
 use crate::rdb::packed::{IntText, PackedEntry, PackedValue, canonical_int};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::Collector;
+use crate::report::facts::Visibility;
 use crate::verify::duplicates::{HashKey, Settled, Table, repeated};
-use crate::verify::facts::Detail;
-use crate::verify::sink::Findings;
 
 /// Values of at most so many elements use the small table.
 const SMALL: usize = 1024;
@@ -119,8 +119,8 @@ impl<'w> Elements<'w> {
         self,
         what: Code,
         text: impl Fn(usize) -> Option<T>,
-        findings: &mut Findings,
-        report: impl Fn(usize, usize, u64, &mut Findings),
+        findings: &mut Collector,
+        report: impl Fn(usize, usize, u64, &mut Collector),
     ) -> Settled {
         if self.few.is_some() {
             return Settled::NONE;
@@ -147,7 +147,7 @@ impl<'w> Elements<'w> {
         for (later, first) in pairs {
             report(at(first), at(later), later >> 32, findings);
         }
-        let class = findings.subject.class(what, Detail::Usual);
+        let class = findings.subject.class(what, Visibility::Usual);
         findings.add_unkept(class, more);
         settled.compared -= left_out;
         settled

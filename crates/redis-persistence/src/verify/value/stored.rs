@@ -4,7 +4,7 @@
 //! states its length, which so is in the hash.
 
 use crate::verify::duplicates::HashKey;
-use crate::verify::rdb::may_begin_number;
+use crate::verify::stored_form::may_begin_number;
 
 /// So many bytes behind an element may be read with it.
 pub(super) const BEHIND: usize = 32;

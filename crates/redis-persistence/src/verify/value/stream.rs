@@ -18,10 +18,10 @@ mod tests;
 
 use super::Context;
 use super::blob::Blob;
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::{Event, Payload, RdbString, Role, StreamInfo, ValueType};
-use crate::verify::codes::Code;
-use crate::verify::sink::Place;
+use crate::report::codes::Code;
+use crate::report::collector::Location;
 use entries::Entries;
 use groups::Groups;
 use idmp::Idmp;
@@ -95,7 +95,7 @@ impl Checker {
     }
 
     fn node_id(&mut self, string: &RdbString<&[u8]>, cx: &mut Context<'_>) {
-        let place = Place::span(string.start, string.end).reading(Reading::StreamNode);
+        let place = Location::span(string.start, string.end).reading(Reading::StreamNode);
         let len = string.text_len();
         if len != 16 {
             cx.findings.add(Code::StreamBadNodeId, place, || format!("a node id has 16 bytes, and this one {len}"));
@@ -130,7 +130,7 @@ impl Checker {
     }
 
     fn info(&mut self, info: &StreamInfo, event: &Event<&[u8]>, cx: &mut Context<'_>) {
-        let place = Place::span(event.start, event.end).reading(Reading::StreamInfo);
+        let place = Location::span(event.start, event.end).reading(Reading::StreamInfo);
         self.entries.finish();
         self.groups.stream(info.v2.map(|v2| v2.entries_added));
         self.idmp.last_id = info.last_id;

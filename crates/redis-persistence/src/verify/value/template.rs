@@ -16,11 +16,11 @@ mod registry;
 use super::Context;
 use super::blob::Blob;
 use super::walk::Walk;
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::packed::{IntText, Listpack, PackedValue};
 use crate::rdb::{Event, Payload, RdbString, Role, ValueType};
-use crate::verify::codes::Code;
-use crate::verify::sink::{Findings, Place};
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
 use names::{NameOrder, Ordered};
 pub(crate) use registry::Registry;
 
@@ -44,14 +44,14 @@ impl Checker {
             Payload::Str { role: Role::TemplateValues, ref string } => self.values_blob(string, cx),
             Payload::Str { role: Role::TemplateFields, ref string } => self.names_blob(string, cx),
             Payload::Str { role: Role::TemplateField, ref string } => {
-                let place = Place::span(string.start, string.end).element(self.order.count());
+                let place = Location::span(string.start, string.end).element(self.order.count());
                 let ordered = self.order.next_string(string, &mut cx.scratch.decoded);
                 report_order(ordered, Code::TemplateHashInvalid, place.reading(Reading::Template), cx.findings);
             }
             Payload::Items { of: Role::TemplateField, count } => {
                 self.names = Some(count);
                 if count == 0 {
-                    no_names(Place::span(event.start, event.end).reading(Reading::Count), cx.findings);
+                    no_names(Location::span(event.start, event.end).reading(Reading::Count), cx.findings);
                 }
             }
             // One that is not defined is an error of the parser: nobody knows how many values follow.
@@ -77,7 +77,7 @@ impl Checker {
         }
         self.names = Some(count);
         if count == 0 {
-            no_names(Place::span(string.start, string.end).reading(Reading::Packed), findings);
+            no_names(Location::span(string.start, string.end).reading(Reading::Packed), findings);
         }
     }
 
@@ -112,7 +112,7 @@ impl Checker {
         if failed {
             return;
         }
-        let place = Place::span(string.start, string.end).reading(Reading::Packed);
+        let place = Location::span(string.start, string.end).reading(Reading::Packed);
         if read == 0 {
             findings.add(Code::TemplateHashInvalid, place, || "the template's number is missing".to_owned());
         } else if let Some(fields) = fields.filter(|fields| *fields != self.values) {
@@ -129,11 +129,11 @@ impl Checker {
 const NO_NUMBER: &str = "the first element is not the number of a template";
 const NOT_ASCENDING: &str = "the names of the fields do not ascend (shorter first, then by bytes)";
 
-fn no_names(place: Place, findings: &mut Findings) {
+fn no_names(place: Location, findings: &mut Collector) {
     findings.add(Code::TemplateHashInvalid, place, || "a hash without fields".to_owned());
 }
 
-fn report_order(ordered: Ordered, code: Code, place: Place, findings: &mut Findings) {
+fn report_order(ordered: Ordered, code: Code, place: Location, findings: &mut Collector) {
     match ordered {
         Ordered::Yes => {}
         Ordered::No => findings.add(code, place, || NOT_ASCENDING.to_owned()),

@@ -2,14 +2,14 @@
 
 use super::template::Registry;
 use super::{Context, Scratch, ValueChecker};
-use crate::limits::Limits;
+use crate::base::limits::Limits;
 use crate::rdb::{Events, Payload, Role};
-use crate::verify::codes::Code;
-use crate::verify::codes::Severity;
+use crate::report::codes::Code;
+use crate::report::codes::Severity;
+use crate::report::collector::Collector;
+use crate::report::finding::Finding;
+use crate::verify::confirm::{Suspect, Suspects};
 use crate::verify::duplicates::{Form, HashKey, Table};
-use crate::verify::finding::Finding;
-use crate::verify::sink::Findings;
-use crate::verify::suspects::{Suspect, Suspects};
 
 /// What the checkers said.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
 
 #[track_caller]
 fn check_once(file: &[u8], limits: &Limits, fast: bool) -> Checked {
-    let mut findings = Findings::new(10_000);
+    let mut findings = Collector::new(10_000);
     let (mut scratch, mut elements, mut suspects) =
         (Scratch::default(), Table::new(limits.duplicate_bytes, form()), Suspects::new(limits));
     let mut counts = Vec::new();

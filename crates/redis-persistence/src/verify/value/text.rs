@@ -1,13 +1,13 @@
 //! The text of a string of the frame as one number to compare it by, however it is stored.
 
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::lzf::{Inflater, LzfError, Room};
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, RdbString};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
 use crate::verify::duplicates::{Hasher, Hashes, Table};
-use crate::verify::rdb::lzf_detail;
-use crate::verify::sink::{Findings, Place};
+use crate::verify::stored_form::lzf_detail;
 
 /// What is known of a string's text.
 #[derive(Debug)]
@@ -24,10 +24,10 @@ pub(super) enum Text {
 #[inline]
 pub(super) fn text(
     string: &RdbString<&[u8]>,
-    place: impl FnOnce() -> Place,
+    place: impl FnOnce() -> Location,
     decoded: &mut Room,
     table: &Table,
-    findings: &mut Findings,
+    findings: &mut Collector,
 ) -> Text {
     match string.body {
         Body::Raw(bytes) => Text::Hash(table.hashes(bytes, 0)),
@@ -45,16 +45,16 @@ pub(super) fn text(
     }
 }
 
-fn report_damage(error: &LzfError, data_at: u64, place: Place, findings: &mut Findings) {
-    let place =
-        Place { failed_at: data_at.saturating_add(error.at), ..place.reading(Reading::Lzf) }.detail(lzf_detail(error));
+fn report_damage(error: &LzfError, data_at: u64, place: Location, findings: &mut Collector) {
+    let place = Location { failed_at: data_at.saturating_add(error.at), ..place.reading(Reading::Lzf) }
+        .detail(lzf_detail(error));
     findings.add(Code::LzfDamaged, place, || format!("compressed bytes are damaged: {error}"));
 }
 
 /// A text that comes in pieces.
 #[derive(Debug)]
 pub(super) struct LongText {
-    place: Place,
+    place: Location,
     data_at: u64,
     hasher: Hasher,
     inflater: Option<Inflater>,
@@ -65,9 +65,9 @@ impl LongText {
     fn begin(
         string: &RdbString<&[u8]>,
         (stored, decoded): (u64, Option<u64>),
-        place: Place,
+        place: Location,
         table: &Table,
-        findings: &mut Findings,
+        findings: &mut Collector,
     ) -> Text {
         let inflater = match decoded.map(|decoded| Inflater::new(stored, decoded)).transpose() {
             Ok(inflater) => inflater,
@@ -86,7 +86,7 @@ impl LongText {
     }
 
     /// Takes a piece, and after the last one answers with its hashes, unless the text cannot be decoded.
-    pub(super) fn piece(&mut self, bytes: &[u8], last: bool, findings: &mut Findings) -> Option<Hashes> {
+    pub(super) fn piece(&mut self, bytes: &[u8], last: bool, findings: &mut Collector) -> Option<Hashes> {
         if self.damaged {
             return None;
         }

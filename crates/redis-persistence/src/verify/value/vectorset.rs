@@ -15,11 +15,11 @@ mod links;
 use super::Context;
 use super::elements::unchecked;
 use super::text::{LongText, Text, text};
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::{Event, ModuleId, ModuleItem, Payload, RdbString, Role};
-use crate::verify::codes::Code;
-use crate::verify::facts::Detail;
-use crate::verify::sink::Place;
+use crate::report::codes::Code;
+use crate::report::collector::Location;
+use crate::report::facts::Visibility;
 use ids::Ids;
 use links::Links;
 use std::sync::Arc;
@@ -144,8 +144,8 @@ impl Checker {
         }
     }
 
-    fn place(&self, event: &Event<&[u8]>) -> Place {
-        let place = Place::span(event.start, event.end).reading(Reading::ModuleItem);
+    fn place(&self, event: &Event<&[u8]>) -> Location {
+        let place = Location::span(event.start, event.end).reading(Reading::ModuleItem);
         match self.next {
             Next::Name | Next::Attributes | Next::Vector | Next::Parameters | Next::Parameter(..) => {
                 place.element(self.count)
@@ -171,7 +171,7 @@ impl Checker {
 
     /// Reports what servers read, but never write.
     fn odd(&self, event: &Event<&[u8]>, cx: &mut Context<'_>, message: impl FnOnce() -> String) {
-        cx.findings.add(Code::VectorsetInvalid, self.place(event).detail(Detail::Lenient), message);
+        cx.findings.add(Code::VectorsetInvalid, self.place(event).detail(Visibility::Lenient), message);
     }
 
     /// The half of a number that servers keep.
@@ -415,14 +415,14 @@ impl Checker {
             let subject = subject.get_or_insert_with(|| Arc::new(findings.subject.clone()));
             suspects.add(Code::VectorsetDuplicate, places, subject);
         });
-        unchecked(settled, Place::at(start), cx);
+        unchecked(settled, Location::at(start), cx);
         let Self { mut ids, links, broken, count, .. } = self;
         let unique = ids.settle();
         if let Some(id) = unique.twice {
-            cx.findings.add(Code::VectorsetDuplicate, Place::at(start), || format!("two elements have the id {id}"));
+            cx.findings.add(Code::VectorsetDuplicate, Location::at(start), || format!("two elements have the id {id}"));
         }
         if !unique.complete {
-            cx.findings.add(Code::VectorsetUnchecked, Place::at(start), || {
+            cx.findings.add(Code::VectorsetUnchecked, Location::at(start), || {
                 format!("whether the ids of {count} elements are unique was not checked: the memory for it is used up")
             });
         }
@@ -439,12 +439,12 @@ impl Checker {
         }
         let Some(lone) = links.lone() else {
             // Whether one leads to no element is not known, so no server is said to load it.
-            let place = Place::at(start).reading(Reading::ModuleItem);
+            let place = Location::at(start).reading(Reading::ModuleItem);
             return cx.findings.add(Code::VectorsetInvalid, place, || "links of elements are not mutual".to_owned());
         };
         for link in lone {
             let (id, level) = (link.to, link.level);
-            let place = Place::at(link.at).element(link.element).reading(Reading::ModuleItem);
+            let place = Location::at(link.at).element(link.element).reading(Reading::ModuleItem);
             if all_ids && ids.contains(id) {
                 cx.findings.add(Code::VectorsetLinks, place, || {
                     format!("a link to the element of id {id} in level {level}, which has none back")

@@ -4,10 +4,10 @@ use super::blob::Blob;
 use super::packed_error::{self, Encoding};
 use super::seen::{Elements, canonical, same_text};
 use crate::rdb::packed::{Listpack, PackedEntry, PackedError, PackedErrorKind, Ziplist, listpack, ziplist};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
+use crate::report::facts::Visibility;
 use crate::verify::duplicates::Settled;
-use crate::verify::facts::Detail;
-use crate::verify::sink::{Findings, Place};
 
 /// What listpack and ziplist have in common.
 pub(super) trait Packed<'a>: Copy {
@@ -68,7 +68,7 @@ pub(super) struct Walk<'w, 'a, P: Packed<'a>> {
     blob: &'w Blob<'a>,
     list: P,
     entries: P::Entries,
-    pub(super) findings: &'w mut Findings,
+    pub(super) findings: &'w mut Collector,
     width: u64,
     /// The number of the first element.
     first: u64,
@@ -81,7 +81,7 @@ pub(super) struct Walk<'w, 'a, P: Packed<'a>> {
 
 impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
     /// Begins the walk; a bad header is reported and answers `None`.
-    pub(super) fn new(blob: &'w Blob<'a>, width: u64, first: u64, findings: &'w mut Findings) -> Option<Self> {
+    pub(super) fn new(blob: &'w Blob<'a>, width: u64, first: u64, findings: &'w mut Collector) -> Option<Self> {
         match P::open(blob.bytes) {
             Ok(list) => Some(Self {
                 blob,
@@ -135,7 +135,7 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
         let detail = self.findings.subject.detail;
         // Servers go by the header.
         if matches!(error.kind, PackedErrorKind::CountMismatch { .. }) && self.stated_elements() == 0 {
-            self.findings.subject.detail = Detail::Emptied;
+            self.findings.subject.detail = Visibility::Emptied;
         }
         packed_error::report(error, P::ENCODING, self.blob, Some(element), self.findings);
         self.findings.subject.detail = detail;
@@ -169,7 +169,7 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
     }
 
     /// The place of an element of the encoding, which was read last.
-    pub(super) fn place(&self, entry: &PackedEntry<'_>) -> Place {
+    pub(super) fn place(&self, entry: &PackedEntry<'_>) -> Location {
         self.blob.place(entry.at, entry.at).element(self.number())
     }
 

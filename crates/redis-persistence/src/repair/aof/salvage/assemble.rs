@@ -6,7 +6,7 @@
 //! Behind a gap it is open whether a transaction is: that shows at the next MULTI or EXEC. Before an EXEC without a MULTI all
 //! commands back to the gap belong to a torn transaction, and go.
 
-use super::believe::{Kind, Lost};
+use super::classify::{Kind, Lost};
 use super::databases::Databases;
 use super::keys::{Keys, Touch};
 use super::scan::{Event, Gap, Item};

@@ -14,7 +14,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::assemble::Unit;
-use super::believe::Lost;
+use super::classify::Lost;
 use super::keys::{Effect, Evidence, Keys, Touch};
 use super::scan::Gap;
 use super::survey::Survey;

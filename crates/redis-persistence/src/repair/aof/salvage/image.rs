@@ -19,11 +19,12 @@ use super::source::Source;
 use crate::Limits;
 use crate::aof::dir::Part;
 use crate::rdb::Family;
-use crate::repair::Seen;
+use crate::repair::FileIdentity;
 use crate::repair::plan::number;
 use crate::repair::rdb::{salvage, syndrome};
 use crate::repair::walk::Walk;
-use crate::verify::{self, Clamped, ImageKeys, Options, Verdict};
+use crate::report::Verdict;
+use crate::verify::{self, Clamped, ImageKeys, Options};
 
 /// What becomes of the RDB image at the start of a file.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -206,7 +207,7 @@ fn end(walk: &Walk) -> io::Result<u64> {
 impl Salvage {
     /// Whether servers abort at the image of the next file, whose keys would stand in an earlier one as well. Commands in between
     /// may have deleted them.
-    pub(super) fn repeats(&self, seen: &Seen, end: u64, image: &Image) -> io::Result<bool> {
+    pub(super) fn repeats(&self, seen: &FileIdentity, end: u64, image: &Image) -> io::Result<bool> {
         let images: Vec<_> = self.files.iter().filter(|file| file.image_end > 0).collect();
         if images.is_empty() || self.files.iter().any(|file| file.account.kept_commands > 0) {
             return Ok(false);

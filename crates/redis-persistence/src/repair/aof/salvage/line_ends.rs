@@ -18,7 +18,7 @@ mod walk;
 use std::io::{self, Write};
 
 use super::assemble::Assembler;
-use super::believe::{Kind, Lost};
+use super::classify::{Kind, Lost};
 use super::scan::{Event, Gap, Item};
 use super::source::Source;
 use super::survey::Surveyor;

@@ -18,9 +18,10 @@ use bytes::Bytes;
 
 use super::source::Source;
 use super::{Image, Salvage, SalvagedFile, line_ends};
+use crate::aof::dir::{Files, Opened};
 use crate::aof::dir::{Names, Node, Tree, os_name};
-use crate::aof::official::{Files, Opened};
-use crate::verify::{self, Code, Finding, Options, Report, Severity, Verdict};
+use crate::report::{Code, Finding, Report, Severity, Verdict};
+use crate::verify::{self, Options};
 
 /// What is made anew is held in memory for this, up to so many bytes.
 const MOST_HELD: u64 = 64 << 20;

@@ -10,10 +10,10 @@
 
 use std::io;
 
-use super::believe::{Kind, Lost, lost};
+use super::classify::{Kind, Lost, lost};
 use super::scan::{Gap, PAGE};
 use super::source::Source;
-use crate::resp;
+use crate::aof::resp;
 
 /// So many records make a place believable.
 const RUN: u32 = 3;

@@ -9,9 +9,9 @@ use std::fs::File;
 use std::io;
 
 use super::SkipKind;
-use super::believe::{Kind, Lost, kind};
-use super::joined::is_joined;
+use super::classify::{Kind, Lost, kind};
 use super::keys::Touch;
+use super::merged_records::is_joined;
 use super::resync::Resync;
 use super::source::Source;
 use crate::ReadError;

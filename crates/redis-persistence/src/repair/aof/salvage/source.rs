@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::believe::{Kind, kind};
+use super::classify::{Kind, kind};
 use crate::ReadError;
 use crate::aof::{Grammar, Parser, Reader, Step};
 
@@ -132,7 +132,7 @@ impl Source {
     /// The argument at `at`: where its payload begins, and where the next thing begins behind it.
     pub(super) fn argument(&mut self, at: u64) -> io::Result<Option<(u64, u64)>> {
         let head = self.bytes(at, 24)?;
-        let Ok((rest, length)) = crate::resp::bulk(head) else { return Ok(None) };
+        let Ok((rest, length)) = crate::aof::resp::bulk(head) else { return Ok(None) };
         let payload = at + (head.len() - rest.len()) as u64;
         let Some(end) = payload.checked_add(length).filter(|end| *end < self.size) else { return Ok(None) };
         Ok((self.bytes(end, 2)?.starts_with(b"\r\n")).then_some((payload, end + 2)))

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
-use super::believe::{Kind, Lost, Modules};
+use super::classify::{Kind, Lost, Modules};
 use super::keys::{DATABASES, Keys};
 use super::scan::{Event, Gap, Item, MOST_GAPS, Scanner};
 use super::source::Source;

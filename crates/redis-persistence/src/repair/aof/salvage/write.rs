@@ -16,8 +16,9 @@ use super::{Image, Salvage, SalvagedFile, line_ends};
 use crate::aof::dir::os_name;
 use crate::repair::disk::{self, Locks};
 use crate::repair::folder::{Folder, Place, folder_of, kind, meant};
-use crate::repair::{ApplyError, Hook, Progress, Seen, leftovers};
-use crate::verify::{self, Options, Report};
+use crate::repair::{ApplyError, FileIdentity, Hook, Progress, leftovers};
+use crate::report::Report;
+use crate::verify::{self, Options};
 
 /// What is copied at a time.
 const BLOCK: usize = 1 << 20;
@@ -118,7 +119,7 @@ fn free(out: &Path, force: bool) -> Result<(Place, bool), ApplyError> {
 }
 
 /// Opens a file of the set, through no link that leads out of its folder or to a file of another owner.
-fn source(path: &Path) -> Result<(File, Seen), ApplyError> {
+fn source(path: &Path) -> Result<(File, FileIdentity), ApplyError> {
     meant(&Folder::open(folder_of(path))?, path)?.open()
 }
 

@@ -8,12 +8,12 @@
 
 use std::io;
 
+use super::candidate::CandidateKind;
 use super::decode::Decoder;
 use super::input::Input;
-use super::unit::What;
 use super::walk::{Item, look_ahead, walk};
 use super::{HEADER, header};
-use crate::limits::Limits;
+use crate::base::limits::Limits;
 use crate::verify::source::Source;
 
 /// Without the end of the file, so many keys have to follow each other, and so much evidence in bits.
@@ -73,11 +73,11 @@ pub(crate) fn behind(head: &[u8], tail: &[u8], size: u64, broken: u64) -> Option
     let from = known.max(broken + 1);
     let (mut keys, mut bits, mut first, mut ends) = (0, 0, None, false);
     walk(&mut decoder, from, false, |item, _| {
-        if let Item::Unit(unit) = item {
+        if let Item::Candidate(unit) = item {
             first.get_or_insert(unit.start);
             keys += u64::from(unit.is_key());
             bits += i64::from(unit.bits);
-            ends |= matches!(unit.what, What::End) && unit.end == size && unit.end - unit.start == 9;
+            ends |= matches!(unit.what, CandidateKind::End) && unit.end == size && unit.end - unit.start == 9;
         }
         Ok(())
     })

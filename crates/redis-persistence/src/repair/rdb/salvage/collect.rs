@@ -4,16 +4,16 @@ use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 
+use super::candidate::{Candidate, CandidateKind, Key};
 use super::decode::{Decoder, LONGEST_TEXT};
 use super::loss::is_expired;
 use super::partial::Partial;
 use super::sections::Sections;
-use super::unit::{Key, Unit, What};
 use super::without::{LeftOut, LeftOutKind};
 use super::{Anchor, LostKey, Options};
 use crate::functions::{Api, Loader, Proof, Runs};
 use crate::rdb::{Family, ValueType, opcode};
-use crate::verify::Code;
+use crate::report::Code;
 use crate::verify::duplicates::{Digests, Form, HashKey, Table};
 
 /// Damaged keys, and stretches behind gaps, that are listed one by one; all are counted.
@@ -204,10 +204,10 @@ impl Collected {
     }
 
     /// Takes the next unit.
-    pub(super) fn unit(&mut self, unit: &Unit, decoder: &mut Decoder<'_>) -> io::Result<()> {
+    pub(super) fn unit(&mut self, unit: &Candidate, decoder: &mut Decoder<'_>) -> io::Result<()> {
         if !self.has_room(unit.start) {
             self.unsaved += u64::from(unit.is_key());
-            self.saw_end |= matches!(unit.what, What::End);
+            self.saw_end |= matches!(unit.what, CandidateKind::End);
             return Ok(());
         }
         self.anchor(unit);
@@ -216,35 +216,35 @@ impl Collected {
         }
         let kept = unit.kept_from()..unit.end;
         match &unit.what {
-            What::Key(key) => self.key(unit, *key, decoder)?,
-            What::Broken { key, why } => {
+            CandidateKind::Key(key) => self.key(unit, *key, decoder)?,
+            CandidateKind::Broken { key, why } => {
                 self.sections.broken();
                 if self.options.partial && self.partial(*key, unit.start..unit.end, Some(*why), decoder)? {
                     return Ok(());
                 }
                 self.lose(key, unit.start..unit.end, Some(*why), decoder)?;
             }
-            What::SelectDb(db) => self.sections.select(*db, unit.start),
-            What::ResizeDb { keys, .. } => self.sections.resize(*keys),
-            What::Aux { keep, family } => {
+            CandidateKind::SelectDb(db) => self.sections.select(*db, unit.start),
+            CandidateKind::ResizeDb { keys, .. } => self.sections.resize(*keys),
+            CandidateKind::Aux { keep, family } => {
                 self.writer = self.writer.or(*family);
                 if *keep {
                     self.aux(kept, decoder)?;
                 }
             }
-            What::Function => self.function(kept, decoder)?,
-            What::Template(_) => {
+            CandidateKind::Function => self.function(kept, decoder)?,
+            CandidateKind::Template(_) => {
                 self.part(kept, PartKind::Template, opcode::HASH_TEMPLATE, decoder.family());
                 self.keep_from(Family::Valkey);
             }
-            What::ModuleAux { after_keys, .. } => {
+            CandidateKind::ModuleAux { after_keys, .. } => {
                 let kind = if *after_keys { PartKind::ModuleAuxAfter } else { PartKind::ModuleAux };
                 self.part(kept, kind, opcode::MODULE_AUX, decoder.family());
             }
             // Its extent is known: no record is lost with it.
-            What::Unsound => self.gaps.push(unit.start..unit.end),
-            What::Slot | What::SlotImport => {}
-            What::End => self.saw_end = true,
+            CandidateKind::Unsound => self.gaps.push(unit.start..unit.end),
+            CandidateKind::Slot | CandidateKind::SlotImport => {}
+            CandidateKind::End => self.saw_end = true,
         }
         Ok(())
     }
@@ -274,7 +274,7 @@ impl Collected {
     }
 
     /// Keeps account of the evidence for what follows a gap.
-    fn anchor(&mut self, unit: &Unit) {
+    fn anchor(&mut self, unit: &Candidate) {
         let after_gap = self.gaps.last().is_some_and(|gap| gap.end == unit.start);
         if after_gap {
             self.anchors_total += 1;
@@ -291,7 +291,7 @@ impl Collected {
         }
     }
 
-    fn key(&mut self, unit: &Unit, key: Key, decoder: &mut Decoder<'_>) -> io::Result<()> {
+    fn key(&mut self, unit: &Candidate, key: Key, decoder: &mut Decoder<'_>) -> io::Result<()> {
         let Key { expire, expire_lost, .. } = key;
         self.sections.key(unit.end - unit.start, expire.is_some() && !expire_lost);
         self.expiries_lost += u64::from(expire_lost);

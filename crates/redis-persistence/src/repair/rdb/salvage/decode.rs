@@ -3,15 +3,17 @@
 use std::io;
 use std::mem;
 
-use super::draft::Draft;
+use super::candidate::{Candidate, CandidateKind, Key};
+use super::evidence::Draft;
 use super::input::{BLOCK, Input};
 use super::names::Names;
-use super::unit::{Key, Unit, What};
-use crate::limits::Limits;
+use crate::base::limits::Limits;
+use crate::functions::shebang;
 use crate::rdb::{Body, Event, Family, Header, Parser, Payload, Record, Role, Step, ValueType, opcode, string_at};
+use crate::report::Code;
+use crate::verify::RecordChecker;
+use crate::verify::confirm::Texts;
 use crate::verify::duplicates::Digests;
-use crate::verify::suspects::Texts;
-use crate::verify::{Code, RecordChecker, shebang};
 
 /// How much is known of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +128,7 @@ impl<'a> Decoder<'a> {
     /// Reads the unit that begins at `at`. `None` if there is none, or if too much was read in vain to find that out.
     ///
     /// What was read counts as vain unless it led to a unit that reaches further than all before it.
-    pub(super) fn unit(&mut self, at: u64, start: Start) -> io::Result<Option<Unit>> {
+    pub(super) fn unit(&mut self, at: u64, start: Start) -> io::Result<Option<Candidate>> {
         self.parser.resume_at(at);
         self.checker.begin();
         if start == Start::Known {
@@ -164,7 +166,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads events up to the end of the unit, for at most so many steps.
-    fn events(&mut self, at: u64, start: Start, left: &mut u64) -> io::Result<Option<Unit>> {
+    fn events(&mut self, at: u64, start: Start, left: &mut u64) -> io::Result<Option<Candidate>> {
         let size = self.input.size();
         let most = if start == Start::Known { self.packed_bytes } else { self.packed_bytes.min(MOST_TRIED) };
         let mut draft = Draft::new();
@@ -191,7 +193,7 @@ impl<'a> Decoder<'a> {
                     ends = self.parser.pass_over_long();
                 }
             }
-            if let Some(What::End) = draft.what {
+            if let Some(CandidateKind::End) = draft.what {
                 // What follows is looked at as a whole: it may be cut.
                 return Ok(Some(draft.end(at, event.end, size, self.header.version)));
             }
@@ -202,7 +204,7 @@ impl<'a> Decoder<'a> {
             if draft.what.is_some() && !draft.pending && self.parser.is_between_records() {
                 let flaws = self.checker.end();
                 let end = self.parser.offset();
-                let bare = matches!(draft.what, Some(What::SelectDb(_))) && self.lacks_resize(end)?;
+                let bare = matches!(draft.what, Some(CandidateKind::SelectDb(_))) && self.lacks_resize(end)?;
                 return Ok(draft.opcode(at, end, &flaws, (start, bare)));
             }
             if start == Start::Tried && self.checker.is_damaged() {
@@ -213,25 +215,25 @@ impl<'a> Decoder<'a> {
 
     /// A unit as it is among those that are kept. A hash may refer to a template that was read, and then not believed in, or not
     /// the first one of its number.
-    pub(super) fn among_kept(&mut self, unit: Unit) -> io::Result<Unit> {
+    pub(super) fn among_kept(&mut self, unit: Candidate) -> io::Result<Candidate> {
         let again = match &unit.what {
-            What::Template(id) if self.kept.0.knows_template(*id) => None,
-            What::Template(_) => self.kept_unit(unit.start)?,
-            What::Key(key) if key.refers_to_template() => self.kept_unit(unit.start)?,
+            CandidateKind::Template(id) if self.kept.0.knows_template(*id) => None,
+            CandidateKind::Template(_) => self.kept_unit(unit.start)?,
+            CandidateKind::Key(key) if key.refers_to_template() => self.kept_unit(unit.start)?,
             _ => return Ok(unit),
         };
         if let Some(again) = again.filter(|again| again.end == unit.end) {
             return Ok(again);
         }
         let what = match unit.what {
-            What::Key(key) => What::Broken { key, why: Code::TemplateUnknown },
-            _ => What::Unsound,
+            CandidateKind::Key(key) => CandidateKind::Broken { key, why: Code::TemplateUnknown },
+            _ => CandidateKind::Unsound,
         };
-        Ok(Unit { what, ..unit })
+        Ok(Candidate { what, ..unit })
     }
 
     /// The unit that begins at `at`, with the templates that are kept.
-    pub(super) fn kept_unit(&mut self, at: u64) -> io::Result<Option<Unit>> {
+    pub(super) fn kept_unit(&mut self, at: u64) -> io::Result<Option<Candidate>> {
         self.swap_kept();
         let unit = self.unit(at, Start::Known);
         self.swap_kept();
@@ -250,8 +252,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// Takes note of how keys are named, and of which types there are.
-    pub(super) fn learn(&mut self, unit: &Unit) -> io::Result<()> {
-        if let What::Key(key) = &unit.what {
+    pub(super) fn learn(&mut self, unit: &Candidate) -> io::Result<()> {
+        if let CandidateKind::Key(key) = &unit.what {
             self.version = self.version.max(key.min_version(self.header.family));
         }
         if let Some(name) = self.name_of(unit)? {
@@ -262,8 +264,8 @@ impl<'a> Decoder<'a> {
 
     /// Whether servers of the file's version write another type instead, so that nothing begins with it: nodes of a list, one
     /// after the other, read as lists of one element.
-    pub(super) fn is_no_longer_written(&self, unit: &Unit) -> bool {
-        let What::Key(key) = &unit.what else { return false };
+    pub(super) fn is_no_longer_written(&self, unit: &Candidate) -> bool {
+        let CandidateKind::Key(key) = &unit.what else { return false };
         match key.value_type {
             ValueType::List => self.header.version >= ValueType::ListQuicklist.min_version(),
             ValueType::ZSet => self.header.version >= ValueType::ZSet2.min_version(),
@@ -280,13 +282,13 @@ impl<'a> Decoder<'a> {
     }
 
     /// Whether its name begins as that of another key does.
-    pub(super) fn has_known_prefix(&mut self, unit: &Unit) -> io::Result<bool> {
+    pub(super) fn has_known_prefix(&mut self, unit: &Candidate) -> io::Result<bool> {
         Ok(self.name_of(unit)?.is_some_and(|name| self.names.knows_prefix_of(&name)))
     }
 
     /// The name of a key, unless it is longer than any that is held whole.
-    pub(super) fn name_of(&mut self, unit: &Unit) -> io::Result<Option<Vec<u8>>> {
-        let What::Key(key) = &unit.what else { return Ok(None) };
+    pub(super) fn name_of(&mut self, unit: &Candidate) -> io::Result<Option<Vec<u8>>> {
+        let CandidateKind::Key(key) = &unit.what else { return Ok(None) };
         self.text_at(key.type_at + 1, LONGEST_TEXT)
     }
 

@@ -10,8 +10,8 @@
 use std::io;
 use std::ops::Range;
 
+use super::candidate::Candidate;
 use super::input::{BLOCK, Input};
-use super::unit::Unit;
 
 /// The smallest piece that a disk writes.
 const SECTOR: usize = 512;
@@ -52,7 +52,7 @@ impl Holes {
     }
 
     /// Whether one of them lies in the bytes of a unit.
-    pub(super) fn touch(&self, unit: &Unit) -> bool {
+    pub(super) fn touch(&self, unit: &Candidate) -> bool {
         let first = self.0.partition_point(|hole| hole.end <= unit.start);
         self.0.get(first).is_some_and(|hole| hole.start < unit.end)
     }
@@ -63,7 +63,7 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 /// Whether the bytes from the end of a unit up to `next`, where the next one begins, are a hole that begins inside of the unit.
-pub(super) fn begins_in(unit: &Unit, next: u64, input: &mut Input<'_>) -> io::Result<bool> {
+pub(super) fn begins_in(unit: &Candidate, next: u64, input: &mut Input<'_>) -> io::Result<bool> {
     let len = usize::try_from(next - unit.end).unwrap_or(EDGE).min(EDGE);
     if len < EDGE || unit.end == unit.start {
         return Ok(false);

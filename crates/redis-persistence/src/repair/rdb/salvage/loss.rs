@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::Options;
+use super::candidate::Key;
 use super::collect::Collected;
+use super::duplicates::Drops;
 use super::partial::Partial;
-use super::twice::Drops;
-use super::unit::Key;
 use super::without::LeftOut;
 use crate::rdb::{Header, ValueType};
-use crate::verify::Code;
+use crate::report::Code;
 
 /// What a salvage saves and what it does not.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,10 +18,10 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::ops::Range;
 
+use super::candidate::Key;
 use super::input::Input;
-use super::unit::Key;
 use crate::rdb::{ValueType, Writer};
-use crate::verify::Code;
+use crate::report::Code;
 use crate::verify::duplicates::Digests;
 use chain::Chain;
 

@@ -11,13 +11,13 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
+use super::candidate::{Candidate, CandidateKind, Key};
 use super::decode::{Decoder, Start};
 use super::input::Input;
 use super::partial::Partial;
-use super::unit::{Key, Unit, What};
 use super::write::Written;
 use super::{Options, Plan, collect::PartKind};
-use crate::crc64::Crc64;
+use crate::base::crc64::Crc64;
 use crate::rdb::{Family, Header, NEWEST_REDIS, ValueType, Writer};
 use crate::verify::source::Seekable;
 
@@ -100,8 +100,8 @@ impl<W: Write> Commands<W> {
     }
 
     /// Writes the command that restores a key; answers whether there is one.
-    fn restore(&mut self, unit: &Unit, decoder: &mut Decoder<'_>) -> io::Result<bool> {
-        let What::Key(key) = &unit.what else { return Ok(false) };
+    fn restore(&mut self, unit: &Candidate, decoder: &mut Decoder<'_>) -> io::Result<bool> {
+        let CandidateKind::Key(key) = &unit.what else { return Ok(false) };
         if key.refers_to_template() {
             return Ok(false);
         }

@@ -24,8 +24,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::candidate::{Candidate, CandidateKind};
 use super::decode::{Decoder, Start};
-use super::unit::{Unit, What};
 use crate::rdb::ValueType;
 
 /// What it costs to stop believing in a chain, and to begin a new one: the bits that chance makes up among the places that are tried.
@@ -51,7 +51,7 @@ const MOST_NODES: usize = 1 << 15;
 #[derive(Debug)]
 pub(super) struct Path {
     /// The units on it, in the order of the file. What lies between them is skipped.
-    pub(super) units: Vec<Unit>,
+    pub(super) units: Vec<Candidate>,
     /// Where the walk goes on: behind the last unit, or at the end of the file. `None` if there is more of the way.
     pub(super) end: Option<u64>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Path {
 /// A unit on one of the ways.
 #[derive(Debug, Clone, Copy)]
 struct Node {
-    unit: Unit,
+    unit: Candidate,
     before: Option<u32>,
 }
 
@@ -138,7 +138,7 @@ impl Search {
                 let is_field = may_be_field && !decoder.has_known_prefix(&unit)?;
                 let is_of_a_number = unit.is_plain() && decoder.may_be_in_a_number(at)?;
                 let opens = unit.head >= decoder.names.lead_of(unit.bits - unit.head)
-                    && !matches!(unit.what, What::Broken { .. })
+                    && !matches!(unit.what, CandidateKind::Broken { .. })
                     && !is_field
                     && !is_of_a_number
                     && (!decoder.is_no_longer_written(&unit) || decoder.has_known_prefix(&unit)?);
@@ -178,7 +178,7 @@ impl Ways {
     }
 
     /// A unit was read, where `chain` arrives or where one could be opened.
-    fn add(&mut self, unit: Unit, chain: Option<Way>, opens: bool) {
+    fn add(&mut self, unit: Candidate, chain: Option<Way>, opens: bool) {
         let opened = opens.then_some((self.skipping.score - self.open, 0, self.skipping));
         let through = chain.map(|chain| (chain.score, chain.since, chain));
         let best = match (through, opened) {
@@ -244,7 +244,7 @@ impl Ways {
     }
 
     /// Settles for the best way up to now, and gives up all others.
-    fn settle(&mut self) -> Vec<Unit> {
+    fn settle(&mut self) -> Vec<Candidate> {
         let best = self.chains.iter().max_by_key(|(_, way)| way.score).map(|(end, way)| (*end, *way));
         let best = best.filter(|(_, way)| way.score > self.skipping.score);
         let units = self.path(best.map_or(self.skipping.node, |(_, way)| way.node));
@@ -260,7 +260,7 @@ impl Ways {
     }
 
     /// The units up to that one; all are forgotten.
-    fn path(&mut self, mut node: Option<u32>) -> Vec<Unit> {
+    fn path(&mut self, mut node: Option<u32>) -> Vec<Candidate> {
         let mut units = Vec::new();
         while let Some(at) = node {
             node = self.nodes[at as usize].before;

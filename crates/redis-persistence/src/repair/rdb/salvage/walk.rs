@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 
+use super::candidate::{Candidate, CandidateKind};
 use super::decode::{Decoder, Start};
 use super::holes::begins_in;
 use super::search::Search;
-use super::unit::{Unit, What};
 
 /// Units before trouble that are gone over again, at most.
 const MOST_DOUBTED: usize = 64;
@@ -24,7 +24,7 @@ const LEAST_AHEAD: i32 = -16;
 /// What the walk hands out, in the order of the file.
 #[derive(Debug)]
 pub(super) enum Item {
-    Unit(Unit),
+    Candidate(Candidate),
     /// Bytes that make no sense, or are not believed to be what they seem.
     Gap(Range<u64>),
 }
@@ -32,13 +32,13 @@ pub(super) enum Item {
 /// Learns from the start of the file what its names look like, before anything is judged by that.
 pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<()> {
     let mut next = at;
-    let mut doubted: VecDeque<Unit> = VecDeque::new();
+    let mut doubted: VecDeque<Candidate> = VecDeque::new();
     for _ in 0..MOST_AHEAD {
         if next - at > MOST_BYTES_AHEAD || next >= decoder.input.size() {
             break;
         }
         match decoder.unit(next, Start::Known)? {
-            Some(unit) if unit.head >= LEAST_AHEAD && !matches!(unit.what, What::Broken { .. }) => {
+            Some(unit) if unit.head >= LEAST_AHEAD && !matches!(unit.what, CandidateKind::Broken { .. }) => {
                 next = unit.end;
                 doubted.push_back(unit);
             }
@@ -64,17 +64,17 @@ pub(super) fn walk(
     let size = decoder.input.size();
     let mut at = at;
     // Units that what follows has not proven yet.
-    let mut doubted: VecDeque<Unit> = VecDeque::new();
+    let mut doubted: VecDeque<Candidate> = VecDeque::new();
     while at < size {
         match decoder.unit(at, Start::Known)? {
-            Some(unit) if whole || unit.bits >= 0 && !matches!(unit.what, What::Broken { .. }) => {
+            Some(unit) if whole || unit.bits >= 0 && !matches!(unit.what, CandidateKind::Broken { .. }) => {
                 at = unit.end;
-                let ends = matches!(unit.what, What::End);
+                let ends = matches!(unit.what, CandidateKind::End);
                 doubted.push_back(unit);
                 let proven = if ends || whole { doubted.len() } else { proven(&doubted) };
                 for unit in doubted.drain(..proven) {
                     decoder.learn(&unit)?;
-                    on(Item::Unit(unit), decoder)?;
+                    on(Item::Candidate(unit), decoder)?;
                 }
                 if ends {
                     break;
@@ -103,7 +103,7 @@ pub(super) fn walk(
                         decoder.learn(&unit)?;
                         let next = nexts.get(n).copied().unwrap_or(behind);
                         let in_hole = begins_in(&unit, next, &mut decoder.input)?;
-                        on(Item::Unit(if in_hole { unit.in_a_hole() } else { unit }), decoder)?;
+                        on(Item::Candidate(if in_hole { unit.in_a_hole() } else { unit }), decoder)?;
                     }
                     if let Some(end) = path.end {
                         at = end;
@@ -118,7 +118,7 @@ pub(super) fn walk(
         }
     }
     for unit in doubted {
-        on(Item::Unit(unit), decoder)?;
+        on(Item::Candidate(unit), decoder)?;
     }
     if at < size {
         on(Item::Gap(at..size), decoder)?;
@@ -127,7 +127,7 @@ pub(super) fn walk(
 }
 
 /// How many of the units are proven by those behind them.
-fn proven(doubted: &VecDeque<Unit>) -> usize {
+fn proven(doubted: &VecDeque<Candidate>) -> usize {
     let last = doubted.len().saturating_sub(2);
     if doubted.len() > 2 && doubted.range(last..).all(|unit| unit.bits >= STRONG) {
         return last;

@@ -4,9 +4,9 @@ use std::io;
 use std::ops::Range;
 use std::str::FromStr;
 
+use super::candidate::{Candidate, CandidateKind, Key};
 use super::collect::{Collected, MOST_LISTED};
 use super::decode::Decoder;
-use super::unit::{Key, Unit, What};
 use crate::rdb::ModuleId;
 
 /// The module type that Redis 8 brings along.
@@ -103,17 +103,19 @@ impl LeftOutKind {
 
 impl Collected {
     /// Leaves a unit out, if that was asked for.
-    pub(super) fn leaves_out(&mut self, unit: &Unit, decoder: &mut Decoder<'_>) -> io::Result<bool> {
+    pub(super) fn leaves_out(&mut self, unit: &Candidate, decoder: &mut Decoder<'_>) -> io::Result<bool> {
         let without = self.options.without;
         let range = unit.start..unit.end;
         match unit.what {
-            What::Key(key) | What::Broken { key, .. } if key.module.is_some_and(|id| without.module(id)) => {
+            CandidateKind::Key(key) | CandidateKind::Broken { key, .. }
+                if key.module.is_some_and(|id| without.module(id)) =>
+            {
                 self.leave_out_key(&key, range, decoder)?;
             }
-            What::ModuleAux { module, .. } if without.module(module) => {
+            CandidateKind::ModuleAux { module, .. } if without.module(module) => {
                 self.leave_out(LeftOutKind::ModuleData, module.name().into_bytes(), range);
             }
-            What::Function if without.functions => {
+            CandidateKind::Function if without.functions => {
                 let name = decoder.library(range.start)?.map(|(name, _)| name);
                 self.leave_out(LeftOutKind::Function, name.unwrap_or_default(), range);
             }

@@ -18,8 +18,9 @@ use super::collect::PartKind;
 use super::input::Input;
 use super::partial::Partial;
 use crate::rdb::Writer;
+use crate::report::Report;
 use crate::verify::source::{Seekable, Source};
-use crate::verify::{Options, Push, Report};
+use crate::verify::{Options, Push};
 
 /// What is copied at a time.
 const BLOCK: usize = 1 << 20;

@@ -19,7 +19,7 @@
 
 use std::ops::Range;
 
-use crate::crc64::{POLYNOMIAL, product};
+use crate::base::crc64::{POLYNOMIAL, product};
 
 /// A step back, of one bit.
 const fn undo_bit(state: u64) -> u64 {
@@ -210,7 +210,7 @@ fn one_by_one(state: u64, offsets: Range<u64>, longest: u32) -> Vec<Burst> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crc64::checksum;
+    use crate::base::crc64::checksum;
 
     fn syndrome(file: &[u8]) -> u64 {
         let (content, trailer) = file.split_last_chunk().expect("longer than a trailer");

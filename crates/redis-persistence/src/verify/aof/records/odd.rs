@@ -4,7 +4,7 @@ use super::Records;
 use crate::Error;
 use crate::aof::changes::ChangeKind;
 use crate::aof::{Annotation, Command, LineEnd, Record, TransactionEvent};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
 
 impl Records<'_, '_> {
     /// A line that begins with `#`.

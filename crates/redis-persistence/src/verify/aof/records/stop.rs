@@ -4,11 +4,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{Records, shown};
 use crate::aof::{Grammar, Parser, Reader, Record};
+use crate::report::codes::Code;
+use crate::report::facts::OpenTransaction;
+use crate::report::finding::Finding;
 use crate::verify::aof::input::Clamped;
 use crate::verify::aof::{commands, damage};
-use crate::verify::codes::Code;
-use crate::verify::facts::OpenTransaction;
-use crate::verify::finding::Finding;
 use crate::{Error, ErrorKind, Reading};
 
 impl Records<'_, '_> {

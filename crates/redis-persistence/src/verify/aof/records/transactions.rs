@@ -2,8 +2,8 @@
 
 use super::Records;
 use crate::aof::{Command, Transaction, TransactionEvent};
-use crate::verify::codes::Code;
-use crate::verify::facts::{OpenTransaction, Stop};
+use crate::report::codes::Code;
+use crate::report::facts::{OpenTransaction, Stop};
 
 impl Records<'_, '_> {
     /// Something about transactions, databases or WATCH came with the command; `open` was open before it.

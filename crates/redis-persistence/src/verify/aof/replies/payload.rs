@@ -9,12 +9,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::crc64;
-use crate::error::ErrorKind;
-use crate::limits::Limits;
+use crate::base::crc64;
+use crate::base::error::ErrorKind;
+use crate::base::limits::Limits;
 use crate::rdb::{self, Body, Family, NEWEST_REDIS, NEWEST_VALKEY, Payload, ValueType};
-use crate::verify::codes::{Code, Severity};
-use crate::verify::facts::{Failing, Fails, HeaderFacts, Name, Place, RdbFacts, ReplyFacts, RestoreFacts, Tallied};
+use crate::report::codes::{Code, Severity};
+use crate::report::facts::{Failing, Fails, HeaderFacts, Name, Occurrences, Place, RdbFacts, ReplyFacts, RestoreFacts};
 use crate::verify::options::Options;
 use crate::verify::slice;
 
@@ -215,7 +215,7 @@ fn is_plain_string(body: &[u8]) -> bool {
 fn merge(all: &mut RdbFacts, one: RdbFacts, db: u64, key: &[u8]) {
     // The RDB around the value was made here.
     let ours = [Code::RdbChecksumDisabled, Code::RdbChecksumAbsent, Code::RdbTypeNewerThanVersion];
-    let named = |tallied: Tallied| Tallied { first: vec![Name::key(db, key)], at: None, ..tallied };
+    let named = |tallied: Occurrences| Occurrences { first: vec![Name::key(db, key)], at: None, ..tallied };
     for (class, tallied) in one.classes.into_iter().filter(|(class, _)| !ours.contains(&class.code)) {
         all.classes.entry(class).or_default().append(named(tallied));
     }

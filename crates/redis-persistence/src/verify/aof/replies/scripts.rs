@@ -5,8 +5,8 @@ use sha1::{Digest as _, Sha1};
 use super::{PASSED_OVER, Replies, Said, integer, shown};
 use crate::aof::{Arg, Command};
 use crate::functions::{Proof, Script};
-use crate::verify::codes::Code;
-use crate::verify::facts::{Failing, Fails, Place, ScriptCall};
+use crate::report::codes::Code;
+use crate::report::facts::{Failing, Fails, Place, ScriptCall};
 
 /// So many scripts are known at a time; beyond that, nothing is said of an EVALSHA.
 const MOST_SCRIPTS: usize = 1 << 16;

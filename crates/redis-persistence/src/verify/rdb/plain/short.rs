@@ -14,9 +14,9 @@ use super::{Of, STRING};
 use crate::rdb::slot;
 use crate::rdb::{ValueType, opcode};
 use crate::verify::rdb::RdbVerifier;
+use crate::verify::rdb::counts::Strings;
 use crate::verify::rdb::keys::is_plausible;
-use crate::verify::rdb::strings::is_number_of_server;
-use crate::verify::rdb::tally::Strings;
+use crate::verify::stored_form::is_number_of_server;
 
 /// The highest length in one byte.
 const MOST: u8 = 0x3F;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::Limits;
+use crate::base::limits::Limits;
 use crate::verify::value::testing::{Checked, check, check_within};
 use testkit::rdb::string::compressed;
 use testkit::rdb::{Family, File, RdbWriter, StrForm};

@@ -2,17 +2,17 @@
 
 use super::Outcome;
 use crate::rdb::packed::{Intset, PackedValue};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::Collector;
+use crate::report::facts::Visibility;
 use crate::verify::duplicates::Settled;
-use crate::verify::facts::Detail;
-use crate::verify::sink::Findings;
 use crate::verify::value::blob::Blob;
 use crate::verify::value::packed_error::{self, Encoding};
 
 /// How many numbers a server keeps as an intset by default.
 const MOST_PACKED: usize = 512;
 
-pub(super) fn check(blob: &Blob<'_>, findings: &mut Findings) -> Outcome {
+pub(super) fn check(blob: &Blob<'_>, findings: &mut Collector) -> Outcome {
     let set = match Intset::new(blob.bytes) {
         Ok(set) => set,
         Err(error) => {
@@ -21,7 +21,7 @@ pub(super) fn check(blob: &Blob<'_>, findings: &mut Findings) -> Outcome {
         }
     };
     if set.len() > MOST_PACKED {
-        findings.subject.detail = Detail::Walked;
+        findings.subject.detail = Visibility::Walked;
     }
     let mut before = None;
     for (number, entry) in set.iter().enumerate() {

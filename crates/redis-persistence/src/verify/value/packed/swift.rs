@@ -15,7 +15,7 @@ use std::hint::select_unpredictable as select;
 pub(super) use layouts::is_plain;
 
 use crate::rdb::packed::{Listpack, PackedValue};
-use crate::verify::rdb::may_begin_number;
+use crate::verify::stored_form::may_begin_number;
 use crate::verify::value::stored::BEHIND;
 
 /// Where the first element begins.

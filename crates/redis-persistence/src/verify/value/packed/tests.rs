@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::Limits;
+use crate::base::limits::Limits;
 use crate::verify::duplicates::Table;
 use crate::verify::value::seen::Seen;
 use crate::verify::value::testing::{Checked, check, check_within};

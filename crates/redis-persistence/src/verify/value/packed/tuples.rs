@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 use super::{Outcome, expiry};
 use crate::rdb::packed::{IntText, PackedEntry, PackedValue};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::Collector;
+use crate::report::facts::Visibility;
 use crate::verify::duplicates::{Settled, Table};
-use crate::verify::facts::Detail;
-use crate::verify::sink::Findings;
 use crate::verify::value::blob::Blob;
 use crate::verify::value::elements::{bad_score, odd_score};
 use crate::verify::value::score::{self, Score};
@@ -67,13 +67,13 @@ pub(super) fn check<'a, P: Packed<'a>>(
     layout: Layout,
     first: u64,
     buffers: Buffers<'_>,
-    findings: &mut Findings,
+    findings: &mut Collector,
 ) -> Outcome {
     let Some(mut walk) = Walk::<P>::new(blob, layout.width() as u64, first, findings) else { return Outcome::UNREAD };
     let large = walk.stated_elements() > layout.most_packed();
     // Of a hash with expiries servers look at the first one.
     if large || layout == Layout::HashEx {
-        walk.findings.subject.detail = Detail::Walked;
+        walk.findings.subject.detail = Visibility::Walked;
     }
     let compare = buffers.compare && layout != Layout::List;
     let mut elements = compare.then(|| Elements::new(walk.expected(), buffers.seen, buffers.table));
@@ -94,7 +94,7 @@ pub(super) fn check<'a, P: Packed<'a>>(
                 let Some(expiry) = walk.next().and_then(|_| walk.next()) else { break };
                 expiries.next(&expiry, &mut walk);
                 if !large {
-                    walk.findings.subject.detail = Detail::Usual;
+                    walk.findings.subject.detail = Visibility::Usual;
                 }
             }
         }
@@ -202,13 +202,13 @@ impl Expiries {
             PackedValue::Bytes(text) => {
                 self.damaged = true;
                 if walk.number() == 0 {
-                    walk.findings.subject.detail = Detail::NoNumber;
+                    walk.findings.subject.detail = Visibility::NoNumber;
                 }
                 walk.report(Code::HashExpiryInvalid, entry, || {
                     format!("the field's expiry is a string, \"{}\"", text.escape_ascii())
                 });
-                if walk.findings.subject.detail == Detail::NoNumber {
-                    walk.findings.subject.detail = Detail::Usual;
+                if walk.findings.subject.detail == Visibility::NoNumber {
+                    walk.findings.subject.detail = Visibility::Usual;
                 }
                 return;
             }

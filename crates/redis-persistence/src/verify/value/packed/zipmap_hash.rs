@@ -3,9 +3,9 @@
 use super::Outcome;
 use super::tuples::Buffers;
 use crate::rdb::packed::Zipmap;
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::Collector;
 use crate::verify::duplicates::Settled;
-use crate::verify::sink::Findings;
 use crate::verify::value::blob::Blob;
 use crate::verify::value::packed_error::{self, Encoding};
 use crate::verify::value::seen::Elements;
@@ -16,7 +16,7 @@ const MAX_FREE: u8 = 4;
 /// The size of a pair of empty strings.
 const MIN_PAIR: usize = 3;
 
-pub(super) fn check(blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Findings) -> Outcome {
+pub(super) fn check(blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Collector) -> Outcome {
     let map = match Zipmap::new(blob.bytes) {
         Ok(map) => map,
         Err(error) => {

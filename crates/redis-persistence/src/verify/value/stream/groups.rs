@@ -7,10 +7,10 @@ use super::COUNTER_MAX;
 use super::entries::Entries;
 use super::names::Names;
 use super::pending::{Pending, is_time};
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::{Event, Payload};
-use crate::verify::codes::Code;
-use crate::verify::sink::Place;
+use crate::report::codes::Code;
+use crate::report::collector::Location;
 use crate::verify::value::Context;
 
 /// What is known of the groups.
@@ -47,7 +47,7 @@ impl Groups {
             Payload::Group { entries_read: Some(read), .. } => self.entries_read(read, event, cx),
             Payload::Consumer { seen, active } if !is_plausible(seen, active) => {
                 let active = active.filter(|active| *active != NEVER).unwrap_or(0);
-                let place = Place::span(event.start, event.end).reading(Reading::Consumer);
+                let place = Location::span(event.start, event.end).reading(Reading::Consumer);
                 cx.findings.add(Code::StreamGroupImplausible, place, || {
                     format!("a consumer was seen at {seen} ms and active at {active} ms")
                 });
@@ -57,7 +57,7 @@ impl Groups {
     }
 
     fn entries_read(&self, read: u64, event: &Event<&[u8]>, cx: &mut Context<'_>) {
-        let place = Place::span(event.start, event.end).reading(Reading::StreamGroup);
+        let place = Location::span(event.start, event.end).reading(Reading::StreamGroup);
         let added = self.entries_added;
         if let Some(code) = fault_of_read(read, added) {
             cx.findings.add(code, place, || match added {

@@ -2,11 +2,11 @@
 
 use super::names::Names;
 use super::{Id, text_of};
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::{Event, Payload, Role};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::Location;
 use crate::verify::duplicates::Hashes;
-use crate::verify::sink::Place;
 use crate::verify::value::Context;
 
 /// What the settings may be: seconds, and entries of a producer.
@@ -71,6 +71,6 @@ impl Idmp {
     }
 }
 
-fn place(event: &Event<&[u8]>) -> Place {
-    Place::span(event.start, event.end).reading(Reading::Idmp)
+fn place(event: &Event<&[u8]>) -> Location {
+    Location::span(event.start, event.end).reading(Reading::Idmp)
 }

@@ -5,19 +5,19 @@ use std::fmt::Arguments;
 use super::entries::Entries;
 use super::{COUNTER_MAX, text_of};
 use crate::rdb::StreamInfo;
-use crate::verify::codes::Code;
-use crate::verify::facts::Detail;
+use crate::report::codes::Code;
+use crate::report::facts::Visibility;
 
 /// Hands what is wrong with the numbers of a stream of that version to `report`.
 pub(super) fn judge(
     version: u8,
     info: &StreamInfo,
     entries: &Entries,
-    mut report: impl FnMut(Code, Detail, Arguments<'_>),
+    mut report: impl FnMut(Code, Visibility, Arguments<'_>),
 ) {
     let (length, last_id) = (info.length, info.last_id);
     let drift = judge_length(version, length, entries, &mut report);
-    let mut out_of_range = |what: Arguments<'_>| report(Code::StreamIdRange, Detail::Usual, what);
+    let mut out_of_range = |what: Arguments<'_>| report(Code::StreamIdRange, Visibility::Usual, what);
     if let Some(newest) = entries.newest
         && newest > last_id
     {
@@ -40,7 +40,7 @@ pub(super) fn judge(
         let why = if added < length { "fewer than its length" } else { "more than servers can count" };
         report(
             Code::StreamEntriesAdded,
-            Detail::Usual,
+            Visibility::Usual,
             format_args!("the stream says that {added} entries were ever added, {why} ({length})"),
         );
     }
@@ -51,7 +51,7 @@ fn judge_length(
     version: u8,
     length: u64,
     entries: &Entries,
-    report: &mut impl FnMut(Code, Detail, Arguments<'_>),
+    report: &mut impl FnMut(Code, Visibility, Arguments<'_>),
 ) -> bool {
     let (stated, deleted) = (entries.stated, entries.deleted);
     if entries.unknown_nodes || length == stated {
@@ -62,7 +62,7 @@ fn judge_length(
     let drift = version < 5 && length > stated && length - stated <= deleted && entries.complete;
     let code = if drift { Code::StreamLengthDrift } else { Code::StreamLengthMismatch };
     // Without any node a length is seen without deep checks.
-    let detail = if stated == 0 && deleted == 0 { Detail::Header } else { Detail::Usual };
+    let detail = if stated == 0 && deleted == 0 { Visibility::Header } else { Visibility::Usual };
     report(
         code,
         detail,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, RdbString};
-use crate::verify::codes::Code;
+use crate::report::codes::Code;
+use crate::report::collector::Location;
 use crate::verify::duplicates::{Hashes, Table};
-use crate::verify::sink::Place;
 use crate::verify::value::Context;
 
 /// The share of the budget for all tables that goes to one table of names.
@@ -57,7 +57,7 @@ impl Names {
             cx.suspects.add(what, places, subject.get_or_insert_with(|| Arc::new(cx.findings.subject.clone())));
         });
         if settled.compared < settled.seen {
-            cx.findings.add(Code::RdbDuplicatesUnchecked, Place::at(last.unwrap_or(0)), || {
+            cx.findings.add(Code::RdbDuplicatesUnchecked, Location::at(last.unwrap_or(0)), || {
                 format!("of {} names in a stream only {} were compared", settled.seen, settled.compared)
             });
         }

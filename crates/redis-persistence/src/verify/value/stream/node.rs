@@ -19,9 +19,9 @@ use super::{Id, text_of};
 use crate::rdb::ValueType;
 use crate::rdb::packed::listpack::{Iter, Listpack};
 use crate::rdb::packed::{PackedEntry, PackedError, PackedErrorKind, PackedValue};
-use crate::verify::codes::Code;
-use crate::verify::facts::Detail;
-use crate::verify::sink::{Findings, Place};
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
+use crate::report::facts::Visibility;
 use crate::verify::value::blob::Blob;
 use crate::verify::value::packed_error::{Encoding, report};
 
@@ -52,7 +52,7 @@ struct Walk<'a, 'w> {
     /// The first element that no server would have stored so.
     odd: Option<usize>,
     entries: &'w mut Entries,
-    findings: &'w mut Findings,
+    findings: &'w mut Collector,
 }
 
 /// The master entry.
@@ -65,7 +65,7 @@ struct Master {
 }
 
 /// Checks the node of that id, as far as it is known; if `fast`, then at a glance where that is enough.
-pub(super) fn check(blob: &Blob<'_>, id: Option<Id>, entries: &mut Entries, findings: &mut Findings, fast: bool) {
+pub(super) fn check(blob: &Blob<'_>, id: Option<Id>, entries: &mut Entries, findings: &mut Collector, fast: bool) {
     if fast
         && let Some(id) = id
         && let Some(node) = plain::read(blob.wide, blob.bytes.len(), id, entries.last)
@@ -86,7 +86,7 @@ pub(super) fn check(blob: &Blob<'_>, id: Option<Id>, entries: &mut Entries, find
     if let Err(stop) = walk.node(id) {
         walk.findings.subject.detail = walk.detail(&stop);
         walk.stopped(&stop);
-        walk.findings.subject.detail = Detail::Usual;
+        walk.findings.subject.detail = Visibility::Usual;
     }
     if let Some(at) = walk.odd {
         walk.findings.add(Code::PackedNoncanonical, blob.place(at, at), || {
@@ -130,7 +130,7 @@ impl<'a> Walk<'a, '_> {
         // Servers drop a node with its last living entry.
         if !living_right || master.deleted != deleted || living == 0 {
             let at = if living_right && living > 0 { master.deleted_at } else { master.at };
-            let detail = if master.living <= 0 { Detail::First } else { Detail::Usual };
+            let detail = if master.living <= 0 { Visibility::First } else { Visibility::Usual };
             self.findings.add(Code::StreamNodeCount, self.blob.place(master.at, at).detail(detail), || {
                 format!(
                     "the node says that it has {} living and {} deleted entries; it has {living} and {deleted}{}",
@@ -273,17 +273,17 @@ impl<'a> Walk<'a, '_> {
         let element = (!self.in_master).then_some(self.entries.seen);
         let detail = match (self.in_master, at.cmp(&FIRST_ELEMENT)) {
             // An empty listpack ends where its first element would begin.
-            (true, Ordering::Equal) if self.blob.bytes.len() == FIRST_ELEMENT + 1 => Detail::Header,
-            (true, Ordering::Equal) => Detail::First,
-            _ => Detail::Usual,
+            (true, Ordering::Equal) if self.blob.bytes.len() == FIRST_ELEMENT + 1 => Visibility::Header,
+            (true, Ordering::Equal) => Visibility::First,
+            _ => Visibility::Usual,
         };
-        let place = Place { element, ..self.blob.place(self.began, at) }.detail(detail);
+        let place = Location { element, ..self.blob.place(self.began, at) }.detail(detail);
         let blob = self.blob;
         self.findings.add(code, place, || format!("{}{}", message(), blob.locate(at)));
     }
 
     /// What it takes to see why the walk stops.
-    fn detail(&self, stop: &Stop) -> Detail {
+    fn detail(&self, stop: &Stop) -> Visibility {
         let first = match stop {
             // Servers read the first element of every node, and break down where they cannot.
             Stop::Packed(error) => error.start == FIRST_ELEMENT,
@@ -292,9 +292,9 @@ impl<'a> Walk<'a, '_> {
         // From Redis 7.0 on they look for the first entry of an old stream, and break down where they meet damage.
         let searched = self.findings.subject.is_of(ValueType::StreamListpacks);
         match (first, searched && self.entries.living == 0 && !self.living_found) {
-            (true, _) => Detail::First,
-            (false, true) => Detail::Walked,
-            (false, false) => Detail::Usual,
+            (true, _) => Visibility::First,
+            (false, true) => Visibility::Walked,
+            (false, false) => Visibility::Usual,
         }
     }
 

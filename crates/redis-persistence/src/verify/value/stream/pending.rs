@@ -5,11 +5,11 @@
 
 use super::entries::Entries;
 use super::{COUNTER_MAX, Id, text_of};
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::{Event, Payload, Role};
-use crate::verify::codes::Code;
-use crate::verify::facts::Detail;
-use crate::verify::sink::Place;
+use crate::report::codes::Code;
+use crate::report::collector::Location;
+use crate::report::facts::Visibility;
 use crate::verify::value::Context;
 
 /// Servers allow no times beyond their own, and this is the year 10000.
@@ -57,7 +57,7 @@ pub(super) struct Pending {
 impl Pending {
     /// Takes what concerns pending entries; answers whether it did.
     pub(super) fn event(&mut self, event: &Event<&[u8]>, stream: &Entries, cx: &mut Context<'_>) -> bool {
-        let place = Place::span(event.start, event.end).reading(Reading::Pel);
+        let place = Location::span(event.start, event.end).reading(Reading::Pel);
         match event.payload {
             Payload::Items { of: Role::Pending, .. } => self.begin(event.end),
             Payload::Pending { id, time, deliveries } => {
@@ -97,7 +97,7 @@ impl Pending {
     }
 
     /// Servers write every list but that of the NACK zone in ascending order. One finding is enough for a list.
-    fn order(&mut self, id: Id, place: Place, cx: &mut Context<'_>) {
+    fn order(&mut self, id: Id, place: Location, cx: &mut Context<'_>) {
         if let Some(last) = self.last.replace(id)
             && id < last
             && self.ascending
@@ -109,7 +109,7 @@ impl Pending {
         }
     }
 
-    fn add(&mut self, id: Id, place: Place, cx: &mut Context<'_>) {
+    fn add(&mut self, id: Id, place: Location, cx: &mut Context<'_>) {
         if self.unchecked {
             return;
         }
@@ -149,8 +149,8 @@ impl Pending {
         self.entries.dedup_by_key(|entry| entry.id);
     }
 
-    fn place(&self, entry: &Entry) -> Place {
-        Place::at(self.start + u64::from(entry.at)).reading(Reading::Pel)
+    fn place(&self, entry: &Entry) -> Location {
+        Location::at(self.start + u64::from(entry.at)).reading(Reading::Pel)
     }
 
     /// The place of that id in the list.
@@ -173,7 +173,7 @@ impl Pending {
         Some(self.found)
     }
 
-    fn own(&mut self, id: Id, place: Place, cx: &mut Context<'_>) {
+    fn own(&mut self, id: Id, place: Location, cx: &mut Context<'_>) {
         if self.unchecked {
             return;
         }
@@ -196,18 +196,18 @@ impl Pending {
         }
     }
 
-    fn give_back(&mut self, id: Id, place: Place, cx: &mut Context<'_>) {
+    fn give_back(&mut self, id: Id, place: Location, cx: &mut Context<'_>) {
         if self.unchecked {
             return;
         }
         let found = self.find(id);
-        let mut detail = Detail::Usual;
+        let mut detail = Visibility::Usual;
         let why = match found.and_then(|at| self.entries.get_mut(at)) {
             None => "its group does not know it",
             Some(entry) => match std::mem::replace(&mut entry.owner, GIVEN_BACK) {
                 NOBODY => return,
                 GIVEN_BACK => {
-                    detail = Detail::Lenient;
+                    detail = Visibility::Lenient;
                     "it was given back before"
                 }
                 _ => "a consumer owns it",
@@ -229,7 +229,7 @@ impl Pending {
         }
         if let Some((first, at)) = self.first_gone {
             let gone = self.gone;
-            cx.findings.add(Code::StreamPendingGone, Place::at(at).reading(Reading::Pel), || {
+            cx.findings.add(Code::StreamPendingGone, Location::at(at).reading(Reading::Pel), || {
                 format!(
                     "pending entries of a group that are no longer in the stream: {gone}; the first is {}",
                     text_of(first)

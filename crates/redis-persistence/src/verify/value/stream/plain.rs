@@ -6,10 +6,10 @@
 
 use super::entries::Entries;
 use super::{Id, groups, info, node, pending, split};
-use crate::limits::Limits;
+use crate::base::limits::Limits;
 use crate::lzf;
 use crate::rdb::{Body, StreamInfo, StreamInfo2, plain_length, plain_string};
-use crate::verify::rdb::{is_number_of_server, saves_enough};
+use crate::verify::stored_form::{is_number_of_server, saves_enough};
 
 /// The length of a node's id.
 const ID: u8 = 16;

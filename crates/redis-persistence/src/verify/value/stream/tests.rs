@@ -1,8 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::limits::Limits;
-use crate::verify::finding::Finding;
+use crate::base::limits::Limits;
+use crate::report::finding::Finding;
 use crate::verify::value::testing::{Checked, check, check_within};
 use testkit::rdb::{
     Consumer, EntryFields, Family as Magic, File, Group, Idmp as Producers, Key, KeySpan, Listpack, MarkKind, Pending,

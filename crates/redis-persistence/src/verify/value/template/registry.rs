@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::names::NameOrder;
 use super::report_order;
-use crate::error::Reading;
+use crate::base::error::Reading;
 use crate::rdb::RdbString;
-use crate::verify::codes::Code;
-use crate::verify::sink::{Findings, Place};
+use crate::report::codes::Code;
+use crate::report::collector::{Collector, Location};
 use crate::verify::value::Scratch;
 
 /// The templates by their numbers, and the checks of the records that define them.
@@ -34,9 +34,9 @@ impl Registry {
     }
 
     /// A record of opcode 242 begins at `start`; its names come next.
-    pub(crate) fn begin(&mut self, id: u64, fields: u64, start: u64, findings: &mut Findings) {
+    pub(crate) fn begin(&mut self, id: u64, fields: u64, start: u64, findings: &mut Collector) {
         self.order = NameOrder::default();
-        let place = Place::at(start).reading(Reading::Template);
+        let place = Location::at(start).reading(Reading::Template);
         if fields == 0 {
             findings.add(Code::TemplateInvalid, place, || format!("hash template {id} has no fields"));
         }
@@ -61,8 +61,8 @@ impl Registry {
     }
 
     /// The next name of the record that began last.
-    pub(crate) fn field(&mut self, string: &RdbString<&[u8]>, scratch: &mut Scratch, findings: &mut Findings) {
-        let place = Place::span(string.start, string.end).element(self.order.count()).reading(Reading::Template);
+    pub(crate) fn field(&mut self, string: &RdbString<&[u8]>, scratch: &mut Scratch, findings: &mut Collector) {
+        let place = Location::span(string.start, string.end).element(self.order.count()).reading(Reading::Template);
         let ordered = self.order.next_string(string, &mut scratch.decoded);
         report_order(ordered, Code::TemplateInvalid, place, findings);
     }
@@ -75,12 +75,12 @@ impl Registry {
     }
 
     /// Reports the templates that no hash refers to, once the file is at its end.
-    pub(crate) fn end(&mut self, findings: &mut Findings) {
+    pub(crate) fn end(&mut self, findings: &mut Collector) {
         let unused = self.known.drain().filter(|(_, template)| !template.used);
         let mut unused: Vec<_> = unused.map(|(id, template)| (template.start, id)).collect();
         unused.sort_unstable();
         for (start, id) in unused {
-            findings.add(Code::TemplateUnused, Place::at(start).reading(Reading::Template), || {
+            findings.add(Code::TemplateUnused, Location::at(start).reading(Reading::Template), || {
                 format!("no hash refers to hash template {id}")
             });
         }

@@ -1,9 +1,9 @@
 use testkit::rdb::{ModuleOp, Quantisation, RdbWriter, VectorSet, module_id};
 use testkit::rng::Rng;
 
-use crate::limits::Limits;
-use crate::verify::codes::Code;
-use crate::verify::facts::Detail;
+use crate::base::limits::Limits;
+use crate::report::codes::Code;
+use crate::report::facts::Visibility;
 use crate::verify::value::testing::{Checked, check, check_within};
 
 /// Signature, type, name `k` of the key, and the module's id.
@@ -70,9 +70,13 @@ fn what_servers_read_but_never_write() {
         let checked = with(2, at, ModuleOp::Uint(number));
         assert_eq!(checked.codes(), [Code::VectorsetInvalid], "{at}");
     }
-    let mut findings = crate::verify::sink::Findings::new(1);
-    findings.add(Code::VectorsetInvalid, crate::verify::sink::Place::at(0).detail(Detail::Lenient), String::new);
-    assert!(findings.take_classes().keys().all(|class| class.detail == Detail::Lenient));
+    let mut findings = crate::report::collector::Collector::new(1);
+    findings.add(
+        Code::VectorsetInvalid,
+        crate::report::collector::Location::at(0).detail(Visibility::Lenient),
+        String::new,
+    );
+    assert!(findings.take_classes().keys().all(|class| class.detail == Visibility::Lenient));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::super::believe::{Lost, lost};
+use super::super::classify::{Lost, lost};
 use super::super::scan::Gap;
 use super::walk::{Found, Header, LONGEST_LINE, Line, Value, Walk, line};
 use crate::aof::commands::named;

@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
-use super::super::believe::{Kind, Lost};
+use super::super::classify::{Kind, Lost};
 use super::super::scan::{Event, Gap, Item};
 use super::super::source::Source;
 use super::LineEnds;
+use crate::aof::resp;
 use crate::aof::{Command, Record, Span};
-use crate::resp;
 
 /// A header line is no longer.
 pub(super) const LONGEST_LINE: usize = 32;

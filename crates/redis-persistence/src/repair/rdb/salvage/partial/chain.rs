@@ -16,8 +16,8 @@
 use std::ops::Range;
 
 use super::{Form, Kept, Once};
-use crate::error::Reading;
-use crate::input::Cursor;
+use crate::base::cursor::Cursor;
+use crate::base::error::Reading;
 use crate::rdb::packed::{Listpack, Ziplist};
 use crate::rdb::{Body, RdbString, ValueType, string_at};
 

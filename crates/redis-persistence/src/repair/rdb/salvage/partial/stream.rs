@@ -7,7 +7,7 @@
 //! The nodes and numbers are kept as they lie if they are sound, and without groups. Version 3 is the last that ends with them.
 
 use super::{Form, Kept};
-use crate::limits::Limits;
+use crate::base::limits::Limits;
 use crate::rdb::{Events, NEWEST_REDIS, Payload, Role, ValueType};
 use crate::verify::RecordChecker;
 

@@ -1,0 +1,425 @@
+//! Every record of an RDB, decoded on all threads, with the results in the order of the file.
+//!
+//! One thread walks over the frame, and leaves whole records to the others by their lengths, as the verifier's pass does
+//! (`verify::parallel`). Here nothing is judged: what cannot be read ends the walk.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::crc64::Crc64;
+use crate::base::error::{Error, ErrorKind, ReadError, Reading};
+use crate::base::limits::Limits;
+use crate::rdb::feed::{Consumer, Feeder, read_block};
+use crate::rdb::{Decoder, Event, Header, Layouts, Part, Payload};
+
+/// What is read at a time.
+const BLOCK: usize = 512 << 10;
+/// A batch has about so many bytes.
+const BATCH: usize = 128 << 10;
+/// Fewer bytes than this are no batch.
+const LEAST: usize = 4 << 10;
+
+/// Makes something of records.
+pub(crate) trait Worker: Send {
+    /// What it makes of a run of records.
+    type Out: Send;
+
+    /// Takes a part of a record.
+    fn part(&mut self, part: Part<'_>);
+
+    /// What it made of the records since the last time; `None` if there were none.
+    fn take(&mut self) -> Option<Self::Out>;
+}
+
+/// What is known of a file once it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) header: Header,
+    /// The size of the RDB: anything that follows it was not looked at.
+    pub(crate) end: u64,
+    /// Whether a checksum vouches for the bytes.
+    pub(crate) summed: bool,
+}
+
+/// Reads an RDB, and hands to `sink` what the workers make of its records, in the order of the file.
+///
+/// # Errors
+/// If the input fails, the bytes leave no way on, a value cannot be read, or the checksum does not fit; what `sink` says.
+pub(crate) fn each<W: Worker>(
+    input: &mut dyn Read,
+    limits: &Limits,
+    threads: usize,
+    make: impl Fn() -> W,
+    sink: &mut dyn FnMut(W::Out) -> io::Result<()>,
+) -> Result<Ended, ReadError> {
+    if threads <= 1 {
+        return Walk { pool: None, ..Walk::new(limits, make(), sink) }.run(input);
+    }
+    std::thread::scope(|scope| {
+        let (jobs, queue) = sync_channel::<Job>(2 * threads);
+        let queue = Arc::new(Mutex::new(queue));
+        let (done, results) = channel();
+        for _ in 0..threads {
+            let (mut worker, queue, done, limits) = (make(), Arc::clone(&queue), done.clone(), limits.clone());
+            scope.spawn(move || work(&mut worker, &queue, &done, &limits));
+        }
+        // The results end once all threads are through, so that none of them may be held open here.
+        drop(done);
+        let pool =
+            Pool { jobs: Some(jobs), results, waiting: BTreeMap::new(), next: 0, handed: 0, most: 4 * threads as u64 };
+        Walk { pool: Some(pool), ..Walk::new(limits, make(), sink) }.run(input)
+    })
+}
+
+/// Whole records to be read.
+struct Job {
+    number: u64,
+    block: Arc<Vec<u8>>,
+    range: Range<usize>,
+    /// Where the range lies in the file.
+    offset: u64,
+    header: Header,
+    db: u64,
+}
+
+type Made<T> = (u64, Result<Option<T>, Error>);
+
+struct Pool<T> {
+    jobs: Option<SyncSender<Job>>,
+    results: Receiver<Made<T>>,
+    /// What came before its turn.
+    waiting: BTreeMap<u64, Result<Option<T>, Error>>,
+    /// Whose turn it is.
+    next: u64,
+    /// How many numbers were given out.
+    handed: u64,
+    /// So many may be under way.
+    most: u64,
+}
+
+fn work<W: Worker>(worker: &mut W, queue: &Mutex<Receiver<Job>>, done: &Sender<Made<W::Out>>, limits: &Limits) {
+    let mut decoder = Decoder::new(limits);
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        decoder.db = job.db;
+        let unfinished = Unfinished { number: job.number, done };
+        let mut feeder = Feeder::at_record(limits.clone(), job.header, job.offset);
+        let mut batch = Batch { decoder: &mut decoder, worker, failed: None };
+        let fed = feeder.feed(&job.block[job.range], &mut batch).map(drop);
+        let result = match batch.failed.take() {
+            Some(error) => Err(error),
+            None => fed.map(|()| worker.take()),
+        };
+        std::mem::forget(unfinished);
+        if done.send((job.number, result)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Says that a job will not be finished, where its thread breaks down: else the others would wait for it.
+struct Unfinished<'d, T> {
+    number: u64,
+    done: &'d Sender<Made<T>>,
+}
+
+impl<T> Drop for Unfinished<'_, T> {
+    fn drop(&mut self) {
+        let kind = ErrorKind::BadValue("a thread broke down".to_owned());
+        // Nobody is left to be told where the walk is over.
+        let _ = self.done.send((self.number, Err(Error::new(0, 0, Reading::Opcode, kind))));
+    }
+}
+
+/// Hands the records of a batch to its worker.
+struct Batch<'a, W> {
+    decoder: &'a mut Decoder,
+    worker: &'a mut W,
+    failed: Option<Error>,
+}
+
+impl<W: Worker> Consumer for Batch<'_, W> {
+    #[inline]
+    fn event(&mut self, event: &Event<&[u8]>) {
+        if self.failed.is_none() {
+            let worker = &mut *self.worker;
+            self.failed = self.decoder.event(event, &mut |part| worker.part(part)).err();
+        }
+    }
+}
+
+struct Walk<'s, W: Worker> {
+    decoder: Decoder,
+    worker: W,
+    limits: Limits,
+    sink: &'s mut dyn FnMut(W::Out) -> io::Result<()>,
+    pool: Option<Pool<W::Out>>,
+    layouts: Option<Layouts>,
+    header: Option<Header>,
+    /// The block that is being walked over.
+    block: Arc<Vec<u8>>,
+    stored: Option<(u64, u64)>,
+    failed: Option<ReadError>,
+}
+
+impl<'s, W: Worker> Walk<'s, W> {
+    fn new(limits: &Limits, worker: W, sink: &'s mut dyn FnMut(W::Out) -> io::Result<()>) -> Self {
+        Self {
+            decoder: Decoder::new(limits),
+            worker,
+            limits: limits.clone(),
+            sink,
+            pool: None,
+            layouts: None,
+            header: None,
+            block: Arc::default(),
+            stored: None,
+            failed: None,
+        }
+    }
+
+    fn run(mut self, input: &mut dyn Read) -> Result<Ended, ReadError> {
+        let result = self.walk(input);
+        // What the others found lies before the place where the walk ended.
+        self.drain()?;
+        result
+    }
+
+    fn walk(&mut self, input: &mut dyn Read) -> Result<Ended, ReadError> {
+        let mut feeder = Feeder::new(self.limits.clone());
+        let mut sum = Sum::default();
+        while feeder.end().is_none() {
+            let mut block = vec![0; BLOCK];
+            let len = read_block(input, &mut block)?;
+            block.truncate(len);
+            let block = Arc::new(block);
+            self.block = Arc::clone(&block);
+            if len == 0 {
+                feeder.finish(self)?;
+            } else {
+                let used = feeder.feed(&block, self)?;
+                sum.add(&block[..used]);
+            }
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+            // Where nothing can be left to others, this thread makes all of it.
+            self.hand_over()?;
+            let most = self.pool.as_ref().map_or(0, |pool| pool.most);
+            self.collect(most)?;
+        }
+        let header = self.header.ok_or_else(|| Error::new(0, 0, Reading::Header, ErrorKind::BadMagic))?;
+        let end = feeder.end().unwrap_or_default();
+        let summed = match self.stored {
+            Some((at, stored)) if stored != 0 => {
+                let computed = sum.value();
+                if computed != stored {
+                    let why = format!("the checksum is {stored:016x}, and that of the bytes {computed:016x}");
+                    return Err(Error::new(at, at, Reading::Checksum, ErrorKind::BadValue(why)).into());
+                }
+                true
+            }
+            _ => false,
+        };
+        Ok(Ended { header, end, summed })
+    }
+
+    /// Hands over what this thread made itself.
+    fn hand_over(&mut self) -> io::Result<()> {
+        let Some(made) = self.worker.take() else { return Ok(()) };
+        match &mut self.pool {
+            None => (self.sink)(made),
+            Some(pool) => {
+                pool.waiting.insert(pool.handed, Ok(Some(made)));
+                pool.handed += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes results, until no more than `most` are under way.
+    fn collect(&mut self, most: u64) -> Result<(), ReadError> {
+        let Some(pool) = &mut self.pool else { return Ok(()) };
+        loop {
+            while let Some(result) = pool.waiting.remove(&pool.next) {
+                pool.next += 1;
+                if let Some(made) = result? {
+                    (self.sink)(made)?;
+                }
+            }
+            let received = match pool.handed - pool.next > most {
+                true => pool.results.recv().ok(),
+                false => pool.results.try_recv().ok(),
+            };
+            let Some((number, result)) = received else { return Ok(()) };
+            pool.waiting.insert(number, result);
+        }
+    }
+
+    /// Waits for all that is under way.
+    fn drain(&mut self) -> Result<(), ReadError> {
+        self.hand_over()?;
+        let result = self.collect(0);
+        if let Some(pool) = &mut self.pool {
+            pool.jobs = None;
+        }
+        result
+    }
+
+    fn leave(&mut self, window: &[u8], offset: u64) -> Result<usize, ReadError> {
+        let (Some(layouts), Some(header)) = (&self.layouts, self.header) else { return Ok(0) };
+        let extent = layouts.records(window, BATCH);
+        if extent.len < LEAST {
+            return Ok(0);
+        }
+        self.hand_over()?;
+        let at = self.block.len() - window.len();
+        let (block, db) = (Arc::clone(&self.block), self.decoder.db);
+        let most = match &mut self.pool {
+            Some(pool) => {
+                let job = Job { number: pool.handed, block, range: at..at + extent.len, offset, header, db };
+                pool.handed += 1;
+                if let Some(jobs) = &pool.jobs {
+                    // Nobody listens only where a thread broke down, which the scope makes known.
+                    jobs.send(job).ok();
+                }
+                pool.most
+            }
+            None => return Ok(0),
+        };
+        self.collect(most)?;
+        Ok(extent.len)
+    }
+}
+
+impl<W: Worker> Consumer for Walk<'_, W> {
+    fn event(&mut self, event: &Event<&[u8]>) {
+        match event.payload {
+            Payload::Header(header) => {
+                self.header = Some(header);
+                self.layouts = self.pool.as_ref().map(|_| Layouts::new(header));
+            }
+            Payload::Checksum { stored } => self.stored = Some((event.start, stored)),
+            _ => {}
+        }
+        if self.failed.is_none() {
+            let worker = &mut self.worker;
+            self.failed = self.decoder.event(event, &mut |part| worker.part(part)).err().map(ReadError::from);
+        }
+    }
+
+    fn ahead(&mut self, window: &[u8], offset: u64) -> usize {
+        let mut passed = 0;
+        while self.failed.is_none() {
+            match self.leave(&window[passed..], offset + passed as u64) {
+                Ok(0) => break,
+                Ok(len) => passed += len,
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        passed
+    }
+}
+
+/// The checksum of all but the last eight bytes.
+#[derive(Default)]
+struct Sum {
+    crc: Crc64,
+    held: Vec<u8>,
+}
+
+impl Sum {
+    fn add(&mut self, bytes: &[u8]) {
+        if let Some(cut) = bytes.len().checked_sub(8) {
+            self.crc.update(&self.held);
+            self.crc.update(&bytes[..cut]);
+            self.held.clear();
+            self.held.extend_from_slice(&bytes[cut..]);
+        } else {
+            self.held.extend_from_slice(bytes);
+            let cut = self.held.len().saturating_sub(8);
+            self.crc.update(&self.held[..cut]);
+            self.held.drain(..cut);
+        }
+    }
+
+    fn value(&self) -> u64 {
+        self.crc.value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::rdb::{Family, File, Key, Value};
+
+    /// Counts keys, and breaks down where it is told to.
+    struct Counter {
+        keys: usize,
+        breaks_at: Option<Vec<u8>>,
+    }
+
+    impl Worker for Counter {
+        type Out = usize;
+
+        fn part(&mut self, part: Part<'_>) {
+            match part {
+                Part::Key(_, name) => assert_ne!(Some(name), self.breaks_at.as_deref(), "as it was told to"),
+                Part::End(_) => self.keys += 1,
+                Part::Element(_) | Part::Function(_) => {}
+            }
+        }
+
+        fn take(&mut self) -> Option<usize> {
+            Some(std::mem::take(&mut self.keys)).filter(|keys| *keys > 0)
+        }
+    }
+
+    fn file(keys: u32) -> Vec<u8> {
+        let mut file = File { compression: false, ..File::new(Family::Redis, 11) };
+        file.keys = (0..keys).map(|n| Key::new(format!("key:{n}").as_bytes(), Value::String(vec![b'v'; 50]))).collect();
+        file.encode().bytes
+    }
+
+    fn count(bytes: &[u8], threads: usize, breaks_at: Option<&[u8]>) -> Result<Vec<usize>, ReadError> {
+        let mut runs = Vec::new();
+        let make = || Counter { keys: 0, breaks_at: breaks_at.map(<[u8]>::to_vec) };
+        each(&mut &*bytes, &Limits::default(), threads, make, &mut |keys| {
+            runs.push(keys);
+            Ok(())
+        })?;
+        Ok(runs)
+    }
+
+    #[test]
+    fn all_records_come_in_several_runs() {
+        let bytes = file(40_000);
+        for threads in [1, 2, 5] {
+            let runs = count(&bytes, threads, None).expect("a sound file");
+            assert_eq!(runs.iter().sum::<usize>(), 40_000, "{threads}");
+            assert!(runs.len() > 4, "{threads}");
+        }
+    }
+
+    #[test]
+    fn a_thread_that_breaks_down_is_not_waited_for() {
+        let bytes = file(40_000);
+        let run = || count(&bytes, 3, Some(b"key:30000"));
+        assert!(std::panic::catch_unwind(run).is_err(), "its panic is passed on");
+    }
+
+    #[test]
+    fn what_the_sink_says_ends_it() {
+        let bytes = file(40_000);
+        for threads in [1, 3] {
+            let make = || Counter { keys: 0, breaks_at: None };
+            let result =
+                each(&mut &*bytes, &Limits::default(), threads, make, &mut |_| Err(io::ErrorKind::BrokenPipe.into()));
+            assert!(matches!(result, Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe));
+        }
+    }
+}

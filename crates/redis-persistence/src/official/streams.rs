@@ -1,0 +1,331 @@
+//! Streams as the tools load them: nodes, numbers, groups, producers.
+//!
+//! Of the order of ids, and of what the numbers say about each other, they see next to nothing; Valkey's sees a little more
+//! than that of Redis.
+
+mod node;
+
+use std::collections::HashMap;
+
+use super::Tool;
+use super::failure::Failure;
+use super::position;
+use super::seen::Seen;
+use super::values::Within;
+use crate::base::error::{Error, Reading};
+use crate::rdb::{Event, Payload, Role};
+
+type Id = (u64, u64);
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    NodeCount,
+    NodeId,
+    Node,
+    Info,
+    GroupCount,
+    GroupName,
+    Group,
+    PendingCount,
+    Pending,
+    ConsumerCount,
+    ConsumerName,
+    Consumer,
+    OwnedCount,
+    Owned,
+    Idmp,
+    Producers,
+    Totals,
+}
+
+/// The stream at hand.
+#[derive(Debug)]
+pub(super) struct Streams {
+    tool: Tool,
+    budget: usize,
+    next: Next,
+    nodes: Seen,
+    node: u128,
+    nodes_left: u64,
+    node_count: u64,
+    /// How many entries the nodes say that they have.
+    living: u64,
+    group: Vec<u8>,
+    group_hash: u128,
+    groups: Seen,
+    groups_left: u64,
+    /// The group's pending entries: the consumer that owns each, or 0.
+    pending: HashMap<Id, u64>,
+    pending_left: u64,
+    unowned: u64,
+    consumers: Seen,
+    consumer: u64,
+    consumers_left: u64,
+    owned_left: u64,
+    producers: Seen,
+    producer: u128,
+}
+
+/// What an entry of the table of pending entries takes, about.
+const PENDING: usize = 64;
+
+impl Streams {
+    pub(super) fn new(tool: Tool, budget: usize) -> Self {
+        Self {
+            tool,
+            budget,
+            next: Next::NodeCount,
+            nodes: Seen::new(budget / 4),
+            node: 0,
+            nodes_left: 0,
+            node_count: 0,
+            living: 0,
+            group: Vec::new(),
+            group_hash: 0,
+            groups: Seen::new(budget / 8),
+            groups_left: 0,
+            pending: HashMap::new(),
+            pending_left: 0,
+            unowned: 0,
+            consumers: Seen::new(budget / 8),
+            consumer: 0,
+            consumers_left: 0,
+            owned_left: 0,
+            producers: Seen::new(budget / 8),
+            producer: 0,
+        }
+    }
+
+    pub(super) fn begin(&mut self) {
+        *self = Self::new(self.tool, self.budget);
+    }
+
+    pub(super) fn event(&mut self, event: &Event<&[u8]>, within: &Within<'_>) -> Result<(), Failure> {
+        let Within { before, end, bytes, text } = *within;
+        let internal = |message: &str| Err(Failure::internal(end, message));
+        match event.payload {
+            Payload::Items { count: u64::MAX, .. } => return Err(self.cut(b"", end)),
+            Payload::Items { of: Role::StreamNode, count } => {
+                (self.nodes_left, self.node_count) = (count, count);
+                self.next = if count > 0 { Next::NodeId } else { Next::Info };
+            }
+            Payload::Str { role: Role::NodeId, .. } | Payload::Piece { role: Role::NodeId, .. } => {
+                if text.len != 16 {
+                    return internal("Stream node key entry is not the size of a stream ID");
+                }
+                self.node = text.hash;
+                self.next = Next::Node;
+            }
+            Payload::Str { role: Role::StreamNode, .. } | Payload::Piece { role: Role::StreamNode, .. } => {
+                self.nodes_left = self.nodes_left.saturating_sub(1);
+                self.next = if self.nodes_left > 0 { Next::NodeId } else { Next::Info };
+                let Some(living) = node::living(&text.start, self.tool == Tool::Valkey91) else {
+                    return internal("Stream listpack integrity check failed.");
+                };
+                self.living = self.living.saturating_add(living);
+                if !self.nodes.is_new(self.node) {
+                    return internal("Listpack re-added with existing key");
+                }
+            }
+            Payload::Stream(info) => {
+                self.next = Next::GroupCount;
+                if info.length > 0 && self.node_count == 0 {
+                    return internal("Stream length inconsistent with rax entries");
+                }
+                if self.tool == Tool::Valkey91 && info.length != self.living {
+                    return internal("Stream length inconsistent with the number of valid entries");
+                }
+            }
+            Payload::Items { of: Role::Group, count } => {
+                self.groups_left = count;
+                self.next = if count > 0 { Next::GroupName } else { Next::Idmp };
+            }
+            Payload::Str { role: Role::Group, .. } | Payload::Piece { role: Role::Group, .. } => {
+                self.group.clone_from(&text.start);
+                self.group_hash = text.hash;
+                self.next = Next::Group;
+            }
+            Payload::Group { .. } => {
+                self.next = Next::PendingCount;
+                if !self.groups.is_new(self.group_hash) {
+                    let mut message = b"Duplicated consumer group name".to_vec();
+                    if self.tool != Tool::Valkey91 {
+                        message.push(b' ');
+                        message.extend_from_slice(super::texts::c_string(&self.group));
+                    }
+                    return Err(Failure::internal(end, message));
+                }
+            }
+            Payload::Items { of: Role::Pending, count } => {
+                self.pending.clear();
+                (self.pending_left, self.unowned) = (count, 0);
+                self.next = if count > 0 { Next::Pending } else { Next::ConsumerCount };
+            }
+            Payload::Pending { id, .. } => return self.pending(id, end),
+            Payload::Items { of: Role::Consumer, count } => {
+                self.consumers.clear();
+                (self.consumers_left, self.consumer) = (count, 0);
+                self.next = Next::ConsumerName;
+                if count == 0 {
+                    return self.group_end(end);
+                }
+            }
+            Payload::Str { role: Role::Consumer, .. } | Payload::Piece { role: Role::Consumer, .. } => {
+                self.consumer += 1;
+                self.next = Next::Consumer;
+                if !self.consumers.is_new(text.hash) {
+                    return internal("Duplicate stream consumer detected.");
+                }
+            }
+            Payload::Consumer { .. } => self.next = Next::OwnedCount,
+            Payload::Items { of: Role::ConsumerPending, count } => {
+                self.owned_left = count;
+                self.next = Next::Owned;
+                if count == 0 {
+                    return self.consumer_end(end);
+                }
+            }
+            Payload::Id { of: Role::ConsumerPending, id } => return self.owned(id, end),
+            Payload::Idmp { duration, max_entries } => {
+                self.next = Next::Producers;
+                if !(1..=86_400).contains(&duration) {
+                    let at = before + position::length(bytes) as u64;
+                    return Err(Failure::internal(at, "Stream IDMP duration out of range"));
+                }
+                if !(1..=10_000).contains(&max_entries) {
+                    return internal("Stream IDMP max entries out of range");
+                }
+            }
+            Payload::Items { of: Role::Producer, count: 0 } => self.next = Next::Totals,
+            Payload::Items { of: Role::Producer, count } => self.groups_left = count,
+            Payload::Str { role: Role::Producer, .. } | Payload::Piece { role: Role::Producer, .. } => {
+                self.producer = text.hash;
+            }
+            Payload::Items { of: Role::ProducerEntry, count } => {
+                self.owned_left = count;
+                if !self.producers.is_new(self.producer) {
+                    return internal("Stream IDMP entries loading failed.");
+                }
+                self.producer_end();
+            }
+            Payload::IdmpEntry { .. } => {
+                self.owned_left = self.owned_left.saturating_sub(1);
+                self.producer_end();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn pending(&mut self, id: Id, end: u64) -> Result<(), Failure> {
+        self.pending_left = self.pending_left.saturating_sub(1);
+        self.next = if self.pending_left > 0 { Next::Pending } else { Next::ConsumerCount };
+        if self.pending.len() < self.budget / PENDING {
+            if self.pending.insert(id, 0).is_some() {
+                let message = "Duplicated global PEL entry loading stream consumer group";
+                return Err(Failure::internal(end, message));
+            }
+            self.unowned += 1;
+        }
+        Ok(())
+    }
+
+    fn owned(&mut self, id: Id, end: u64) -> Result<(), Failure> {
+        self.owned_left = self.owned_left.saturating_sub(1);
+        let all_known = self.pending.len() < self.budget / PENDING;
+        match self.pending.get_mut(&id) {
+            None if all_known => {
+                return Err(Failure::internal(end, "Consumer entry not found in group global PEL"));
+            }
+            None => {}
+            Some(owner) if *owner == self.consumer => {
+                let message = "Duplicated consumer PEL entry  loading a stream consumer group";
+                return Err(Failure::internal(end, message));
+            }
+            Some(owner) if *owner > 0 && self.tool == Tool::Valkey91 => {
+                let message =
+                    "NACK already assigned to a different consumer, shared NACKs across consumers are not valid";
+                return Err(Failure::internal(end, message));
+            }
+            Some(owner) => {
+                self.unowned -= u64::from(*owner == 0);
+                *owner = self.consumer;
+            }
+        }
+        if self.owned_left == 0 { self.consumer_end(end) } else { Ok(()) }
+    }
+
+    fn consumer_end(&mut self, end: u64) -> Result<(), Failure> {
+        self.consumers_left = self.consumers_left.saturating_sub(1);
+        self.next = Next::ConsumerName;
+        if self.consumers_left == 0 { self.group_end(end) } else { Ok(()) }
+    }
+
+    fn group_end(&mut self, end: u64) -> Result<(), Failure> {
+        self.groups_left = self.groups_left.saturating_sub(1);
+        self.next = if self.groups_left > 0 { Next::GroupName } else { Next::Idmp };
+        if self.unowned > 0 {
+            return Err(Failure::internal(end, "Stream CG PEL entry without consumer"));
+        }
+        Ok(())
+    }
+
+    fn producer_end(&mut self) {
+        if self.owned_left == 0 {
+            self.groups_left = self.groups_left.saturating_sub(1);
+            self.next = if self.groups_left > 0 { Next::Producers } else { Next::Totals };
+        }
+    }
+
+    /// Whether the parser stopped in an id or a time.
+    pub(super) fn is_fixed(&self, error: &Error, base: u64) -> bool {
+        match error.reading() {
+            // The count of deliveries is a length, and lies behind both.
+            Reading::Pel => matches!(self.next, Next::Owned) || error.start() < base + 24,
+            _ => self.next == Next::Consumer,
+        }
+    }
+
+    /// What the tools say of a stream that ends too early, at `at`. `done` was read of the thing at hand.
+    pub(super) fn cut(&self, done: &[u8], at: u64) -> Failure {
+        let message = match self.next {
+            Next::NodeCount => "Stream listpacks len loading failed.",
+            Next::NodeId if self.tool == Tool::Valkey91 => {
+                "Stream primary ID loading failed: invalid encoding or I/O error."
+            }
+            Next::NodeId => "Stream master ID loading failed: invalid encoding or I/O error.",
+            Next::Node => "Stream listpacks loading failed.",
+            Next::Info => "Stream object metadata loading failed.",
+            Next::GroupCount => "Stream cgroup count loading failed.",
+            Next::GroupName => "Error reading the consumer group name from Stream",
+            Next::Group if numbers(done) < 2 => "Stream cgroup ID loading failed.",
+            Next::Group => "Stream cgroup offset loading failed.",
+            Next::PendingCount => "Stream PEL size loading failed.",
+            Next::Pending if done.is_empty() => "Stream PEL ID loading failed.",
+            Next::Pending => "Stream PEL NACK loading failed.",
+            Next::ConsumerCount => "Stream consumers num loading failed.",
+            Next::ConsumerName => "Error reading the consumer name from Stream group.",
+            Next::Consumer if done.is_empty() => "Stream short read reading seen time.",
+            Next::Consumer => "Stream short read reading active time.",
+            Next::OwnedCount => "Stream consumer PEL num loading failed.",
+            Next::Owned => "Stream short read reading PEL streamID.",
+            Next::Idmp if done.is_empty() => "Stream IDMP duration loading failed.",
+            Next::Idmp => "Stream IDMP max entries loading failed.",
+            Next::Producers => "Stream IDMP entries loading failed.",
+            Next::Totals if done.is_empty() => "Stream iids_added loading failed.",
+            Next::Totals => "Stream iids_duplicates loading failed.",
+        };
+        Failure::internal(at, message)
+    }
+}
+
+/// How many numbers there are in `bytes`.
+fn numbers(bytes: &[u8]) -> usize {
+    let (mut rest, mut count) = (bytes, 0);
+    while !rest.is_empty() {
+        rest = &rest[position::length(rest)..];
+        count += 1;
+    }
+    count
+}
