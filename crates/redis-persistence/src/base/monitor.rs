@@ -1,7 +1,20 @@
-//! What several threads share: a state, the news that it changed, and that it is over.
+//! Threads that help, where the system gives them, and what they share: a state, the news that it changed, and that it is over.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
+
+/// Lets a thread of its own do some work; `None` where the system gives none: then the caller does all by itself.
+pub(crate) fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Option<ScopedJoinHandle<'scope, T>> {
+    #[cfg(test)]
+    if tests::REFUSED.get() {
+        return None;
+    }
+    Builder::new().spawn_scoped(scope, work).ok()
+}
 
 /// A state that one thread at a time has.
 #[derive(Debug)]
@@ -86,5 +99,54 @@ impl<S> Drop for Closing<'_, S> {
         let mut held = self.0.lock();
         held.guard.closed = true;
         held.tell();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::num::NonZero;
+
+    use testkit::rdb::RdbWriter;
+
+    use crate::digest;
+    use crate::repair::rdb::syndrome;
+    use crate::verify::{self, Options};
+
+    thread_local! {
+        /// Whether the system gives no threads.
+        pub(super) static REFUSED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// What comes of an RDB and of commands on three threads, whether or not there are any.
+    fn results(rdb: &[u8], commands: &[u8]) -> (verify::Report, verify::Report, digest::Digests, String) {
+        let options = Options { threads: NonZero::new(3), hash_key: Some(7), ..Options::default() };
+        let report = verify::slice(rdb, &options);
+        let mut changed = rdb.to_vec();
+        changed[rdb.len() - 100] ^= 0x10;
+        let damaged = verify::slice(&changed, &options);
+        let mended = syndrome::search(&changed, &damaged, &options);
+        let digest = digest::Options { threads: options.threads, ..digest::Options::default() };
+        let digests = digest::reader(rdb, &digest).expect("a sound RDB");
+        let of_commands = verify::aof_slice(commands, &options).expect("memory");
+        (report, of_commands, digests, format!("{mended:?}"))
+    }
+
+    #[test]
+    fn without_threads_the_caller_does_all() {
+        let mut rdb = RdbWriter::redis(11);
+        rdb.compression(false).select_db(0);
+        for n in 0..60_000_u32 {
+            rdb.string_key(format!("key:{n}").as_bytes(), &[b'v'; 90]);
+        }
+        let rdb = rdb.finish();
+        let commands = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n".repeat(100_000);
+        let with = results(&rdb, &commands);
+        REFUSED.set(true);
+        let without = results(&rdb, &commands);
+        REFUSED.set(false);
+        assert_eq!(with, without);
+        assert!(with.3.contains("offset"), "{}", with.3);
+        assert!(with.0.checksum == Some(verify::Checksum::Ok) && with.0.counts.keys == 60_000);
     }
 }

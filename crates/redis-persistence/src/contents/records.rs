@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::base::crc64::Crc64;
 use crate::base::error::{Error, ErrorKind, ReadError, Reading};
 use crate::base::limits::Limits;
+use crate::base::monitor::spawn;
 use crate::rdb::feed::{Consumer, Feeder, read_block};
 use crate::rdb::{Decoder, Event, Header, Layouts, Part, Payload};
 
@@ -62,9 +63,13 @@ pub(crate) fn each<W: Worker>(
         let (jobs, queue) = sync_channel::<Job>(2 * threads);
         let queue = Arc::new(Mutex::new(queue));
         let (done, results) = channel();
+        let mut helped = false;
         for _ in 0..threads {
             let (mut worker, queue, done, limits) = (make(), Arc::clone(&queue), done.clone(), limits.clone());
-            scope.spawn(move || work(&mut worker, &queue, &done, &limits));
+            helped |= spawn(scope, move || work(&mut worker, &queue, &done, &limits)).is_some();
+        }
+        if !helped {
+            return Walk { pool: None, ..Walk::new(limits, make(), sink) }.run(input);
         }
         // The results end once all threads are through, so that none of them may be held open here.
         drop(done);

@@ -23,6 +23,7 @@ use filter::Filter;
 pub(crate) use hash::HashKey;
 pub(crate) use texts::{Digests, repeated};
 
+use crate::base::monitor::spawn;
 use memory::Runs;
 use run::{ENTRY_BYTES, Entry, Full, PARTITIONS, SECOND_BYTES, View, WHOLE_PLACE_BYTES, partition_of};
 
@@ -394,7 +395,7 @@ impl Table {
         };
         std::thread::scope(|scope| {
             for _ in 1..threads.min(PARTITIONS) {
-                scope.spawn(work);
+                spawn(scope, work);
             }
             work();
         });

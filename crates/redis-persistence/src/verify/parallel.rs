@@ -22,6 +22,7 @@ use super::options::Options;
 use super::push::{HEAD, Push, Walked, Whole};
 use super::rdb::{Batch, Found, Places, RdbVerifier, SpeculativeBatch, Surroundings};
 use crate::base::error::Error;
+use crate::base::monitor::spawn;
 use crate::rdb::feed::{Consumer, Feeder};
 use crate::rdb::{Event, Layouts, Payload};
 use pool::{Block, Hand, Job, Pool};
@@ -63,7 +64,7 @@ pub(super) fn walk<'i>(
     let walked = std::thread::scope(|scope| {
         let closing = pool.closing();
         for _ in 1..threads {
-            scope.spawn(|| pool.help());
+            spawn(scope, || pool.help());
         }
         let walked = Walker::new(&pool, options, threads, sizes).run(whole);
         drop(closing);

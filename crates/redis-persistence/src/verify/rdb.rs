@@ -9,7 +9,7 @@
 //!                      └ ValueChecker   what a key holds
 //! ```
 
-mod aux;
+mod aux_fields;
 mod batch;
 mod counts;
 mod databases;
@@ -65,7 +65,7 @@ pub(crate) struct RdbVerifier {
     findings: Collector,
     scratch: Scratch,
     header: Option<Header>,
-    aux: aux::Aux,
+    aux: aux_fields::Aux,
     databases: databases::Databases,
     keys: keys::Keys,
     extras: extras::Extras,
@@ -105,7 +105,7 @@ impl RdbVerifier {
             findings: Collector::of_report(options.max_findings, options.spill),
             scratch: Scratch::default(),
             header: None,
-            aux: aux::Aux::default(),
+            aux: aux_fields::Aux::default(),
             databases: databases::Databases::default(),
             keys: keys::Keys::new(budget / 2, form),
             extras: extras::Extras::new(options.functions.as_ref()),

@@ -25,6 +25,7 @@ use crate::aof::changes::ChangeKind;
 use crate::aof::foreign::Extra;
 use crate::aof::official::Walk;
 use crate::aof::{Command, CommandRun, Grammar, KnownHeads, ReadAhead, Record, Sizes, StreamState, TransactionEvent};
+use crate::base::monitor::spawn;
 use crate::rdb::Family;
 use crate::report::AofFacts;
 use crate::report::codes::Code;
@@ -146,7 +147,7 @@ impl<'a, 'o> Records<'a, 'o> {
         std::thread::scope(|scope| {
             let _closing = ahead.closing();
             for _ in 1..threads {
-                scope.spawn(|| ahead.help());
+                spawn(scope, || ahead.help());
             }
             self.walk_over(&ahead)
         })

@@ -1,7 +1,7 @@
 //! What it means that the walk cannot go on: damage, something newer, or no RDB at all.
 
 use super::RdbVerifier;
-use super::aux::DRAGONFLY;
+use super::aux_fields::DRAGONFLY;
 use crate::base::error::{Error, ErrorKind, Reading};
 use crate::rdb::dragonfly;
 use crate::report::Kind;

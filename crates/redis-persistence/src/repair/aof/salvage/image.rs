@@ -14,6 +14,7 @@ use std::thread;
 
 use super::Salvage;
 use super::describe::SHOWN;
+use super::proof::MOST_HELD;
 use super::resync::{LONG_RUN, Resync};
 use super::source::Source;
 use crate::Limits;
@@ -105,6 +106,12 @@ impl Image {
         match self {
             Self::Kept => on(&mut input.take(end)),
             Self::Mended(candidate) => on(&mut candidate.over(input)?),
+            // It is about as long as the damaged one.
+            Self::Salvaged(plan) if end <= MOST_HELD => {
+                let mut made = Vec::new();
+                plan.write(&mut input, &mut made)?;
+                on(&mut made.as_slice())
+            }
             Self::Salvaged(plan) => {
                 let (mut from, to) = io::pipe()?;
                 thread::scope(|scope| {
@@ -122,6 +129,7 @@ impl Image {
     }
 
     /// The bytes of it that are skipped.
+    #[cfg(unix)]
     pub(super) fn skipped(&self) -> &[std::ops::Range<u64>] {
         match self {
             Self::Salvaged(plan) => &plan.loss.skipped,

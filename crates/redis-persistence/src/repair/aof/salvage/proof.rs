@@ -24,7 +24,7 @@ use crate::report::{Code, Finding, Report, Severity, Verdict};
 use crate::verify::{self, Options};
 
 /// What is made anew is held in memory for this, up to so many bytes.
-const MOST_HELD: u64 = 64 << 20;
+pub(super) const MOST_HELD: u64 = 64 << 20;
 /// The folder that the files seem to lie in.
 const FOLDER: &str = "appendonlydir";
 

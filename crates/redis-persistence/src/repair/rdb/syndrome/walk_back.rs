@@ -18,8 +18,10 @@
 //! its high bytes are 0; so it still shows, with a low byte of 0, at the next place of a walk in strides of four.
 
 use std::ops::Range;
+use std::thread::ScopedJoinHandle;
 
 use crate::base::crc64::{POLYNOMIAL, product};
+use crate::base::monitor::spawn;
 
 /// A step back, of one bit.
 const fn undo_bit(state: u64) -> u64 {
@@ -149,9 +151,16 @@ pub(super) fn bursts(syndrome: u64, trailer_at: u64, stretch: &Stretch, threads:
         return shares.into_iter().flat_map(|(offsets, state)| in_share(state, offsets, longest)).collect();
     }
     std::thread::scope(|scope| {
-        let work = shares.into_iter().map(|(offsets, state)| scope.spawn(move || in_share(state, offsets, longest)));
+        let work = shares.into_iter().map(|(offsets, state)| {
+            let own = offsets.clone();
+            spawn(scope, move || in_share(state, offsets, longest)).ok_or((own, state))
+        });
         let work: Vec<_> = work.collect();
-        work.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        let found = |thread: Result<ScopedJoinHandle<'_, _>, _>| match thread {
+            Ok(thread) => thread.join().unwrap_or_default(),
+            Err((offsets, state)) => in_share(state, offsets, longest),
+        };
+        work.into_iter().flat_map(found).collect()
     })
 }
 
