@@ -4,6 +4,7 @@
 pub mod crc64;
 pub(crate) mod cursor;
 pub mod error;
+pub mod escape;
 pub mod limits;
 pub(crate) mod monitor;
 pub(crate) mod read_at;

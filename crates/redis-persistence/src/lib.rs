@@ -73,9 +73,13 @@ pub mod official;
 pub mod rdb;
 pub mod repair;
 mod report;
+#[cfg(feature = "serde")]
+mod serial;
 pub mod verify;
 
 pub use base::error::{Error, ErrorKind, ReadError, Reading, Result};
+#[doc(hidden)]
+pub use base::escape;
 pub use base::limits::Limits;
 pub use base::{crc64, error, limits};
 pub use contents::{diff, digest, list, select};

@@ -26,6 +26,7 @@ use stats::Stats;
 
 /// What a verification found out about one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Report {
     /// What the file is.
@@ -45,16 +46,21 @@ pub struct Report {
     /// The findings that were kept, in file order.
     pub findings: Vec<Finding>,
     /// Those that were kept in a file beside memory, if [`Options::spill`](crate::verify::Options::spill) has one.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub more: More,
     /// How many findings there are.
     pub findings_total: u64,
     /// How many findings there are of each code.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub findings_by_code: BTreeMap<Code, u64>,
     /// What decides whether a server loads the RDB, or the image that an append-only file begins with.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub rdb: Option<RdbFacts>,
     /// What decides whether RESTORE, or FUNCTION RESTORE, takes what DUMP answered; none if its checksum does not fit.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub dump: Option<Box<RestoreFacts>>,
     /// The numbers that [`Options::stats`](crate::verify::Options::stats) asked for, about the RDB or the image at the start.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub stats: Option<Stats>,
     /// What is in the records of an append-only file or set.
     pub aof: Option<AofFacts>,
@@ -117,6 +123,7 @@ impl Verdict {
 
 /// What wrote a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Format {
     /// By the signature.
@@ -126,8 +133,10 @@ pub struct Format {
     /// The version of the server, by AUX field `redis-ver` or `valkey-ver`.
     pub writer: Option<String>,
     /// Whose server that is, by the same field: Valkey wrote files under the signature of Redis before its version 9.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub product: Option<Family>,
     /// When it was written, in seconds since the epoch, by AUX field `ctime`.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub created: Option<i64>,
 }
 
@@ -185,6 +194,7 @@ impl DuplicateCheck {
 
 /// What is in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Counts {
     /// Keys.
     pub keys: u64,
@@ -204,6 +214,7 @@ pub struct Counts {
 
 /// What is in one database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct DbCounts {
     /// Keys.
     pub keys: u64,
@@ -219,6 +230,7 @@ pub struct DbCounts {
 /// which goes no further than the first damaged file; they are `None` where it prints none. What each file is worth by
 /// itself is in [`Part`]. Everything else counts what servers load, from all files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct AofFacts {
     /// The offset at which the check tool would cut.
@@ -231,20 +243,22 @@ pub struct AofFacts {
     pub commands: u64,
     /// Commands by name, in upper case, escaped. At most 4096 names are told apart; the others count under an empty name.
     pub commands_by_name: BTreeMap<String, u64>,
-    /// Transactions that were closed.
-    pub transactions: u64,
     /// Commands by the database that was selected. Beyond 65,536 databases they are not told apart.
     pub databases: BTreeMap<u64, u64>,
+    /// Transactions that were closed.
+    pub transactions: u64,
     /// The first timestamp, in seconds since the epoch.
     pub first_timestamp: Option<i64>,
     /// The last timestamp: last in the files, not the greatest.
     pub last_timestamp: Option<i64>,
     /// What decides whether a server loads them.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub load: AofLoadFacts,
 }
 
 /// One file of an append-only set.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Part {
     /// Its name in the set, escaped where it is not plain text.
@@ -261,7 +275,9 @@ pub struct Part {
     /// Where the RDB image ends that it begins with.
     pub preamble_end: Option<u64>,
     /// What decides whether a server loads the RDB image that it begins with. Of the first 64 images of a set.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub rdb: Option<Box<RdbFacts>>,
     /// What decides whether a server loads its records; `None` if there are none, or if they were not reached.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub records: Option<Box<RecordFacts>>,
 }

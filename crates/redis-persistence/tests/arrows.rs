@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["verify", "contents"],
     &["official", "repair", "asynchronous"],
     &["judge"],
+    &["serial"],
 ];
 
 /// Parts of one module that use each other both ways, and why they may.

@@ -19,10 +19,13 @@ pub struct Timeline {
 }
 
 /// What was written from a timestamp on up to the next one, or up to the first one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Row {
     /// The file's number among the parts of the report.
+    #[serde(skip)]
     pub part: usize,
+    /// Whether it is the RDB image at the start of a history file, made at the timestamp.
+    pub image: bool,
     /// Where the stretch begins: at its timestamp, or where the records of the file begin.
     pub offset: u64,
     /// How many bytes it has.
@@ -33,6 +36,4 @@ pub struct Row {
     pub commands: u64,
     /// How many timestamps it has: more than one where there are too many for a row each.
     pub stamps: u64,
-    /// Whether it is the RDB image at the start of a history file, made at the timestamp.
-    pub image: bool,
 }

@@ -68,6 +68,7 @@ impl ChangeKind {
 
 /// One change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Change {
     /// What it is.
@@ -89,6 +90,7 @@ pub struct Change {
     /// How many commands stand before it in the file.
     pub commands_before: u64,
     /// How many keys were named before it, since the file began or the last FLUSHALL: about what was there.
+    #[cfg_attr(feature = "serde", serde(rename = "keys_before_estimated"))]
     pub keys_before: u64,
 }
 

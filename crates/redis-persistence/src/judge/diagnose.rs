@@ -38,6 +38,7 @@ pub use servers::to_load;
 
 /// Why a file is as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Cause {
     /// The cause.
@@ -46,16 +47,16 @@ pub struct Cause {
     pub message: String,
     /// Whether it can be undone without loss.
     pub reversible: bool,
-    /// What it is told from.
-    pub evidence: Vec<String>,
-    /// Keys that it is about, the first ten.
-    pub keys: Vec<Name>,
-    /// The byte where it begins, if there is one.
-    pub offset: Option<u64>,
-    /// The file of a set in which that byte lies.
-    pub file: Option<String>,
     /// The command that helps: `FILE` stands for the file, `OUT` for one to be written, each as a word of its own.
     pub command: Option<String>,
+    /// The file of a set in which that byte lies.
+    pub file: Option<String>,
+    /// The byte where it begins, if there is one.
+    pub offset: Option<u64>,
+    /// Keys that it is about, the first ten.
+    pub keys: Vec<Name>,
+    /// What it is told from.
+    pub evidence: Vec<String>,
 }
 
 impl Cause {

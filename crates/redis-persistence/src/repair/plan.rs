@@ -10,10 +10,12 @@ use super::identity::{FileIdentity, witness};
 
 /// What goes when bytes are taken from a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Loss {
     /// How many bytes.
     pub bytes: u64,
     /// How many commands, as far as they can still be read.
+    #[cfg_attr(feature = "serde", serde(rename = "commands"))]
     pub records: u64,
     /// How many of their transactions, the open one among them.
     pub transactions: u64,

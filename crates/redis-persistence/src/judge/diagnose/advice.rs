@@ -16,6 +16,7 @@ use crate::report::{Code, Kind, Report, Severity, Verdict};
 
 /// One step of what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Step {
     /// What to do and why, in a sentence.

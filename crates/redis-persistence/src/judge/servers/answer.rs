@@ -33,6 +33,7 @@ pub struct Loads {
 
 /// What a server that comes up makes of the files in its directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StartFiles {
     /// Those that it reads, in that order, from its directory.
@@ -61,6 +62,7 @@ impl StartFiles {
 
 /// A file with data that a server did not read, and that goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Overwrite {
     /// The file, from the server's directory.
@@ -159,6 +161,7 @@ impl fmt::Display for Outcome {
 
 /// An end that a server cuts off a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Cut {
     /// The file of a set; the only one otherwise.
@@ -171,9 +174,11 @@ pub struct Cut {
 
 /// A reason, how often it occurs, and where first.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Why {
     /// The reason.
+    #[cfg_attr(feature = "serde", serde(rename = "code"))]
     pub reason: Reason,
     /// How often it occurs.
     pub count: u64,

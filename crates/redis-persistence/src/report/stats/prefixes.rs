@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 /// What keys of one prefix come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Prefix {
     /// Keys.
     pub keys: u64,

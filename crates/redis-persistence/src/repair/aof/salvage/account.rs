@@ -17,6 +17,7 @@ pub struct Keep {
 
 /// Bytes that are not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Skip {
     /// The offset of the first byte.
     pub start: u64,
@@ -84,6 +85,7 @@ impl fmt::Display for SkipKind {
 
 /// Commands between a gap that may have held a SELECT and the next SELECT: their database is uncertain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Stretch {
     /// The offset of the first byte.
     pub start: u64,

@@ -32,6 +32,7 @@ const ENOUGH_VALUES: u64 = 2;
 
 /// What became of the line ends of a file, as its lines and values tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LineEnds {
     /// Lines that end with LF alone.
