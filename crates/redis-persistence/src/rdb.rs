@@ -16,9 +16,8 @@
 //! caller feeds chunks. [`Writer`] writes what they read, or something new. What an event means for the soundness of the file is the business of
 //! the verifier.
 
-mod consts;
-mod extent;
 pub(crate) mod feed;
+mod grammar;
 mod keys;
 pub mod packed;
 mod parser;
@@ -28,6 +27,7 @@ pub mod push;
 pub mod reader;
 pub(crate) mod score;
 mod shared;
+mod skip;
 pub(crate) mod slot;
 mod string;
 mod value;
@@ -35,9 +35,8 @@ mod wire;
 mod writer;
 
 pub use crate::base::cursor::{Quirk, Span};
-pub(crate) use consts::dragonfly;
-pub use consts::{Family, NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcode};
-pub(crate) use extent::{Extent, Layouts};
+pub use grammar::{Family, NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcodes as opcode};
+pub(crate) use grammar::{Frame, Packing, PlainElement, Shape, Tuple, dragonfly};
 pub use keys::{Key, Keys};
 pub(crate) use parser::Step;
 pub use parser::{Events, Parsed, Parser, events};
@@ -47,11 +46,13 @@ pub use payload::{
 };
 pub(crate) use plain::{PlainKey, plain_length, plain_string};
 pub use shared::{SharedEvents, events_of};
+pub(crate) use skip::{Extent, RecordSkipper};
 pub use string::{Body, RdbString};
 pub(crate) use string::{string_at, string_head_at};
 pub use value::{
     ArrayItem, Consumer, Element, EntryFields, Group, HashField, ModuleData, SlotValue, Stream, StreamEntry, StreamId,
     Value,
 };
-pub(crate) use value::{Decoder, Head, Part, Shape};
+pub(crate) use value::{Decoder, Head, Part};
+pub(crate) use wire::{length_size, shortest, tolerant};
 pub use writer::{KeyAttributes, Writer};

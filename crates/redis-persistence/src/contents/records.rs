@@ -14,7 +14,7 @@ use crate::base::error::{Error, ErrorKind, ReadError, Reading};
 use crate::base::limits::Limits;
 use crate::base::monitor::spawn;
 use crate::rdb::feed::{Consumer, Feeder, read_block};
-use crate::rdb::{Decoder, Event, Header, Layouts, Part, Payload};
+use crate::rdb::{Decoder, Event, Header, Part, Payload, RecordSkipper};
 
 /// What is read at a time.
 const BLOCK: usize = 512 << 10;
@@ -163,7 +163,7 @@ struct Walk<'s, W: Worker> {
     limits: Limits,
     sink: &'s mut dyn FnMut(W::Out) -> io::Result<()>,
     pool: Option<Pool<W::Out>>,
-    layouts: Option<Layouts>,
+    skipper: Option<RecordSkipper>,
     header: Option<Header>,
     /// The block that is being walked over.
     block: Arc<Vec<u8>>,
@@ -179,7 +179,7 @@ impl<'s, W: Worker> Walk<'s, W> {
             limits: limits.clone(),
             sink,
             pool: None,
-            layouts: None,
+            skipper: None,
             header: None,
             block: Arc::default(),
             stored: None,
@@ -276,8 +276,8 @@ impl<'s, W: Worker> Walk<'s, W> {
     }
 
     fn leave(&mut self, window: &[u8], offset: u64) -> Result<usize, ReadError> {
-        let (Some(layouts), Some(header)) = (&self.layouts, self.header) else { return Ok(0) };
-        let extent = layouts.records(window, BATCH);
+        let (Some(skipper), Some(header)) = (&self.skipper, self.header) else { return Ok(0) };
+        let extent = skipper.records(window, BATCH);
         if extent.len < LEAST {
             return Ok(0);
         }
@@ -306,7 +306,7 @@ impl<W: Worker> Consumer for Walk<'_, W> {
         match event.payload {
             Payload::Header(header) => {
                 self.header = Some(header);
-                self.layouts = self.pool.as_ref().map(|_| Layouts::new(header));
+                self.skipper = self.pool.as_ref().map(|_| RecordSkipper::new(header));
             }
             Payload::Checksum { stored } => self.stored = Some((event.start, stored)),
             _ => {}

@@ -4,6 +4,7 @@
 //! it; a number of fixed size; the content of a string. The parser knows where the length, number or string began.
 
 use crate::base::error::{Error, ErrorKind, Reading};
+use crate::rdb::length_size;
 
 /// How many bytes of a length or string, which cannot be read, were consumed: the whole steps, and the byte that is wrong.
 pub(super) fn steps(bytes: &[u8]) -> usize {
@@ -26,12 +27,7 @@ pub(super) fn length(bytes: &[u8]) -> usize {
 }
 
 fn whole_length(bytes: &[u8]) -> usize {
-    match bytes.first() {
-        Some(0x40..=0x7f) => 2,
-        Some(0x80) => 5,
-        Some(0x81) => 9,
-        _ => 1,
-    }
+    bytes.first().map_or(1, |first| length_size(*first))
 }
 
 fn is_whole(bytes: &[u8]) -> bool {

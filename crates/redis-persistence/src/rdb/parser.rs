@@ -17,7 +17,7 @@ mod values;
 
 use std::collections::HashMap;
 
-use super::consts::Family;
+use super::grammar::Family;
 use super::payload::{Attributes, Event, Header, Payload, Role};
 use super::string::{Body, RdbString};
 use super::wire::{StringHead, fixed, signature, string_head};

@@ -6,14 +6,13 @@
 //! in pieces, cut where the input was cut.
 
 mod module;
-mod role;
 
+pub use super::grammar::Role;
 pub use module::{ModuleId, ModuleItem};
-pub use role::Role;
 
 use std::borrow::Cow;
 
-use super::consts::{Family, ValueType};
+use super::grammar::{Family, ValueType};
 use super::string::RdbString;
 use crate::base::cursor::Quirk;
 

@@ -8,8 +8,9 @@
 //! answer `None` for everything else: bytes that are missing, a length in a longer form than it needs. The parser reads
 //! those, and says what they are.
 
-use super::consts::opcode;
+use super::opcode;
 use super::string::Body;
+use super::wire::shortest;
 
 /// A key.
 #[derive(Debug, Clone, Copy)]
@@ -78,18 +79,8 @@ pub(crate) fn plain_string(window: &[u8], longest: usize) -> Option<(Body<&[u8]>
 /// A length of up to 32 bits in the shortest form that holds it, and how many bytes it takes.
 #[inline]
 pub(crate) fn plain_length(window: &[u8]) -> Option<(usize, usize)> {
-    match *window {
-        [len @ ..=0x3F, ..] => Some((usize::from(len), 1)),
-        [high @ 0x40..=0x7F, low, ..] => {
-            let len = usize::from(high & 0x3F) << 8 | usize::from(low);
-            (len > 0x3F).then_some((len, 2))
-        }
-        [0x80, a, b, c, d, ..] => {
-            let len = u32::from_be_bytes([a, b, c, d]) as usize;
-            (len > 0x3FFF).then_some((len, 5))
-        }
-        _ => None,
-    }
+    let (length, size) = shortest(window)?;
+    Some((u32::try_from(length).ok()? as usize, size))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod decode;
 mod entry;
 mod packed;
 
-use super::ValueType;
+use super::grammar::{Shape, ValueType};
 use super::payload::{ModuleId, ModuleItem, StreamInfo};
 
 pub(crate) use decode::{Decoder, Head, Part};
@@ -131,52 +131,6 @@ pub enum SlotValue<'a> {
     Text(&'a [u8]),
 }
 
-/// What kind of value a type holds, however it is stored. The numbers are those that servers have for them; that of arrays, which no
-/// server here has, follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    String = 0,
-    List = 1,
-    Set = 2,
-    ZSet = 3,
-    Hash = 4,
-    Module = 5,
-    Stream = 6,
-    Array = 7,
-}
-
-impl Shape {
-    pub(crate) fn of(value_type: ValueType) -> Self {
-        use ValueType as T;
-        match value_type {
-            T::String => Self::String,
-            T::List | T::ListZiplist | T::ListQuicklist | T::ListQuicklist2 => Self::List,
-            T::Set | T::SetIntset | T::SetListpack => Self::Set,
-            T::ZSet | T::ZSet2 | T::ZSetZiplist | T::ZSetListpack => Self::ZSet,
-            T::Hash
-            | T::HashZipmap
-            | T::HashZiplist
-            | T::HashListpack
-            | T::HashMetadataPreGa
-            | T::HashListpackExPreGa
-            | T::HashMetadata
-            | T::HashListpackEx
-            | T::HashTmplLp
-            | T::HashTmplLpRef
-            | T::HashTmplArray
-            | T::HashTmplArrayRef
-            | T::Hash2 => Self::Hash,
-            T::StreamListpacks
-            | T::StreamListpacks2
-            | T::StreamListpacks3
-            | T::StreamListpacks4
-            | T::StreamListpacks5 => Self::Stream,
-            T::Array => Self::Array,
-            T::Module | T::Module2 => Self::Module,
-        }
-    }
-}
-
 /// A value, with all that it holds.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -286,12 +240,12 @@ pub struct Consumer {
 impl Value {
     /// A value of that type without any element, to be filled by [`push`](Self::push).
     pub(crate) fn empty(value_type: ValueType) -> Self {
-        match Shape::of(value_type) {
+        match value_type.shape() {
             Shape::String => Self::String(Vec::new()),
             Shape::List => Self::List(Vec::new()),
             Shape::Set => Self::Set(Vec::new()),
             Shape::ZSet => Self::ZSet(Vec::new()),
-            Shape::Hash => Self::Hash(Vec::new()),
+            Shape::Hash | Shape::HashTtl | Shape::HashTemplate => Self::Hash(Vec::new()),
             Shape::Module => Self::Module { id: ModuleId(0), items: Vec::new() },
             Shape::Stream => Self::Stream(Box::default()),
             Shape::Array => Self::Array(Vec::new()),

@@ -1,4 +1,4 @@
-//! The leaves of the format: lengths, string headers, fixed-width numbers.
+//! The leaves of the format: lengths, string headers, fixed-width numbers. No other place decodes a length.
 //!
 //! ```text
 //! length   00xxxxxx                      6 bits
@@ -17,7 +17,7 @@
 use nom::bytes::streaming::tag;
 use nom::{Needed, Parser};
 
-use super::consts::Family;
+use super::grammar::Family;
 use crate::base::cursor::{Cursor, Leaf, LeafError, Outcome, Quirk};
 use crate::base::error::{ErrorKind, Reading};
 
@@ -80,6 +80,58 @@ fn long_length(i: &[u8]) -> Leaf<'_, Length> {
         [0x81, ref rest @ ..] => incomplete(8 - rest.len()),
         [first, ..] => bad(ErrorKind::BadLength(first)),
     }
+}
+
+/// Reads a length as servers write it: in the shortest form that holds it. Answers also how many bytes it takes; `None` where it is
+/// cut off, or in any other form.
+#[inline]
+pub(crate) fn shortest(window: &[u8]) -> Option<(u64, usize)> {
+    match length(window) {
+        Ok((rest, Length { value, form: LengthForm::Canonical })) => Some((value, window.len() - rest.len())),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Reads a length as servers take it where a plain number is meant: in any form, of a special one the low six bits. Answers also how
+/// many bytes it takes; `None` where it is cut off, or begins as no length does.
+pub(crate) fn tolerant(window: &[u8]) -> Option<(u64, usize)> {
+    length(window).ok().map(|(rest, length)| (length.value, window.len() - rest.len()))
+}
+
+/// How many bytes a length has that begins with this one.
+pub(crate) const fn length_size(first: u8) -> usize {
+    match first {
+        0x40..=0x7f => 2,
+        0x80 => 5,
+        0x81 => 9,
+        0..=0x3f | 0x82..=0xff => 1,
+    }
+}
+
+/// The shortest form of a length, in the first bytes of that many.
+pub(crate) fn encode_length(value: u64) -> ([u8; 9], usize) {
+    let mut bytes = [0; 9];
+    let len = match value {
+        ..0x40 => {
+            bytes[0] = value.to_be_bytes()[7];
+            1
+        }
+        0x40..0x4000 => {
+            bytes[..2].copy_from_slice(&(0x4000 | value).to_be_bytes()[6..]);
+            2
+        }
+        0x4000..0x1_0000_0000 => {
+            bytes[0] = 0x80;
+            bytes[1..5].copy_from_slice(&value.to_be_bytes()[4..]);
+            5
+        }
+        _ => {
+            bytes[0] = 0x81;
+            bytes[1..].copy_from_slice(&value.to_be_bytes());
+            9
+        }
+    };
+    (bytes, len)
 }
 
 fn canonical_from(value: u64, least: u64) -> LengthForm {
@@ -194,6 +246,33 @@ mod tests {
         assert_eq!(need(length(&[])), 1);
         assert_eq!(need(length(&[0x80, 0])), 3);
         assert_eq!(need(length(&[0x81])), 8);
+    }
+
+    #[test]
+    fn only_the_shortest_form_is_written_and_read_strictly() {
+        let of = |value| {
+            let (bytes, len) = encode_length(value);
+            bytes[..len].to_vec()
+        };
+        assert_eq!(of(63), [0x3f]);
+        assert_eq!(of(64), [0x40, 0x40]);
+        assert_eq!(of(16383), [0x7f, 0xff]);
+        assert_eq!(of(16384), [0x80, 0, 0, 0x40, 0]);
+        assert_eq!(of(1 << 32), [0x81, 0, 0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(of(u64::MAX), [0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        for value in [0, 63, 64, 16383, 16384, u64::from(u32::MAX), 1 << 32, u64::MAX] {
+            let bytes = of(value);
+            assert_eq!((shortest(&bytes), length_size(bytes[0])), (Some((value, bytes.len())), bytes.len()));
+            assert_eq!(tolerant(&bytes), shortest(&bytes));
+            assert_eq!(shortest(&bytes[..bytes.len() - 1]), None);
+        }
+        for other in [&[0x40, 0x3f][..], &[0x80, 0, 0, 0x3f, 0xff], &[0x81, 0, 0, 0, 0, 1, 2, 3, 4], &[0xc2], &[0x82]] {
+            assert_eq!(shortest(other), None);
+        }
+        assert_eq!(
+            (tolerant(&[0x40, 0x3f]), tolerant(&[0xc2]), tolerant(&[0x82])),
+            (Some((63, 2)), Some((2, 1)), None)
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod leaf;
 
 use std::io::{self, Write};
 
-use super::consts::{Family, ValueType, opcode};
+use super::grammar::{Family, ValueType, opcodes as opcode};
 use crate::base::crc64::Crc64;
 
 /// What is collected before it is handed on.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::lzf::Room;
 use crate::rdb::packed::{Intset, Listpack, Ziplist, Zipmap};
-use crate::rdb::{Body, Event, ModuleItem, Payload, RdbString, Record, Role, ValueType};
+use crate::rdb::{Body, Event, ModuleItem, Packing, Payload, RdbString, Record, Role, Shape, ValueType};
 use crate::report::finding::Finding;
 use crate::report::stats::estimate::Weight;
 use crate::report::stats::largest::{LargeKey, Largest};
@@ -119,7 +119,7 @@ impl Collect {
             }
             Role::PlainNode => key.elements += 1,
             // A template hash names its fields elsewhere.
-            Role::FieldValue if matches!(key.value_type, ValueType::HashTmplArray | ValueType::HashTmplArrayRef) => {
+            Role::FieldValue if key.value_type.shape() == Shape::HashTemplate => {
                 key.elements += 1;
                 key.loose += 1;
             }
@@ -230,15 +230,16 @@ fn elements(value_type: ValueType, role: Role, blob: &[u8]) -> u64 {
         let map = Zipmap::new(blob).ok()?;
         Some(map.stated_len().map_or_else(|| map.iter().map_while(Result::ok).count() as u64, u64::from))
     };
-    let (entries, each) = match (value_type, role) {
-        (ValueType::ListQuicklist, Role::ListNode) | (ValueType::ListZiplist, _) => (ziplist(), 1),
-        (ValueType::ZSetZiplist | ValueType::HashZiplist, _) => (ziplist(), 2),
-        (ValueType::HashZipmap, _) => (zipmap(), 1),
-        (ValueType::SetIntset, _) => (Intset::new(blob).ok().map(|set| set.len() as u64), 1),
-        (ValueType::ZSetListpack | ValueType::HashListpack, _) => (listpack(), 2),
-        // An expiry with each field.
-        (ValueType::HashListpackEx | ValueType::HashListpackExPreGa, _) => (listpack(), 3),
-        _ => (listpack(), 1),
+    // The number of the template comes before the values.
+    if role == Role::TemplateValues {
+        return listpack().unwrap_or(0).saturating_sub(1);
+    }
+    let (entries, each) = match value_type.packing() {
+        Some(Packing::Ziplist(tuple)) => (ziplist(), tuple.len()),
+        Some(Packing::Listpack(tuple)) => (listpack(), tuple.len()),
+        Some(Packing::Zipmap) => (zipmap(), 1),
+        Some(Packing::Intset) => (Intset::new(blob).ok().map(|set| set.len() as u64), 1),
+        None => (None, 1),
     };
-    entries.unwrap_or(0) / each
+    entries.unwrap_or(0) / each as u64
 }

@@ -1,7 +1,7 @@
 //! Verifying on several threads.
 //!
 //! One thread walks over the frame. It does not look into records: where whole ones lie in a block, it finds their end by
-//! their lengths alone ([`Layouts`]) and leaves them to whichever thread is free, in batches. What is left for it (a record
+//! their lengths alone ([`RecordSkipper`]) and leaves them to whichever thread is free, in batches. What is left for it (a record
 //! across two blocks, opcodes, all that is odd) goes through the parser, as it does on one thread. The same checks run in
 //! both, so the report is the same. Most blocks begin with the rest of a record and go on with whole ones. Where those begin
 //! is guessed by whoever reads the block, who then checks them while they lie in its cache ([`SpeculativeBatch`]).
@@ -24,7 +24,7 @@ use super::rdb::{Batch, Found, Places, RdbVerifier, SpeculativeBatch, Surroundin
 use crate::base::error::Error;
 use crate::base::monitor::spawn;
 use crate::rdb::feed::{Consumer, Feeder};
-use crate::rdb::{Event, Layouts, Payload};
+use crate::rdb::{Event, Payload, RecordSkipper};
 use pool::{Block, Hand, Job, Pool};
 
 /// How the work is divided.
@@ -105,7 +105,7 @@ struct Walker<'p, 'i> {
     /// More jobs than this do not wait.
     most_jobs: usize,
     hand: Hand,
-    layouts: Option<Arc<Layouts>>,
+    skipper: Option<Arc<RecordSkipper>>,
     /// What was guessed of the block at hand.
     guess: Option<SpeculativeBatch>,
     /// Whether it was right.
@@ -144,7 +144,7 @@ impl<'p, 'i> Walker<'p, 'i> {
             sizes,
             most_jobs: 4 * threads,
             hand: Hand::default(),
-            layouts: None,
+            skipper: None,
             guess: None,
             guessed: false,
             scanned: 0,
@@ -196,7 +196,7 @@ impl<'p, 'i> Walker<'p, 'i> {
         }
         self.pool.move_keys(&mut self.verifier);
         let around = self.verifier.surroundings(self.order.found.enough());
-        self.pool.guide(around.zip(self.layouts.clone()), self.guessed);
+        self.pool.guide(around.zip(self.skipper.clone()), self.guessed);
         self.collect(false);
         self.broken.take().map_or(Ok(()), Err)
     }
@@ -264,7 +264,7 @@ impl Consumer for Front<'_, '_, '_> {
     fn event(&mut self, event: &Event<&[u8]>) {
         let walker = &mut *self.walker;
         match &event.payload {
-            Payload::Header(header) => walker.layouts = Some(Arc::new(Layouts::new(*header))),
+            Payload::Header(header) => walker.skipper = Some(Arc::new(RecordSkipper::new(*header))),
             // Batches are counted for the database at hand.
             Payload::SelectDb { .. } => walker.settle_all(),
             _ => {}
@@ -278,8 +278,8 @@ impl Consumer for Front<'_, '_, '_> {
     fn ahead(&mut self, window: &[u8], offset: u64) -> usize {
         let walker = &mut *self.walker;
         let enough = walker.order.found.enough();
-        let (Some(block), Some(layouts), Some(around)) =
-            (self.block, walker.layouts.clone(), walker.verifier.surroundings(enough))
+        let (Some(block), Some(skipper), Some(around)) =
+            (self.block, walker.skipper.clone(), walker.verifier.surroundings(enough))
         else {
             return 0;
         };
@@ -295,7 +295,7 @@ impl Consumer for Front<'_, '_, '_> {
             None => window,
         };
         while offset + at as u64 >= walker.scanned {
-            let extent = layouts.records(&window[at..], walker.sizes.batch);
+            let extent = skipper.records(&window[at..], walker.sizes.batch);
             if extent.len < walker.sizes.least {
                 walker.scanned = offset + (at + extent.len) as u64;
                 break;

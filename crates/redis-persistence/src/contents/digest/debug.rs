@@ -20,7 +20,7 @@ use sha1::{Digest as _, Sha1};
 use super::DebugDigest;
 use super::score::{seventeen, shortest_form};
 use crate::rdb::packed::IntText;
-use crate::rdb::{Element, Head, Shape, ValueType};
+use crate::rdb::{Element, Head, ValueType};
 
 type Bytes = [u8; 20];
 
@@ -84,7 +84,7 @@ impl KeyDigest {
         self.marks = head.value_type != ValueType::Hash2;
         self.expires = head.expires_ms.is_some_and(|ms| ms != -1);
         mix(&mut self.digest, name);
-        mix(&mut self.digest, &(Shape::of(head.value_type) as u32).to_be_bytes());
+        mix(&mut self.digest, &u32::from(head.value_type.shape().number()).to_be_bytes());
     }
 
     #[inline]

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Digest;
 use crate::rdb::packed::IntText;
-use crate::rdb::{Element, Head, ModuleItem, Shape, SlotValue};
+use crate::rdb::{Element, Head, ModuleItem, SlotValue};
 
 /// A sum of digests, modulo 2^256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -173,7 +173,7 @@ impl Own {
     #[inline]
     pub(crate) fn begin(&mut self, head: &Head, name: &[u8]) {
         self.key.begin(Tag::Key);
-        self.key.bytes.push(Shape::of(head.value_type) as u8);
+        self.key.bytes.push(head.value_type.shape().number());
         self.key.optional(head.expires_ms);
         self.key.text(name);
         (self.elements, self.count, self.group) = (Sum::default(), 0, None);

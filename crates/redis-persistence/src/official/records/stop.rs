@@ -6,7 +6,7 @@ use super::super::values::module_cut;
 use super::super::{Tool, position};
 use super::{Place, Records};
 use crate::base::error::{Error, ErrorKind, Reading};
-use crate::rdb::{ModuleId, ValueType, opcode, string_at};
+use crate::rdb::{ModuleId, ValueType, opcode, string_at, tolerant};
 
 impl Records<'_, '_> {
     /// What the tool says where the parser, at `base` in its own count and at `before` in the file, cannot go on.
@@ -128,14 +128,13 @@ impl Records<'_, '_> {
             return Some(Failure::internal(end, "Pre-release module format not supported"));
         }
         let rest = data.get(usize::try_from(end - at).unwrap_or(usize::MAX)..).unwrap_or(&[]);
-        let (module, taken) = match *rest {
-            [0x81, a, b, c, d, e, f, g, h, ..] => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), 9),
-            [first @ 0..=0x3f, ..] => (u64::from(first), 1),
-            [0x82..=0xbf, ..] => {
+        let (module, taken) = match (tolerant(rest), rest) {
+            (Some((module, size)), _) => (module, size as u64),
+            (None, [0x82..=0xbf, ..]) => {
                 return Some(Failure::internal(end + 1, "Unknown length encoding 2 in rdbLoadLen()"));
             }
-            _ if more => return None,
-            _ => return Some(Failure::internal(end + position::steps(rest) as u64, "Short read module id")),
+            (None, _) if more => return None,
+            (None, _) => return Some(Failure::internal(end + position::steps(rest) as u64, "Short read module id")),
         };
         let name = ModuleId(module).name();
         let message = format!("The RDB file contains module data I can't load: no matching module type '{name}'");

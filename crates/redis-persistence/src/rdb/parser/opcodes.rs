@@ -1,6 +1,6 @@
 //! Where a record begins: opcodes, attributes, and the first state of each value type.
 
-use super::super::consts::{Family, ValueType, dragonfly, opcode};
+use super::super::grammar::{Family, ValueType, dragonfly, opcodes as opcode};
 use super::super::payload::{Attributes, Expire, ModuleId, Payload, Record, Role};
 use super::super::string::{Body, RdbString};
 use super::super::wire::fixed;

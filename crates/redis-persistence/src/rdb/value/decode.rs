@@ -216,7 +216,7 @@ impl Decoder {
                 }
             },
             Role::Packed | Role::ListNode => {
-                if let Some(packing) = packed::packing(head.value_type) {
+                if let Some(packing) = head.value_type.packing() {
                     packed::elements(packing, text, &mut element).map_err(|error| match error {
                         BadBlob::Packed(error) => bad(start, role, error),
                         BadBlob::Wrong { at, why } => {

@@ -1,69 +1,11 @@
 //! The elements of packed values: what a ziplist, a listpack, an intset or a zipmap holds.
 
 use super::Element;
-use crate::rdb::ValueType;
+use crate::rdb::grammar::{Packing, Tuple};
 use crate::rdb::packed::{
     IntText, Intset, Listpack, PackedEntry, PackedError, PackedErrorKind, PackedValue, Ziplist, Zipmap,
 };
 use crate::rdb::score::{self, Score};
-
-/// What the elements of a packed value are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    Items,
-    Members,
-    Scores,
-    Pairs,
-    /// Field, value, expiry: 0 is none.
-    Triples,
-}
-
-/// How a blob is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packing {
-    Zipmap,
-    Intset,
-    Ziplist(Layout),
-    Listpack(Layout),
-}
-
-/// How the blobs of a type are packed; `None` if it has none of this kind.
-pub(super) fn packing(value_type: ValueType) -> Option<Packing> {
-    use ValueType as T;
-    Some(match value_type {
-        T::HashZipmap => Packing::Zipmap,
-        T::SetIntset => Packing::Intset,
-        T::ListZiplist | T::ListQuicklist => Packing::Ziplist(Layout::Items),
-        T::ZSetZiplist => Packing::Ziplist(Layout::Scores),
-        T::HashZiplist => Packing::Ziplist(Layout::Pairs),
-        T::HashListpack => Packing::Listpack(Layout::Pairs),
-        T::ZSetListpack => Packing::Listpack(Layout::Scores),
-        T::ListQuicklist2 => Packing::Listpack(Layout::Items),
-        T::SetListpack => Packing::Listpack(Layout::Members),
-        T::HashListpackEx | T::HashListpackExPreGa => Packing::Listpack(Layout::Triples),
-        T::String
-        | T::List
-        | T::Set
-        | T::ZSet
-        | T::ZSet2
-        | T::Hash
-        | T::HashMetadataPreGa
-        | T::HashMetadata
-        | T::Hash2
-        | T::Module
-        | T::Module2
-        | T::StreamListpacks
-        | T::StreamListpacks2
-        | T::StreamListpacks3
-        | T::StreamListpacks4
-        | T::StreamListpacks5
-        | T::Array
-        | T::HashTmplLp
-        | T::HashTmplLpRef
-        | T::HashTmplArray
-        | T::HashTmplArrayRef => return None,
-    })
-}
 
 /// Why the elements of a blob cannot be read.
 #[derive(Debug)]
@@ -97,8 +39,8 @@ pub(super) fn elements(packing: Packing, blob: &[u8], sink: &mut impl FnMut(Elem
             }
             Ok(())
         }
-        Packing::Ziplist(layout) => tuples(layout, Ziplist::new(blob)?.iter(), sink),
-        Packing::Listpack(layout) => tuples(layout, Listpack::new(blob)?.iter(), sink),
+        Packing::Ziplist(tuple) => tuples(tuple, Ziplist::new(blob)?.iter(), sink),
+        Packing::Listpack(tuple) => tuples(tuple, Listpack::new(blob)?.iter(), sink),
     }
 }
 
@@ -118,28 +60,24 @@ trait Entries<'a>: Iterator<Item = Result<PackedEntry<'a>, PackedError>> {
 
 impl<'a, I: Iterator<Item = Result<PackedEntry<'a>, PackedError>>> Entries<'a> for I {}
 
-fn tuples<'a>(
-    layout: Layout,
-    mut entries: impl Entries<'a>,
-    sink: &mut impl FnMut(Element<'_>),
-) -> Result<(), BadBlob> {
+fn tuples<'a>(tuple: Tuple, mut entries: impl Entries<'a>, sink: &mut impl FnMut(Element<'_>)) -> Result<(), BadBlob> {
     let (mut one, mut two) = (IntText::new(), IntText::new());
     while let Some(first) = entries.next() {
         let first = first?;
         let text = first.value.text(&mut one);
-        match layout {
-            Layout::Items => sink(Element::Item(text)),
-            Layout::Members => sink(Element::Member(text)),
-            Layout::Scores => {
+        match tuple {
+            Tuple::Item => sink(Element::Item(text)),
+            Tuple::Member => sink(Element::Member(text)),
+            Tuple::Scored => {
                 let second = entries.wanted(&first)?;
                 let score = score(second.value).ok_or(BadBlob::Wrong { at: second.at, why: "a score is no number" })?;
                 sink(Element::Scored { member: text, score });
             }
-            Layout::Pairs => {
+            Tuple::Pair => {
                 let value = entries.wanted(&first)?.value;
                 sink(Element::Field { name: text, value: value.text(&mut two), expires_ms: None });
             }
-            Layout::Triples => {
+            Tuple::Triple => {
                 let value = entries.wanted(&first)?;
                 let expiry = entries.wanted(&value)?;
                 let ms =

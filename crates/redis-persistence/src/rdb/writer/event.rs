@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::Writer;
-use crate::rdb::consts::{ValueType, opcode};
 use crate::rdb::payload::{ArrayValue, Attributes, Event, ModuleItem, Payload, Record, Role, Score};
+use crate::rdb::{ValueType, opcode};
 
 impl<W: Write> Writer<W> {
     /// Writes an event of the parser: strings in the form that they had, lengths in their shortest one.

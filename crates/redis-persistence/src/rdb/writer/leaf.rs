@@ -4,36 +4,11 @@ use std::io::{self, Write};
 
 use super::Writer;
 use crate::rdb::packed::canonical_int;
+use crate::rdb::wire::encode_length;
 use crate::rdb::{Body, RdbString};
 
 /// No text of a 32-bit number is longer.
 const LONGEST_INT: usize = 11;
-
-/// The shortest form of a length.
-fn encode_length(value: u64) -> ([u8; 9], usize) {
-    let mut bytes = [0; 9];
-    let len = match value {
-        ..0x40 => {
-            bytes[0] = value.to_be_bytes()[7];
-            1
-        }
-        0x40..0x4000 => {
-            bytes[..2].copy_from_slice(&(0x4000 | value).to_be_bytes()[6..]);
-            2
-        }
-        0x4000..0x1_0000_0000 => {
-            bytes[0] = 0x80;
-            bytes[1..5].copy_from_slice(&value.to_be_bytes()[4..]);
-            5
-        }
-        _ => {
-            bytes[0] = 0x81;
-            bytes[1..].copy_from_slice(&value.to_be_bytes());
-            9
-        }
-    };
-    (bytes, len)
-}
 
 impl<W: Write> Writer<W> {
     /// Writes a length, or any other plain number.
@@ -93,24 +68,5 @@ impl<W: Write> Writer<W> {
         self.copy(&[0xc3])?;
         self.length(stored)?;
         self.length(decoded)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encode_length;
-
-    #[test]
-    fn lengths_have_their_shortest_form() {
-        let of = |value| {
-            let (bytes, len) = encode_length(value);
-            bytes[..len].to_vec()
-        };
-        assert_eq!(of(63), [0x3f]);
-        assert_eq!(of(64), [0x40, 0x40]);
-        assert_eq!(of(16383), [0x7f, 0xff]);
-        assert_eq!(of(16384), [0x80, 0, 0, 0x40, 0]);
-        assert_eq!(of(1 << 32), [0x81, 0, 0, 0, 1, 0, 0, 0, 0]);
-        assert_eq!(of(u64::MAX), [0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
     }
 }

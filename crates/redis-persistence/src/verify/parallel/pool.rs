@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::crc64::Crc64;
 use crate::base::monitor::{Closing, Held, Shared};
-use crate::rdb::Layouts;
+use crate::rdb::RecordSkipper;
 use crate::verify::duplicates::Table;
 use crate::verify::input::{Input, Reading};
 use crate::verify::options::Options;
@@ -33,7 +33,7 @@ const MISSES: u64 = 4;
 const SELDOM: u64 = 16;
 
 /// What is needed to guess.
-type Guide = (Surroundings, Arc<Layouts>);
+type Guide = (Surroundings, Arc<RecordSkipper>);
 
 /// A part of the input, summed.
 #[derive(Debug)]
@@ -228,12 +228,12 @@ impl<'i> Pool<'i> {
         &self,
         block: &[u8],
         offset: u64,
-        (around, layouts): Guide,
+        (around, skipper): Guide,
         names: Option<Table>,
         hand: &mut Hand,
     ) -> Option<SpeculativeBatch> {
         let names = names.unwrap_or_else(|| RdbVerifier::names_of_a_guess(self.options, self.places));
-        hand.verifier(self.options, self.places, around).guess(block, offset, around, &layouts, names)
+        hand.verifier(self.options, self.places, around).guess(block, offset, around, &skipper, names)
     }
 
     /// Tells what the next records belong to, if they can be guessed, and whether that was done for the last block.

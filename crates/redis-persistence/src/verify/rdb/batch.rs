@@ -8,7 +8,7 @@ use super::counts::Tally;
 use super::{Places, RdbVerifier, databases::Databases};
 use crate::base::error::Error;
 use crate::rdb::feed::{Consumer, Feeder};
-use crate::rdb::{Event, Extent, Header, Layouts};
+use crate::rdb::{Event, Extent, Header, RecordSkipper};
 use crate::report::collector::Collector;
 use crate::report::facts::{FactsCollector, TypeSet};
 use crate::verify::confirm::Suspects;
@@ -119,7 +119,7 @@ impl RdbVerifier {
         bytes: &[u8],
         offset: u64,
         header: Header,
-        layouts: &Layouts,
+        skipper: &RecordSkipper,
     ) -> (usize, Option<Error>) {
         let mut feeder = Feeder::at_record(self.options.limits.clone(), header, offset);
         let mut at = 0;
@@ -128,7 +128,7 @@ impl RdbVerifier {
             let plain = self.plain_keys(&bytes[at..], offset + at as u64);
             feeder.parser.pass(plain);
             at += plain;
-            let len = layouts.records(&bytes[at..], 1).len;
+            let len = skipper.records(&bytes[at..], 1).len;
             if len == 0 {
                 return (at, None);
             }

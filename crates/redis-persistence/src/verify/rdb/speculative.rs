@@ -11,7 +11,7 @@
 
 use super::RdbVerifier;
 use super::batch::{Batch, Surroundings};
-use crate::rdb::{Extent, Layouts};
+use crate::rdb::{Extent, RecordSkipper};
 use crate::verify::duplicates::Table;
 
 /// So many bytes are tried for the start of a record: collections of some kilobytes are common.
@@ -46,14 +46,14 @@ impl RdbVerifier {
         block: &[u8],
         offset: u64,
         around: Surroundings,
-        layouts: &Layouts,
+        skipper: &RecordSkipper,
         names: Table,
     ) -> Option<SpeculativeBatch> {
-        let begin = first_record(block, layouts)?;
+        let begin = first_record(block, skipper)?;
         let (bytes, start) = (&block[begin..], offset + begin as u64);
         let others = std::mem::replace(&mut self.keys.table, names);
         self.begin_batch(around);
-        let (len, failed) = self.records_in(bytes, start, around.header, layouts);
+        let (len, failed) = self.records_in(bytes, start, around.header, skipper);
         let batch = self.end_batch(failed);
         let mut names = std::mem::replace(&mut self.keys.table, others);
         names.pack();
@@ -69,11 +69,11 @@ impl RdbVerifier {
 }
 
 /// Where records seem to begin.
-fn first_record(block: &[u8], layouts: &Layouts) -> Option<usize> {
+fn first_record(block: &[u8], skipper: &RecordSkipper) -> Option<usize> {
     (0..TRIED.min(block.len())).find(|&at| {
-        let mut run = layouts.records(&block[at..], LEAST.len);
+        let mut run = skipper.records(&block[at..], LEAST.len);
         while run.len > 0 && run.keys < LEAST.keys {
-            let more = layouts.records(&block[at + run.len..], 1);
+            let more = skipper.records(&block[at + run.len..], 1);
             if more.len == 0 {
                 return false;
             }
@@ -116,11 +116,11 @@ mod tests {
                 _ => {}
             }
         }
-        let layouts = Layouts::new(header.expect("a header"));
+        let skipper = RecordSkipper::new(header.expect("a header"));
         let (mut tried, mut right) = (0, 0);
         for from in (starts[0]..starts[starts.len() - 100]).step_by(7) {
             let at = usize::try_from(from).expect("a small file");
-            let found = first_record(&bytes[at..], &layouts).expect("records follow");
+            let found = first_record(&bytes[at..], &skipper).expect("records follow");
             let next = starts[starts.partition_point(|start| *start < from)];
             tried += 1;
             right += u64::from(from + found as u64 == next);
@@ -134,9 +134,9 @@ mod tests {
         let bytes = file();
         let header = events(&bytes).next().and_then(Result::ok).map(|event| event.payload);
         let Some(Payload::Header(header)) = header else { panic!("a header") };
-        let layouts = Layouts::new(header);
-        assert_eq!(first_record(&b"plain text ".repeat(1000), &layouts), None);
-        assert_eq!(first_record(&[], &layouts), None);
-        assert_eq!(first_record(&[0; 8000], &layouts), None);
+        let skipper = RecordSkipper::new(header);
+        assert_eq!(first_record(&b"plain text ".repeat(1000), &skipper), None);
+        assert_eq!(first_record(&[], &skipper), None);
+        assert_eq!(first_record(&[0; 8000], &skipper), None);
     }
 }

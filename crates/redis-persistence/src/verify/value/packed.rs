@@ -23,43 +23,18 @@ use super::blob::Blob;
 use super::{Context, elements, expiry};
 use crate::base::error::Reading;
 use crate::rdb::packed::{Listpack, Ziplist};
-use crate::rdb::{Event, Payload, RdbString, Role, ValueType};
+use crate::rdb::{Event, Frame, Packing, Payload, RdbString, Role, ValueType};
 use crate::report::codes::Code;
 use crate::report::collector::{Collector, Location};
 use crate::verify::duplicates::Settled;
-use tuples::Layout;
 
 pub(crate) use plain::is_plain;
 pub(crate) use tuples::Buffers;
 
-/// How the blobs of a type are encoded, and what their elements are.
-#[derive(Debug, Clone, Copy)]
-enum Encoding {
-    Zipmap,
-    Intset,
-    Ziplist(Layout),
-    Listpack(Layout),
-}
-
-fn encoding(value_type: ValueType) -> Encoding {
-    use ValueType as T;
-    match value_type {
-        T::HashZipmap => Encoding::Zipmap,
-        T::SetIntset => Encoding::Intset,
-        T::ListZiplist | T::ListQuicklist => Encoding::Ziplist(Layout::List),
-        T::ZSetZiplist => Encoding::Ziplist(Layout::ZSet),
-        T::HashZiplist => Encoding::Ziplist(Layout::Hash),
-        T::HashListpack => Encoding::Listpack(Layout::Hash),
-        T::ZSetListpack => Encoding::Listpack(Layout::ZSet),
-        T::SetListpack => Encoding::Listpack(Layout::Set),
-        T::HashListpackEx | T::HashListpackExPreGa => Encoding::Listpack(Layout::HashEx),
-        _ => Encoding::Listpack(Layout::List),
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Checker {
     value_type: ValueType,
+    packing: Packing,
     count: u64,
     /// Whether all blobs could be read, so that the count is the true one.
     complete: bool,
@@ -86,8 +61,8 @@ impl Outcome {
 }
 
 impl Checker {
-    pub(crate) fn new(value_type: ValueType) -> Self {
-        Self { value_type, count: 0, complete: true, min: None }
+    pub(crate) fn new(value_type: ValueType, packing: Packing) -> Self {
+        Self { value_type, packing, count: 0, complete: true, min: None }
     }
 
     #[inline]
@@ -141,25 +116,30 @@ impl Checker {
 
     fn check(&self, blob: &Blob<'_>, buffers: Buffers<'_>, findings: &mut Collector) -> Outcome {
         let first = self.count;
-        match encoding(self.value_type) {
-            Encoding::Zipmap => zipmap_hash::check(blob, buffers, findings),
-            Encoding::Intset => number_set::check(blob, findings),
-            Encoding::Ziplist(layout) => tuples::check::<Ziplist<'_>>(blob, layout, first, buffers, findings),
-            Encoding::Listpack(layout) => tuples::check::<Listpack<'_>>(blob, layout, first, buffers, findings),
+        match self.packing {
+            Packing::Zipmap => zipmap_hash::check(blob, buffers, findings),
+            Packing::Intset => number_set::check(blob, findings),
+            Packing::Ziplist(tuple) => tuples::check::<Ziplist<'_>>(blob, tuple, first, buffers, findings),
+            Packing::Listpack(tuple) => tuples::check::<Listpack<'_>>(blob, tuple, first, buffers, findings),
         }
     }
 
     /// A blob without elements, which is an error of its own where servers do not skip it.
     fn empty(&self, place: Location, findings: &mut Collector) {
-        match self.value_type {
-            ValueType::HashZipmap => findings.add(Code::ZipmapEmpty, place, || "a zipmap without pairs".to_owned()),
-            ValueType::SetIntset => findings.add(Code::IntsetEmpty, place, || "an intset without numbers".to_owned()),
-            ValueType::ListQuicklist | ValueType::ListQuicklist2 => {
+        match self.packing {
+            Packing::Zipmap => findings.add(Code::ZipmapEmpty, place, || "a zipmap without pairs".to_owned()),
+            Packing::Intset => findings.add(Code::IntsetEmpty, place, || "an intset without numbers".to_owned()),
+            Packing::Ziplist(_) | Packing::Listpack(_) if self.has_nodes() => {
                 let place = place.element(self.count).reading(Reading::ListNode);
                 findings.add(Code::QuicklistEmptyNode, place, || "a list node without elements".to_owned());
             }
-            _ => self.report_empty(place, findings),
+            Packing::Ziplist(_) | Packing::Listpack(_) => self.report_empty(place, findings),
         }
+    }
+
+    /// Whether it is a list of any number of blobs.
+    fn has_nodes(&self) -> bool {
+        matches!(self.value_type.frame(), Frame::Nodes { .. })
     }
 
     fn report_empty(&self, place: Location, findings: &mut Collector) {
@@ -177,8 +157,7 @@ impl Checker {
     }
 
     pub(crate) fn end(self, start: u64, cx: &mut Context<'_>) -> u64 {
-        let is_list = matches!(self.value_type, ValueType::ListQuicklist | ValueType::ListQuicklist2);
-        if is_list && self.complete && self.count == 0 {
+        if self.complete && self.count == 0 && self.has_nodes() {
             self.report_empty(Location::at(start).reading(Reading::Count), cx.findings);
         }
         self.count

@@ -1,6 +1,6 @@
 //! What a file is made of, as a salvage sees it: a key with what stands before it, or an opcode.
 
-use crate::rdb::{Family, ModuleId, Payload, ValueType, opcode};
+use crate::rdb::{Family, Frame, ModuleId, Payload, PlainElement, ValueType, opcode};
 use crate::report::Code;
 
 /// One thing of the file that is kept or lost as a whole, and how much speaks for it.
@@ -112,9 +112,12 @@ impl Candidate {
 
     /// Whether nothing but strings and numbers one after the other make up its value.
     pub(super) fn is_plain(&self) -> bool {
-        use ValueType as T;
         let CandidateKind::Key(key) = &self.what else { return false };
-        matches!(key.value_type, T::String | T::List | T::Set | T::ZSet | T::ZSet2 | T::Hash)
+        match key.value_type.frame() {
+            Frame::Text => true,
+            Frame::Elements { element, .. } => !matches!(element, PlainElement::TtlPair | PlainElement::PairExpiry),
+            Frame::Packed { .. } | Frame::Nodes { .. } | Frame::Mixed => false,
+        }
     }
 
     /// The same as one that a hole of zeros reaches into.

@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use super::candidate::Key;
 use super::input::Input;
-use crate::rdb::{ValueType, Writer};
+use crate::rdb::{Shape, ValueType, Writer};
 use crate::report::Code;
 use crate::verify::duplicates::Digests;
 use chain::Chain;
@@ -91,7 +91,7 @@ impl Partial {
         let value_type = self.key.value_type;
         let kept = match Chain::of(value_type, bytes) {
             Some(chain) => chain.keep(value_type, self.code.is_some() && whole, whole),
-            None if value_type.type_name() == "stream" => stream::keep(value_type, bytes),
+            None if value_type.shape() == Shape::Stream => stream::keep(value_type, bytes),
             None => packed::keep(value_type, bytes),
         };
         Ok(kept.filter(|kept| kept.elements > 0))

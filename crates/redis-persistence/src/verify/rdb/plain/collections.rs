@@ -2,7 +2,9 @@
 
 use super::{RdbVerifier, is_sound_form, is_sound_lzf};
 use crate::rdb::packed::IntText;
-use crate::rdb::{Body, PlainKey, ValueType, plain_length, plain_string};
+use crate::rdb::{
+    Body, Frame, Packing, PlainElement as Element, PlainKey, Shape, ValueType, plain_length, plain_string,
+};
 use crate::verify::options::Duplicates;
 use crate::verify::value::packed::{Buffers, is_plain};
 use crate::verify::value::seen::Few;
@@ -19,26 +21,22 @@ impl RdbVerifier {
     /// Takes a collection, whose value is what `value` begins with, and all of its key but the name's hash. Answers the
     /// value's size; `None` leaves it to the events. The record begins at `start`.
     pub(super) fn collection(&mut self, key: &PlainKey<'_>, value: &[u8], start: u64) -> Option<usize> {
-        use ValueType as T;
-        let value_type = T::from_byte(key.value_type, self.family()).filter(|t| self.expects(*t))?;
-        let (checker, size) = match value_type {
-            T::Set | T::Hash | T::ZSet2 => {
-                let (elements, size) = self.elements(value_type, value, start + key.value_at as u64)?;
+        let value_type = ValueType::from_byte(key.value_type, self.family()).filter(|t| self.expects(*t))?;
+        let (checker, size) = match (value_type.frame(), value_type.packing()) {
+            (Frame::Packed { least: false }, Some(packing)) => (None, self.packed(packing, value)?),
+            (Frame::Nodes { container }, Some(packing)) => (None, self.nodes(packing, container, value)?),
+            (Frame::Elements { element, least: false }, None) if value_type.shape() != Shape::List => {
+                let (elements, size) = self.elements(value_type, element, value, start + key.value_at as u64)?;
                 (Some(ValueChecker::Elements(elements)), size)
             }
-            T::ListZiplist
-            | T::SetIntset
-            | T::ZSetZiplist
-            | T::HashZiplist
-            | T::HashListpack
-            | T::ZSetListpack
-            | T::SetListpack => (None, self.packed(value_type, value)?),
-            T::StreamListpacks | T::StreamListpacks2 | T::StreamListpacks3 => {
-                let version = value_type.stream_version()?;
+            (Frame::Mixed, None) if value_type.shape() == Shape::Stream => {
+                let version = value_type.layout_version();
                 (None, stream::plain::size(value, version, &mut self.scratch.decoded, &self.options.limits)?)
             }
-            T::ListQuicklist | T::ListQuicklist2 => (None, self.nodes(value_type, value)?),
-            _ => return None,
+            // A glance may leave anything to the events.
+            (Frame::Text | Frame::Packed { .. } | Frame::Nodes { .. } | Frame::Elements { .. } | Frame::Mixed, _) => {
+                return None;
+            }
         };
         self.keys.close_hole(&mut self.findings);
         let expired = key.expire.zip(self.options.now_ms).is_some_and(|(ms, now)| ms < now);
@@ -54,7 +52,7 @@ impl RdbVerifier {
     }
 
     /// The size of a packed value, if there is nothing to report about it.
-    fn packed(&mut self, value_type: ValueType, value: &[u8]) -> Option<usize> {
+    fn packed(&mut self, packing: Packing, value: &[u8]) -> Option<usize> {
         let (body, size) = plain_string(value, self.options.limits.inline_bytes)?;
         if !is_sound_form(&body) {
             return None;
@@ -67,26 +65,32 @@ impl RdbVerifier {
             _ => return None,
         };
         let compare = self.options.duplicates != Duplicates::Off;
-        is_plain(value_type, bytes, wide, Buffers { seen: &mut self.scratch.seen, table: &mut self.elements, compare })
+        is_plain(packing, bytes, wide, Buffers { seen: &mut self.scratch.seen, table: &mut self.elements, compare })
             .then_some(size)
     }
 
     /// The size of a list's nodes, if there is nothing to report about them.
-    fn nodes(&mut self, value_type: ValueType, value: &[u8]) -> Option<usize> {
+    fn nodes(&mut self, packing: Packing, container: bool, value: &[u8]) -> Option<usize> {
         let (count, mut at) = plain_length(value).filter(|(count, _)| *count > 0)?;
         for _ in 0..count {
-            if value_type == ValueType::ListQuicklist2 {
+            if container {
                 let (_, size) = plain_length(value.get(at..)?).filter(|(container, _)| *container == PACKED_NODE)?;
                 at += size;
             }
-            at += self.packed(value_type, value.get(at..)?)?;
+            at += self.packed(packing, value.get(at..)?)?;
         }
         Some(at)
     }
 
     /// The elements, as far as there is nothing to report about any of them by itself. Where they are many, their hashes
     /// are then in the table; few are compared at once.
-    fn elements(&mut self, value_type: ValueType, value: &[u8], start: u64) -> Option<(ElementsChecker, usize)> {
+    fn elements(
+        &mut self,
+        value_type: ValueType,
+        element: Element,
+        value: &[u8],
+        start: u64,
+    ) -> Option<(ElementsChecker, usize)> {
         let (count, mut at) = plain_length(value).filter(|(count, _)| *count > 0)?;
         let longest = self.options.limits.inline_bytes;
         let compare = self.options.duplicates != Duplicates::Off;
@@ -106,18 +110,19 @@ impl RdbVerifier {
                     return None;
                 }
                 at = end;
-                at += match value_type {
-                    ValueType::ZSet2 => {
+                at += match element {
+                    Element::Score => {
                         if !checker.is_next_score(f64::from_le_bytes(*value.get(at..)?.first_chunk()?)) {
                             return None;
                         }
                         8
                     }
-                    ValueType::Hash => match short_text(value, at) {
+                    Element::Pair => match short_text(value, at) {
                         Some(end) => end - at,
                         None => of_field(value.get(at..)?, longest, &mut checker)?,
                     },
-                    _ => 0,
+                    Element::One => 0,
+                    Element::TtlPair | Element::PairExpiry | Element::TextScore => return None,
                 };
                 checker.count_one();
                 continue;
@@ -141,8 +146,8 @@ impl RdbVerifier {
                 self.elements.add(bytes, 0, start + at as u64);
             }
             at += size;
-            at += match value_type {
-                ValueType::Hash => {
+            at += match element {
+                Element::Pair => {
                     let (of_field, size) = plain_string(value.get(at..)?, longest)?;
                     if !is_sound_form(&of_field) || !is_sound_lzf(&of_field) {
                         return None;
@@ -150,14 +155,15 @@ impl RdbVerifier {
                     checker.pair(text.text_len(), of_field.text_len());
                     size
                 }
-                ValueType::ZSet2 => {
+                Element::Score => {
                     let score = f64::from_le_bytes(*value.get(at..)?.first_chunk()?);
                     if !checker.is_next_score(score) {
                         return None;
                     }
                     8
                 }
-                _ => 0,
+                Element::One => 0,
+                Element::TtlPair | Element::PairExpiry | Element::TextScore => return None,
             };
             checker.count_one();
         }

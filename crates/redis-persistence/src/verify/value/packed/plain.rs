@@ -3,26 +3,26 @@
 //! It accepts what [`Checker`](super::Checker) would be silent about, and not all of that: large values, fields with
 //! expiries and zipmaps are left to it.
 
-use super::tuples::{Buffers, Layout, in_order};
-use super::{Encoding, encoding, swift};
-use crate::rdb::ValueType;
+use super::swift;
+use super::tuples::{Buffers, in_order};
 use crate::rdb::packed::{Intset, Listpack, PackedEntry, PackedError, PackedValue, Ziplist};
+use crate::rdb::{Packing, Tuple};
 use crate::verify::value::score::{Rough, exact, rough};
 use crate::verify::value::seen::{Few, hash_of};
 use crate::verify::value::walk::Packed;
 
-/// Whether a blob of a value of that type is sound and not empty. `wide` is the blob and what more may be read with it, which means
+/// Whether a blob of that packing is sound and not empty. `wide` is the blob and what more may be read with it, which means
 /// nothing.
-pub(crate) fn is_plain(value_type: ValueType, bytes: &[u8], wide: &[u8], mut buffers: Buffers<'_>) -> bool {
-    match encoding(value_type) {
-        Encoding::Zipmap | Encoding::Ziplist(Layout::HashEx) | Encoding::Listpack(Layout::HashEx) => false,
-        Encoding::Intset => ascends(bytes),
-        Encoding::Ziplist(layout) => tuples::<Ziplist<'_>>(bytes, layout, buffers).is_some(),
-        Encoding::Listpack(layout) => {
+pub(crate) fn is_plain(packing: Packing, bytes: &[u8], wide: &[u8], mut buffers: Buffers<'_>) -> bool {
+    match packing {
+        Packing::Zipmap | Packing::Ziplist(Tuple::Triple) | Packing::Listpack(Tuple::Triple) => false,
+        Packing::Intset => ascends(bytes),
+        Packing::Ziplist(tuple) => tuples::<Ziplist<'_>>(bytes, tuple, buffers).is_some(),
+        Packing::Listpack(tuple) => {
             let Buffers { seen, compare, table } = &mut buffers;
             let seen = compare.then_some((&mut **seen, table.key()));
-            swift::is_plain(layout, wide, bytes.len(), seen).is_some()
-                || tuples::<Listpack<'_>>(bytes, layout, buffers).is_some()
+            swift::is_plain(tuple, wide, bytes.len(), seen).is_some()
+                || tuples::<Listpack<'_>>(bytes, tuple, buffers).is_some()
         }
     }
 }
@@ -33,15 +33,15 @@ fn ascends(bytes: &[u8]) -> bool {
     })
 }
 
-fn tuples<'a, P: Packed<'a>>(bytes: &'a [u8], layout: Layout, buffers: Buffers<'_>) -> Option<()> {
+fn tuples<'a, P: Packed<'a>>(bytes: &'a [u8], tuple: Tuple, buffers: Buffers<'_>) -> Option<()> {
     let list = P::open(bytes).ok()?;
-    let (stated, width) = (usize::from(list.stated_len()?), layout.width());
+    let (stated, width) = (usize::from(list.stated_len()?), tuple.len());
     let count = stated / width;
     if count == 0 || count * width != stated {
         return None;
     }
     let mut entries = list.entries();
-    if layout == Layout::List {
+    if tuple == Tuple::Item {
         (0..count).try_for_each(|_| P::pass(&mut entries))?;
         return entries.next().is_none().then_some(());
     }
@@ -56,10 +56,16 @@ fn tuples<'a, P: Packed<'a>>(bytes: &'a [u8], layout: Layout, buffers: Buffers<'
                 return None;
             }
         }
-        match layout {
-            Layout::Hash => P::pass(&mut entries)?,
-            Layout::ZSet if !order.goes_on(key.value, plain(entries.next())?.value) => return None,
-            _ => {}
+        match tuple {
+            Tuple::Item | Tuple::Member => {}
+            Tuple::Pair => P::pass(&mut entries)?,
+            Tuple::Scored => {
+                if !order.goes_on(key.value, plain(entries.next())?.value) {
+                    return None;
+                }
+            }
+            // Its expiries are judged where the events are.
+            Tuple::Triple => return None,
         }
     }
     entries.next().is_none().then_some(())

@@ -26,11 +26,12 @@ fn check_blob(type_byte: u8, blob: &[u8]) -> Checked {
 
 fn told_plain(type_byte: u8, blob: &[u8]) -> bool {
     let value_type = ValueType::from_byte(type_byte, crate::rdb::Family::Redis).expect("a type");
+    let packing = value_type.packing().expect("a packed type");
     let (mut seen, mut table) = (Seen::default(), Table::new(1 << 20, crate::verify::value::testing::form()));
     // With bytes behind it the listpack is read by the table, without them by its entries.
     let wide = [blob, &[0x5A; 64]].concat();
-    let slow = is_plain(value_type, blob, blob, Buffers { seen: &mut seen, table: &mut table, compare: true });
-    let fast = is_plain(value_type, blob, &wide, Buffers { seen: &mut seen, table: &mut table, compare: true });
+    let slow = is_plain(packing, blob, blob, Buffers { seen: &mut seen, table: &mut table, compare: true });
+    let fast = is_plain(packing, blob, &wide, Buffers { seen: &mut seen, table: &mut table, compare: true });
     assert_eq!(slow, fast, "{blob:02X?}");
     fast
 }

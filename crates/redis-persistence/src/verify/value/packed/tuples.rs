@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{Outcome, expiry};
+use crate::rdb::Tuple;
 use crate::rdb::packed::{IntText, PackedEntry, PackedValue};
 use crate::report::codes::Code;
 use crate::report::collector::Collector;
@@ -14,42 +15,20 @@ use crate::verify::value::score::{self, Score};
 use crate::verify::value::seen::{Elements, Seen};
 use crate::verify::value::walk::{Packed, Walk};
 
-/// What the elements of a packed value are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    List,
-    Set,
-    ZSet,
-    Hash,
-    /// Field, value, expiry.
-    HashEx,
+/// How many elements a server keeps packed by default. A list is never unpacked.
+fn most_packed(tuple: Tuple) -> u64 {
+    match tuple {
+        Tuple::Item => u64::MAX,
+        Tuple::Member | Tuple::Scored => 128,
+        Tuple::Pair | Tuple::Triple => 512,
+    }
 }
 
-impl Layout {
-    /// How many elements of the encoding make one of the value.
-    pub(super) fn width(self) -> usize {
-        match self {
-            Self::List | Self::Set => 1,
-            Self::ZSet | Self::Hash => 2,
-            Self::HashEx => 3,
-        }
-    }
-
-    /// How many elements a server keeps packed by default. A list is never unpacked.
-    fn most_packed(self) -> u64 {
-        match self {
-            Self::List => u64::MAX,
-            Self::Set | Self::ZSet => 128,
-            Self::Hash | Self::HashEx => 512,
-        }
-    }
-
-    fn duplicate(self) -> Code {
-        match self {
-            Self::List | Self::Set => Code::SetDuplicateMember,
-            Self::ZSet => Code::ZsetDuplicateMember,
-            Self::Hash | Self::HashEx => Code::HashDuplicateField,
-        }
+fn duplicate(tuple: Tuple) -> Code {
+    match tuple {
+        Tuple::Item | Tuple::Member => Code::SetDuplicateMember,
+        Tuple::Scored => Code::ZsetDuplicateMember,
+        Tuple::Pair | Tuple::Triple => Code::HashDuplicateField,
     }
 }
 
@@ -64,33 +43,33 @@ pub(crate) struct Buffers<'w> {
 /// Checks a blob; its first element has the number `first` in the value.
 pub(super) fn check<'a, P: Packed<'a>>(
     blob: &Blob<'a>,
-    layout: Layout,
+    tuple: Tuple,
     first: u64,
     buffers: Buffers<'_>,
     findings: &mut Collector,
 ) -> Outcome {
-    let Some(mut walk) = Walk::<P>::new(blob, layout.width() as u64, first, findings) else { return Outcome::UNREAD };
-    let large = walk.stated_elements() > layout.most_packed();
+    let Some(mut walk) = Walk::<P>::new(blob, tuple.len() as u64, first, findings) else { return Outcome::UNREAD };
+    let large = walk.stated_elements() > most_packed(tuple);
     // Of a hash with expiries servers look at the first one.
-    if large || layout == Layout::HashEx {
+    if large || tuple == Tuple::Triple {
         walk.findings.subject.detail = Visibility::Walked;
     }
-    let compare = buffers.compare && layout != Layout::List;
+    let compare = buffers.compare && tuple != Tuple::Item;
     let mut elements = compare.then(|| Elements::new(walk.expected(), buffers.seen, buffers.table));
     let mut order = Order::default();
     let mut expiries = Expiries::default();
     while let Some(key) = walk.next() {
         if let Some(elements) = &mut elements {
-            walk.compare(&key, layout.duplicate(), elements);
+            walk.compare(&key, duplicate(tuple), elements);
         }
-        match layout {
-            Layout::List | Layout::Set => {}
-            Layout::Hash => _ = walk.next(),
-            Layout::ZSet => {
+        match tuple {
+            Tuple::Item | Tuple::Member => {}
+            Tuple::Pair => _ = walk.next(),
+            Tuple::Scored => {
                 let Some(score) = walk.next() else { break };
                 order.next(&key, &score, &mut walk);
             }
-            Layout::HashEx => {
+            Tuple::Triple => {
                 let Some(expiry) = walk.next().and_then(|_| walk.next()) else { break };
                 expiries.next(&expiry, &mut walk);
                 if !large {
@@ -101,11 +80,11 @@ pub(super) fn check<'a, P: Packed<'a>>(
     }
     walk.finish();
     let settled = match elements {
-        Some(elements) => walk.settle(layout.duplicate(), elements),
+        Some(elements) => walk.settle(duplicate(tuple), elements),
         None => Settled::NONE,
     };
     // A member without a score is no element, but the set is not empty either.
-    let complete = !walk.failed && walk.read().is_multiple_of(layout.width() as u64);
+    let complete = !walk.failed && walk.read().is_multiple_of(tuple.len() as u64);
     Outcome { elements: walk.elements(), complete, settled, least: expiries.least, last: expiries.last() }
 }
 

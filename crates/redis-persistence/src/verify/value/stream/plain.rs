@@ -8,7 +8,7 @@ use super::entries::Entries;
 use super::{Id, groups, info, node, pending, split};
 use crate::base::limits::Limits;
 use crate::lzf;
-use crate::rdb::{Body, StreamInfo, StreamInfo2, plain_length, plain_string};
+use crate::rdb::{Body, StreamInfo, StreamInfo2, plain_length, plain_string, shortest};
 use crate::verify::stored_form::{is_number_of_server, saves_enough};
 
 /// The length of a node's id.
@@ -64,11 +64,9 @@ impl<'a> From<'a> {
     /// A number of up to 64 bits, in the shortest form.
     #[inline]
     fn number(&mut self) -> Option<u64> {
-        if let Some([0x81, rest @ ..]) = self.value.get(self.at..) {
-            self.at += 9;
-            return Some(u64::from_be_bytes(*rest.first_chunk()?)).filter(|number| *number > u64::from(u32::MAX));
-        }
-        self.length().map(|length| length as u64)
+        let (number, size) = shortest(self.value.get(self.at..)?)?;
+        self.at += size;
+        Some(number)
     }
 
     fn pair(&mut self) -> Option<Id> {

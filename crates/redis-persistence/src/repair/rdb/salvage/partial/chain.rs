@@ -16,10 +16,8 @@
 use std::ops::Range;
 
 use super::{Form, Kept, Once};
-use crate::base::cursor::Cursor;
-use crate::base::error::Reading;
 use crate::rdb::packed::{Listpack, Ziplist};
-use crate::rdb::{Body, RdbString, ValueType, string_at};
+use crate::rdb::{Body, Frame, Packing, PlainElement as Element, RdbString, Shape, ValueType, shortest, string_at};
 
 /// Behind damage, so much is searched.
 const MOST_SEARCHED: usize = 16 << 20;
@@ -64,17 +62,22 @@ pub(super) struct Chain<'a> {
 impl<'a> Chain<'a> {
     /// The elements of a value that lie one after the other in `bytes`, if its type has such.
     pub(super) fn of(value_type: ValueType, bytes: &'a [u8]) -> Option<Self> {
-        let layout = match value_type {
-            ValueType::List => Layout::Entry,
-            ValueType::Set => Layout::Member,
-            ValueType::Hash => Layout::Field,
-            ValueType::HashMetadata => Layout::ExpiringField,
-            ValueType::Hash2 => Layout::TimedField,
-            ValueType::ZSet => Layout::TextScore,
-            ValueType::ZSet2 => Layout::Score,
-            ValueType::ListQuicklist => Layout::ZiplistNode,
-            ValueType::ListQuicklist2 => Layout::ListpackNode,
-            _ => return None,
+        let layout = match (value_type.frame(), value_type.packing()) {
+            (Frame::Elements { element, least }, _) => match element {
+                Element::One if value_type.shape() == Shape::List => Layout::Entry,
+                Element::One => Layout::Member,
+                Element::Pair => Layout::Field,
+                Element::TtlPair if least => Layout::ExpiringField,
+                // Release candidates wrote them, and no server reads them.
+                Element::TtlPair => return None,
+                Element::PairExpiry => Layout::TimedField,
+                Element::TextScore => Layout::TextScore,
+                Element::Score => Layout::Score,
+            },
+            (Frame::Nodes { .. }, Some(Packing::Ziplist(_))) => Layout::ZiplistNode,
+            (Frame::Nodes { .. }, Some(Packing::Listpack(_))) => Layout::ListpackNode,
+            (Frame::Nodes { .. }, Some(Packing::Zipmap | Packing::Intset) | None)
+            | (Frame::Text | Frame::Packed { .. } | Frame::Mixed, _) => return None,
         };
         Some(Self { layout, bytes, work: bytes.len().saturating_mul(MOST_WORK) })
     }
@@ -304,7 +307,7 @@ impl<'a> Chain<'a> {
                     }
                     Layout::Score => rest.first_chunk().is_some_and(|score| !f64::from_le_bytes(*score).is_nan()),
                     Layout::TextScore => is_score(rest),
-                    _ => true,
+                    Layout::Entry | Layout::Member | Layout::ZiplistNode | Layout::ListpackNode => true,
                 };
                 (is_sound && once.is_new(&name)).then_some(1)
             }
@@ -349,30 +352,14 @@ fn is_score(bytes: &[u8]) -> bool {
 
 /// The length that begins at `at` in its shortest form, and where it ends.
 fn number(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    let mut c = Cursor::new(bytes.get(at..)?, 0);
-    let value = c.number(Reading::Count).ok()?;
-    let len = match value {
-        0..0x40 => 1,
-        0x40..0x4000 => 2,
-        0x4000..0x1_0000_0000 => 5,
-        _ => 9,
-    };
-    (c.offset() == len && bytes[at] < 0xc0).then_some((value, at + usize::try_from(len).ok()?))
+    shortest(bytes.get(at..)?).map(|(value, size)| (value, at + size))
 }
 
 /// The string that begins at `at` in the form that servers write, and where it ends.
 fn string(bytes: &[u8], at: usize) -> Option<(RdbString<&[u8]>, usize)> {
     let string = string_at(bytes.get(at..)?, 0).ok()?;
-    let end = usize::try_from(string.end).ok()?;
-    if let Body::Raw(text) = string.body {
-        let head = match text.len() {
-            0..0x40 => 1,
-            0x40..0x4000 => 2,
-            _ => 5,
-        };
-        if end != head + text.len() {
-            return None;
-        }
+    if let Body::Raw(_) = string.body {
+        number(bytes, at)?;
     }
-    Some((string, at + end))
+    Some((string, at + usize::try_from(string.end).ok()?))
 }

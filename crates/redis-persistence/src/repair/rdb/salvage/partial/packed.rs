@@ -9,7 +9,7 @@
 
 use super::{Form, Kept, MOST_PACKED, Once, Row};
 use crate::rdb::packed::{IntText, Intset, Listpack, PackedEntry, PackedError, PackedValue, Ziplist};
-use crate::rdb::{ValueType, string_at};
+use crate::rdb::{Frame, Packing, Tuple, ValueType, string_at};
 
 /// What comes before the blob of a hash whose fields expire.
 const MIN_EXPIRE: usize = 8;
@@ -26,15 +26,17 @@ struct Found {
 
 /// What can be kept of a value that is one blob in a string.
 pub(super) fn keep(value_type: ValueType, bytes: &[u8]) -> Option<Kept> {
-    let (row, becomes) = shape(value_type)?;
-    let before = if value_type == ValueType::HashListpackEx { MIN_EXPIRE } else { 0 };
+    let Frame::Packed { least } = value_type.frame() else { return None };
+    let packing = value_type.packing()?;
+    let becomes = becomes(packing, least)?;
+    let before = if least { MIN_EXPIRE } else { 0 };
     let string = string_at(bytes.get(before..)?, 0).ok()?;
     if string.text_len() > MOST_PACKED as u64 {
         return None;
     }
     let blob = string.decode().ok()?;
-    let Found { mut rows, declared } = rows(value_type, &blob, row)?;
-    if value_type != ValueType::ListZiplist {
+    let Found { mut rows, declared } = rows(packing, &blob)?;
+    if becomes != ValueType::List {
         let mut once = Once::default();
         rows.retain(|row| once.is_new(&row.text));
     }
@@ -43,38 +45,44 @@ pub(super) fn keep(value_type: ValueType, bytes: &[u8]) -> Option<Kept> {
     Some(Kept { elements: rows.len() as u64, declared, value_type, form: Form::Rows(rows) })
 }
 
-/// How many elements make a row, and what it is written as.
-fn shape(value_type: ValueType) -> Option<(usize, ValueType)> {
-    Some(match value_type {
-        ValueType::ListZiplist => (1, ValueType::List),
-        ValueType::SetIntset | ValueType::SetListpack => (1, ValueType::Set),
-        ValueType::HashZiplist | ValueType::HashListpack => (2, ValueType::Hash),
-        ValueType::HashListpackEx => (3, ValueType::HashMetadata),
-        ValueType::ZSetZiplist | ValueType::ZSetListpack => (2, ValueType::ZSet2),
-        _ => return None,
-    })
+/// What it is written as.
+fn becomes(packing: Packing, least: bool) -> Option<ValueType> {
+    match packing {
+        // It has no second lengths by which it could be read from its end.
+        Packing::Zipmap => None,
+        Packing::Intset => Some(ValueType::Set),
+        Packing::Ziplist(tuple) | Packing::Listpack(tuple) => match tuple {
+            Tuple::Item => Some(ValueType::List),
+            Tuple::Member => Some(ValueType::Set),
+            Tuple::Scored => Some(ValueType::ZSet2),
+            Tuple::Pair => Some(ValueType::Hash),
+            // Release candidates wrote it without the least expiry, and no server reads it.
+            Tuple::Triple => least.then_some(ValueType::HashMetadata),
+        },
+    }
 }
 
-fn rows(value_type: ValueType, blob: &[u8], row: usize) -> Option<Found> {
-    let (front, back, stated) = match value_type {
-        ValueType::SetIntset => {
+fn rows(packing: Packing, blob: &[u8]) -> Option<Found> {
+    let (tuple, front, back, stated) = match packing {
+        Packing::Zipmap => return None,
+        Packing::Intset => {
             let set = Intset::new(blob).ok()?;
             let numbers: Vec<i64> = set.iter().filter_map(|entry| entry.value.as_int()).collect();
             let rows = ascending(&numbers).into_iter().map(|n| Row { text: n.to_string().into(), ..Row::default() });
             return Some(Found { rows: rows.collect(), declared: Some(set.len() as u64) });
         }
-        ValueType::ListZiplist | ValueType::HashZiplist | ValueType::ZSetZiplist => {
+        Packing::Ziplist(tuple) => {
             let list = Ziplist::with_any_header(blob).ok()?;
             let (front, back) = both_ways(list.iter(), || list.rev_from_end());
-            (front, back, list.stated_len())
+            (tuple, front, back, list.stated_len())
         }
-        _ => {
+        Packing::Listpack(tuple) => {
             let list = Listpack::with_any_header(blob).ok()?;
             let (front, back) = both_ways(list.iter(), || list.rev_from_end());
-            (front, back, list.stated_len())
+            (tuple, front, back, list.stated_len())
         }
     };
-    let is_sorted = matches!(value_type, ValueType::ZSetZiplist | ValueType::ZSetListpack);
+    let (row, is_sorted) = (tuple.len(), tuple == Tuple::Scored);
     let to_row = |entries: &[PackedEntry<'_>]| row_of(entries, row, is_sorted);
     let mut rows: Vec<Row> = front.chunks_exact(row).filter_map(to_row).collect();
     let skipped = back.len() % row;

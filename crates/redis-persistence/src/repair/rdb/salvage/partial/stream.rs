@@ -11,16 +11,17 @@ use crate::base::limits::Limits;
 use crate::rdb::{Events, NEWEST_REDIS, Payload, Role, ValueType};
 use crate::verify::RecordChecker;
 
+/// The last version of the layout that ends with the groups.
+const LAST_ENDING_WITH_GROUPS: u8 = 3;
 /// The name of the key that the value is read as; and how long its head is then, with the signature.
 const NAME: &[u8] = b"\x01k";
 const HEAD: usize = 9 + 1 + NAME.len();
 
 /// What can be kept of a stream.
 pub(super) fn keep(value_type: ValueType, bytes: &[u8]) -> Option<Kept> {
-    let becomes = match value_type {
-        ValueType::StreamListpacks | ValueType::StreamListpacks2 | ValueType::StreamListpacks3 => value_type,
-        ValueType::StreamListpacks4 | ValueType::StreamListpacks5 => ValueType::StreamListpacks3,
-        _ => return None,
+    let becomes = match value_type.stream_version()? {
+        ..=LAST_ENDING_WITH_GROUPS => value_type,
+        _ => ValueType::StreamListpacks3,
     };
     let (entries, before) = up_to_groups(&file(value_type, bytes))?;
     let alone = file(becomes, &[&bytes[..before], b"\0"].concat());

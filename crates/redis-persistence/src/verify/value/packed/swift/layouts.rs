@@ -1,7 +1,8 @@
 //! What the elements of a sound listpack make: a list, a set, pairs, a sorted set.
 
-use super::super::tuples::{Layout, in_order};
+use super::super::tuples::in_order;
 use super::{HEADER, List};
+use crate::rdb::Tuple;
 use crate::verify::duplicates::HashKey;
 use crate::verify::value::score::{exact, stored_roughly};
 use crate::verify::value::seen::{Few, Seen};
@@ -23,28 +24,28 @@ impl Compared<'_> {
     }
 }
 
-/// Whether the `len` first bytes of `wide` are a sound listpack of that layout that is not empty.
+/// Whether the `len` first bytes of `wide` are a sound listpack of that tuple that is not empty.
 pub(in super::super) fn is_plain(
-    layout: Layout,
+    tuple: Tuple,
     wide: &[u8],
     len: usize,
     seen: Option<(&mut Seen, HashKey)>,
 ) -> Option<()> {
     let list = List::open(wide, len)?;
-    let count = list.stated / layout.width();
-    if count == 0 || count * layout.width() != list.stated {
+    let count = list.stated / tuple.len();
+    if count == 0 || count * tuple.len() != list.stated {
         return None;
     }
     let few = match seen {
-        Some((seen, key)) if layout != Layout::List => Some(Compared { few: Few::new(count, seen)?, key }),
+        Some((seen, key)) if tuple != Tuple::Item => Some(Compared { few: Few::new(count, seen)?, key }),
         _ => None,
     };
-    match layout {
-        Layout::List => elements(list),
-        Layout::Set => set(list, few),
-        Layout::Hash => pairs(list, few),
-        Layout::ZSet => scored(list, few),
-        Layout::HashEx => None,
+    match tuple {
+        Tuple::Item => elements(list),
+        Tuple::Member => set(list, few),
+        Tuple::Pair => pairs(list, few),
+        Tuple::Scored => scored(list, few),
+        Tuple::Triple => None,
     }
 }
 

@@ -9,15 +9,16 @@
 //! outside of it (templates, modules), the answer is `None`, and the parser reads it. Where there is an answer, the parser
 //! would come to the same end.
 
-use super::consts::{ValueType, opcode};
-use super::{Family, Header};
+use super::grammar::{Kind, Numbers, Op, ValueType, any, opcodes as opcode};
+use super::wire::shortest;
+use super::{Header, Role};
 
 /// Strings whose decoded size is above this are left to the parser's own thread: each thread may hold one.
 const LONGEST_DECODED: usize = 4 << 20;
 
-/// What every byte that can stand before a key means in files of one version.
+/// Passes over records of files of one version.
 #[derive(Debug)]
-pub(crate) struct Layouts([Option<Layout>; 256]);
+pub(crate) struct RecordSkipper([Option<Layout>; 256]);
 
 /// A run of records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,40 +33,25 @@ pub(crate) struct Extent {
 /// What follows a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {
-    /// So many strings.
-    Strings(u8),
-    /// Eight bytes, then a string.
-    WordString,
-    /// A count of elements; `word` says that the count has eight bytes in front of it.
-    Elements {
-        word: bool,
-        element: &'static [Part],
-    },
-    Stream {
+    /// A string: what most values are, packed ones too.
+    Str,
+    Ops {
+        ops: &'static [Op],
         version: u8,
     },
 }
 
-/// What an element is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Str,
-    Number,
-    /// Eight bytes.
-    Word,
-    /// A sorted set's score as text.
-    OldScore,
-}
-
-impl Layouts {
+impl RecordSkipper {
     /// Of the types that a file with this header may have.
     pub(crate) fn new(header: Header) -> Self {
         let mut layouts = [None; 256];
         for &value_type in ValueType::ALL {
             let fits = value_type.belongs_to(header.family) && value_type.min_version() <= header.version;
-            // Byte 22 stands for another type in each family.
-            if fits && ValueType::from_byte(value_type.byte(), header.family) == Some(value_type) {
-                layouts[usize::from(value_type.byte())] = layout(value_type, header.family);
+            if fits && stands_alone(value_type.layout()) {
+                layouts[usize::from(value_type.byte())] = Some(match value_type.layout() {
+                    [Op::Str(_)] => Layout::Str,
+                    ops => Layout::Ops { ops, version: value_type.layout_version() },
+                });
             }
         }
         Self(layouts)
@@ -110,37 +96,18 @@ impl Layouts {
             return None;
         }
         walk.string()?;
-        walk.value(layout)?;
+        match layout {
+            Layout::Str => walk.string()?,
+            Layout::Ops { ops, version } => walk.run(ops, version)?,
+        }
         Some(expires)
     }
 }
 
-fn layout(value_type: ValueType, family: Family) -> Option<Layout> {
-    use Part::{Number, OldScore, Str, Word};
-    use ValueType as T;
-    let elements = |element| Some(Layout::Elements { word: false, element });
-    match value_type {
-        T::String
-        | T::HashZipmap
-        | T::ListZiplist
-        | T::SetIntset
-        | T::ZSetZiplist
-        | T::HashZiplist
-        | T::HashListpack
-        | T::ZSetListpack
-        | T::SetListpack
-        | T::HashListpackExPreGa => Some(Layout::Strings(1)),
-        T::HashListpackEx => Some(Layout::WordString),
-        T::List | T::Set | T::ListQuicklist => elements(&[Str]),
-        T::ZSet => elements(&[Str, OldScore]),
-        T::ZSet2 => elements(&[Str, Word]),
-        T::Hash => elements(&[Str, Str]),
-        T::HashMetadataPreGa => elements(&[Number, Str, Str]),
-        T::HashMetadata => Some(Layout::Elements { word: true, element: &[Number, Str, Str] }),
-        T::Hash2 if family == Family::Valkey => elements(&[Str, Str, Word]),
-        T::ListQuicklist2 => elements(&[Number, Str]),
-        _ => value_type.stream_version().map(|version| Layout::Stream { version }),
-    }
+/// Whether a value tells by itself how far it reaches and what it means. What modules write is left to the parser as well.
+fn stands_alone(ops: &'static [Op]) -> bool {
+    let leans = |op| matches!(op, Op::Names(_) | Op::PerName(_) | Op::Str(Role::TemplateValues) | Op::Module);
+    !ops.is_empty() && !any(ops, &leans)
 }
 
 /// What is left of the window.
@@ -165,22 +132,7 @@ impl Walk<'_> {
     /// A number in the shortest form that holds it.
     #[inline]
     fn number(&mut self) -> Option<u64> {
-        let (value, size) = match *self.rest {
-            [value @ ..=0x3F, ..] => (u64::from(value), 1),
-            [high @ 0x40..=0x7F, low, ..] => {
-                let value = u64::from(high & 0x3F) << 8 | u64::from(low);
-                ((value > 0x3F).then_some(value)?, 2)
-            }
-            [0x80, a, b, c, d, ..] => {
-                let value = u64::from(u32::from_be_bytes([a, b, c, d]));
-                ((value > 0x3FFF).then_some(value)?, 5)
-            }
-            [0x81, a, b, c, d, e, f, g, h, ..] => {
-                let value = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-                ((value > u64::from(u32::MAX)).then_some(value)?, 9)
-            }
-            _ => return None,
-        };
+        let (value, size) = shortest(self.rest)?;
         self.rest = &self.rest[size..];
         Some(value)
     }
@@ -211,70 +163,73 @@ impl Walk<'_> {
         }
     }
 
-    fn value(&mut self, layout: Layout) -> Option<()> {
-        match layout {
-            Layout::Strings(count) => (0..count).try_for_each(|_| self.string()),
-            Layout::WordString => {
-                self.pass(8)?;
-                self.string()
-            }
-            Layout::Elements { word, element } => {
-                if word {
-                    self.pass(8)?;
+    /// Passes over the steps of a layout. Every body of a loop has at least a byte, so that a wrong count ends with the window.
+    fn run(&mut self, ops: &'static [Op], version: u8) -> Option<()> {
+        for op in ops {
+            match *op {
+                Op::Str(_) => self.string()?,
+                Op::Numbers(numbers) => _ = self.numbers(numbers, version)?,
+                Op::Many(numbers, body) => {
+                    let count = self.numbers(numbers, version)?;
+                    for _ in 0..count {
+                        self.run(body, version)?;
+                    }
                 }
-                // Every element has at least a byte, so that a wrong count ends with the window.
-                self.each(|walk| element.iter().try_for_each(|part| walk.part(*part)))
+                Op::Since(since, body) => {
+                    if version >= since {
+                        self.run(body, version)?;
+                    }
+                }
+                Op::Switch { on, arms, otherwise } => {
+                    let tag = self.numbers(on, version)?;
+                    match arms.iter().find(|arm| arm.tag == tag) {
+                        Some(arm) => {
+                            self.kinds(arm.numbers)?;
+                            self.run(arm.then, version)?;
+                        }
+                        None => self.run(otherwise?, version)?,
+                    }
+                }
+                Op::ScoreText => match self.byte()? {
+                    253..=255 => {}
+                    len => self.pass(usize::from(len))?,
+                },
+                Op::Names(_) | Op::PerName(_) | Op::Module => return None,
             }
-            Layout::Stream { version } => self.stream(version),
-        }
-    }
-
-    fn part(&mut self, part: Part) -> Option<()> {
-        match part {
-            Part::Str => self.string(),
-            Part::Number => self.number().map(drop),
-            Part::Word => self.pass(8),
-            Part::OldScore => match self.byte()? {
-                253..=255 => Some(()),
-                len => self.pass(usize::from(len)),
-            },
-        }
-    }
-
-    /// A count, and as many times what `one` passes over.
-    fn each(&mut self, mut one: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        let count = self.number()?;
-        (0..count).try_for_each(|_| one(self))
-    }
-
-    fn numbers(&mut self, count: usize) -> Option<()> {
-        (0..count).try_for_each(|_| self.number().map(drop))
-    }
-
-    /// See the layout in the parser's `stream.rs`.
-    fn stream(&mut self, version: u8) -> Option<()> {
-        self.each(|walk| walk.string().and_then(|()| walk.string()))?;
-        self.numbers(if version >= 2 { 8 } else { 3 })?;
-        self.each(|walk| {
-            walk.string()?;
-            walk.numbers(if version >= 2 { 3 } else { 2 })?;
-            walk.each(|walk| walk.pass(24).and_then(|()| walk.number().map(drop)))?;
-            walk.each(|walk| {
-                walk.string()?;
-                walk.pass(if version >= 3 { 16 } else { 8 })?;
-                walk.each(|walk| walk.pass(16))
-            })?;
-            if version >= 5 { walk.each(|walk| walk.pass(16)) } else { Some(()) }
-        })?;
-        if version >= 4 {
-            self.numbers(2)?;
-            self.each(|walk| {
-                walk.string()?;
-                walk.each(|walk| walk.string().and_then(|()| walk.numbers(2)))
-            })?;
-            self.numbers(2)?;
         }
         Some(())
+    }
+
+    /// Passes over numbers that belong together; answers the one that counts or decides what follows.
+    #[inline]
+    fn numbers(&mut self, numbers: Numbers, version: u8) -> Option<u64> {
+        let kinds = numbers.kinds();
+        let value = self.kinds(kinds.first)?;
+        if version >= kinds.since {
+            self.kinds(kinds.more)?;
+        }
+        Some(value)
+    }
+
+    /// Answers the last length.
+    #[inline]
+    fn kinds(&mut self, kinds: &'static [Kind]) -> Option<u64> {
+        let mut last = 0;
+        for kind in kinds {
+            match kind {
+                Kind::Len | Kind::Index => last = self.number()?,
+                Kind::Optional => match self.number()? {
+                    0 => {}
+                    1 => _ = self.number()?,
+                    _ => return None,
+                },
+                Kind::Byte => self.pass(1)?,
+                Kind::Four => self.pass(4)?,
+                Kind::Eight => self.pass(8)?,
+                Kind::Id => self.pass(16)?,
+            }
+        }
+        Some(last)
     }
 }
 
@@ -282,7 +237,7 @@ impl Walk<'_> {
 mod tests {
     use super::*;
     use crate::base::limits::Limits;
-    use crate::rdb::{Parsed, Parser, Payload};
+    use crate::rdb::{Family, Parsed, Parser, Payload};
     use testkit::rdb::{Family as Kit, File};
     use testkit::rng::Rng;
 
@@ -297,7 +252,7 @@ mod tests {
                 && parser.is_between_records()
                 && let Some(header) = parser.header()
             {
-                let extent = Layouts::new(header).records(&bytes[at..], 1);
+                let extent = RecordSkipper::new(header).records(&bytes[at..], 1);
                 expected = (extent.keys > 0).then_some((at + extent.len, extent));
             }
             let Ok(Parsed::Event { consumed, event }) = parser.parse(&bytes[at..], true) else { return (found, keys) };
@@ -350,9 +305,9 @@ mod tests {
     #[test]
     fn a_count_beyond_the_window_is_cut_off() {
         let header = Header { family: Family::Redis, version: 11, digits: *b"0011", well_formed: true };
-        let layouts = Layouts::new(header);
-        assert_eq!(layouts.records(b"\x01\x01k\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01a", 100), Extent::default());
-        assert_eq!(layouts.records(b"\x00\x00\x00", 100), Extent::default());
-        assert_eq!(layouts.records(b"\x00\x01k\x01v\x00\x01", 100), Extent { len: 5, keys: 1, expires: 0 });
+        let skipper = RecordSkipper::new(header);
+        assert_eq!(skipper.records(b"\x01\x01k\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01a", 100), Extent::default());
+        assert_eq!(skipper.records(b"\x00\x00\x00", 100), Extent::default());
+        assert_eq!(skipper.records(b"\x00\x01k\x01v\x00\x01", 100), Extent { len: 5, keys: 1, expires: 0 });
     }
 }
