@@ -9,7 +9,7 @@
 //!   each piece at once, and copies only what [`Command`] promises to have at hand. So no byte is looked at a second time
 //!   however small the slices are, and a payload of any length passes through a small buffer.
 //!
-//! Both must say the same of the same bytes; `tests/aof_parser.rs` holds them to it. A record that passes the strict grammar
+//! Both must say the same of the same bytes; `tests/aof/parser.rs` holds them to it. A record that passes the strict grammar
 //! means the same in the other two, which is why the first way can serve all three.
 
 mod lines;

@@ -1,7 +1,5 @@
 //! A tree of files that are read a few bytes at a time, with interruptions.
 
-#![allow(dead_code, reason = "each test file uses some of it")]
-
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 

@@ -1,7 +1,5 @@
 //! Holds the packed encodings against the naive decoders of testkit.
 
-#![allow(dead_code, reason = "each of its users takes what it needs")]
-
 use redis_persistence::rdb::packed::{IntText, Intset, Listpack, PackedEntry, PackedError, Ziplist, Zipmap};
 use testkit::rdb::{self, Item};
 

@@ -1,7 +1,5 @@
 //! Runs the same bytes through the three ways in, and holds the results against each other.
 
-#![allow(dead_code, reason = "each test file uses some of it")]
-
 use std::io::Read;
 
 use redis_persistence::Limits;

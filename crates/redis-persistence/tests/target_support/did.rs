@@ -1,8 +1,6 @@
 //! What a server did with a file.
 
 // Each test that includes this file uses a part of it.
-#![allow(dead_code)]
-
 use std::error::Error;
 use std::fs;
 use std::path::Path;

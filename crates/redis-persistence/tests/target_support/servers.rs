@@ -1,8 +1,6 @@
 //! What the tests with real servers share.
 
 // Each test that includes this file uses a part of it.
-#![allow(dead_code)]
-
 use redis_persistence::servers::{Outcome, Release, Target};
 use testkit::server::{LoadVerdict, Product};
 

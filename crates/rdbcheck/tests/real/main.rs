@@ -1,0 +1,16 @@
+//! The commands on files of real servers, and their advice and salvages loaded by real servers.
+
+mod advised;
+mod aof;
+mod replies;
+mod salvages;
+mod servers;
+
+#[cfg(feature = "functions")]
+#[path = "../../../redis-persistence/tests/salvage_support/harm.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use more of it")]
+mod harm;
+#[cfg(feature = "functions")]
+#[path = "../../../redis-persistence/tests/salvage_support/truth.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use more of it")]
+mod truth;
