@@ -5,7 +5,8 @@
 //! counted by name: keys in a database that the report calls uncertain, and keys whose bytes overlap the damage.
 //!
 //! `SALVAGES=300` makes so many instead of 12, of a file that the server wrote in this run too, and prints what came of the keys;
-//! `SALVAGES_FROM=1000` takes other seeds.
+//! `SALVAGES_FROM=1000` takes other seeds, `SALVAGES_OWN=1` only that file, with parts of it missing. What falls short is left in a
+//! folder of its own, whose name is printed.
 #![cfg(all(unix, feature = "functions"))]
 
 use crate::harm;
@@ -19,7 +20,7 @@ use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use harm::{HARMS, Harmed, harm};
+use harm::{HARMS, Harm, Harmed, harm};
 use redis_persistence::repair::rdb::salvage;
 use serde_json::Value;
 use testkit::dataset::{Dataset, fill, fill_pages};
@@ -195,8 +196,11 @@ struct Case<'a> {
 impl<'a> Case<'a> {
     fn new(sources: &'a [Source], n: u64) -> Self {
         let index = usize::try_from(n).unwrap_or(0);
-        let source = &sources[index % sources.len()];
-        let kind = HARMS[index / sources.len() % HARMS.len()];
+        let (source, kind) = if asked("SALVAGES_OWN").is_some() {
+            (&sources[0], Harm::Cut)
+        } else {
+            (&sources[index % sources.len()], HARMS[index / sources.len() % HARMS.len()])
+        };
         let arguments: &[&str] = [&[][..], &["--partial"], &["--resp"]][index % 3];
         let mut rng = Rng::new(n);
         let regions = rng.size(1..=4);
@@ -343,6 +347,7 @@ impl<'a> Case<'a> {
             let ahead = before.get(number + 1).is_none_or(|next| next.touches(&self.harmed.was));
             // Of testkit alone: servers have written other types for long.
             let is_old = behind_damage && matches!(key.kind, "list" | "zset");
+            let is_alone = behind_damage && ahead && key.kind == "string" && key.range.len() < 64;
             behind_damage = !whole || (unlike || is_old) && is.is_none();
             let what = match (whole, is, same) {
                 (true, _, true) => "untouched, and the same",
@@ -358,6 +363,7 @@ impl<'a> Case<'a> {
                 (true, None, _) if ahead && tells_nothing => {
                     "untouched, and missing: in front of damage, with a name that tells nothing"
                 }
+                (true, None, _) if is_alone => "untouched, and missing: alone between two damages, and short",
                 (true, None, _) => {
                     short.push(format!("{} of db {} ({}) is missing", shown(&key.name), key.db, key.kind));
                     "untouched, and missing"
@@ -423,10 +429,10 @@ fn what_is_salvaged_for_a_server_is_loaded_by_it_and_is_what_it_was() -> TestRes
             let case = Case::new(sources, from + if salvages < 60 { n * 13 } else { n });
             let short = case.run(&installed, target, &mut tally)?;
             if !short.is_empty() {
-                println!("{}:\n  {}", case.name, short.join("\n  "));
-                if let Some(folder) = std::env::var_os("SALVAGES_KEEP") {
-                    fs::write(Path::new(&folder).join(format!("{target}-{}.rdb", from + n)), &case.harmed.bytes)?;
-                }
+                let folder = tempfile::Builder::new().prefix("salvage-").tempdir()?.keep();
+                fs::write(folder.join("damaged.rdb"), &case.harmed.bytes)?;
+                fs::write(folder.join("sound.rdb"), &case.source.bytes)?;
+                println!("{}, see {}:\n  {}", case.name, folder.display(), short.join("\n  "));
                 failed.push(case.name);
             }
         }

@@ -297,6 +297,58 @@ fn names_that_tell_nothing_are_no_obstacle() {
     assert!(all.percent() >= 99.0, "{all}");
 }
 
+/// A file of a long value, the same bytes as a string or as the last one in a hash, between keys that take 30 bytes each. Where the
+/// value ends.
+fn around_a_long_value(value: &[u8], in_a_hash: bool) -> (Vec<u8>, usize) {
+    let mut w = RdbWriter::redis(11);
+    w.compression(false).aux(b"redis-ver", b"7.2.4").select_db(0).resize_db(101, 0);
+    let keys = |w: &mut RdbWriter, numbers: std::ops::Range<u32>| {
+        numbers.for_each(|n| {
+            _ = w.string_key(format!("user:{n:03}").as_bytes(), format!("this is text {n:06}").as_bytes())
+        });
+    };
+    keys(&mut w, 0..50);
+    w.key(if in_a_hash { 4 } else { 0 }, b"user:long");
+    if in_a_hash {
+        w.len(2).str(b"name").str(b"x").str(b"bytes");
+    }
+    w.str(value);
+    let end = w.pos();
+    keys(&mut w, 50..100);
+    (w.finish(), end)
+}
+
+#[test]
+fn a_value_that_lacks_a_part_does_not_swallow_the_keys_behind_it() {
+    let value = Rng::new(7).bytes(2000);
+    for in_a_hash in [false, true] {
+        let (sound, end) = around_a_long_value(&value, in_a_hash);
+        // So much is missing before and behind the end of the value, which then ends just with a key.
+        for (before, behind) in [(300, 75), (90, 60), (90, 0), (560, 20), (1200, 0)] {
+            assert_eq!((before + 2 * behind) % 30, 0);
+            let was = end - before..end + behind;
+            let mut bytes = sound.clone();
+            bytes.drain(was.clone());
+            let name = format!("{before} before and {behind} behind, in a hash: {in_a_hash}");
+            let loss = plan(&mut Cursor::new(&bytes), &Options::default()).expect("memory").loss;
+            let touched = 1 + behind.div_ceil(30) as u64;
+            assert_eq!((loss.keys, loss.damaged_total), (101 - touched, 1), "{name}: {loss:?}");
+            assert_eq!(loss.damaged[0].name, b"user:long", "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_a_value_holds_is_no_key_where_it_is_an_rdb_of_its_own() {
+    let (inner, _) = around_a_long_value(b"short", false);
+    let (sound, end) = around_a_long_value(&inner, false);
+    let mut bytes = sound.clone();
+    // Far from the value.
+    bytes.drain(end + 1000..end + 1010);
+    let loss = plan(&mut Cursor::new(&bytes), &Options::default()).expect("memory").loss;
+    assert_eq!((loss.keys, loss.damaged_total), (100, 1), "{loss:?}");
+}
+
 /// No other family has templates, so a file that keeps one stays in its own, whatever was asked for.
 #[test]
 fn a_template_is_not_written_for_another_family() {

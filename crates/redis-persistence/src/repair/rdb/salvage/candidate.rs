@@ -1,6 +1,6 @@
 //! What a file is made of, as a salvage sees it: a key with what stands before it, or an opcode.
 
-use crate::rdb::{Family, Frame, ModuleId, Payload, PlainElement, ValueType, opcode};
+use crate::rdb::{Body, Family, Frame, ModuleId, Payload, PlainElement, RdbString, Role, Score, ValueType, opcode};
 use crate::report::Code;
 
 /// One thing of the file that is kept or lost as a whole, and how much speaks for it.
@@ -74,6 +74,8 @@ pub(super) struct Key {
     pub(super) freq: Option<u8>,
     /// The module that wrote it.
     pub(super) module: Option<ModuleId>,
+    /// Where its last string begins, if that may hold any bytes.
+    pub(super) raw_at: Option<u64>,
 }
 
 impl Key {
@@ -159,7 +161,6 @@ pub(super) fn aux_of(name: &[u8]) -> (bool, bool) {
 
 /// What an event inside a value adds to the evidence for it, in bits.
 pub(super) fn bits_inside(payload: &Payload<&[u8]>) -> i32 {
-    use crate::rdb::{Body, Role, Score};
     match payload {
         Payload::Str { role, string } => match (role, &string.body) {
             // Its inner structure was walked, and is right: the longer, the less by chance.
@@ -189,9 +190,15 @@ fn of_length(len: usize) -> i32 {
     i32::try_from(len / 16).unwrap_or(i32::MAX).min(60)
 }
 
+/// Where a string begins that may hold any bytes, with nothing in them that says where it ends.
+pub(super) fn raw_at(role: Role, string: &RdbString<&[u8]>) -> Option<u64> {
+    let any = matches!(role, Role::Value | Role::Item | Role::FieldValue | Role::PlainNode);
+    let raw = matches!(string.body, Body::Raw(_) | Body::Long { decoded: None, .. });
+    (any && raw).then_some(string.start)
+}
+
 /// What a string value adds, which is sound whatever its bytes are.
-pub(super) fn bits_of_string(string: &crate::rdb::RdbString<&[u8]>) -> i32 {
-    use crate::rdb::Body;
+pub(super) fn bits_of_string(string: &RdbString<&[u8]>) -> i32 {
     match string.body {
         Body::Int(_) => 5,
         Body::Lzf { .. } => 20,

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::mem;
+use std::ops::Range;
 
 use super::candidate::{Candidate, CandidateKind, Key};
 use super::evidence::Draft;
 use super::input::{BLOCK, Input};
-use super::names::Names;
+use super::names::{self, Names};
 use crate::base::limits::Limits;
 use crate::functions::shebang;
 use crate::rdb::{Body, Event, Family, Header, Parser, Payload, Record, Role, Step, ValueType, opcode, string_at};
@@ -279,6 +280,31 @@ impl<'a> Decoder<'a> {
             [ValueType::HashMetadata, ValueType::Hash2].into_iter().filter(|kind| kind.belongs_to(self.family()));
         let known = least.map(ValueType::min_version).min().is_some_and(|least| self.header.version >= least);
         known && self.names.prefixes_tell()
+    }
+
+    /// Whether keys may lie between two places: somewhere a type, a length and the beginning of a name that others share follow each
+    /// other, or names do not begin alike.
+    pub(super) fn may_hold_keys(&mut self, range: Range<u64>) -> io::Result<bool> {
+        const HEAD: usize = 2 + names::PREFIX;
+        if !self.names.prefixes_tell() {
+            return Ok(true);
+        }
+        let mut at = range.start;
+        while range.end - at >= HEAD as u64 {
+            let len = usize::try_from(range.end - at).unwrap_or(BLOCK).min(BLOCK);
+            let bytes = &self.input.bytes(at, len)?[..len];
+            let is_head = |head: &[u8]| {
+                let len = usize::from(head[1]);
+                (1..0x40).contains(&len)
+                    && ValueType::from_byte(head[0], self.header.family).is_some()
+                    && self.names.knows_prefix_of(&head[2..HEAD.min(2 + len)])
+            };
+            if bytes.windows(HEAD).any(is_head) {
+                return Ok(true);
+            }
+            at += (len - (HEAD - 1)) as u64;
+        }
+        Ok(false)
     }
 
     /// Whether its name begins as that of another key does.

@@ -1,9 +1,9 @@
 //! Puts a unit together from its events, and weighs what speaks for it.
 
-use super::candidate::{Candidate, CandidateKind, Key, aux_of, bits_inside, bits_of_expiry, bits_of_string};
+use super::candidate::{Candidate, CandidateKind, Key, aux_of, bits_inside, bits_of_expiry, bits_of_string, raw_at};
 use super::decode::{LEAST_NAME_BITS, Start};
 use super::names::Names;
-use crate::rdb::{Body, Event, Family, Header, ModuleId, Payload, Record, ValueType, opcode};
+use crate::rdb::{Body, Event, Family, Header, ModuleId, Payload, Record, Role, ValueType, opcode};
 use crate::verify::Flaws;
 
 /// The evidence of the plain strings and numbers of one value does not grow past this, however many there are.
@@ -37,6 +37,7 @@ pub(super) struct Draft {
     idle: Option<u64>,
     freq: Option<u8>,
     module: Option<ModuleId>,
+    raw_at: Option<u64>,
     key: Option<(u64, ValueType)>,
     pub(super) what: Option<CandidateKind>,
 }
@@ -109,6 +110,7 @@ impl Draft {
                 self.what = Some(CandidateKind::ModuleAux { module: *module, after_keys: *when != 1 });
             }
             Payload::Module(id) => self.module = Some(*id),
+            Payload::Str { role, string } => self.raw_at = raw_at(*role, string),
             Payload::SlotImport => self.what = Some(CandidateKind::SlotImport),
             Payload::Eof => self.what = Some(CandidateKind::End),
             _ => {}
@@ -164,6 +166,7 @@ impl Draft {
         self.bits += of_name;
         if let Some(value) = &record.value {
             self.elements += bits_of_string(value);
+            self.raw_at = raw_at(Role::Value, value);
         }
         self.key = Some((record.type_at, record.value_type));
         true
@@ -197,9 +200,9 @@ impl Draft {
 
     /// The key up to its value, and what speaks for it.
     pub(super) fn head(self) -> Option<(Key, i32)> {
-        let Self { key, expire, expire_lost, last_expire_at, meta, idle, freq, module, bits, .. } = self;
+        let Self { key, expire, expire_lost, last_expire_at, meta, idle, freq, module, raw_at, bits, .. } = self;
         let (type_at, value_type) = key?;
-        Some((Key { type_at, value_type, expire, expire_lost, last_expire_at, meta, idle, freq, module }, bits))
+        Some((Key { type_at, value_type, expire, expire_lost, last_expire_at, meta, idle, freq, module, raw_at }, bits))
     }
 
     /// `bare`: nothing follows it that servers write behind it.

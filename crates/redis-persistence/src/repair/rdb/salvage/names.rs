@@ -11,7 +11,7 @@ use super::decode::LEAST_NAME_BITS;
 /// So many bytes of a name are looked at.
 const LOOKED_AT: usize = 64;
 /// The first bytes of names, which are remembered, and how many of them.
-const PREFIX: usize = 4;
+pub(super) const PREFIX: usize = 4;
 const MOST_PREFIXES: usize = 4096;
 /// More than this the bytes of a name do not tell: they depend on each other.
 const MOST_FROM_BYTES: i32 = 20;

@@ -38,6 +38,8 @@ const OPEN_AMONG_FEW: i32 = 36;
 const LOCKED: i32 = 120;
 const LOCKED_BLINDLY: i32 = 400;
 const AHEAD: i32 = 40;
+/// In a shorter unit there is no room for keys that tell something.
+const LEAST_SWALLOWING: u64 = 64;
 /// Ways that are so far behind the best one are given up.
 const HOPELESS: i32 = 400;
 /// No score grows past this, so that no sum overflows.
@@ -115,15 +117,25 @@ impl Search {
 
     /// Finds the way, or as much of it as can be held.
     pub(super) fn go_on(&mut self, decoder: &mut Decoder<'_>) -> io::Result<Path> {
-        let Self { ways, trouble, among_fields, .. } = self;
         let size = decoder.input.size();
-        while self.at < size {
+        if let Some(path) = self.go_to(size, decoder)? {
+            return Ok(path);
+        }
+        let ways = &mut self.ways;
+        let end = ways.arrive(size).filter(|chain| chain.score > ways.skipping.score).unwrap_or(ways.skipping);
+        Ok(Path { units: ways.path(end.node), end: Some(size) })
+    }
+
+    /// Tries the places before `end`; gives the way if it is found before.
+    fn go_to(&mut self, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<Path>> {
+        let Self { ways, trouble, among_fields, .. } = self;
+        while self.at < end {
             let at = self.at;
             decoder.pass();
             let chain = ways.arrive(at);
             if let Some(chain) = chain {
                 if ways.is_locked(&chain, at > *trouble) {
-                    return Ok(Path { units: ways.path(chain.node), end: Some(at) });
+                    return Ok(Some(Path { units: ways.path(chain.node), end: Some(at) }));
                 }
                 ways.leave(chain);
             }
@@ -144,13 +156,46 @@ impl Search {
                     && (!decoder.is_no_longer_written(&unit) || decoder.has_known_prefix(&unit)?);
                 ways.add(unit, chain, opens);
                 if ways.nodes.len() >= ways.compact_at && ways.compact() {
-                    return Ok(Path { units: ways.settle(), end: None });
+                    return Ok(Some(Path { units: ways.settle(), end: None }));
                 }
             }
         }
-        let end = ways.arrive(size).filter(|chain| chain.score > ways.skipping.score).unwrap_or(ways.skipping);
-        Ok(Path { units: ways.path(end.node), end: Some(size) })
+        Ok(None)
     }
+}
+
+/// Where the keys begin that a value has swallowed, if it has.
+///
+/// Where a part of a long value is missing, its length reaches into the keys behind it. Mostly it ends within one of them, and the
+/// walk cannot go on. But where it ends just with one of them, it can, and nothing but what the value holds tells that it is damaged:
+/// keys like those of the file, one after the other up to its very end. A whole RDB in a value is not taken for that.
+pub(super) fn swallowed_by(unit: &Candidate, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
+    let CandidateKind::Key(key) = &unit.what else { return Ok(None) };
+    let Some(from) = key.raw_at.filter(|at| unit.end - at >= LEAST_SWALLOWING) else { return Ok(None) };
+    if !decoder.may_hold_keys(from + 1..unit.end)? {
+        return Ok(None);
+    }
+    let mut search = Search::new(decoder, from + 1, from + 1)?;
+    search.ways.chains.clear();
+    search.ways.locked = i32::MAX;
+    if search.go_to(unit.end, decoder)?.is_some() {
+        return Ok(None);
+    }
+    let Some(way) = search.ways.arrive(unit.end) else { return Ok(None) };
+    let (mut first, mut bits, mut keys, mut alike) = (unit.end, 0, 0, 0);
+    for unit in search.ways.path(way.node).iter().rev() {
+        if unit.end != first {
+            break;
+        }
+        match unit.what {
+            CandidateKind::Aux { .. } | CandidateKind::End => return Ok(None),
+            CandidateKind::Key(_) => (keys, alike) = (keys + 1, alike + u32::from(decoder.has_known_prefix(unit)?)),
+            _ => {}
+        }
+        (first, bits) = (unit.start, unit.bits.saturating_add(bits));
+    }
+    let least = if alike * 2 > keys { OPEN } else { 2 * LOCKED };
+    Ok((bits >= least).then_some(first))
 }
 
 /// What it costs to begin a chain at one of so many places.

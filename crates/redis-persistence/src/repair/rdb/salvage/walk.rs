@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::candidate::{Candidate, CandidateKind};
 use super::decode::{Decoder, Start};
 use super::holes::begins_in;
-use super::search::Search;
+use super::search::{Search, swallowed_by};
 
 /// Units before trouble that are gone over again, at most.
 const MOST_DOUBTED: usize = 64;
@@ -68,6 +68,15 @@ pub(super) fn walk(
     while at < size {
         match decoder.unit(at, Start::Known)? {
             Some(unit) if whole || unit.bits >= 0 && !matches!(unit.what, CandidateKind::Broken { .. }) => {
+                if !whole && let Some(next) = swallowed_by(&unit, decoder)? {
+                    for unit in doubted.drain(..) {
+                        decoder.learn(&unit)?;
+                        on(Item::Candidate(unit), decoder)?;
+                    }
+                    on(Item::Gap(unit.start..next), decoder)?;
+                    at = next;
+                    continue;
+                }
                 at = unit.end;
                 let ends = matches!(unit.what, CandidateKind::End);
                 doubted.push_back(unit);
