@@ -339,6 +339,28 @@ fn a_value_that_lacks_a_part_does_not_swallow_the_keys_behind_it() {
 }
 
 #[test]
+fn a_value_that_lacks_a_part_does_not_swallow_the_expiry_of_a_key() {
+    let mut w = RdbWriter::redis(11);
+    w.select_db(0).resize_db(60, 60);
+    let mut end = 0;
+    for n in 0..60_u32 {
+        w.expire_ms(4_102_444_800_000);
+        w.string_key(format!("user:{n:03}").as_bytes(), format!("this is text {n:06}").as_bytes());
+        end = if n == 30 { w.pos() } else { end };
+    }
+    let sound = w.finish();
+    // The value of a key takes 19 bytes, and each key 39. So much is missing of them, and of the keys behind.
+    for (before, behind) in [(9, 0), (15, 33), (18, 69)] {
+        assert_eq!((before + behind) % 39, 9);
+        let mut bytes = sound.clone();
+        bytes.drain(end - before..end + behind);
+        let loss = plan(&mut Cursor::new(&bytes), &Options::default()).expect("memory").loss;
+        let whole = 59 - behind.div_ceil(39) as u64;
+        assert_eq!((loss.keys, loss.expires), (whole, whole), "{before} {behind}: {loss:?}");
+    }
+}
+
+#[test]
 fn what_a_value_holds_is_no_key_where_it_is_an_rdb_of_its_own() {
     let (inner, _) = around_a_long_value(b"short", false);
     let (sound, end) = around_a_long_value(&inner, false);

@@ -5,6 +5,7 @@
 //!               ├ whole      whether it is damaged at all
 //!               ├ holes      zeros that a value reaches into
 //!               ├ names      what the names of this file look like
+//!               ├ swallowed  keys that lie in a value, as a part of it is missing
 //!               └ search     the way through damage that most evidence speaks for (behind asks it for the end of a file alone)
 //!       -> collect ┬ sections   which database, how many keys were lost
 //!                  ├ partial    what is left of a damaged collection, if asked for
@@ -44,6 +45,7 @@ mod partial;
 mod restore;
 mod search;
 mod sections;
+mod swallowed;
 mod walk;
 mod without;
 mod write;

@@ -30,16 +30,14 @@ use crate::rdb::ValueType;
 
 /// What it costs to stop believing in a chain, and to begin a new one: the bits that chance makes up among the places that are tried.
 const LEAVE: i32 = 4;
-const OPEN: i32 = 60;
+pub(super) const OPEN: i32 = 60;
 /// The same where few places are tried: so much besides one bit for each time that their number doubles.
 const OPEN_AMONG_FEW: i32 = 36;
 /// Evidence without a gap after which a chain is believed, the same where nothing is known of names, and by how much it must surpass
 /// all others.
-const LOCKED: i32 = 120;
+pub(super) const LOCKED: i32 = 120;
 const LOCKED_BLINDLY: i32 = 400;
 const AHEAD: i32 = 40;
-/// In a shorter unit there is no room for keys that tell something.
-const LEAST_SWALLOWING: u64 = 64;
 /// Ways that are so far behind the best one are given up.
 const HOPELESS: i32 = 400;
 /// No score grows past this, so that no sum overflows.
@@ -164,38 +162,18 @@ impl Search {
     }
 }
 
-/// Where the keys begin that a value has swallowed, if it has.
-///
-/// Where a part of a long value is missing, its length reaches into the keys behind it. Mostly it ends within one of them, and the
-/// walk cannot go on. But where it ends just with one of them, it can, and nothing but what the value holds tells that it is damaged:
-/// keys like those of the file, one after the other up to its very end. A whole RDB in a value is not taken for that.
-pub(super) fn swallowed_by(unit: &Candidate, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
-    let CandidateKind::Key(key) = &unit.what else { return Ok(None) };
-    let Some(from) = key.raw_at.filter(|at| unit.end - at >= LEAST_SWALLOWING) else { return Ok(None) };
-    if !decoder.may_hold_keys(from + 1..unit.end)? {
-        return Ok(None);
-    }
-    let mut search = Search::new(decoder, from + 1, from + 1)?;
+/// The best chain of units from somewhere behind `from` up to just `end`, whatever reads else there.
+pub(super) fn chain_to(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Vec<Candidate>> {
+    let mut search = Search::new(decoder, from, from)?;
     search.ways.chains.clear();
     search.ways.locked = i32::MAX;
-    if search.go_to(unit.end, decoder)?.is_some() {
-        return Ok(None);
+    if search.go_to(end, decoder)?.is_some() {
+        return Ok(Vec::new());
     }
-    let Some(way) = search.ways.arrive(unit.end) else { return Ok(None) };
-    let (mut first, mut bits, mut keys, mut alike) = (unit.end, 0, 0, 0);
-    for unit in search.ways.path(way.node).iter().rev() {
-        if unit.end != first {
-            break;
-        }
-        match unit.what {
-            CandidateKind::Aux { .. } | CandidateKind::End => return Ok(None),
-            CandidateKind::Key(_) => (keys, alike) = (keys + 1, alike + u32::from(decoder.has_known_prefix(unit)?)),
-            _ => {}
-        }
-        (first, bits) = (unit.start, unit.bits.saturating_add(bits));
-    }
-    let least = if alike * 2 > keys { OPEN } else { 2 * LOCKED };
-    Ok((bits >= least).then_some(first))
+    let Some(way) = search.ways.arrive(end) else { return Ok(Vec::new()) };
+    let mut chain = search.ways.path(way.node);
+    let gap = chain.windows(2).rposition(|pair| pair[0].end != pair[1].start).map_or(0, |at| at + 1);
+    Ok(chain.split_off(gap))
 }
 
 /// What it costs to begin a chain at one of so many places.

@@ -7,7 +7,8 @@ use std::ops::Range;
 use super::candidate::{Candidate, CandidateKind};
 use super::decode::{Decoder, Start};
 use super::holes::begins_in;
-use super::search::{Search, swallowed_by};
+use super::search::Search;
+use super::swallowed::swallowed_by;
 
 /// Units before trouble that are gone over again, at most.
 const MOST_DOUBTED: usize = 64;
@@ -65,10 +66,14 @@ pub(super) fn walk(
     let mut at = at;
     // Units that what follows has not proven yet.
     let mut doubted: VecDeque<Candidate> = VecDeque::new();
+    // Up to here values were searched for keys that they have swallowed.
+    let mut searched = 0;
     while at < size {
         match decoder.unit(at, Start::Known)? {
             Some(unit) if whole || unit.bits >= 0 && !matches!(unit.what, CandidateKind::Broken { .. }) => {
-                if !whole && let Some(next) = swallowed_by(&unit, decoder)? {
+                let swallows = if whole || unit.end <= searched { None } else { swallowed_by(&unit, decoder)? };
+                searched = searched.max(unit.end);
+                if let Some(next) = swallows {
                     for unit in doubted.drain(..) {
                         decoder.learn(&unit)?;
                         on(Item::Candidate(unit), decoder)?;

@@ -1,0 +1,74 @@
+//! Keys that a value has swallowed.
+//!
+//! ```text
+//! was:  [type name length][value ............][expiry type name value][type name value]
+//! is:   [type name length][value ...  xpiry type name value][type name value]
+//!                          \\___ so much as the length says ___/
+//! ```
+//! Where a part of a long value is missing, its length reaches into the keys behind it. Mostly it ends within one of them, and the
+//! walk cannot go on. But where it ends just with one of them, or with the expiry of one, it can, and nothing but what the value holds
+//! tells that it is damaged: keys like those of the file, one after the other up to its very end. A whole RDB in a value is not taken
+//! for that.
+
+use std::io;
+
+use super::candidate::{Candidate, CandidateKind, PLAUSIBLE_MS};
+use super::decode::{Decoder, Start};
+use super::search::{LOCKED, OPEN, chain_to};
+use crate::rdb::opcode;
+
+/// In fewer bytes there is no room for keys that tell something.
+const LEAST: u64 = 64;
+/// What stands before a key takes no more than so many bytes: when it expires, and how often or when it was used.
+const ATTRIBUTES: u64 = 16;
+
+/// Where the keys begin that the value of a unit has swallowed, if it has; or the attributes of the key behind it.
+pub(super) fn swallowed_by(unit: &Candidate, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
+    let CandidateKind::Key(key) = &unit.what else { return Ok(None) };
+    let Some(from) = key.raw_at.map(|at| at + 1) else { return Ok(None) };
+    let attributes = attributes(from, unit.end, decoder)?;
+    for end in attributes.map(|(at, _)| at).into_iter().chain([unit.end]) {
+        if let Some(first) = keys(from, end, decoder)? {
+            return Ok(Some(first));
+        }
+    }
+    Ok(attributes.filter(|(_, surely)| *surely).map(|(at, _)| at))
+}
+
+/// Where keys begin that follow each other up to `end`, if they are like others.
+fn keys(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
+    if end.saturating_sub(from) < LEAST || !decoder.may_hold_keys(from..end)? {
+        return Ok(None);
+    }
+    let chain = chain_to(from, end, decoder)?;
+    let (mut bits, mut keys, mut alike) = (0_i32, 0, 0);
+    for unit in &chain {
+        match unit.what {
+            CandidateKind::Aux { .. } | CandidateKind::End => return Ok(None),
+            CandidateKind::Key(_) => (keys, alike) = (keys + 1, alike + u32::from(decoder.has_known_prefix(unit)?)),
+            _ => {}
+        }
+        bits = bits.saturating_add(unit.bits);
+    }
+    let least = if alike * 2 > keys { OPEN } else { 2 * LOCKED };
+    Ok(chain.first().filter(|_| bits >= least).map(|first| first.start))
+}
+
+/// Where the bytes before `end` begin that are attributes of the key which begins there; and whether they are surely some: an expiry of
+/// our time.
+fn attributes(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<(u64, bool)>> {
+    for at in from.max(end.saturating_sub(ATTRIBUTES))..end {
+        let byte = decoder.input.bytes(at, 1)?.first().copied();
+        if !byte.is_some_and(|byte| (opcode::IDLE..=opcode::EXPIRETIME).contains(&byte)) {
+            continue;
+        }
+        if let Some(CandidateKind::Key(key)) = decoder.unit(at, Start::Known)?.map(|unit| unit.what)
+            && key.type_at == end
+        {
+            let in_ms = byte == Some(opcode::EXPIRETIME_MS) && key.last_expire_at.is_none();
+            let surely = in_ms && key.expire.is_some_and(|ms| PLAUSIBLE_MS.contains(&ms));
+            return Ok(Some((at, surely)));
+        }
+    }
+    Ok(None)
+}
