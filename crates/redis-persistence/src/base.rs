@@ -7,4 +7,4 @@ pub mod error;
 pub mod escape;
 pub mod limits;
 pub(crate) mod monitor;
-pub(crate) mod read_at;
+pub(crate) mod source;

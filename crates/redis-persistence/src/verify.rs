@@ -17,17 +17,15 @@ pub(crate) mod confirm;
 mod drive;
 mod dump;
 pub(crate) mod duplicates;
-mod input;
 mod options;
 mod parallel;
 mod push;
 mod rdb;
 mod record;
-pub(crate) mod source;
 mod stored_form;
 pub(crate) mod value;
 
-pub use crate::base::read_at::ReadAt;
+pub use crate::base::source::ReadAt;
 pub use crate::report::stats;
 pub use crate::report::{
     AofFacts, AofLoadFacts, Checksum, Code, CommandUse, Counts, DbCounts, DuplicateCheck, Ending, Failing, Fails,
@@ -36,7 +34,7 @@ pub use crate::report::{
     Severity, SpillTo, Stop, TrailingBytes, UnreadContent, UnreadFacts, Verdict, Visibility,
 };
 pub(crate) use aof::Replayed;
-pub(crate) use aof::{Clamped, ImageKeys, replay, swallows};
+pub(crate) use aof::{ImageKeys, replay, swallows};
 pub use aof::{aof_in, aof_path, aof_set, aof_slice};
 pub use drive::{file, file_at, reader, slice};
 pub use dump::dump;

@@ -23,7 +23,7 @@ use crate::Limits;
 use crate::aof::window::Window;
 use crate::aof::{CommandRun, Grammar, KnownHeads, Parser, Reader, Step};
 use crate::base::monitor::{Closing, Shared};
-use crate::rdb::feed::read_block;
+use crate::base::source::read_block;
 
 /// After so many blocks in a row in which no run was of use, they are looked for in one of [`SELDOM`] only.
 const MISSES: u32 = 4;

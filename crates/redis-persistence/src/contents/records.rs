@@ -13,7 +13,8 @@ use crate::base::crc64::Crc64;
 use crate::base::error::{Error, ErrorKind, ReadError, Reading};
 use crate::base::limits::Limits;
 use crate::base::monitor::spawn;
-use crate::rdb::feed::{Consumer, Feeder, read_block};
+use crate::base::source::read_block;
+use crate::rdb::feed::{Consumer, Feeder};
 use crate::rdb::{Decoder, Event, Header, Part, Payload, RecordSkipper};
 
 /// What is read at a time.

@@ -7,8 +7,6 @@
 //!
 //! Events borrow from the chunk itself; only what straddles two chunks is copied.
 
-use std::io::{self, Read};
-
 use crate::base::error::Result;
 use crate::base::limits::Limits;
 use crate::rdb::{Event, Header, Parsed, Parser};
@@ -17,20 +15,6 @@ use crate::rdb::{Event, Header, Parsed, Parser};
 const GROWTH: usize = 256 << 10;
 /// More room than this is given back once it is empty.
 const KEPT: usize = 4 << 20;
-
-/// Fills the block, as far as there is something, and answers how much that was.
-pub(crate) fn read_block(input: &mut (impl Read + ?Sized), block: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < block.len() {
-        match input.read(&mut block[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
 
 /// Takes what a [`Feeder`] finds.
 pub(crate) trait Consumer {

@@ -4,8 +4,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::duplicates::{Digests, repeated};
-use super::source::Source;
 use crate::base::limits::Limits;
+use crate::base::source::Source;
 use crate::lzf::Inflater;
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, Family, ValueType, string_head_at};

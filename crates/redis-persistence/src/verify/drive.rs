@@ -2,13 +2,13 @@
 
 use std::io::{self, Read, Seek};
 
-use super::input::Input;
 use super::options::Options;
 use super::parallel::{self, Sizes};
 use super::push::{Push, Walked, Whole};
 use super::rdb::{Places, RdbVerifier};
-use super::source::{Seekable, Source};
-use crate::base::read_at::{At, ReadAt};
+use crate::base::source::Input;
+use crate::base::source::{At, ReadAt};
+use crate::base::source::{Seekable, Source};
 use crate::report::Report;
 
 /// Verifies an RDB in memory.

@@ -17,12 +17,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::input::Input;
 use super::options::Options;
 use super::push::{HEAD, Push, Walked, Whole};
 use super::rdb::{Batch, Found, Places, RdbVerifier, SpeculativeBatch, Surroundings};
 use crate::base::error::Error;
 use crate::base::monitor::spawn;
+use crate::base::source::Input;
 use crate::rdb::feed::{Consumer, Feeder};
 use crate::rdb::{Event, Payload, RecordSkipper};
 use pool::{Block, Hand, Job, Pool};

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
-use crate::base::read_at::ReadAt;
+use crate::base::source::ReadAt;
 
 /// Opens files by path, for reading.
 pub trait Files {

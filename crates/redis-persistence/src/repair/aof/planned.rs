@@ -8,9 +8,10 @@ use bytes::Bytes;
 
 use crate::aof::dir::{self, AofSet, Node, Tree};
 use crate::aof::dir::{Disk, Files, Opened};
+use crate::base::source::Clamped;
 use crate::repair::{Plan, Step};
 use crate::report::{Code, Finding, Report, Severity, Verdict};
-use crate::verify::{self, Clamped, Options};
+use crate::verify::{self, Options};
 
 /// What a plan comes to.
 #[derive(Debug)]

@@ -37,7 +37,6 @@ mod decode;
 mod duplicates;
 mod evidence;
 mod holes;
-mod input;
 mod intact;
 mod loss;
 mod names;
@@ -45,6 +44,7 @@ mod partial;
 mod restore;
 mod search;
 mod sections;
+mod source_window;
 mod swallowed;
 mod walk;
 mod without;
@@ -59,15 +59,15 @@ pub use without::{LeftOut, LeftOutKind, Without};
 pub use write::{Form, Written};
 
 use crate::base::limits::Limits;
+use crate::base::source::{Seekable, Source};
 use crate::functions::{Api, Prover};
 use crate::rdb::{Family, Header, NEWEST_REDIS, NEWEST_VALKEY, Parser, Payload, Step};
-use crate::verify::source::{Seekable, Source};
 use collect::{Collected, Part, Run};
 use decode::Decoder;
 use holes::Holes;
-use input::Input;
 use intact::{is_whole, leads_to};
 use partial::Partial;
+use source_window::SourceWindow;
 use walk::{Item, look_ahead, walk};
 
 /// Signature and version.
@@ -148,7 +148,7 @@ pub fn plan(input: &mut (impl Read + Seek), options: &Options) -> io::Result<Pla
 }
 
 fn plan_source(source: &mut dyn Source, size: u64, options: &Options) -> io::Result<Plan> {
-    let (header, sound, family_is_known) = header(&mut Input::new(source, size))?;
+    let (header, sound, family_is_known) = header(&mut SourceWindow::new(source, size))?;
     if family_is_known {
         return plan_as(source, size, options, (header, sound));
     }
@@ -165,7 +165,7 @@ fn plan_as(
     options: &Options,
     (header, header_is_sound): (Header, bool),
 ) -> io::Result<Plan> {
-    let input = Input::new(source, size);
+    let input = SourceWindow::new(source, size);
     let mut decoder = Decoder::new(input, header, &options.limits);
     let mut found = Collected::new(options, header.family);
     if !header_is_sound && size > 0 {
@@ -215,7 +215,7 @@ impl Plan {
 
 /// What the file begins with, whether that is a sound header, and whether it tells the family. One that is damaged is replaced by what it
 /// most likely was.
-fn header(input: &mut Input<'_>) -> io::Result<(Header, bool, bool)> {
+fn header(input: &mut SourceWindow<'_>) -> io::Result<(Header, bool, bool)> {
     let bytes = input.bytes(0, 9)?;
     let read = match Parser::default().step(bytes, true) {
         Ok(Step::Event { event, .. }) => match event.payload {

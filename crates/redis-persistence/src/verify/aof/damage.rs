@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Seek};
 
-use super::input::Clamped;
 use crate::aof::resp;
+use crate::base::source::Clamped;
 use crate::report::codes::Code;
 use crate::report::facts::Ending;
 use crate::{Error, ErrorKind, Reading};

@@ -2,9 +2,10 @@
 
 use std::io::{self, Seek, SeekFrom};
 
-use super::{Clamped, ImageKeys, Run};
+use super::{ImageKeys, Run};
 use crate::aof::dir::Opened;
 use crate::aof::dir::{Role, Tree};
+use crate::base::source::Clamped;
 use crate::report::Verdict;
 use crate::report::codes::{Code, Severity};
 use crate::report::facts::{FindingClass, Name, RdbFacts, Visibility};

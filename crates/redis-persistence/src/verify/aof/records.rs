@@ -17,7 +17,6 @@ use std::io::{self, Read, Seek};
 use std::ops::ControlFlow;
 
 use super::commands::{self, Tally};
-use super::input::Clamped;
 use super::log::Log;
 use super::replies::{self, Replies, Said};
 use super::watch::Watch;
@@ -26,6 +25,7 @@ use crate::aof::foreign::Extra;
 use crate::aof::official::Walk;
 use crate::aof::{Command, CommandRun, Grammar, KnownHeads, ReadAhead, Record, Sizes, StreamState, TransactionEvent};
 use crate::base::monitor::spawn;
+use crate::base::source::Clamped;
 use crate::rdb::Family;
 use crate::report::AofFacts;
 use crate::report::codes::Code;

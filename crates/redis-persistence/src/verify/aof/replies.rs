@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
-use super::input::Clamped;
 use crate::aof::{Arg, Command};
+use crate::base::source::Clamped;
 use crate::functions::{Api, Library, Runs, Script};
 use crate::report::codes::Code;
 use crate::report::facts::{Failing, Fails, FunctionStep, Place, ReplyFacts, RestorePolicy};

@@ -2,7 +2,7 @@ use std::io::Cursor;
 
 use super::*;
 use crate::aof::dir::Files;
-use crate::base::read_at::ReadAt;
+use crate::base::source::ReadAt;
 use testkit::resp::AofWriter;
 use testkit::rng::Rng;
 

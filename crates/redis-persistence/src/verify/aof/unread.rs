@@ -4,9 +4,10 @@
 
 use std::io::{self, Seek, SeekFrom};
 
-use super::{Clamped, Run, set_in};
+use super::{Run, set_in};
 use crate::aof::dir::Opened;
 use crate::aof::dir::{self, NextStart, Tree, Unread, UnreadKind};
+use crate::base::source::Clamped;
 use crate::report::codes::Code;
 use crate::report::facts::{UnreadContent, UnreadFacts};
 use crate::report::{Report, Verdict};

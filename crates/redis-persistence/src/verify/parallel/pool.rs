@@ -19,9 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::crc64::Crc64;
 use crate::base::monitor::{Closing, Held, Shared};
+use crate::base::source::{Input, Reading};
 use crate::rdb::RecordSkipper;
 use crate::verify::duplicates::Table;
-use crate::verify::input::{Input, Reading};
 use crate::verify::options::Options;
 use crate::verify::rdb::{Batch, Places, RdbVerifier, SpeculativeBatch, Surroundings};
 

@@ -1,10 +1,10 @@
 use super::*;
 use crate::base::limits::Limits;
-use crate::base::read_at::ReadAt;
+use crate::base::source::ReadAt;
+use crate::base::source::Seekable;
 use crate::report::codes::Code;
 use crate::report::{Report, Verdict};
 use crate::verify::options::Duplicates;
-use crate::verify::source::Seekable;
 use std::io::{Cursor, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use testkit::rdb::{Family, File, KeyMeta, ModuleOp, RdbWriter, Value, key_meta_spec};

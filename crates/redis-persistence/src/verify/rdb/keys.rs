@@ -9,6 +9,7 @@ use super::second_pass::compare_rest;
 use super::strings::report_lzf;
 use crate::base::error::Reading;
 use crate::base::limits::Limits;
+use crate::base::source::Source;
 use crate::rdb::slot;
 use crate::rdb::{Attributes, Body, Event, Expire, RdbString, Record, Role, ValueType};
 use crate::report::codes::Code;
@@ -17,7 +18,6 @@ use crate::report::facts::Visibility;
 use crate::verify::confirm::Suspects;
 use crate::verify::duplicates::{Form, Settled, Table};
 use crate::verify::options::Duplicates;
-use crate::verify::source::Source;
 use crate::verify::value::ValueChecker;
 
 /// Expiries before this are no milliseconds of our time (March 1973), and after the next no time that Redis can hold.

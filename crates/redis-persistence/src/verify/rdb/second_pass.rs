@@ -4,10 +4,10 @@ use std::io::{self, Read};
 
 use super::names::Names;
 use crate::base::limits::Limits;
+use crate::base::source::Source;
 use crate::rdb::reader::Reader;
 use crate::rdb::{Payload, Role};
 use crate::verify::duplicates::{Settled, Table};
-use crate::verify::source::Source;
 
 /// An input over a source, from its start.
 struct FromStart<'a> {

@@ -19,13 +19,14 @@ use super::resync::{LONG_RUN, Resync};
 use super::source::Source;
 use crate::Limits;
 use crate::aof::dir::Part;
+use crate::base::source::Clamped;
 use crate::rdb::Family;
 use crate::repair::FileIdentity;
 use crate::repair::plan::number;
 use crate::repair::rdb::{salvage, syndrome};
 use crate::repair::walk::Walk;
 use crate::report::Verdict;
-use crate::verify::{self, Clamped, ImageKeys, Options};
+use crate::verify::{self, ImageKeys, Options};
 
 /// What becomes of the RDB image at the start of a file.
 #[derive(Debug, Clone, PartialEq, Default)]

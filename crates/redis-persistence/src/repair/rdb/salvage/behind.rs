@@ -10,11 +10,11 @@ use std::io;
 
 use super::candidate::CandidateKind;
 use super::decode::Decoder;
-use super::input::Input;
+use super::source_window::SourceWindow;
 use super::walk::{Item, look_ahead, walk};
 use super::{HEADER, header};
 use crate::base::limits::Limits;
-use crate::verify::source::Source;
+use crate::base::source::Source;
 
 /// Without the end of the file, so many keys have to follow each other, and so much evidence in bits.
 const LEAST_KEYS: u64 = 2;
@@ -62,7 +62,7 @@ impl Source for Ends<'_> {
 /// Looks for records between `broken`, where something stands that cannot be read, and the end of a file of that size.
 pub(crate) fn behind(head: &[u8], tail: &[u8], size: u64, broken: u64) -> Option<Behind> {
     let mut source = Ends { head, tail, size };
-    let mut input = Input::new(&mut source, size);
+    let mut input = SourceWindow::new(&mut source, size);
     let (header, sound, _) = header(&mut input).ok()?;
     let mut decoder = Decoder::new(input, header, &Limits::default());
     if sound {

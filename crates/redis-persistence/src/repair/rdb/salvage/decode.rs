@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use super::candidate::{Candidate, CandidateKind, Key};
 use super::evidence::Draft;
-use super::input::{BLOCK, Input};
 use super::names::{self, Names};
+use super::source_window::{BLOCK, SourceWindow};
 use crate::base::limits::Limits;
 use crate::functions::shebang;
 use crate::rdb::{Body, Event, Family, Header, Parser, Payload, Record, Role, Step, ValueType, opcode, string_at};
@@ -47,7 +47,7 @@ const SHOWN_NAME: usize = 1024;
 /// Reads units of one file.
 #[derive(Debug)]
 pub(super) struct Decoder<'a> {
-    pub(super) input: Input<'a>,
+    pub(super) input: SourceWindow<'a>,
     pub(super) names: Names,
     parser: Parser,
     checker: RecordChecker,
@@ -64,7 +64,7 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) fn new(input: Input<'a>, header: Header, limits: &Limits) -> Self {
+    pub(super) fn new(input: SourceWindow<'a>, header: Header, limits: &Limits) -> Self {
         Self {
             left: VAIN_AT_LEAST + VAIN_OF_FILE * input.size(),
             covered: 0,
@@ -369,7 +369,7 @@ impl<'a> Decoder<'a> {
 }
 
 /// The next event, if there is one, and if no more than `most` bytes are wanted for it and the file has them.
-fn next<'e>(parser: &mut Parser, input: &'e mut Input<'_>, most: usize) -> io::Result<Option<Event<&'e [u8]>>> {
+fn next<'e>(parser: &mut Parser, input: &'e mut SourceWindow<'_>, most: usize) -> io::Result<Option<Event<&'e [u8]>>> {
     let pos = parser.offset();
     let left = input.size().saturating_sub(pos);
     let mut least = 1;

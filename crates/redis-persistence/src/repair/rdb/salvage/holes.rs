@@ -11,7 +11,7 @@ use std::io;
 use std::ops::Range;
 
 use super::candidate::Candidate;
-use super::input::{BLOCK, Input};
+use super::source_window::{BLOCK, SourceWindow};
 
 /// The smallest piece that a disk writes.
 const SECTOR: usize = 512;
@@ -26,7 +26,7 @@ pub(super) struct Holes(Vec<Range<u64>>);
 
 impl Holes {
     /// Looks through the whole file.
-    pub(super) fn find(input: &mut Input<'_>) -> io::Result<Self> {
+    pub(super) fn find(input: &mut SourceWindow<'_>) -> io::Result<Self> {
         let (size, mut holes) = (input.size(), Vec::new());
         let mut at = 0;
         // The run of zeros that reaches to `at`, if the byte before it is none.
@@ -63,7 +63,7 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 /// Whether the bytes from the end of a unit up to `next`, where the next one begins, are a hole that begins inside of the unit.
-pub(super) fn begins_in(unit: &Candidate, next: u64, input: &mut Input<'_>) -> io::Result<bool> {
+pub(super) fn begins_in(unit: &Candidate, next: u64, input: &mut SourceWindow<'_>) -> io::Result<bool> {
     let len = usize::try_from(next - unit.end).unwrap_or(EDGE).min(EDGE);
     if len < EDGE || unit.end == unit.start {
         return Ok(false);
@@ -78,7 +78,7 @@ mod tests {
 
     fn found(bytes: &[u8]) -> Vec<Range<u64>> {
         let mut source = bytes;
-        Holes::find(&mut Input::new(&mut source, bytes.len() as u64)).expect("memory").0
+        Holes::find(&mut SourceWindow::new(&mut source, bytes.len() as u64)).expect("memory").0
     }
 
     #[test]

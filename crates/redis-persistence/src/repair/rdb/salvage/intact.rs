@@ -4,7 +4,7 @@ use std::io;
 
 use super::candidate::CandidateKind;
 use super::decode::{Decoder, Start};
-use super::input::BLOCK;
+use super::source_window::BLOCK;
 use crate::base::crc64::Crc64;
 
 /// The checksum behind the end of the records.

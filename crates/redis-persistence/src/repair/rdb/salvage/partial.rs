@@ -19,7 +19,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use super::candidate::Key;
-use super::input::Input;
+use super::source_window::SourceWindow;
 use crate::rdb::{Shape, ValueType, Writer};
 use crate::report::Code;
 use crate::verify::duplicates::Digests;
@@ -79,13 +79,13 @@ struct Row {
 
 impl Partial {
     /// The bytes of the value, as far as they are looked at.
-    fn held<'a>(&self, input: &'a mut Input<'_>) -> io::Result<&'a [u8]> {
+    fn held<'a>(&self, input: &'a mut SourceWindow<'_>) -> io::Result<&'a [u8]> {
         let len = usize::try_from(self.range.end - self.value_at).unwrap_or(usize::MAX).min(MOST_HELD);
         Ok(&input.bytes(self.value_at, len)?[..len])
     }
 
     /// What can be kept; `None` if that is nothing.
-    pub(super) fn kept(&self, input: &mut Input<'_>) -> io::Result<Option<Kept>> {
+    pub(super) fn kept(&self, input: &mut SourceWindow<'_>) -> io::Result<Option<Kept>> {
         let whole = self.range.end - self.value_at <= MOST_HELD as u64;
         let bytes = self.held(input)?;
         let value_type = self.key.value_type;
@@ -103,7 +103,7 @@ impl Partial {
     }
 
     /// Writes the key and what is kept of its value.
-    pub(super) fn write_key<W: Write>(&self, input: &mut Input<'_>, to: &mut Writer<W>) -> io::Result<()> {
+    pub(super) fn write_key<W: Write>(&self, input: &mut SourceWindow<'_>, to: &mut Writer<W>) -> io::Result<()> {
         let Some(kept) = self.kept(input)? else { return Ok(()) };
         let from = self.key.kept_from(self.range.start);
         let head = usize::try_from(self.value_at - from).unwrap_or(usize::MAX);
@@ -116,7 +116,12 @@ impl Partial {
     }
 
     /// Writes the value.
-    pub(super) fn write<W: Write>(&self, kept: &Kept, input: &mut Input<'_>, to: &mut Writer<W>) -> io::Result<()> {
+    pub(super) fn write<W: Write>(
+        &self,
+        kept: &Kept,
+        input: &mut SourceWindow<'_>,
+        to: &mut Writer<W>,
+    ) -> io::Result<()> {
         match &kept.form {
             Form::Bytes { before, count, ranges } => {
                 let bytes = self.held(input)?;

@@ -13,13 +13,13 @@ use std::ops::Range;
 
 use super::candidate::{Candidate, CandidateKind, Key};
 use super::decode::{Decoder, Start};
-use super::input::Input;
 use super::partial::Partial;
+use super::source_window::SourceWindow;
 use super::write::Written;
 use super::{Options, Plan, collect::PartKind};
 use crate::base::crc64::Crc64;
+use crate::base::source::Seekable;
 use crate::rdb::{Family, Header, NEWEST_REDIS, ValueType, Writer};
-use crate::verify::source::Seekable;
 
 /// No server takes a longer name, or longer code, than what it takes from a client.
 const LONGEST: usize = 512 << 20;
@@ -42,7 +42,7 @@ impl Plan {
         let size = input.seek(SeekFrom::End(0))?;
         let mut source = Seekable { input, base: 0 };
         let header = Header { family: self.family, version: self.version, well_formed: true, digits: *b"0000" };
-        let mut decoder = Decoder::new(Input::new(&mut source, size), header, &options.limits);
+        let mut decoder = Decoder::new(SourceWindow::new(&mut source, size), header, &options.limits);
         let mut to = Commands { out: io::BufWriter::with_capacity(BLOCK, out), bytes: 0, version: self.version };
         let mut keys = 0;
         for part in &self.parts {

@@ -15,11 +15,11 @@ use std::ops::Range;
 
 use super::Plan;
 use super::collect::PartKind;
-use super::input::Input;
 use super::partial::Partial;
+use super::source_window::SourceWindow;
+use crate::base::source::{Seekable, Source};
 use crate::rdb::Writer;
 use crate::report::Report;
-use crate::verify::source::{Seekable, Source};
 use crate::verify::{Options, Push};
 
 /// What is copied at a time.
@@ -83,7 +83,7 @@ impl Plan {
             for range in self.ranges_of(*db) {
                 from.copy(range, &mut writer)?;
             }
-            let mut input = Input::new(&mut from.source, self.loss.size);
+            let mut input = SourceWindow::new(&mut from.source, self.loss.size);
             self.partials_of(*db).try_for_each(|partial| partial.write_key(&mut input, &mut writer))?;
         }
         if form == Form::Rdb {

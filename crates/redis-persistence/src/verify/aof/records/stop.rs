@@ -4,10 +4,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{Records, shown};
 use crate::aof::{Grammar, Parser, Reader, Record};
+use crate::base::source::Clamped;
 use crate::report::codes::Code;
 use crate::report::facts::OpenTransaction;
 use crate::report::finding::Finding;
-use crate::verify::aof::input::Clamped;
 use crate::verify::aof::{commands, damage};
 use crate::{Error, ErrorKind, Reading};
 

@@ -7,7 +7,7 @@
 
 use std::io;
 
-use crate::verify::source::Source;
+use crate::base::source::Source;
 
 /// What is read at a time, where reading goes on.
 pub(super) const BLOCK: usize = 1 << 20;
@@ -18,7 +18,7 @@ const FAR: usize = 16 << 10;
 const FAR_BEHIND: usize = 1 << 10;
 
 /// A window over a source that can be read anywhere.
-pub(super) struct Input<'a> {
+pub(super) struct SourceWindow<'a> {
     source: &'a mut dyn Source,
     size: u64,
     buffer: Vec<u8>,
@@ -28,13 +28,13 @@ pub(super) struct Input<'a> {
     pub(super) read: u64,
 }
 
-impl std::fmt::Debug for Input<'_> {
+impl std::fmt::Debug for SourceWindow<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Input").field("size", &self.size).field("start", &self.start).finish_non_exhaustive()
+        f.debug_struct("SourceWindow").field("size", &self.size).field("start", &self.start).finish_non_exhaustive()
     }
 }
 
-impl Source for Input<'_> {
+impl Source for SourceWindow<'_> {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = self.bytes(offset, buffer.len())?;
         let len = bytes.len().min(buffer.len());
@@ -43,7 +43,7 @@ impl Source for Input<'_> {
     }
 }
 
-impl<'a> Input<'a> {
+impl<'a> SourceWindow<'a> {
     pub(super) fn new(source: &'a mut dyn Source, size: u64) -> Self {
         Self { source, size, buffer: Vec::new(), start: 0, read: 0 }
     }
