@@ -15,7 +15,6 @@
 mod access;
 mod build;
 mod files;
-mod layout;
 pub(crate) mod names;
 mod set;
 mod tree;
@@ -28,9 +27,9 @@ pub use access::{Access, Denied, Guarded, May, Owner};
 use build::Set;
 pub(crate) use files::has_file_line;
 pub use files::{Disk, Files, Opened};
-pub use layout::Layout;
-use layout::{has_parts_of, prefix_of_parts};
+pub use names::Layout;
 pub(crate) use names::{Name, classify};
+use names::{has_parts_of, prefix_of_parts};
 pub use set::{
     AofSet, ManifestFile, NextStart, OldStyle, Part, Role, SetNote, Shape, Temporary, TemporaryKind, Unread, UnreadKind,
 };

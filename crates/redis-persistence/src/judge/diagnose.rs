@@ -23,7 +23,6 @@ mod dump;
 mod foreign;
 mod hint;
 mod pointer;
-mod servers;
 mod sets;
 mod transfer;
 
@@ -34,7 +33,7 @@ use crate::report::{Finding, Kind, Name, Report};
 pub use crate::report::cause_code::CauseCode;
 pub use advice::{Step, advice, tried};
 pub use hint::hint;
-pub use servers::to_load;
+pub use hint::to_load;
 
 /// Why a file is as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

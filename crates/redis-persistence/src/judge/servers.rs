@@ -27,7 +27,6 @@ mod settings;
 mod signature;
 mod users;
 mod versions;
-mod window;
 
 use std::fmt;
 use std::str::FromStr;
@@ -35,11 +34,11 @@ use std::str::FromStr;
 use crate::report::{Kind, Report};
 
 pub use answer::{Cut, Loads, Moment, Outcome, Overwrite, Reason, StartFiles, Why};
+pub use promise::{Fsync, loss_window};
 pub use releases::{Release, ReleaseAnswer};
 pub use settings::{ConfNote, SettingError, Settings, VersionCheck};
 pub use users::User;
 pub use versions::{Basis, Product, Target};
-pub use window::{Fsync, loss_window};
 
 /// Says what a server of that version, with those settings, would do with the file that the report is about.
 ///

@@ -12,16 +12,14 @@
 //! the histograms. Keys of damaged records, of which the end is not reached, are left out.
 
 pub(crate) mod estimate;
-mod histogram;
-pub(crate) mod largest;
-pub(crate) mod prefixes;
+pub(crate) mod histogram;
 
 use std::collections::BTreeMap;
 
 pub use estimate::Estimate;
 pub use histogram::Histogram;
-pub use largest::LargeKey;
-pub use prefixes::{Prefix, Prefixes};
+pub use histogram::LargeKey;
+pub use histogram::{Prefix, Prefixes};
 
 /// What is collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use crate::rdb::packed::{Intset, Listpack, Ziplist, Zipmap};
 use crate::rdb::{Body, Event, ModuleItem, Packing, Payload, RdbString, Record, Role, Shape, ValueType};
 use crate::report::finding::Finding;
 use crate::report::stats::estimate::Weight;
-use crate::report::stats::largest::{LargeKey, Largest};
-use crate::report::stats::prefixes::Table;
+use crate::report::stats::histogram::Table;
+use crate::report::stats::histogram::{LargeKey, Largest};
 use crate::report::stats::{Estimate, Stats, StatsOptions, TypeStats};
 use crate::verify::value::vectorset::is_vectorset;
 

@@ -13,19 +13,17 @@ mod aux_fields;
 mod batch;
 mod counts;
 mod databases;
+mod ending;
 mod extras;
-mod failure;
 mod keys;
-mod metadata;
 mod names;
 mod plain;
 mod second_pass;
 mod speculative;
 mod strings;
-mod trailing;
 
 pub(crate) use batch::{Batch, Found, Surroundings};
-pub(crate) use metadata::Metadata;
+pub(crate) use names::Metadata;
 pub(crate) use speculative::SpeculativeBatch;
 
 use super::collect_stats::Collect;
@@ -85,7 +83,7 @@ pub(crate) struct RdbVerifier {
     /// The CRC-64 of everything up to the end of the records.
     crc: Option<u64>,
     checksum: Option<Checksum>,
-    trailing: trailing::Trailing,
+    trailing: ending::Trailing,
     /// Behind the last event.
     offset: u64,
     /// Why it cannot be judged.
@@ -122,7 +120,7 @@ impl RdbVerifier {
             newer_reported: [false; 256],
             crc: None,
             checksum: None,
-            trailing: trailing::Trailing::default(),
+            trailing: ending::Trailing::default(),
             offset: 0,
             unjudged: false,
             failed: false,
@@ -384,7 +382,7 @@ impl RdbVerifier {
     /// its size, and `proven` says that its checksum is right over all its bytes.
     pub(crate) fn failed(&mut self, error: &Error, head: &[u8], size: u64, proven: bool) {
         self.failed = true;
-        failure::report(self, error, &head[..head.len().min(512)], proven);
+        ending::report(self, error, &head[..head.len().min(512)], proven);
         self.size = Some(size);
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::access::{Guarded, access};
-use super::layout::Layout;
+use super::names::Layout;
 use super::names::{MANIFEST, Name, classify};
 use super::{
     AofSet, MAX_MANIFEST, ManifestFile, NextStart, Node, OldStyle, Part, Role, SetNote, Shape, Temporary, Tree, Unread,

@@ -8,8 +8,8 @@
 //! may lie on another machine.
 
 use super::modules;
+use super::promise::{Fsync, points};
 use super::users::User;
-use super::window::{Fsync, points};
 use crate::aof::dir::Layout;
 use crate::aof::foreign::Extra;
 use crate::aof::manifest::words;

@@ -1,3 +1,5 @@
+//! How numbers are spread, and the keys with the largest, in bounded memory.
+//!
 //! How numbers are spread, in bounded memory.
 //!
 //! ```text
@@ -5,6 +7,14 @@
 //! 2^k .. 2^(k+1)    32 buckets of equal width, for k from 6 on
 //! ```
 //! So a quantile is never below the true one, and above it by less than 1 part in 32 (3.2 %). Sum and maximum are exact.
+//!
+//! The largest keys, in a heap of as many as are wanted.
+//!
+//! Keys by what stands before the first colon of their names.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::HashMap;
 
 /// Numbers below this have a bucket each.
 const EXACT: u64 = 64;
@@ -96,6 +106,126 @@ fn last_of(bucket: usize) -> u64 {
     (1_u64 << power) + within * width + (width - 1)
 }
 
+/// A key that is among the largest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LargeKey {
+    /// Its database.
+    pub db: u64,
+    /// Its name, cut at [`Finding::LONGEST_KEY`](crate::report::Finding::LONGEST_KEY) bytes.
+    pub key: Vec<u8>,
+    /// Its type, as the TYPE command names it.
+    pub value_type: &'static str,
+    /// Its encoding.
+    pub encoding: &'static str,
+    /// What it takes in the file, in bytes.
+    pub bytes: u64,
+    /// How many elements it has.
+    pub elements: u64,
+    /// Where its record begins.
+    pub offset: u64,
+}
+
+/// The largest so far. Of two of one size the one that comes first in the file counts as the larger.
+#[derive(Debug, Default)]
+pub(crate) struct Largest {
+    most: usize,
+    heap: BinaryHeap<Reverse<(u64, Reverse<u64>, usize)>>,
+    keys: Vec<LargeKey>,
+}
+
+impl Largest {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
+    /// Adds a key of so many bytes, if it is among the largest; only then it is made.
+    pub(crate) fn add(&mut self, bytes: u64, offset: u64, key: impl FnOnce() -> LargeKey) {
+        let rank = (bytes, Reverse(offset));
+        if self.keys.len() < self.most {
+            self.heap.push(Reverse((rank.0, rank.1, self.keys.len())));
+            self.keys.push(key());
+            return;
+        }
+        let Some(Reverse((least, at, place))) = self.heap.peek().copied() else { return };
+        if rank > (least, at) {
+            self.heap.pop();
+            self.heap.push(Reverse((rank.0, rank.1, place)));
+            self.keys[place] = key();
+        }
+    }
+
+    /// The largest first.
+    pub(crate) fn into_keys(mut self) -> Vec<LargeKey> {
+        self.keys.sort_by_key(|key| (Reverse(key.bytes), key.offset));
+        self.keys
+    }
+}
+
+/// What keys of one prefix come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Prefix {
+    /// Keys.
+    pub keys: u64,
+    /// What they take in the file, in bytes.
+    pub bytes: u64,
+}
+
+/// Keys by prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Prefixes {
+    /// The prefixes, the colon included; those that take most bytes first.
+    pub by_prefix: Vec<(Vec<u8>, Prefix)>,
+    /// Keys without a colon in the first 64 bytes of their names.
+    pub without: Prefix,
+    /// Keys with a prefix that came up when as many were counted apart as are wanted.
+    pub other: Prefix,
+}
+
+/// Longer prefixes are none.
+const LONGEST: usize = 64;
+
+/// The table while it is filled.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    most: usize,
+    by_prefix: HashMap<Vec<u8>, Prefix>,
+    without: Prefix,
+    other: Prefix,
+}
+
+impl Table {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
+    /// Counts a key.
+    pub(crate) fn add(&mut self, name: &[u8], bytes: u64) {
+        let colon = memchr::memchr(b':', &name[..name.len().min(LONGEST)]);
+        let prefix = match colon.map(|colon| &name[..=colon]) {
+            None => &mut self.without,
+            Some(text) => {
+                let full = self.by_prefix.len() >= self.most;
+                match self.by_prefix.get_mut(text) {
+                    Some(prefix) => prefix,
+                    None if full => &mut self.other,
+                    None => self.by_prefix.entry(text.to_vec()).or_default(),
+                }
+            }
+        };
+        prefix.keys += 1;
+        prefix.bytes = prefix.bytes.saturating_add(bytes);
+    }
+
+    pub(crate) fn into_prefixes(self) -> Prefixes {
+        let mut by_prefix: Vec<_> = self.by_prefix.into_iter().collect();
+        by_prefix.sort_by(|(a, x), (b, y)| y.bytes.cmp(&x.bytes).then_with(|| a.cmp(b)));
+        Prefixes { by_prefix, without: self.without, other: self.other }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +259,17 @@ mod tests {
             assert!(said >= exact && (said - exact) * 32 <= exact, "{percent}: {said} for {exact}");
         }
         assert_eq!(Histogram::default().quantile(50), 0);
+    }
+
+    #[test]
+    fn late_prefixes_are_counted_together() {
+        let mut table = Table::new(2);
+        for name in ["a:1", "b:1", "a:2", "c:1", "plain", "d:1"] {
+            table.add(name.as_bytes(), 10);
+        }
+        let prefixes = table.into_prefixes();
+        let named: Vec<_> = prefixes.by_prefix.iter().map(|(name, n)| (&name[..], n.keys)).collect();
+        assert_eq!(named, [(&b"a:"[..], 2), (b"b:", 1)]);
+        assert_eq!((prefixes.other.keys, prefixes.without.keys), (2, 1));
     }
 }

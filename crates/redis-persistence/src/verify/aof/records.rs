@@ -8,9 +8,7 @@
 //! ```
 //! A file that a server wrote is strict to its end, so the tolerant readers hardly ever run.
 
-mod odd;
-mod stop;
-mod transactions;
+mod course;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::metadata::Metadata;
+use super::names::Metadata;
 use crate::base::error::Reading;
 use crate::functions::shebang;
 use crate::functions::{Api, Library, Loader, Proof, Prover, Runs};
