@@ -1,11 +1,10 @@
 //! What a verification found out about a file.
 
-pub(crate) mod cause_code;
+pub(crate) mod causes;
 pub(crate) mod codes;
 pub(crate) mod collector;
 pub(crate) mod facts;
 pub(crate) mod finding;
-pub(crate) mod head_kind;
 pub(crate) mod spill;
 pub mod stats;
 

@@ -8,8 +8,7 @@
 //! Memory is bounded by [`Options::memory`], however large the files are and however much differs: what does not fit is sorted
 //! in a temporary file. Values are compared by SHA-256, elements of sets and hashes in any order.
 
-mod row;
-mod sorter;
+mod rows;
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -24,9 +23,9 @@ use crate::contents::records::{self, Worker};
 use crate::contents::select::Selection;
 use crate::rdb::{Head, Part};
 use crate::report::SpillTo;
-use row::Row;
-pub use row::Side;
-use sorter::Sorter;
+use rows::Row;
+pub use rows::Side;
+use rows::Sorter;
 
 /// How many shares the keys are divided into.
 const SHARES: usize = 1 << 16;

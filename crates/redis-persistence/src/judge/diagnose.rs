@@ -27,10 +27,10 @@ mod sets;
 mod transfer;
 
 use crate::repair::aof::Way;
-use crate::report::head_kind;
+use crate::report::causes;
 use crate::report::{Finding, Kind, Name, Report};
 
-pub use crate::report::cause_code::CauseCode;
+pub use crate::report::causes::CauseCode;
 pub use advice::{Step, advice, tried};
 pub use hint::hint;
 pub use hint::to_load;
@@ -193,7 +193,7 @@ fn no_rdb(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
             cause
         });
     }
-    if lines > 0 && head_kind::is_signature(&head[lines..]) {
+    if lines > 0 && causes::is_signature(&head[lines..]) {
         let stand = if lines == 1 { "1 line end stands" } else { &format!("{lines} line ends stand") };
         let message = format!("{stand} before the RDB, as a primary sends them to keep a link alive");
         return Some(Cause::new(CauseCode::LeadingNewlines, message).offset(lines as u64));
@@ -204,10 +204,10 @@ fn no_rdb(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
     if let Some(cause) = pointer::cause(head, report.size) {
         return Some(cause);
     }
-    let (code, what) = head_kind::sort(head)?;
+    let (code, what) = causes::sort(head)?;
     let cause = Cause::new(code, format!("this is no RDB: {what}"));
     Some(match code {
-        CauseCode::ErrorPage => match head_kind::page_says(head) {
+        CauseCode::ErrorPage => match causes::page_says(head) {
             Some(said) => Cause { message: format!("{}; it says: {said}", cause.message), ..cause },
             None => cause,
         }
@@ -232,8 +232,7 @@ fn frame(head: &[u8]) -> Option<usize> {
 /// Something else was given to the checker of append-only files.
 fn other_kind_of_commands(head: &[u8], report: &Report) -> Option<Cause> {
     let of_commands = matches!(report.kind, Kind::Aof) && !head.starts_with(b"*") && !head.starts_with(b"#");
-    let damaged =
-        report.verdict == crate::report::Verdict::Damaged && !head_kind::is_signature(head) && !head.is_empty();
+    let damaged = report.verdict == crate::report::Verdict::Damaged && !causes::is_signature(head) && !head.is_empty();
     if !of_commands || !damaged {
         return None;
     }
@@ -244,7 +243,7 @@ fn other_kind_of_commands(head: &[u8], report: &Report) -> Option<Cause> {
     if let Some(cause) = pointer::cause(head, report.size) {
         return Some(cause);
     }
-    let (code, what) = head_kind::sort(head)?;
+    let (code, what) = causes::sort(head)?;
     // aofcheck reads files alone: a set is more than one.
     let inner = |command: &str| command.replace("| rdbcheck -", "> OUT");
     let cause = Cause::new(code, format!("this is no append-only file: {what}"));

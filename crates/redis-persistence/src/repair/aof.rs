@@ -10,7 +10,6 @@
 //! [`Plan::reasons`].
 
 mod planned;
-mod preen;
 pub mod salvage;
 mod ways;
 
@@ -20,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-pub use preen::preen;
+pub use ways::preen;
 pub use ways::{Way, WayKind, ways};
 
 use super::history::{self, Point};

@@ -11,7 +11,7 @@ use super::around::{not_allowed, not_read};
 use super::{Cause, plural};
 use crate::aof::dir::Role;
 use crate::repair::aof::{Way, WayKind};
-use crate::report::cause_code::CauseCode as C;
+use crate::report::causes::CauseCode as C;
 use crate::report::{Code, Kind, Report, Severity, Verdict};
 
 /// One step of what to do.

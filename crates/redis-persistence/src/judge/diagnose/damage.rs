@@ -3,7 +3,7 @@
 use super::{Cause, plural};
 use crate::rdb::opcode;
 use crate::repair::rdb::salvage::{Behind, behind};
-use crate::report::cause_code::CauseCode as C;
+use crate::report::causes::CauseCode as C;
 use crate::report::{Code, Finding, Report, Severity, TrailingBytes, Verdict};
 
 /// Sizes at which copies and disks break off.

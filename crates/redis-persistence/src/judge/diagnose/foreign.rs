@@ -2,7 +2,7 @@
 
 use super::{Cause, plural};
 use crate::aof::foreign::Origin;
-use crate::report::cause_code::CauseCode as C;
+use crate::report::causes::CauseCode as C;
 use crate::report::{ForeignUse, Report, Verdict};
 
 /// So many names are told.

@@ -8,7 +8,7 @@
 //! A checkout without the content leaves the pointer: of git-annex as a file, or as the text of a link where links are not made.
 
 use super::{Cause, plural};
-use crate::report::cause_code::CauseCode as C;
+use crate::report::causes::CauseCode as C;
 
 /// Git LFS takes nothing larger for a pointer.
 const LARGEST_LFS: usize = 1024;

@@ -2,7 +2,7 @@
 
 use super::Cause;
 use crate::aof::dir::Role;
-use crate::report::cause_code::CauseCode as C;
+use crate::report::causes::CauseCode as C;
 use crate::report::{Code, Finding, Kind, Report};
 
 /// Findings and the causes that they stand for, those first that say most.

@@ -1,18 +1,18 @@
 //! What a transfer does that takes a file for text.
 
-use super::{Cause, head_kind};
-use crate::report::cause_code::CauseCode as C;
+use super::{Cause, causes};
+use crate::report::causes::CauseCode as C;
 use crate::report::{Checksum, Kind, Report, Verdict};
 
 /// What editors put before a text in UTF-8.
-pub(super) use crate::report::head_kind::BOM;
+pub(super) use crate::report::causes::BOM;
 
 /// So many line ends, or characters, are no chance.
 const ENOUGH: usize = 3;
 
 pub(super) fn cause(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
     if let Some(rest) = head.strip_prefix(BOM) {
-        let what = if head_kind::is_signature(rest) { "an RDB" } else { "the file" };
+        let what = if causes::is_signature(rest) { "an RDB" } else { "the file" };
         let cause = Cause::new(C::ByteOrderMark, format!("the three bytes of a byte-order mark stand before {what}"));
         // What puts the mark there often changes the rest too.
         return Some(match encoded(rest) {
@@ -24,7 +24,7 @@ pub(super) fn cause(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> 
     if report.verdict == Verdict::Sound || report.checksum == Some(Checksum::Ok) {
         return None;
     }
-    if head_kind::is_signature(head) {
+    if causes::is_signature(head) {
         return encoded(head).or_else(|| crlf(head, tail));
     }
     let commands = matches!(report.kind, Kind::Aof | Kind::AofDir) || head.starts_with(b"*");

@@ -11,7 +11,7 @@ use crate::rdb::dragonfly;
 use crate::report::codes::Code;
 use crate::report::collector::Location;
 use crate::report::facts::{TrailingBytes, Visibility};
-use crate::report::{Kind, head_kind};
+use crate::report::{Kind, causes};
 
 /// Looks at the bytes behind the end as they pass, in constant memory.
 #[derive(Debug, Default)]
@@ -129,7 +129,7 @@ fn no_signature(verifier: &mut RdbVerifier, window: &[u8]) {
     if window.iter().all(|b| *b == 0) {
         return findings.add(Code::RdbZeroFilled, place, || "the file begins with nothing but zero bytes".to_owned());
     }
-    if let Some(what) = head_kind::sort(window).map(|(_, what)| what) {
+    if let Some(what) = causes::sort(window).map(|(_, what)| what) {
         verifier.unjudged = true;
         return findings.add(Code::RdbNotAnRdb, place, || format!("this is no RDB: {what}"));
     }
