@@ -235,33 +235,35 @@ mod tests {
     use super::*;
 
     /// What is measured, on which binaries, and by which test.
-    const MEASURED: [(&str, &str, &str); 13] = [
-        ("mutants of RDBs with true checksums: whether they load, and each key is read", EVERY, "targets_campaign"),
+    const MEASURED: [(&str, &str, &str); 15] = [
+        ("mutants of RDBs with true checksums: whether they load, and each key is read", EVERY, "real/campaign"),
         (
             "signatures and versions, `rdb-version-check`, expiries given twice, hashes whose fields have expired, promises of RESIZEDB, cut \
              values of modules, zipmaps, the first of two faults",
             EVERY,
-            "targets_real_facts",
+            "real/facts",
         ),
-        ("what each module of Redis Stack writes, with and without it", "redis-7.4.1", "targets_real_modules"),
-        ("sound and damaged RDBs, deep checks, clusters, databases", EVERY, "targets_real"),
-        ("append-only files and sets of them", EVERY, "targets_real_aof"),
-        ("which commands there are, and how many arguments they take", THOROUGH, "targets_real_aof"),
-        ("sets of which one file is damaged, and what a plan makes of them, key by key", FOUR, "targets_real_sets"),
-        ("what a start reads, and leaves alone", EVERY, "targets_real_start"),
+        ("what each module of Redis Stack writes, with and without it", "redis-7.4.1", "real/modules"),
+        ("sound and damaged RDBs, deep checks, clusters, databases", EVERY, "real/rdb"),
+        ("append-only files and sets of them", EVERY, "real/aof_files"),
+        ("which commands there are, and how many arguments they take", THOROUGH, "real/aof_files"),
+        ("sets of which one file is damaged, and what a plan makes of them, key by key", FOUR, "real/sets"),
+        ("what a start reads, and leaves alone", EVERY, "real/start"),
         (
             "directories with a configuration: which files are read, and which are written over",
             FOUR,
-            "targets_real_dirs",
+            "real/sets_of_files",
         ),
-        ("function libraries", EVERY, "functions"),
+        ("function libraries", EVERY, "checks/functions"),
         (
             "commands that a load answers with an error and passes over",
             "redis-6.2.14, 7.0.15, 8.0.2, 8.6.3, valkey-9.1.2",
-            "real_replies",
+            "real/replies",
         ),
-        ("scripts of which a command fails", EVERY, "real_replies"),
-        ("salvages for a server: loaded, and each key compared", "redis-8.6.3, valkey-9.1.2", "salvages_real"),
+        ("scripts of which a command fails", EVERY, "real/replies"),
+        ("salvages for a server: loaded, and each key compared", "redis-8.6.3, valkey-9.1.2", "real/salvages"),
+        ("the digest of a file, and DEBUG DIGEST of the server that loaded it", EVERY, "real/digest"),
+        ("answers of DUMP, sound and damaged, given to RESTORE", EVERY, "real/dumps"),
     ];
     const FOUR: &str = "redis-6.2.14, 7.0.15, 8.6.3, valkey-9.1.2";
     const EVERY: &str = "every binary";
@@ -273,7 +275,7 @@ mod tests {
             "# Which servers the answers were measured on\n\n\
             `--for SERVER` takes a series (`redis-8.0`) or a release (`redis-8.0.6`). For a series it is yes only if each release below says \
             yes, and the one\nthat does not is named. A release that was not run is answered for by all of its series that were, and the answer \
-            says `derived`.\n`.ci/servers` installs the binaries; `targets_real` and `targets_campaign` feed them files.\n\n\
+            says `derived`.\n`.ci/servers` installs the binaries; `--test real` feeds them files.\n\n\
             Made from the table in `judge/servers/releases.rs`: `BLESS=1 cargo test -p redis-persistence --all-features --lib judge::servers::releases` \
             writes it anew.\n\n\
             | series | RDB | commands | release | build | allocator | binary |\n|---|---|---|---|---|---|---|\n",
@@ -333,13 +335,14 @@ mod tests {
     #[test]
     fn the_page_names_the_tests_that_measure() -> std::io::Result<()> {
         let mut left: Vec<&str> = MEASURED.iter().map(|(_, _, test)| *test).collect();
-        for folder in ["tests", "../rdbcheck/tests"] {
+        for folder in ["tests/real", "../rdbcheck/tests/real", "../rdbcheck/tests/checks"] {
             for file in std::fs::read_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))? {
                 let path = file?.path();
-                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                let measures = name.starts_with("targets_real") || name == "targets_campaign" || name == "real_replies";
+                let of = folder.rsplit('/').next().unwrap_or_default();
+                let name = format!("{of}/{}", path.file_stem().unwrap_or_default().to_string_lossy());
+                let of_the_library = folder == "tests/real" && name != "real/main" || name == "real/replies";
                 let named = left.contains(&&*name);
-                assert!(named || !measures, "{name} is not on the page");
+                assert!(named || !of_the_library, "{name} is not on the page");
                 if named {
                     let source = std::fs::read_to_string(&path)?;
                     let asks = ["require(", "Product::ALL", "servers::"].iter().any(|word| source.contains(word));
