@@ -48,10 +48,6 @@ Examples:
   rdbcheck --for redis-7.2 --for valkey-newest --conf redis.conf dump.rdb
   rdbcheck --salvage saved.rdb dump.rdb
   rdbcheck --json --require-checksum --expect-keys 1000 backup/*.rdb > report.json
-Not checks, each with a --help of its own:
-  rdbcheck list FILE     a line for each key
-  rdbcheck digest FILE   the same number for the same data, and that of DEBUG DIGEST
-  rdbcheck diff A B      the keys that differ
 Exit codes (several files: the first of 1, 2, 3, 4 that any has):
   0 sound   2 usage, or not readable   3 cannot be judged   4 salvaged, and keys are lost
   1 damaged, not as demanded, or not loaded by a server named with --for";

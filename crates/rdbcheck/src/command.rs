@@ -1,5 +1,7 @@
 //! The commands: arguments in, reports out, an exit code.
 
+use clap::Command;
+
 mod aofcheck;
 mod explain;
 mod inputs;
@@ -8,5 +10,11 @@ mod rdbcheck;
 mod short_help;
 mod side;
 
-pub use aofcheck::aofcheck;
-pub use rdbcheck::rdbcheck;
+pub(crate) use aofcheck::aofcheck;
+
+/// Adds the verbs of a tool to its command line, for its pages.
+pub(crate) type WithVerbs = fn(&str, Command) -> Command;
+
+pub(crate) use explain::explain;
+pub(crate) use rdbcheck::rdbcheck;
+pub(crate) use short_help::help as short_help;

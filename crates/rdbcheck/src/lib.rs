@@ -2,8 +2,8 @@
 //! otherwise):
 //!
 //! ```text
-//! command, verbs, alias    the commands: inputs in their order, reports out, exit codes; verbs with arguments of their own;
-//!                          the official check tools by their names
+//! verbs, alias             where the programs begin: verbs, each with a page of its own; the official check tools by their names
+//! command                  checks: inputs in their order, reports out, exit codes
 //! render                   outcomes as text, JSON, JUnit, Prometheus
 //! run                      checks, repairs, salvages: from the command line to outcomes
 //! args                     the command line, as data
@@ -21,7 +21,7 @@
 
 pub mod alias;
 pub mod args;
-pub mod command;
+mod command;
 mod console;
 pub mod disguise;
 pub mod escape;

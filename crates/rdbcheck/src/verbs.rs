@@ -1,10 +1,18 @@
-//! What is not a check: `rdbcheck diff`, `rdbcheck digest`, `rdbcheck list`, each with arguments and a help page of its own.
+//! Verbs: what is not a check, each with arguments and a help page of its own. The first argument names the verb; a file of that name
+//! is `./list`.
 //!
-//! The first argument names the verb. A file of that name is `./digest`.
+//! ```text
+//! dispatch -> Verb ┬ list, digest, diff       arguments of their own -> library -> lines
+//!                  ├ options: salvage, fix... the command line of the check, with another page
+//!                  └ explain, help            pages
+//! ```
+//! A new verb is a file here and a row in `verbs`.
 
 mod diff;
 mod digest;
+mod help;
 mod list;
+mod options;
 mod rdbs;
 
 use std::ffi::OsString;
@@ -14,40 +22,127 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 use redis_persistence::ReadError;
 use redis_persistence::error::ErrorKind as Kind;
 use redis_persistence::select::{Pattern, Selection};
 
-use crate::console::{reason, say};
+use crate::args::{AofCheck, RdbCheck};
+use crate::command;
+use crate::console::{reason, say, written};
 use crate::exit::Exit;
 use crate::input::packed_input::How;
 use crate::progress::When;
 use crate::units;
 
-/// Runs the verb that the first argument names, if it names one.
+/// A verb of a tool.
+struct Verb {
+    tool: &'static str,
+    name: &'static str,
+    /// Its arguments, and its page.
+    command: fn() -> Command,
+    run: fn(&Self, Vec<OsString>) -> Exit,
+}
+
+/// The verbs of both tools, in the order in which help lists them.
+fn verbs() -> impl Iterator<Item = Verb> {
+    let own = [
+        Verb {
+            tool: "rdbcheck",
+            name: "list",
+            command: list::ListArgs::command,
+            run: |verb, rest| verb.parsed(rest, list::run),
+        },
+        Verb {
+            tool: "rdbcheck",
+            name: "digest",
+            command: digest::DigestArgs::command,
+            run: |verb, rest| verb.parsed(rest, digest::run),
+        },
+        Verb {
+            tool: "rdbcheck",
+            name: "diff",
+            command: diff::DiffArgs::command,
+            run: |verb, rest| verb.parsed(rest, diff::run),
+        },
+    ];
+    options::VERBS.into_iter().chain(own).chain(help::VERBS)
+}
+
+/// Runs a tool: the verb that the first argument names, or a check.
 #[must_use]
-pub fn dispatch(tool: &str, mut argv: impl Iterator<Item = OsString>) -> Option<Exit> {
-    let verb = argv.nth(1)?;
-    match (tool, verb.to_str()?) {
-        ("rdbcheck", "diff") => Some(parsed("rdbcheck diff", argv, diff::run)),
-        ("rdbcheck", "digest") => Some(parsed("rdbcheck digest", argv, digest::run)),
-        ("rdbcheck", "list") => Some(parsed("rdbcheck list", argv, list::run)),
-        _ => None,
+pub fn run(tool: &str, argv: impl Iterator<Item = OsString>) -> Exit {
+    let argv: Vec<OsString> = argv.collect();
+    let verb = argv.get(1).and_then(|word| verbs().find(|verb| verb.tool == tool && *word == *verb.name));
+    match (verb, tool) {
+        (Some(verb), _) => (verb.run)(&verb, argv[2..].to_vec()),
+        (None, "aofcheck") => check(tool, argv, |args: &AofCheck| command::aofcheck(args, with_verbs)),
+        (None, _) => check(tool, argv, |args: &RdbCheck| command::rdbcheck(args, with_verbs)),
     }
 }
 
-fn parsed<A: Parser>(name: &'static str, rest: impl Iterator<Item = OsString>, run: impl FnOnce(&A) -> Exit) -> Exit {
-    match A::try_parse_from(std::iter::once(OsString::from(name)).chain(rest)) {
+fn check<C: CommandFactory + FromArgMatches>(tool: &str, argv: Vec<OsString>, run: impl FnOnce(&C) -> Exit) -> Exit {
+    let command = help::listed(tool, C::command());
+    match command.try_get_matches_from(argv).and_then(|mut found| C::from_arg_matches_mut(&mut found)) {
         Ok(args) => run(&args),
-        Err(error) => {
-            // Where nobody reads it, nothing is lost.
-            let _ = error.print();
-            match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Sound,
-                _ => Exit::Unreadable,
-            }
+        Err(error) => said(error),
+    }
+}
+
+/// The command line of a tool with its verbs, for help, the manual page and completions.
+fn with_verbs(tool: &str, check: Command) -> Command {
+    let subcommands = verbs()
+        .filter(|verb| verb.tool == tool)
+        .map(|verb| (verb.command)().name(verb.name).long_about(None::<&'static str>));
+    help::listed(tool, check).disable_help_subcommand(true).subcommands(subcommands)
+}
+
+impl Verb {
+    /// What it is called.
+    fn title(&self) -> String {
+        format!("{} {}", self.tool, self.name)
+    }
+
+    /// Its arguments, with a page that fits a screen.
+    fn page(&self) -> Command {
+        let command = (self.command)().bin_name(self.title());
+        match command.get_long_about().cloned() {
+            Some(about) => command.about(about).long_about(None::<&'static str>),
+            None => command,
         }
+    }
+
+    /// Parses its arguments, or prints its page.
+    fn matches(&self, rest: Vec<OsString>) -> Result<ArgMatches, Exit> {
+        let title = self.title();
+        let words = rest.iter().take_while(|word| *word != "--");
+        if let Some(word) = words.into_iter().find(|word| ["-h", "--help", "--man"].iter().any(|page| *word == page)) {
+            let text = if word == "--man" {
+                help::manual(&title, self.page().display_name(title.replace(' ', "-")))?
+            } else {
+                self.page().render_help().to_string()
+            };
+            return Err(help::print(&title, &text));
+        }
+        self.page().try_get_matches_from(std::iter::once(title.into()).chain(rest)).map_err(said)
+    }
+
+    /// Runs it on its arguments.
+    fn parsed<A: Parser>(&self, rest: Vec<OsString>, run: impl FnOnce(&A) -> Exit) -> Exit {
+        match self.matches(rest).and_then(|mut found| A::from_arg_matches_mut(&mut found).map_err(said)) {
+            Ok(args) => run(&args),
+            Err(exit) => exit,
+        }
+    }
+}
+
+/// Prints what is wrong with the arguments, or a page that they asked for.
+fn said(error: clap::Error) -> Exit {
+    // Where nobody reads it, nothing is lost.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Sound,
+        _ => Exit::Unreadable,
     }
 }
 
@@ -58,13 +153,13 @@ struct Reading {
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
     /// Give up where a packed input unpacks to more, such as 500G [default: 4G, or 250 times its size]
-    #[arg(long, value_name = "BYTES", value_parser = units::bytes)]
+    #[arg(long, value_name = "N", value_parser = units::bytes)]
     max_unpacked: Option<usize>,
     /// Give up where unpacking takes more memory, for a long window [default: 64M]
-    #[arg(long, value_name = "BYTES", value_parser = units::bytes)]
+    #[arg(long, value_name = "N", value_parser = units::bytes)]
     unpack_memory: Option<usize>,
-    /// Show progress on standard error
-    #[arg(long, value_name = "auto|always|never", default_value = "auto")]
+    /// Show progress on standard error: auto, always or never [default: auto]
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     progress: When,
 }

@@ -23,6 +23,9 @@ pub struct Salvage {
     /// Write nothing if more than N keys would be lost, or if how many is not known
     #[arg(long, help_heading = "Salvage", value_name = "KEYS", requires = "salvage")]
     pub max_loss: Option<u64>,
+    /// Write nothing unless the checksum of the file proves what is written
+    #[arg(long, help_heading = "Salvage", requires = "salvage", conflicts_with = "partial")]
+    pub proven: bool,
     /// Replace OUT if it exists
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
     pub force: bool,

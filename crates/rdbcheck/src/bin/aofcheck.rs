@@ -3,12 +3,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use rdbcheck::args::AofCheck;
-
 fn main() -> ExitCode {
     if let Some(exit) = rdbcheck::alias::dispatch(std::env::args_os()) {
         return exit;
     }
-    rdbcheck::command::aofcheck(&AofCheck::parse()).into()
+    rdbcheck::verbs::run("aofcheck", std::env::args_os()).into()
 }

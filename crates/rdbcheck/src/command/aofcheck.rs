@@ -4,8 +4,11 @@ use std::num::NonZero;
 
 use redis_persistence::verify::Options;
 
+use super::WithVerbs;
 use super::inputs::{Paths, Run, inputs};
 use super::pages::{instead_of_checking, servers};
+use clap::CommandFactory as _;
+
 use crate::args::AofCheck;
 use crate::console::say;
 use crate::exit::Exit;
@@ -15,9 +18,8 @@ use crate::run::{fix, salvage_aof};
 const TOOL: &str = "aofcheck";
 
 /// Runs `aofcheck`.
-#[must_use]
-pub fn aofcheck(args: &AofCheck) -> Exit {
-    if let Some(exit) = instead_of_checking::<AofCheck>(TOOL, &args.common) {
+pub(crate) fn aofcheck(args: &AofCheck, with_verbs: WithVerbs) -> Exit {
+    if let Some(exit) = instead_of_checking(TOOL, &args.common, || with_verbs(TOOL, AofCheck::command())) {
         return exit;
     }
     if let Some(record) = &args.repair.undo {

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use clap::CommandFactory;
+use clap::Command;
 
 use super::explain::explain;
 use super::short_help;
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::servers::Servers;
 
 /// `--explain`, `-h`, `--man` and `--completions`, which check nothing.
-pub(crate) fn instead_of_checking<C: CommandFactory>(tool: &str, common: &Common) -> Option<Exit> {
+pub(crate) fn instead_of_checking(tool: &str, common: &Common, command: impl FnOnce() -> Command) -> Option<Exit> {
     let text = if let Some(name) = &common.explain {
         match explain(name) {
             Ok(page) => page.into_bytes(),
@@ -23,16 +23,17 @@ pub(crate) fn instead_of_checking<C: CommandFactory>(tool: &str, common: &Common
             }
         }
     } else if common.brief {
-        short_help::help::<C>().into_bytes()
+        short_help::help(command()).into_bytes()
     } else if common.man {
         let mut page = Vec::new();
-        if let Err(error) = clap_mangen::Man::new(C::command()).render(&mut page) {
+        if let Err(error) = clap_mangen::Man::new(command()).render(&mut page) {
             return Some(not_written(tool, &error));
         }
         page
     } else {
         let mut script = Vec::new();
-        clap_complete::generate(common.completions?, &mut C::command(), tool, &mut script);
+        let shell = common.completions?;
+        clap_complete::generate(shell, &mut command(), tool, &mut script);
         script
     };
     let mut out = io::stdout().lock();

@@ -1,7 +1,10 @@
 //! `rdbcheck`, from its arguments to its exit code.
 
+use super::WithVerbs;
 use super::inputs::{Paths, inputs};
 use super::pages::{instead_of_checking, servers};
+use clap::CommandFactory as _;
+
 use crate::args::RdbCheck;
 use crate::console::say;
 use crate::exit::Exit;
@@ -11,9 +14,8 @@ use crate::run::salvage_rdb;
 const TOOL: &str = "rdbcheck";
 
 /// Runs `rdbcheck`.
-#[must_use]
-pub fn rdbcheck(args: &RdbCheck) -> Exit {
-    if let Some(exit) = instead_of_checking::<RdbCheck>(TOOL, &args.common) {
+pub(crate) fn rdbcheck(args: &RdbCheck, with_verbs: WithVerbs) -> Exit {
+    if let Some(exit) = instead_of_checking(TOOL, &args.common, || with_verbs(TOOL, RdbCheck::command())) {
         return exit;
     }
     if args.fix {

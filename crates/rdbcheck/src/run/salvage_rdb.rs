@@ -226,6 +226,9 @@ impl Salvaged {
             self.status = SalvageStatus::Nothing;
             return Err("nothing can be saved: no key was found".to_owned());
         }
+        if args.proven && !self.content_proven() {
+            return Err("no change of a few bytes was found that the checksum proves; without --proven, what is left can be saved".to_owned());
+        }
         if let Some(why) = self.loss.as_ref().and_then(|loss| too_much(loss, args.max_loss?)) {
             return Err(why);
         }

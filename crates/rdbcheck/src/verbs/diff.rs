@@ -49,7 +49,8 @@ const EXAMPLES: &str = "\
 Examples:
   rdbcheck diff yesterday.rdb today.rdb
   rdbcheck diff --only 'user:*' --json master.rdb replica.rdb
-Exit codes: 0 the same   1 different   2 usage, or a file that cannot be read or is damaged   3 no RDB of Redis or Valkey";
+Exit codes: 0 the same   1 different   3 no RDB of Redis or Valkey
+            2 usage, or a file that cannot be read or is damaged";
 
 pub(super) fn run(args: &DiffArgs) -> Exit {
     if let Some(stream) = [&args.first, &args.second].into_iter().find(|path| open::is_stream(path)) {

@@ -48,7 +48,8 @@ Examples:
   rdbcheck list dump.rdb
   rdbcheck list --only 'session:*' --no-expired --values dump.rdb
   rdbcheck list --json dump.rdb | jq -s 'group_by(.type)'
-Exit codes: 0 done   1 damaged   2 usage, or not readable   3 no RDB of Redis or Valkey";
+Exit codes: 0 done   1 damaged   2 usage, or not readable
+            3 no RDB of Redis or Valkey";
 
 pub(super) fn run(args: &ListArgs) -> Exit {
     let options = Options {

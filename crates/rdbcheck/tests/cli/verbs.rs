@@ -1,4 +1,4 @@
-//! `rdbcheck digest`, `rdbcheck list` and `rdbcheck diff`: what they print, their exit codes, and what they do with bad input.
+//! Verbs: what they print, their exit codes, their pages, and what they do with bad input.
 
 use std::fs;
 
@@ -185,5 +185,120 @@ fn differences_are_named() -> TestResult {
     let some = ran(&["diff", "--quiet", "--only", "same", one, two]);
     assert_eq!((some.code, some.out.as_str()), (Some(1), ""), "the libraries differ");
     assert_eq!(ran(&["diff", one, "no-such-file"]).code, Some(2));
+    Ok(())
+}
+
+const VERBS: [(&str, &[&str]); 2] = [
+    ("rdbcheck", &["salvage", "mend", "list", "digest", "diff", "explain", "help"]),
+    ("aofcheck", &["fix", "preen", "undo", "salvage", "timeline", "explain", "help"]),
+];
+
+/// What a tool prints on 80 columns.
+fn tool(name: &str, args: &[&str]) -> Ran {
+    let path = if name == "rdbcheck" { env!("CARGO_BIN_EXE_rdbcheck") } else { env!("CARGO_BIN_EXE_aofcheck") };
+    let output = assert_cmd::Command::new(path).args(args).env("COLUMNS", "80").output().expect("the command runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[test]
+fn each_verb_has_a_page_that_fits_a_screen() {
+    for (name, verbs) in VERBS {
+        let short = tool(name, &["-h"]).out;
+        assert_eq!(tool(name, &["help"]).out, short);
+        let listed: Vec<_> = short.lines().skip_while(|line| !line.starts_with("Verbs (")).skip(1).collect();
+        let listed = listed.iter().take_while(|line| line.starts_with("  ")).filter_map(|line| line.split(' ').nth(2));
+        assert_eq!(listed.collect::<Vec<_>>(), verbs, "{short}");
+        assert!(tool(name, &["--help"]).out.contains("Verbs ("));
+        for verb in verbs {
+            let page = tool(name, &["help", verb]);
+            assert_eq!((page.code, page.err.as_str()), (Some(0), ""), "{name} {verb}");
+            let widest = page.out.lines().map(|line| line.chars().count()).max();
+            assert!(page.out.lines().count() <= 50 && widest <= Some(80), "{name} {verb}:\n{}", page.out);
+            assert!(page.out.contains(&format!("Usage: {name} {verb}")), "{}", page.out);
+            for ask in ["-h", "--help"] {
+                assert_eq!(tool(name, &[verb, ask]).out, page.out);
+            }
+            let manual = tool(name, &[verb, "--man"]).out;
+            assert!(manual.contains(&format!(".TH {name}-{verb} 1")), "{manual}");
+        }
+        let nonsense = tool(name, &["help", "nonsense"]);
+        assert_eq!((nonsense.code, nonsense.out.as_str()), (Some(2), ""));
+        assert!(nonsense.err.contains(&verbs.join(", ")), "{}", nonsense.err);
+    }
+}
+
+#[test]
+fn manual_pages_completions_and_packages_know_the_verbs() -> TestResult {
+    let deb = fs::read_to_string(testdata().join("../packaging/deb"))?;
+    for (name, verbs) in VERBS {
+        let manual = tool(name, &["--man"]).out;
+        for verb in verbs {
+            assert!(manual.contains(&format!("{name}\\-{verb}(1)")), "{manual}");
+        }
+        for shell in ["bash", "zsh", "fish"] {
+            let script = tool(name, &["--completions", shell]).out;
+            assert!(verbs.iter().all(|verb| script.contains(verb)), "{name} {shell}");
+        }
+        assert!(deb.contains(&format!("verbs[{name}]=\"{}\"", verbs.join(" "))), "{name} in packaging/deb");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_verb_does_what_its_option_does() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name).to_str().map(str::to_owned).ok_or("a path");
+    let damaged = testdata().join("broken/hostile-names.rdb");
+    let damaged = damaged.to_str().ok_or("a path")?;
+    let out = path("saved.rdb")?;
+    let by_verb = tool("rdbcheck", &["salvage", damaged, &out]);
+    fs::remove_file(&out)?;
+    assert_eq!(by_verb, tool("rdbcheck", &["--salvage", &out, damaged]));
+    assert_eq!(by_verb.code, Some(4), "{by_verb:?}");
+    assert_eq!(
+        tool("rdbcheck", &["explain", "rdb-duplicate-key"]),
+        tool("rdbcheck", &["--explain", "rdb-duplicate-key"])
+    );
+
+    // The same as its option, and taken back.
+    let log = path("appendonly.aof")?;
+    let whole = b"*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$1";
+    fs::write(&log, whole)?;
+    let planned = tool("aofcheck", &["fix", "--dry-run", &log]);
+    assert_eq!(planned, tool("aofcheck", &["--fix", "--dry-run", &log]));
+    assert_eq!(planned, tool("aofcheck", &["fix", "--fix", "--dry-run", &log]));
+    assert!(planned.out.contains("Plan:"), "{planned:?}");
+    let before = tool("aofcheck", &["fix", "--before", "14", "--dry-run", &log]);
+    assert_eq!(before, tool("aofcheck", &["--cut-before", "14", "--dry-run", &log]));
+    assert_eq!(tool("aofcheck", &["preen", "--yes", &log]).code, Some(2));
+    assert_eq!(tool("aofcheck", &["preen", &log]).code, Some(0));
+    assert_eq!(fs::read(&log)?, &whole[..14]);
+    let record = fs::read_dir(folder.path())?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let record = path(&record.filter(|name| name.ends_with(".undo")).last().ok_or("a record")?)?;
+    assert_eq!(tool("aofcheck", &["undo", "--yes", &record]).code, Some(0));
+    assert_eq!(fs::read(&log)?, whole);
+    Ok(())
+}
+
+#[test]
+fn only_what_the_checksum_proves_is_mended() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let (damaged, out) = (folder.path().join("dump.rdb"), folder.path().join("out.rdb"));
+    let (damaged, out) = (damaged.to_str().ok_or("a path")?, out.to_str().ok_or("a path")?);
+    let whole = fs::read(testdata().join("rdb/redis-6.2-lfu.rdb"))?;
+    let mut bytes = whole.clone();
+    bytes[whole.len() / 2] ^= 0x20;
+    fs::write(damaged, &bytes)?;
+    let mended = tool("rdbcheck", &["mend", damaged, out]);
+    assert_eq!(mended.code, Some(0), "{mended:?}");
+    assert_eq!(fs::read(out)?, whole);
+    fs::remove_file(out)?;
+    // What is cut off comes back by no checksum.
+    fs::write(damaged, &whole[..whole.len() - 40])?;
+    let refused = tool("rdbcheck", &["mend", damaged, out]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("without --proven") && !fs::exists(out)?, "{refused:?}");
+    assert_eq!(tool("rdbcheck", &["salvage", damaged, out]).code, Some(4));
     Ok(())
 }
