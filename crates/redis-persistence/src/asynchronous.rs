@@ -69,7 +69,7 @@ mod tests {
     use crate::rdb::Payload;
     use crate::report::Verdict;
 
-    /// A file of two keys, which comes in pieces of a few bytes with pauses between them.
+    /// Returns a file of two keys, which comes in pieces of a few bytes with pauses between them.
     fn trickle(bytes: &'static [u8]) -> impl AsyncRead + Unpin {
         let (mut writer, reader) = tokio::io::duplex(7);
         tokio::spawn(async move {

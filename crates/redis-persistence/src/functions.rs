@@ -197,12 +197,12 @@ impl Runs {
         Self(Arc::new(Mutex::new(known)))
     }
 
-    /// Whether it is that prover who runs the code.
+    /// Returns whether it is that prover who runs the code.
     pub(crate) fn is_by(&self, prover: &Prover) -> bool {
         self.known().prover == *prover
     }
 
-    /// What is known is true at any moment, also after a panic of who held it.
+    /// Returns what is known is true at any moment, also after a panic of who held it.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -262,8 +262,8 @@ impl Known {
         proven.proof
     }
 
-    /// Whether there is room to remember what becomes of this code. If so, it adds to what the runs may cost: what is not remembered
-    /// is run each time that somebody asks, until nothing is left.
+    /// Returns whether there is room to remember what becomes of this code. If so, it adds to what the runs may cost: what
+    /// is not remembered is run each time that somebody asks, until nothing is left.
     fn remembers(&mut self, code: &[u8]) -> bool {
         let Some(left) = self.room.checked_sub(code.len().saturating_add(REMEMBERED)) else { return false };
         self.room = left;
@@ -276,13 +276,13 @@ impl Known {
     }
 }
 
-/// What code adds to what the runs may cost.
+/// Returns what code adds to what the runs may cost.
 fn budget_of(code: &[u8]) -> i64 {
     i64::try_from(code.len()).unwrap_or(i64::MAX).saturating_mul(STEPS_A_BYTE)
 }
 
 impl PartialEq for Runs {
-    /// What was found out about a file is no difference of the file.
+    /// Returns what was found out about a file is no difference of the file.
     fn eq(&self, _: &Self) -> bool {
         true
     }

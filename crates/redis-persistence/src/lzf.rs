@@ -60,7 +60,7 @@ pub fn validate(input: &[u8], declared: u64) -> Result<(), LzfError> {
     walker.finish()
 }
 
-/// Whether each input decodes to exactly so many bytes, which is known in less time than for one after the other.
+/// Returns whether each input decodes to exactly so many bytes, which is known in less time than for one after the other.
 pub(crate) fn are_sound(inputs: &[(&[u8], u64)]) -> bool {
     glance::are_sound(inputs)
 }

@@ -84,7 +84,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -109,7 +109,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -153,7 +153,7 @@ pub enum Checksum {
 }
 
 impl Checksum {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -179,7 +179,7 @@ pub enum DuplicateCheck {
 }
 
 impl DuplicateCheck {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

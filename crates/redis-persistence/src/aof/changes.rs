@@ -39,7 +39,7 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl ChangeKind {
         }
     }
 
-    /// The kind of a command that changes whole databases, by its name.
+    /// Returns the kind of a command that changes whole databases, by its name.
     #[must_use]
     pub fn of(name: &[u8]) -> Option<Self> {
         if !matches!(name.len(), 6..=8) {
@@ -59,7 +59,7 @@ impl ChangeKind {
         WHOLE.iter().find(|(known, ..)| known.as_bytes().eq_ignore_ascii_case(name)).map(|(.., kind)| *kind)
     }
 
-    /// What such a command does, in words.
+    /// Returns what such a command does, in words.
     #[must_use]
     pub fn does(self) -> &'static str {
         WHOLE.iter().find(|(.., kind)| *kind == self).map_or("removes keys", |(_, does, _)| does)
@@ -104,7 +104,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Takes a record, and the line it begins at; answers the change that ended, if one did: first the deletions before the
+    /// Takes a record, and the line it begins at; returns the change that ended, if one did: first the deletions before the
     /// record, then the record itself.
     pub fn feed(&mut self, record: &Record<'_>, line: u64) -> [Option<Change>; 2] {
         let Record::Command(command) = record else {

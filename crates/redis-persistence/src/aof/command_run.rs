@@ -68,7 +68,7 @@ pub(crate) struct CommandRun {
 enum Found {
     /// One with plain arguments: where its last payload begins, and how many bytes it has.
     Plain(usize, usize),
-    /// The start of one, to which at least so many bytes are missing.
+    /// The start of one, to which at least this many bytes are missing.
     Start(usize),
     Odd,
 }
@@ -94,12 +94,12 @@ impl KnownHeads {
         self.kinds.push(Kind { head, name_at, number, argc });
     }
 
-    /// How many were learnt so far.
+    /// Returns how many were learnt so far.
     pub(crate) fn learnt(&self) -> u32 {
         self.learnt
     }
 
-    /// The next place from `from` on at which a command of a known kind seems to begin.
+    /// Returns the next place from `from` on at which a command of a known kind seems to begin.
     pub(crate) fn find(&self, data: &[u8], from: usize) -> Option<usize> {
         let starts = memchr::memmem::find_iter(data.get(from..)?, b"\r\n*").map(|at| from + at + 2);
         starts.into_iter().find(|at| self.kinds.iter().any(|kind| data[*at..].starts_with(&kind.head)))
@@ -166,8 +166,8 @@ fn arguments(command: &[u8], kind: &Kind, (most, longest): (usize, usize)) -> Fo
     if odd { Found::Odd } else { Found::Plain(part, at) }
 }
 
-/// Whether one of the payloads that are looked at holds a line end with a star behind it. Hardly ever asked: that stands at
-/// the start of a payload, most of the time.
+/// Returns whether one of the payloads that are looked at holds a line end with a star behind it. Hardly ever asked: that
+/// stands at the start of a payload, most of the time.
 #[cold]
 fn may_hold_head(command: &[u8], kind: &Kind, most: usize) -> bool {
     let mut rest = &command[kind.head.len()..];
@@ -180,8 +180,8 @@ fn may_hold_head(command: &[u8], kind: &Kind, most: usize) -> bool {
     })
 }
 
-/// The size of a header line, and the length that it states. Numbers of one and two digits, which nearly all are, are told by
-/// one look at eight bytes, of which a plain argument has as many but for the last ones of a file.
+/// Returns the size of a header line, and the length that it states. Numbers of one and two digits, which nearly all are,
+/// are told by one look at eight bytes, of which a plain argument has as many but for the last ones of a file.
 #[inline]
 fn bulk(rest: &[u8]) -> Option<(usize, usize)> {
     const ONE: [u64; 2] = line(b"\xff\0\xff\xff\0\0\0\0", b"$\0\r\n\0\0\0\0");
@@ -197,12 +197,12 @@ fn bulk(rest: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// What counts of a line, and what that must be.
+/// Returns what counts of a line, and what that must be.
 const fn line(mask: &[u8; 8], wanted: &[u8; 8]) -> [u64; 2] {
     [u64::from_le_bytes(*mask), u64::from_le_bytes(*wanted)]
 }
 
-/// The same for a number of more digits.
+/// Returns the same for a number of more digits.
 #[inline(never)]
 fn long(rest: &[u8]) -> Option<(usize, usize)> {
     let [b'$', a @ b'1'..=b'9', digits @ ..] = rest else { return None };
@@ -223,7 +223,7 @@ fn digit(byte: u8) -> usize {
     usize::from(byte - b'0')
 }
 
-/// Whether a line end with a star behind it stands there.
+/// Returns whether a line end with a star behind it stands there.
 #[inline]
 fn holds_head(bytes: &[u8]) -> bool {
     memchr::memchr_iter(b'*', bytes).any(|star| bytes[..star].ends_with(b"\r\n"))

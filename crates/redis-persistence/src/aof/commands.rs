@@ -51,7 +51,7 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Whether a version is among them.
+    /// Returns whether a version is among them.
     #[must_use]
     pub fn contain(&self, version: Version) -> bool {
         self.first <= version && self.last.is_none_or(|last| version <= last)
@@ -70,7 +70,7 @@ pub enum Fit {
 }
 
 impl CommandSpec {
-    /// Whether the newest server of a family knows it so; of any family, if none is given.
+    /// Returns whether the newest server of a family knows it so; of any family, if none is given.
     pub(crate) fn is_current(&self, family: Option<Family>) -> bool {
         let newest = |versions: Option<Versions>| versions.is_some_and(|versions| versions.last.is_none());
         match family {
@@ -80,7 +80,7 @@ impl CommandSpec {
         }
     }
 
-    /// How so many arguments fit, the name among them.
+    /// Returns how so many arguments fit, the name among them.
     #[must_use]
     pub fn fit(&self, args: u64) -> Fit {
         let arity = u64::from(self.arity.unsigned_abs());
@@ -94,14 +94,14 @@ impl CommandSpec {
     }
 }
 
-/// Every row, by name.
+/// Returns every row, by name.
 #[must_use]
 pub fn all() -> &'static [CommandSpec] {
     static ROWS: OnceLock<Vec<CommandSpec>> = OnceLock::new();
     ROWS.get_or_init(|| TABLE.lines().filter_map(row).collect())
 }
 
-/// The rows of a command, by its name in upper case; none for a name that no server knows.
+/// Returns the rows of a command, by its name in upper case; none for a name that no server knows.
 ///
 /// # Examples
 /// ```
@@ -119,7 +119,7 @@ pub fn named(name: &[u8]) -> &'static [CommandSpec] {
     &rows[..rows.iter().take_while(|row| row.name.as_bytes() == name).count()]
 }
 
-/// Whether some server looks for subcommands of that command.
+/// Returns whether some server looks for subcommands of that command.
 #[must_use]
 pub fn is_container(name: &[u8]) -> bool {
     let rows = all();

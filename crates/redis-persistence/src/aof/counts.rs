@@ -50,7 +50,7 @@ impl CommandCounts {
     /// Longer names are counted by their beginning; no command of any server or module comes near.
     pub(crate) const NAME: usize = 64;
 
-    /// Counts one command. Answers the number of its name, in the order in which names came, unless there are too many.
+    /// Counts one command. Returns the number of its name, in the order in which names came, unless there are too many.
     pub fn add(&mut self, name: &[u8]) -> Option<usize> {
         if name == self.last && !name.is_empty() {
             self.counts[self.last_count] += 1;
@@ -91,29 +91,29 @@ impl CommandCounts {
         self.counts[number] += n;
     }
 
-    /// The names with their numbers.
+    /// Returns the names with their numbers.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = (&[u8], usize)> {
         self.names.iter().map(|(name, &count)| (&name[..], count))
     }
 
-    /// The names, in upper case and in order, with their counts.
+    /// Returns the names, in upper case and in order, with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
         self.names.iter().map(|(name, &count)| (&name[..], self.counts[count]))
     }
 
-    /// How often a command occurred.
+    /// Returns how often a command occurred.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> u64 {
         self.names.get(&name.to_ascii_uppercase()[..]).map_or(0, |&count| self.counts[count])
     }
 
-    /// How many commands were counted without their names.
+    /// Returns how many commands were counted without their names.
     #[must_use]
     pub fn other(&self) -> u64 {
         self.other
     }
 
-    /// How many commands there were in all.
+    /// Returns how many commands there were in all.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().sum::<u64>() + self.other

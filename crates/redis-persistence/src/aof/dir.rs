@@ -62,7 +62,7 @@ pub fn find<T: Tree>(tree: &mut T, path: &Path) -> io::Result<AofSet> {
     find_as(tree, path, &Layout::default())
 }
 
-/// The same for a server with these names.
+/// Returns the same for a server with these names.
 ///
 /// # Errors
 /// As [`find`].
@@ -188,7 +188,7 @@ fn parent(path: &Path) -> PathBuf {
     }
 }
 
-/// The file of that name in a folder. An empty name is the folder itself.
+/// Returns the file of that name in a folder. An empty name is the folder itself.
 fn join(folder: &Path, name: &[u8]) -> PathBuf {
     let name = os_name(name);
     if folder == Path::new(".") { PathBuf::from(name) } else { folder.join(name) }

@@ -15,7 +15,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The name of the product or module.
+    /// Returns the name of the product or module.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -133,14 +133,14 @@ pub fn origin(name: &[u8]) -> Option<Origin> {
 /// Names of more bytes are no command's.
 const LONGEST: usize = 128;
 
-/// Whether somebody may have given a command that name, in upper case: servers take any for a renamed one, and people take what
-/// they can type.
+/// Returns whether somebody may have given a command that name, in upper case: servers take any for a renamed one, and
+/// people take what they can type.
 #[must_use]
 pub fn is_plausible(name: &[u8]) -> bool {
     !name.is_empty() && name.len() <= LONGEST && name.iter().all(u8::is_ascii_graphic)
 }
 
-/// Whether a name in upper case becomes that of a known command by another byte in one place.
+/// Returns whether a name in upper case becomes that of a known command by another byte in one place.
 #[must_use]
 pub fn is_one_byte_off(name: &[u8]) -> bool {
     all().iter().any(|row| {
@@ -169,13 +169,13 @@ impl Extra {
         self.prefixes.push(prefix.to_ascii_uppercase());
     }
 
-    /// The name in upper case by which a command is known that has this one.
+    /// Returns the name in upper case by which a command is known that has this one.
     #[must_use]
     pub fn own_name<'a>(&'a self, name: &'a [u8]) -> &'a [u8] {
         self.renamed.iter().find(|(new, _)| new == name).map_or(name, |(_, old)| old)
     }
 
-    /// Whether a module brings a command of that name, in upper case.
+    /// Returns whether a module brings a command of that name, in upper case.
     #[must_use]
     pub fn brings(&self, name: &[u8]) -> bool {
         let fits = |prefix: &Vec<u8>| if prefix == b"." { name.contains(&b'.') } else { name.starts_with(prefix) };

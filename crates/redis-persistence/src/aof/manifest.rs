@@ -27,7 +27,7 @@ const MAX_LINE: usize = 1024;
 /// How many errors are kept.
 const MOST_ERRORS: usize = 1 << 14;
 
-/// The words of a line of a configuration file, or `None` if its quotes are wrong.
+/// Returns the words of a line of a configuration file, or `None` if its quotes are wrong.
 pub(crate) fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let tokens = split(line, Dialect::Redis).ok()?;
     Some(tokens.iter().map(|token| token.text().to_vec()).collect())
@@ -57,7 +57,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// The letter in the manifest.
+    /// Returns the letter in the manifest.
     #[must_use]
     pub fn letter(self) -> char {
         match self {
@@ -126,18 +126,18 @@ impl Manifest {
         (parser.manifest, parser.errors)
     }
 
-    /// The base file.
+    /// Returns the base file.
     #[must_use]
     pub fn base(&self) -> Option<&Entry> {
         self.of(EntryKind::Base).next()
     }
 
-    /// The incremental files, in order.
+    /// Returns the incremental files, in order.
     pub fn incrs(&self) -> impl Iterator<Item = &Entry> {
         self.of(EntryKind::Incr)
     }
 
-    /// The files that wait to be deleted.
+    /// Returns the files that wait to be deleted.
     pub fn history(&self) -> impl Iterator<Item = &Entry> {
         self.of(EntryKind::History)
     }
@@ -146,7 +146,7 @@ impl Manifest {
         self.entries.iter().filter(move |entry| entry.kind == kind)
     }
 
-    /// The manifest as a server writes it: base, history, incremental files; names quoted where they need it.
+    /// Returns the manifest as a server writes it: base, history, incremental files; names quoted where they need it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -273,8 +273,8 @@ fn number(token: &Token) -> i64 {
     resp::strtol(token.text()).value
 }
 
-/// Whether the text is meant as a manifest: its first line that is no comment is made of pairs and names a file, a sequence
-/// number and a type, in whatever order and case, though the tools may not see it as one.
+/// Returns whether the text is meant as a manifest: its first line that is no comment is made of pairs and names a file, a
+/// sequence number and a type, in whatever order and case, though the tools may not see it as one.
 #[must_use]
 pub fn looks_like_manifest(data: &[u8]) -> bool {
     let Some(line) =

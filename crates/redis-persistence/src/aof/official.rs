@@ -322,7 +322,7 @@ impl<F: Files> Run<'_, '_, F> {
         Ok(size >= 8 && file.read_exact(&mut signature).is_ok() && signature == *b"REDIS")
     }
 
-    /// Whether cutting the file to `to` bytes would destroy something that is good, in the words of the refusal.
+    /// Returns whether cutting the file to `to` bytes would destroy something that is good, in the words of the refusal.
     fn precious(&mut self, path: &Path, to: u64) -> Option<&'static str> {
         let mut start = Vec::new();
         let Ok(Opened::File { file, .. }) = self.files.open(path) else { return None };
@@ -355,7 +355,7 @@ impl<F: Files> Run<'_, '_, F> {
     }
 }
 
-/// The text of an error without the number that Rust adds to it.
+/// Returns the text of an error without the number that Rust adds to it.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split_once(" (os error").map_or_else(|| text.clone(), |(text, _)| text.to_owned())
@@ -365,7 +365,7 @@ fn bytes_of(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
 
-/// The file of that name in a folder, joined as the tool does: by a slash, whatever the name is.
+/// Returns the file of that name in a folder, joined as the tool does: by a slash, whatever the name is.
 fn join(folder: &Path, name: &[u8]) -> PathBuf {
     let mut path = folder.as_os_str().to_owned();
     path.push("/");

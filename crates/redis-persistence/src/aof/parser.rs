@@ -117,13 +117,13 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// A parser at the start of a file.
+    /// Returns a parser at the start of a file.
     #[must_use]
     pub fn new(grammar: Grammar) -> Self {
         Self::at(grammar, 0)
     }
 
-    /// A parser at a place in a file where a record begins: after an RDB preamble, or where another reading stopped.
+    /// Returns a parser at a place in a file where a record begins: after an RDB preamble, or where another reading stopped.
     #[must_use]
     pub fn at(grammar: Grammar, offset: u64) -> Self {
         Self {
@@ -144,33 +144,34 @@ impl Parser {
         }
     }
 
-    /// The same with other limits: `inline_bytes` is how many bytes of a command's arguments are at hand.
+    /// Returns the same with other limits: `inline_bytes` is how many bytes of a command's arguments are at hand.
     #[must_use]
     pub fn with_limits(mut self, limits: &Limits) -> Self {
         self.max_held = limits.inline_bytes;
         self
     }
 
-    /// The file offset of the first byte that was not consumed.
+    /// Returns the file offset of the first byte that was not consumed.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// How many line ends it has passed, as the check tools count them: one per header line, one per payload, none per
-    /// annotation.
+    /// Returns how many line ends it has passed, as the check tools count them: one per header line, one per payload, none
+    /// per annotation.
     #[must_use]
     pub fn line_ends(&self) -> u64 {
         self.line_ends
     }
 
-    /// The file offset of the header line, payload or annotation that was begun last; the place the check tools name.
+    /// Returns the file offset of the header line, payload or annotation that was begun last; the place the check tools name.
     #[must_use]
     pub fn part(&self) -> u64 {
         self.part
     }
 
-    /// What is known of the command that was begun and not ended: its start, its count, and the arguments that are complete.
+    /// Returns what is known of the command that was begun and not ended: its start, its count, and the arguments that are
+    /// complete.
     #[must_use]
     pub fn unfinished(&self) -> Option<Command<'_>> {
         self.open.then_some(Command {
@@ -214,12 +215,12 @@ impl Parser {
         }
     }
 
-    /// How much of a command is at hand: so many arguments, if it has at most so many bytes.
+    /// Returns how much of a command is at hand: so many arguments, if it has at most this many bytes.
     pub(crate) fn looked_at(&self) -> (usize, usize) {
         (MAX_SPANS, self.max_held)
     }
 
-    /// Whether a record begins with the next byte.
+    /// Returns whether a record begins with the next byte.
     pub(crate) fn is_at_boundary(&self) -> bool {
         matches!(self.state, State::Boundary)
     }
@@ -232,7 +233,8 @@ impl Parser {
         self.advance(run.bytes as u64);
     }
 
-    /// The record that the last step found. `data` is the slice that was given to that step, or what it consumed of it.
+    /// Returns the record that the last step found. `data` is the slice that was given to that step, or what it consumed of
+    /// it.
     #[must_use]
     pub fn record<'a>(&'a self, data: &'a [u8]) -> Option<Record<'a>> {
         let (bytes, start) = match self.found {
@@ -260,7 +262,7 @@ impl Parser {
         self.spans.clear();
     }
 
-    /// How many bytes of a further argument of `len` bytes are at hand.
+    /// Returns how many bytes of a further argument of `len` bytes are at hand.
     fn hold(&mut self, len: u64) -> usize {
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         if self.spans.len() >= MAX_SPANS {

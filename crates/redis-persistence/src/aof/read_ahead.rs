@@ -37,7 +37,7 @@ pub(crate) struct Sizes {
     /// In front of a block there is so much room for what a reader has left of the one before. A parser leaves less than 1 KiB;
     /// commands that are cut by the end of a block are kept whole if there is room.
     pub(crate) room: usize,
-    /// So many blocks' bytes are read in a row before more is read ahead.
+    /// This many blocks' bytes are read in a row before more is read ahead.
     pub(crate) alone_blocks: u64,
     /// From this many bytes on a payload is passed over by moving in the file.
     pub(crate) worth_a_seek: u64,
@@ -62,7 +62,7 @@ pub(crate) struct ReadAhead<'i, R> {
     another: fn(&R) -> Option<R>,
     state: Shared<State>,
     sizes: Sizes,
-    /// So many blocks are read ahead at most.
+    /// This many blocks are read ahead at most.
     most: usize,
     /// How much of a command is looked at.
     looked_at: (usize, usize),
@@ -144,7 +144,7 @@ impl<'i, R: Read + Seek> ReadAhead<'i, R> {
         }
     }
 
-    /// A reader that stands where a record begins. There is one at a time.
+    /// Returns a reader that stands where a record begins. There is one at a time.
     pub(crate) fn reader(&self, grammar: Grammar, at: u64, limits: &Limits) -> io::Result<Reader<&Self>> {
         self.with_input(|input| input.seek(SeekFrom::Start(at)))?;
         self.state.lock().at = at;
@@ -196,7 +196,7 @@ impl<'i, R: Read + Seek> ReadAhead<'i, R> {
         self.state.closing()
     }
 
-    /// Gets the reader more bytes. Answers whether there are none.
+    /// Gets the reader more bytes. Returns whether there are none.
     fn refill(&self, window: &mut Window) -> io::Result<bool> {
         let mut state = self.state.lock();
         loop {

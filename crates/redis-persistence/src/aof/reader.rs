@@ -12,10 +12,10 @@ const BUFFER: usize = 256 << 10;
 /// From this many bytes on a payload is passed over by moving in the file and not by reading it.
 const WORTH_A_SEEK: u64 = BUFFER as u64;
 
-/// Gets more bytes into the window, and answers whether there are none.
+/// Gets more bytes into the window, and returns whether there are none.
 type Refill<R> = fn(&mut R, &mut Window) -> io::Result<bool>;
 
-/// Moves on in the input by at most so many bytes, and answers by how many.
+/// Moves on in the input by at most this many bytes, and answers by how many.
 type PassOver<R> = fn(&mut R, u64) -> io::Result<u64>;
 
 /// The records of an append-only file, one after another, from an input.
@@ -79,24 +79,24 @@ impl<R> Reader<R> {
         Self { input, parser, window, lent: 0, eof: false, refill, pass_over: None }
     }
 
-    /// Payloads of so many bytes are passed over in this way.
+    /// Payloads of this many bytes are passed over in this way.
     pub(crate) fn passing_over(mut self, least: u64, pass_over: PassOver<R>) -> Self {
         self.pass_over = Some((least, pass_over));
         self
     }
 
-    /// The parser, for its offset, its line count, and the command it was in.
+    /// Returns the parser, for its offset, its line count, and the command it was in.
     #[must_use]
     pub fn parser(&self) -> &Parser {
         &self.parser
     }
 
-    /// The input, which stands anywhere behind what was read.
+    /// Returns the input, which stands anywhere behind what was read.
     pub fn into_inner(self) -> R {
         self.input
     }
 
-    /// The next record, or `None` at the end of the file.
+    /// Returns the next record, or `None` at the end of the file.
     ///
     /// # Errors
     /// Those of the input, and those of [`Parser::step`].

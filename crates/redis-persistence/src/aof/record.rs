@@ -12,7 +12,7 @@ pub enum Record<'a> {
 }
 
 impl Record<'_> {
-    /// The file offset of the record's first byte.
+    /// Returns the file offset of the record's first byte.
     #[must_use]
     pub fn start(&self) -> u64 {
         match self {
@@ -21,7 +21,7 @@ impl Record<'_> {
         }
     }
 
-    /// The file offset of the first byte after the record.
+    /// Returns the file offset of the first byte after the record.
     #[must_use]
     pub fn end(&self) -> u64 {
         match self {
@@ -58,37 +58,38 @@ pub struct Command<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// The file offset of the command's `*`.
+    /// Returns the file offset of the command's `*`.
     #[must_use]
     pub fn start(&self) -> u64 {
         self.start
     }
 
-    /// The file offset of the first byte after the command.
+    /// Returns the file offset of the first byte after the command.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.end
     }
 
-    /// How many arguments it has, the name among them. 0 where a check tool takes a count of zero or less for a record.
+    /// Returns how many arguments it has, the name among them. 0 where a check tool takes a count of zero or less for a
+    /// record.
     #[must_use]
     pub fn argc(&self) -> u64 {
         self.argc
     }
 
-    /// The command's name as it stands in the file, or the beginning of a very long one; empty where there is none.
+    /// Returns the command's name as it stands in the file, or the beginning of a very long one; empty where there is none.
     #[must_use]
     pub fn name(&self) -> &'a [u8] {
         self.arg(0).map_or(&[], |arg| arg.head)
     }
 
-    /// Whether the command's name is `name`, in any case.
+    /// Returns whether the command's name is `name`, in any case.
     #[must_use]
     pub fn is(&self, name: &[u8]) -> bool {
         self.arg(0).and_then(|arg| arg.whole()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(name))
     }
 
-    /// An argument by its place; 0 is the name. `None` beyond the last, and beyond the 64th.
+    /// Returns an argument by its place; 0 is the name. `None` beyond the last, and beyond the 64th.
     #[must_use]
     pub fn arg(&self, index: usize) -> Option<Arg<'a>> {
         let span = self.spans.get(index)?;
@@ -96,7 +97,7 @@ impl<'a> Command<'a> {
         Some(Arg { at: span.at, len: span.len, head })
     }
 
-    /// The arguments that can be looked at, the name first.
+    /// Returns the arguments that can be looked at, the name first.
     #[must_use]
     pub fn args(&self) -> Args<'a> {
         Args { command: *self, next: 0 }
@@ -126,7 +127,7 @@ pub struct Arg<'a> {
 }
 
 impl<'a> Arg<'a> {
-    /// The payload, if all of it is at hand.
+    /// Returns the payload, if all of it is at hand.
     #[must_use]
     pub fn whole(&self) -> Option<&'a [u8]> {
         (u64::try_from(self.head.len()) == Ok(self.len)).then_some(self.head)
@@ -177,25 +178,25 @@ pub struct Annotation<'a> {
 }
 
 impl<'a> Annotation<'a> {
-    /// The file offset of the `#`.
+    /// Returns the file offset of the `#`.
     #[must_use]
     pub fn start(&self) -> u64 {
         self.start
     }
 
-    /// The file offset of the first byte after the line.
+    /// Returns the file offset of the first byte after the line.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.end
     }
 
-    /// The whole line as it stands in the file, from the `#` to its end.
+    /// Returns the whole line as it stands in the file, from the `#` to its end.
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// How the line ends.
+    /// Returns how the line ends.
     #[must_use]
     pub fn line_end(&self) -> LineEnd {
         match self.bytes {
@@ -205,7 +206,7 @@ impl<'a> Annotation<'a> {
         }
     }
 
-    /// The unix time, in seconds, of a well-formed `#TS:` line.
+    /// Returns the unix time, in seconds, of a well-formed `#TS:` line.
     ///
     /// # Examples
     /// ```
@@ -223,7 +224,7 @@ impl<'a> Annotation<'a> {
         if plain { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
     }
 
-    /// Whether the line claims to be a timestamp, well-formed or not.
+    /// Returns whether the line claims to be a timestamp, well-formed or not.
     #[must_use]
     pub fn is_timestamp(&self) -> bool {
         self.bytes.starts_with(b"#TS:")

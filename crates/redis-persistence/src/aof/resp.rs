@@ -6,7 +6,7 @@
 //! ```
 //! Two readers of the same lines. The strict one takes what a writer makes: plain decimal numbers, CR LF. It is on nom's
 //! streaming parsers, so that "more bytes are wanted" and "this is wrong" cannot be mixed up. The tolerant one does what the
-//! servers and their check tools do: read a line of at most so many bytes into a buffer and let the C library's `strtol`
+//! servers and their check tools do: read a line of at most this many bytes into a buffer and let the C library's `strtol`
 //! look at it. Payloads are not read here; the caller knows their length and passes over them.
 
 use nom::bytes::streaming::tag;
@@ -44,7 +44,7 @@ fn header<const PREFIX: u8>(input: &[u8]) -> Parsed<'_, u64> {
 /// The digits of the largest number that fits, so that adding them up cannot overflow.
 const MAX_DIGITS: usize = 19;
 
-/// A decimal number without sign, blanks or leading zeros, at most `i64::MAX`.
+/// Returns a decimal number without sign, blanks or leading zeros, at most `i64::MAX`.
 ///
 /// One loop instead of combinators: it runs over every byte of every header.
 pub(crate) fn number(input: &[u8]) -> Parsed<'_, u64> {
@@ -79,7 +79,7 @@ pub(crate) enum Line<'a> {
     More,
 }
 
-/// The next line of `data`, in at most `limit` bytes. `eof`: no byte follows `data`.
+/// Returns the next line of `data`, in at most `limit` bytes. `eof`: no byte follows `data`.
 pub(crate) fn line(data: &[u8], limit: usize, eof: bool) -> Line<'_> {
     let window = &data[..data.len().min(limit)];
     match memchr::memchr(b'\n', window) {
@@ -131,7 +131,7 @@ pub(crate) fn strtol(text: &[u8]) -> Strtol {
     Strtol { value, end, overflow }
 }
 
-/// What C's `atoi` makes of a text: `strtol`, of which the low 32 bits stay.
+/// Returns what C's `atoi` makes of a text: `strtol`, of which the low 32 bits stay.
 pub(crate) fn atoi(text: &[u8]) -> i32 {
     let [a, b, c, d, ..] = strtol(text).value.to_le_bytes();
     i32::from_le_bytes([a, b, c, d])

@@ -70,7 +70,7 @@ pub enum TransactionEvent {
 }
 
 impl StreamState {
-    /// The state at the start of a file, for a server with this many databases: a SELECT beyond them fails.
+    /// Returns the state at the start of a file, for a server with this many databases: a SELECT beyond them fails.
     #[must_use]
     pub fn with_databases(databases: u32) -> Self {
         Self { databases: Some(databases), ..Self::default() }
@@ -143,37 +143,37 @@ impl StreamState {
         before.is_some_and(|before| time < before).then_some(TransactionEvent::TimeWentBack)
     }
 
-    /// The database that is selected. Inside a transaction: the one its commands so far lead to.
+    /// Returns the database that is selected. Inside a transaction: the one its commands so far lead to.
     #[must_use]
     pub fn db(&self) -> u32 {
         self.db
     }
 
-    /// The transaction that is open.
+    /// Returns the transaction that is open.
     #[must_use]
     pub fn transaction(&self) -> Option<Transaction> {
         self.transaction
     }
 
-    /// How many transactions were closed.
+    /// Returns how many transactions were closed.
     #[must_use]
     pub fn transactions(&self) -> u64 {
         self.transactions
     }
 
-    /// How many commands there were.
+    /// Returns how many commands there were.
     #[must_use]
     pub fn commands(&self) -> u64 {
         self.records
     }
 
-    /// How many annotations there were.
+    /// Returns how many annotations there were.
     #[must_use]
     pub fn annotations(&self) -> u64 {
         self.annotations
     }
 
-    /// The commands by name.
+    /// Returns the commands by name.
     #[must_use]
     pub fn counts(&self) -> &CommandCounts {
         &self.counts
@@ -185,25 +185,25 @@ impl StreamState {
         self.counts.add_again(name, n);
     }
 
-    /// The number in [`StreamState::counts`] of the last command's name.
+    /// Returns the number in [`StreamState::counts`] of the last command's name.
     pub(crate) fn last_name(&self) -> Option<usize> {
         self.last_name
     }
 
-    /// The first timestamp, in unix seconds.
+    /// Returns the first timestamp, in unix seconds.
     #[must_use]
     pub fn first_timestamp(&self) -> Option<i64> {
         self.first_timestamp
     }
 
-    /// The last timestamp, in unix seconds: last in the file, not the greatest.
+    /// Returns the last timestamp, in unix seconds: last in the file, not the greatest.
     #[must_use]
     pub fn last_timestamp(&self) -> Option<i64> {
         self.last_timestamp
     }
 }
 
-/// A database number as servers read it: a plain decimal number that fits 31 bits.
+/// Returns a database number as servers read it: a plain decimal number that fits 31 bits.
 fn database(text: &[u8]) -> Option<u32> {
     let plain =
         text == b"0" || (text.first().is_some_and(|first| *first != b'0') && text.iter().all(u8::is_ascii_digit));

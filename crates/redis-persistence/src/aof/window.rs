@@ -36,27 +36,27 @@ impl Window {
         Self { buffer, start: 0, end: 0, most_kept, piece: size, runs: VecDeque::new(), of_use: false }
     }
 
-    /// The bytes at hand.
+    /// Returns the bytes at hand.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Lets go of so many bytes.
+    /// Lets go of this many bytes.
     pub(crate) fn pass(&mut self, bytes: usize) {
         self.start += bytes;
     }
 
-    /// Whether all that is at hand may be left, and so many bytes may be put behind it.
+    /// Returns whether all that is at hand may be left, and so many bytes may be put behind it.
     pub(crate) fn may_keep(&self, missing: usize) -> bool {
         self.end - self.start <= self.most_kept && missing <= self.most_kept
     }
 
-    /// Forgets the run that was found to begin next; answers whether there was one.
+    /// Forgets the run that was found to begin next; returns whether there was one.
     pub(crate) fn forget_run(&mut self) -> bool {
         self.runs.pop_front().is_some()
     }
 
-    /// The run that was found to begin with the next byte, or how many bytes there are up to where one was found.
+    /// Returns the run that was found to begin with the next byte, or how many bytes there are up to where one was found.
     pub(crate) fn run_here(&mut self) -> Result<CommandRun, usize> {
         while let Some((at, _)) = self.runs.front() {
             if *at > self.start {
@@ -77,7 +77,7 @@ impl Window {
         self.piece = AFTER_SEEK.min(self.buffer.len());
     }
 
-    /// Moves what is left to the front and reads once behind it. Answers how many bytes that were.
+    /// Moves what is left to the front and reads once behind it. Returns how many bytes that were.
     pub(crate) fn read_behind(&mut self, input: &mut impl Read) -> io::Result<usize> {
         self.runs.clear();
         self.buffer.copy_within(self.start..self.end, 0);
@@ -97,7 +97,7 @@ impl Window {
         }
     }
 
-    /// Goes on in another buffer, which has `len` bytes behind room for what is kept. Answers the old buffer, and whether the runs
+    /// Goes on in another buffer, which has `len` bytes behind room for what is kept. Returns the old buffer, and whether the runs
     /// that were found in it were of use.
     ///
     /// # Errors

@@ -57,13 +57,13 @@ pub struct Crc64 {
 }
 
 impl Crc64 {
-    /// The CRC of no bytes.
+    /// Returns the CRC of no bytes.
     #[must_use]
     pub const fn new() -> Self {
         Self { value: 0 }
     }
 
-    /// The CRC whose [`value`](Self::value) is `value`, to be taken up again.
+    /// Returns the CRC whose [`value`](Self::value) is `value`, to be taken up again.
     #[must_use]
     pub const fn from_value(value: u64) -> Self {
         Self { value }
@@ -86,13 +86,13 @@ impl Crc64 {
         self.value
     }
 
-    /// The checksum of the bytes so far.
+    /// Returns the checksum of the bytes so far.
     #[must_use]
     pub const fn value(&self) -> u64 {
         self.value
     }
 
-    /// Whether these were bytes followed by their own CRC, as a sound RDB is. Nothing but zeros looks the same.
+    /// Returns whether these were bytes followed by their own CRC, as a sound RDB is. Nothing but zeros looks the same.
     pub(crate) fn is_of_file_with_its_own(&self) -> bool {
         self.value == 0
     }
@@ -114,7 +114,7 @@ impl Crc64 {
     }
 }
 
-/// The checksum of `bytes`.
+/// Returns the checksum of `bytes`.
 ///
 /// # Examples
 /// ```
@@ -126,7 +126,7 @@ pub fn checksum(bytes: &[u8]) -> u64 {
     crc_fast::checksum(CrcAlgorithm::Crc64Redis, bytes)
 }
 
-/// The product of two polynomials over GF(2) modulo the CRC's polynomial, all of them reflected.
+/// Returns the product of two polynomials over GF(2) modulo the CRC's polynomial, all of them reflected.
 pub(crate) const fn product(a: u64, b: u64) -> u64 {
     let mut sum = 0;
     let mut shifted = b;

@@ -35,7 +35,7 @@ pub enum Quirk {
 
 /// Why reading stopped: more bytes are wanted, or the bytes are wrong.
 pub(crate) enum Stop {
-    /// So many bytes, counted from the start of the window, are wanted at least, to read the thing that began at
+    /// This many bytes, counted from the start of the window, are wanted at least, to read the thing that began at
     /// `start`.
     Need { upto: usize, start: u64, reading: Reading },
     /// The bytes are wrong.
@@ -58,22 +58,22 @@ impl<'a> Cursor<'a> {
         Self { data, pos: 0, base, quirk: None }
     }
 
-    /// How far it has come in the window.
+    /// Returns how far it has come in the window.
     pub(crate) fn pos(&self) -> usize {
         self.pos
     }
 
-    /// The file offset of the next byte.
+    /// Returns the file offset of the next byte.
     pub(crate) fn offset(&self) -> u64 {
         self.base + self.pos as u64
     }
 
-    /// The bytes that are left.
+    /// Returns the bytes that are left.
     pub(crate) fn rest(&self) -> &'a [u8] {
         &self.data[self.pos..]
     }
 
-    /// The bytes of a range of the window.
+    /// Returns the bytes of a range of the window.
     pub(crate) fn window(&self, span: Span) -> &'a [u8] {
         &self.data[span.start..span.end]
     }
@@ -114,7 +114,7 @@ impl<'a> Cursor<'a> {
         self.quirk.get_or_insert((quirk, at));
     }
 
-    /// Takes `len` bytes of the thing that began at `start`, and answers where they lie in the window.
+    /// Takes `len` bytes of the thing that began at `start`, and returns where they lie in the window.
     #[inline]
     pub(crate) fn span_of(&mut self, len: u64, start: u64, reading: Reading) -> Outcome<Span> {
         match usize::try_from(len) {
@@ -127,7 +127,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An error about the thing that began at `start`, found at the cursor.
+    /// Returns an error about the thing that began at `start`, found at the cursor.
     pub(crate) fn fail<T>(&self, start: u64, reading: Reading, kind: ErrorKind) -> Outcome<T> {
         Err(Stop::Fail(Error::new(start, self.offset(), reading, kind)))
     }
@@ -143,7 +143,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The bytes of the range, out of the window that it was made from.
+    /// Returns the bytes of the range, out of the window that it was made from.
     ///
     /// # Panics
     /// If the window is shorter than the one that the range came from.

@@ -22,32 +22,33 @@ struct Inner {
 }
 
 impl Error {
-    /// An error about the thing that began at `start` and could not be read at `failed_at` (byte offsets in the file).
+    /// Returns an error about the thing that began at `start` and could not be read at `failed_at` (byte offsets in the
+    /// file).
     #[cold]
     #[must_use]
     pub fn new(start: u64, failed_at: u64, reading: Reading, kind: ErrorKind) -> Self {
         Self(Box::new(Inner { start, failed_at, reading, kind }))
     }
 
-    /// The byte offset at which the thing that was being read began.
+    /// Returns the byte offset at which the thing that was being read began.
     #[must_use]
     pub fn start(&self) -> u64 {
         self.0.start
     }
 
-    /// The byte offset at which reading it failed.
+    /// Returns the byte offset at which reading it failed.
     #[must_use]
     pub fn failed_at(&self) -> u64 {
         self.0.failed_at
     }
 
-    /// What was being read.
+    /// Returns what was being read.
     #[must_use]
     pub fn reading(&self) -> Reading {
         self.0.reading
     }
 
-    /// What is wrong.
+    /// Returns what is wrong.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind

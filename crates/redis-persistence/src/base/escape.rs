@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// A name in double quotes, with everything escaped that is not plain text, the quotes themselves included.
+/// Returns a name in double quotes, with everything escaped that is not plain text, the quotes themselves included.
 ///
 /// # Examples
 /// ```
@@ -55,7 +55,7 @@ fn byte(out: &mut String, byte: u32) {
     let _ = write!(out, "\\x{byte:02x}");
 }
 
-/// Whether a terminal shows this character as itself: no control, format, private or unassigned one.
+/// Returns whether a terminal shows this character as itself: no control, format, private or unassigned one.
 #[must_use]
 pub fn is_plain(c: char) -> bool {
     match c {

@@ -35,7 +35,7 @@ impl Default for Limits {
     }
 }
 
-/// How many threads the process may use. It is asked once: on Linux each question opens the files of the cgroups.
+/// Returns how many threads the process may use. It is asked once: on Linux each question opens the files of the cgroups.
 pub(crate) fn threads_of_machine() -> Option<NonZero<usize>> {
     static THREADS: OnceLock<Option<NonZero<usize>>> = OnceLock::new();
     *THREADS.get_or_init(|| std::thread::available_parallelism().ok())

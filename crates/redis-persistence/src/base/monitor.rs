@@ -42,7 +42,7 @@ impl<S> Shared<S> {
         Self { inner: Mutex::new(Inner { state, waiting: 0, closed: false }), changed: Condvar::new() }
     }
 
-    /// The state. What a thread that panicked left is as good as any: all end soon then.
+    /// Returns the state. What a thread that panicked left is as good as any: all end soon then.
     pub(crate) fn lock(&self) -> Held<'_, S> {
         Held { shared: self, guard: self.inner.lock().unwrap_or_else(PoisonError::into_inner) }
     }
@@ -71,7 +71,7 @@ impl<'a, S> Held<'a, S> {
         }
     }
 
-    /// Whether it is over.
+    /// Returns whether it is over.
     pub(crate) fn is_closed(&self) -> bool {
         self.guard.closed
     }
@@ -118,7 +118,7 @@ mod tests {
         pub(super) static REFUSED: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// What comes of an RDB and of commands on three threads, whether or not there are any.
+    /// Returns what comes of an RDB and of commands on three threads, whether or not there are any.
     fn results(rdb: &[u8], commands: &[u8]) -> (verify::Report, verify::Report, digest::Digests, String) {
         let options = Options { threads: NonZero::new(3), hash_key: Some(7), ..Options::default() };
         let report = verify::slice(rdb, &options);

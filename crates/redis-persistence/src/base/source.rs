@@ -22,7 +22,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait ReadAt: Sync {
-    /// Reads what stands at `offset`, as much as there is at hand of it and fits into `buffer`. Answers how many bytes that
+    /// Reads what stands at `offset`, as much as there is at hand of it and fits into `buffer`. Returns how many bytes that
     /// was, which is none only at the end of the input or for an empty buffer.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Seek for At<'_> {
     }
 }
 
-/// Fills the block, as far as there is something, and answers how much that was.
+/// Fills the block, as far as there is something, and returns how much that was.
 pub(crate) fn read_block(input: &mut (impl Read + ?Sized), block: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < block.len() {
@@ -116,7 +116,7 @@ pub(crate) fn read_block(input: &mut (impl Read + ?Sized), block: &mut [u8]) -> 
 
 /// An input of which any place can be read.
 pub(crate) trait Source {
-    /// Fills `buffer` with the bytes at `offset`, as far as there are any, and answers how many that were.
+    /// Fills `buffer` with the bytes at `offset`, as far as there are any, and returns how many there were.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
@@ -194,7 +194,7 @@ impl<'i> Input<'i> {
 }
 
 impl Reading<'_> {
-    /// Fills the block, as far as there is something, and answers how much that was. `start` is where it begins: in order, that
+    /// Fills the block, as far as there is something, and returns how much that was. `start` is where it begins: in order, that
     /// is where the input stands.
     pub(crate) fn fill(&mut self, block: &mut [u8], start: u64) -> io::Result<usize> {
         match self {
@@ -225,7 +225,7 @@ impl<F: Read + Seek> Clamped<F> {
         self.size
     }
 
-    /// The size that the file has now.
+    /// Returns the size that the file has now.
     pub(crate) fn size_now(&mut self) -> io::Result<u64> {
         self.file.seek(SeekFrom::End(0))
     }
@@ -238,7 +238,7 @@ impl<F: Read + Seek> Clamped<F> {
         Ok(bytes)
     }
 
-    /// How many zero bytes there are from a place on, and whether that is all up to the end.
+    /// Returns how many zero bytes there are from a place on, and whether that is all up to the end.
     pub(crate) fn zeros(&mut self, offset: u64) -> io::Result<(u64, bool)> {
         self.seek(SeekFrom::Start(offset))?;
         let mut buffer = vec![0; 64 << 10];

@@ -46,7 +46,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The usual ones.
+    /// Returns the usual ones.
     #[must_use]
     pub fn new(spill: SpillTo) -> Self {
         Self { selection: Selection::default(), memory: 128 << 20, spill, threads: None, limits: Limits::default() }
@@ -97,7 +97,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Whether both hold the same.
+    /// Returns whether both hold the same.
     #[must_use]
     pub fn is_same(&self) -> bool {
         (self.only_first, self.only_second, self.changed, self.functions) == (0, 0, 0, 0)
@@ -255,7 +255,7 @@ fn each<'o>(
     records::each(&mut input, &options.limits, threads, make, sink).map(drop)
 }
 
-/// The share that a key belongs to.
+/// Returns the share that a key belongs to.
 fn share(db: u64, name: &[u8]) -> usize {
     let [low, high, ..] = xxh3_64_with_seed(name, db).to_le_bytes();
     usize::from(u16::from_le_bytes([low, high]))

@@ -52,7 +52,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// The name of its type, as the command TYPE prints it; of a module's value, the name of the module type.
+    /// Returns the name of its type, as the command TYPE prints it; of a module's value, the name of the module type.
     #[must_use]
     pub fn type_name(&self) -> String {
         self.module.map_or_else(|| self.value_type.type_name().to_owned(), ModuleId::name)

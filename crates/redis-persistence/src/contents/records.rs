@@ -32,7 +32,7 @@ pub(crate) trait Worker: Send {
     /// Takes a part of a record.
     fn part(&mut self, part: Part<'_>);
 
-    /// What it made of the records since the last time; `None` if there were none.
+    /// Returns what it made of the records since the last time; `None` if there were none.
     fn take(&mut self) -> Option<Self::Out>;
 }
 
@@ -102,7 +102,7 @@ struct Pool<T> {
     next: u64,
     /// How many numbers were given out.
     handed: u64,
-    /// So many may be under way.
+    /// This many may be under way.
     most: u64,
 }
 

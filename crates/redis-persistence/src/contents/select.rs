@@ -30,7 +30,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether it chooses all keys.
+    /// Returns whether it chooses all keys.
     #[must_use]
     pub fn is_all(&self) -> bool {
         *self == Self::default()
@@ -107,7 +107,7 @@ impl Pattern {
         Self(pieces)
     }
 
-    /// Whether all of a name fits. The time grows with the product of both lengths, and no faster.
+    /// Returns whether all of a name fits. The time grows with the product of both lengths, and no faster.
     #[must_use]
     pub fn fits(&self, name: &[u8]) -> bool {
         let (mut piece, mut at) = (0, 0);
@@ -150,7 +150,7 @@ impl Piece {
     }
 }
 
-/// What stands behind a `[`, up to its `]` or the end.
+/// Returns what stands behind a `[`, up to its `]` or the end.
 fn class(rest: &mut &[u8]) -> Piece {
     let not = rest.first() == Some(&b'^');
     let mut at = usize::from(not);

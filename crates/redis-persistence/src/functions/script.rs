@@ -85,7 +85,7 @@ enum Token<'a> {
     Sign(u8),
 }
 
-/// The tokens of a source; `None` where a quote or comment does not end.
+/// Returns the tokens of a source; `None` where a quote or comment does not end.
 fn tokens(code: &[u8]) -> Option<Vec<Token<'_>>> {
     let mut tokens = Vec::new();
     let mut rest = code;
@@ -130,7 +130,7 @@ fn tokens(code: &[u8]) -> Option<Vec<Token<'_>>> {
     Some(tokens)
 }
 
-/// How a call begins: `redis.call(`, and whether its error is raised.
+/// Returns how a call begins: `redis.call(`, and whether its error is raised.
 fn opens(tokens: &[Token<'_>]) -> Option<bool> {
     match tokens {
         [Token::Word(b"redis" | b"server"), Token::Sign(b'.'), Token::Word(name), Token::Sign(b'('), ..] => match *name
@@ -143,10 +143,10 @@ fn opens(tokens: &[Token<'_>]) -> Option<bool> {
     }
 }
 
-/// So many tokens make the beginning of a call.
+/// This many tokens make the beginning of a call.
 const OPENING_TOKENS: usize = 4;
 
-/// The arguments of a call, whose brackets were opened before, and the tokens behind it.
+/// Returns the arguments of a call, whose brackets were opened before, and the tokens behind it.
 fn arguments<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<(Vec<&'t [Token<'a>]>, &'t [Token<'a>])> {
     let mut arguments = Vec::new();
     let (mut start, mut depth) = (0, 0_usize);
@@ -170,7 +170,7 @@ fn arguments<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<(Vec<&'t [Token<'a>]>, &
     None
 }
 
-/// The call, if its command stands there in letters and each argument is one.
+/// Returns the call, if its command stands there in letters and each argument is one.
 fn call(arguments: &[&[Token<'_>]]) -> Option<Call> {
     let ([Token::Text(Some(name))], rest) = arguments.split_first()? else { return None };
     // What a function gives, or three dots, may be any number of arguments.
@@ -186,7 +186,7 @@ fn call(arguments: &[&[Token<'_>]]) -> Option<Call> {
     Some(Call { name: name.to_ascii_uppercase(), args: arguments.len() as u64, keys: 0, argv: 0 })
 }
 
-/// The call that is all that the script is.
+/// Returns the call that is all that the script is.
 fn single(tokens: &[Token<'_>]) -> Option<Call> {
     let (returns, tokens) = match tokens {
         [Token::Word(b"return"), rest @ ..] => (true, rest),
@@ -211,7 +211,7 @@ fn single(tokens: &[Token<'_>]) -> Option<Call> {
     (matches!(behind, [] | [Token::Sign(b';')]) && (raises || returns)).then_some(call)
 }
 
-/// Whether all calls are seen, and are of commands that never fail.
+/// Returns whether all calls are seen, and are of commands that never fail.
 fn all_harmless(tokens: &[Token<'_>]) -> bool {
     (0..tokens.len()).all(|at| match &tokens[at..] {
         [Token::Word(word), ..] if OPENING.contains(word) => false,

@@ -72,13 +72,13 @@ impl Cause {
         }
     }
 
-    /// A cause that was found out by undoing it; the command is one that was tried, and gives what was lost sight of.
+    /// Returns a cause that was found out by undoing it; the command is one that was tried, and gives what was lost sight of.
     #[must_use]
     pub fn tried(code: CauseCode, message: String, command: Option<String>) -> Self {
         Self { reversible: command.is_some(), command, ..Self::new(code, message) }
     }
 
-    /// The same where it may be undone or not, and that was tried in vain or not at all: no command is advised.
+    /// Returns the same where it may be undone or not, and that was tried in vain or not at all: no command is advised.
     #[must_use]
     pub fn untried(self) -> Self {
         let open = matches!(self.code, CauseCode::Utf16 | CauseCode::Utf8 | CauseCode::CrLf | CauseCode::ByteOrderMark);
@@ -169,7 +169,7 @@ pub fn diagnose(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
         .or_else(|| damage::cause(head, tail, report))
 }
 
-/// The cause of a file without the signature of an RDB.
+/// Returns the cause of a file without the signature of an RDB.
 fn no_rdb(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
     if head.iter().chain(tail).all(|byte| *byte == 0) {
         let whole = head.len() as u64 >= report.size;
@@ -219,7 +219,7 @@ fn no_rdb(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
     })
 }
 
-/// Where the RDB begins in the frame of a replication: behind `$`, a length or a mark, and a line end.
+/// Returns where the RDB begins in the frame of a replication: behind `$`, a length or a mark, and a line end.
 fn frame(head: &[u8]) -> Option<usize> {
     let rest = head.strip_prefix(b"$")?;
     let end = memchr::memchr(b'\n', &rest[..rest.len().min(64)])?;

@@ -12,15 +12,15 @@ use super::step::{FILL, Step};
 const LONGEST: usize = 1 << 31;
 /// The same for those that are read in turns: what comes of them is counted in 31 bits.
 const LONGEST_IN_TURNS: u64 = (1 << 31) / super::MAX_RATIO - 1;
-/// So many inputs are read in turns.
+/// This many inputs are read in turns.
 const LANES: usize = 4;
 
-/// Whether `input` decodes to exactly `declared` bytes.
+/// Returns whether `input` decodes to exactly `declared` bytes.
 pub(super) fn is_sound(input: &[u8], declared: u64) -> bool {
     input.len() <= LONGEST && Glance::default().over_rest(input, declared)
 }
 
-/// Whether each input decodes to exactly so many bytes.
+/// Returns whether each input decodes to exactly so many bytes.
 pub(super) fn are_sound(inputs: &[(&[u8], u64)]) -> bool {
     if inputs.iter().any(|(input, _)| input.len() as u64 > LONGEST_IN_TURNS) {
         return inputs.iter().all(|(input, declared)| is_sound(input, *declared));
@@ -32,7 +32,7 @@ pub(super) fn are_sound(inputs: &[(&[u8], u64)]) -> bool {
     }
 }
 
-/// The same for at least `N` of them: where one ends, the next takes its turns.
+/// Returns the same for at least `N` of them: where one ends, the next takes its turns.
 fn in_turns<const N: usize>(inputs: &[(&[u8], u64)]) -> bool {
     let (Some(first), mut waiting) = (inputs.first_chunk::<N>(), inputs.iter().skip(N)) else { return false };
     let (mut lanes, mut of) = ([Lane::default(); N], *first);
@@ -57,7 +57,7 @@ fn in_turns<const N: usize>(inputs: &[(&[u8], u64)]) -> bool {
     }
 }
 
-/// What is read of a step, if there is so much.
+/// Returns what is read of a step, if there is so much.
 #[inline]
 fn next(input: &[u8], at: usize) -> Option<[u8; 4]> {
     input.get(at..at + 4)?.first_chunk().copied()
@@ -159,7 +159,7 @@ impl Lane {
         self.state += MATCHES[usize::from(ctrl)] + run + (u64::from(more) << 32);
     }
 
-    /// The same, to be read on alone.
+    /// Returns the same, to be read on alone.
     #[expect(clippy::cast_possible_truncation, reason = "each half is meant")]
     fn alone(self) -> Glance {
         Glance {

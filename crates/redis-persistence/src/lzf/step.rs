@@ -27,7 +27,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// What begins with a match.
+    /// Returns what begins with a match.
     #[inline]
     pub(super) fn read(bytes: [u8; 4]) -> Self {
         let [ctrl, second, third, fourth] = bytes.map(u32::from);
@@ -44,7 +44,7 @@ impl Step {
     }
 }
 
-/// The size of the literal run that begins with this byte, 0 if none does.
+/// Returns the size of the literal run that begins with this byte, 0 if none does.
 #[inline]
 fn run_at(ctrl: u32) -> u32 {
     select(ctrl < 0x20, ctrl + 2, 0)

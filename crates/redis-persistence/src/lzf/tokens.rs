@@ -151,7 +151,7 @@ impl Tokens {
     }
 }
 
-/// How far back a match reaches: the low five bits of its first byte are the high ones of the distance.
+/// Returns how far back a match reaches: the low five bits of its first byte are the high ones of the distance.
 #[inline]
 pub(super) fn distance(ctrl: u8, low: u8) -> usize {
     (usize::from(ctrl & 0x1F) << 8 | usize::from(low)) + 1

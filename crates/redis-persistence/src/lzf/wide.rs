@@ -25,7 +25,7 @@ impl Room {
         self.inflate_wide(input, declared).map(|(bytes, _)| bytes)
     }
 
-    /// The same, and the bytes with some more behind them that mean nothing.
+    /// Returns the same, and the bytes with some more behind them that mean nothing.
     pub(crate) fn inflate_wide(&mut self, input: &[u8], declared: u64) -> Result<(&[u8], &[u8]), LzfError> {
         let declared = usize::try_from(declared).unwrap_or(usize::MAX);
         if let Some(room) = room(input, declared) {
@@ -60,13 +60,13 @@ pub(super) fn append(input: &[u8], declared: usize, out: &mut Vec<u8>) -> bool {
     sound
 }
 
-/// The room that it takes to decode, unless it is clear beforehand that so much cannot be.
+/// Returns the room that it takes to decode, unless it is clear beforehand that so much cannot be.
 fn room(input: &[u8], declared: usize) -> Option<usize> {
     let possible = declared > 0 && declared as u64 <= (input.len() as u64).saturating_mul(super::MAX_RATIO);
     if possible { declared.checked_add(SLACK) } else { None }
 }
 
-/// Decodes `input` into `out`, which has [`SLACK`] bytes more than are declared, and answers whether it is sound.
+/// Decodes `input` into `out`, which has [`SLACK`] bytes more than are declared, and returns whether it is sound.
 fn decode(input: &[u8], declared: usize, out: &mut [u8]) -> bool {
     let Some((rest, to)) = steps(input, 0, out, 0) else { return false };
     // The last ones may be shorter than what is read of a step.
@@ -77,7 +77,7 @@ fn decode(input: &[u8], declared: usize, out: &mut [u8]) -> bool {
 }
 
 /// Decodes steps, whose output begins at `to`, as long as more than `behind` bytes follow that a step may be read from.
-/// Answers what is left, and where its output begins.
+/// Returns what is left, and where its output begins.
 #[inline]
 fn steps<'a>(input: &'a [u8], behind: usize, out: &mut [u8], to: usize) -> Option<(&'a [u8], usize)> {
     let (mut rest, mut to) = (input, to);
@@ -128,7 +128,7 @@ fn repeat<const STEP: usize>(out: &mut [u8], from: usize, to: usize, len: usize)
     }
 }
 
-/// The same from less than a step away: byte by byte, until what is there are so many periods that they fill a step.
+/// Returns the same from less than a step away: byte by byte, until what is there are so many periods that they fill a step.
 #[inline(never)]
 fn repeat_near<const STEP: usize>(out: &mut [u8], from: usize, to: usize, len: usize) -> Option<()> {
     let period = to - from;

@@ -50,7 +50,7 @@ pub struct FixOptions {
 /// The first record of a file, by the file's name, that servers refuse though it can be read, and why.
 type Refused = HashMap<Vec<u8>, (u64, String)>;
 
-/// So many files may have such a record.
+/// This many files may have such a record.
 const MOST_PROOFS: usize = 100;
 
 /// One of the files that servers load, with what was found in it.
@@ -80,7 +80,7 @@ pub fn plan(set: &AofSet, options: &FixOptions) -> io::Result<Plan> {
     Ok(plan_and_names(set, options, &mut Walks::default())?.0)
 }
 
-/// The plan, and the files that would have to be named because others follow them.
+/// Returns the plan, and the files that would have to be named because others follow them.
 fn plan_and_names(set: &AofSet, options: &FixOptions, walks: &mut Walks) -> io::Result<(Plan, Vec<Vec<u8>>)> {
     let mut refused = HashMap::new();
     loop {
@@ -107,7 +107,7 @@ fn plan_and_names(set: &AofSet, options: &FixOptions, walks: &mut Walks) -> io::
     }
 }
 
-/// A plan that also cuts each of these files at a record that servers refuse.
+/// Returns a plan that also cuts each of these files at a record that servers refuse.
 fn plan_with(
     set: &AofSet,
     options: &FixOptions,
@@ -202,7 +202,7 @@ impl<'s> Planner<'s> {
         self.part_of_set()
     }
 
-    /// Goes back to a chain of history files where what is asked for lies before the base. Answers the files that leave the set.
+    /// Goes back to a chain of history files where what is asked for lies before the base. Returns the files that leave the set.
     fn history(&mut self) -> io::Result<Vec<Step>> {
         let FixOptions { timestamp, before, file, .. } = self.options;
         let point = match (timestamp, before, file) {
@@ -245,8 +245,8 @@ impl<'s> Planner<'s> {
         }
     }
 
-    /// The files that servers would load once the manifest is mended, in their order, up to the one with a later timestamp;
-    /// those after that are opened but not judged.
+    /// Returns the files that servers would load once the manifest is mended, in their order, up to the one with a later
+    /// timestamp; those after that are opened but not judged.
     fn walk(&mut self) -> io::Result<Vec<Loaded<'s>>> {
         let parts: Vec<&Part> = match &self.content {
             Some(content) => {
@@ -343,7 +343,7 @@ impl<'s> Planner<'s> {
         }
     }
 
-    /// The cut that a file needs, if it may be made.
+    /// Returns the cut that a file needs, if it may be made.
     fn cut(&mut self, file: &Loaded<'s>, following: &[Loaded<'s>]) -> io::Result<Option<Step>> {
         let Loaded { part, walk } = file;
         let name = part.name.escape_ascii().to_string();

@@ -144,7 +144,7 @@ pub fn files_meant(plan: &Plan) -> Result<Vec<(PathBuf, PathBuf)>, ApplyError> {
     Ok(links)
 }
 
-/// Whether a record in the folder where a plan saves what goes can be undone without naming its set again.
+/// Returns whether a record in the folder where a plan saves what goes can be undone without naming its set again.
 fn seen_from(backup: &Arc<Folder>, set: &Arc<Folder>) -> Result<PathBuf, ApplyError> {
     let below = match set.path().strip_prefix(backup.path()) {
         Ok(below) if below.as_os_str().is_empty() => PathBuf::from("."),
@@ -155,13 +155,13 @@ fn seen_from(backup: &Arc<Folder>, set: &Arc<Folder>) -> Result<PathBuf, ApplyEr
     Ok(if is_it.unwrap_or(false) { below } else { set.path().to_owned() })
 }
 
-/// The one folder that all files of a plan lie in.
+/// Returns the one folder that all files of a plan lie in.
 fn set_of(plan: &Plan) -> Result<Arc<Folder>, ApplyError> {
     let first = plan.steps.first().ok_or(ApplyError::Nothing)?;
     Folder::open(folder_of(first.path()))
 }
 
-/// A file of a plan, which lies in that folder.
+/// Returns a file of a plan, which lies in that folder.
 fn in_set(set: &Arc<Folder>, path: &Path) -> Result<Place, ApplyError> {
     // Most often it is the same path, and the folder under it is the one that is held.
     if Folder::open(folder_of(path))?.identity()? != set.identity()? {
@@ -248,7 +248,7 @@ fn guard(plan: &Plan, jobs: &[Job<'_>], force: bool) -> Result<(), ApplyError> {
     disk::nobody_writes(plan.read.iter().chain(changing))
 }
 
-/// The bytes that a step takes away, and the kind of file they are saved in.
+/// Returns the bytes that a step takes away, and the kind of file they are saved in.
 fn range<'j>(job: &'j Job<'_>) -> Result<Option<(Range<'j>, &'static str)>, ApplyError> {
     let (from, kind) = match job.step {
         Step::Cut(cut) => (cut.to, "tail"),
@@ -293,7 +293,7 @@ fn check_space(jobs: &[Job<'_>], copies: &[Option<Place>], backup: &Arc<Folder>)
     Ok(())
 }
 
-/// The number of the file system that a folder lies on.
+/// Returns the number of the file system that a folder lies on.
 fn device(folder: &Folder) -> Result<u64, ApplyError> {
     folder.identity().map(|(device, _)| device)
 }
@@ -344,7 +344,7 @@ fn save(
     })
 }
 
-/// Whether a change that failed may have changed something: what fails behind the change itself is a sync.
+/// Returns whether a change that failed may have changed something: what fails behind the change itself is a sync.
 fn has_begun(error: &ApplyError) -> bool {
     matches!(error, ApplyError::Io { doing: "sync", .. })
 }

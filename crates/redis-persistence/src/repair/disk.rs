@@ -181,7 +181,7 @@ fn name_of_process(process: &Path) -> String {
     String::from_utf8_lossy(name.trim_ascii()).into_owned()
 }
 
-/// What [`nobody_writes`] cannot see here, in a sentence; `None` if it sees all.
+/// Returns what [`nobody_writes`] cannot see here, in a sentence; `None` if it sees all.
 pub(super) fn unseen() -> Option<String> {
     const UNKNOWN: &str = "whether one of them has these files open is not known";
     let Ok(processes) = fs::read_dir("/proc") else {
@@ -232,7 +232,7 @@ fn is_for_writing(info: &str) -> bool {
     flags.and_then(|flags| u64::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & 3 != 0)
 }
 
-/// A time as a part of a file name: `20260131T235959Z`.
+/// Returns a time as a part of a file name: `20260131T235959Z`.
 pub(super) fn stamp(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let (days, seconds) = (seconds / 86_400, seconds % 86_400);
@@ -249,7 +249,7 @@ pub(super) fn stamp(time: SystemTime) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
-/// Whether a part of a file name is such a time.
+/// Returns whether a part of a file name is such a time.
 pub(super) fn is_stamp(text: &[u8]) -> bool {
     text.len() == 16
         && text.iter().enumerate().all(|(at, byte)| match at {

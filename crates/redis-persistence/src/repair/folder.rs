@@ -65,23 +65,23 @@ impl Folder {
         Ok(Arc::new(Self { file, path: named }))
     }
 
-    /// Where it lay when it was opened.
+    /// Returns where it lay when it was opened.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The open folder.
+    /// Returns the open folder.
     pub(super) fn file(&self) -> &File {
         &self.file
     }
 
-    /// The number of its file system, and its own.
+    /// Returns the number of its file system, and its own.
     pub(super) fn identity(&self) -> Result<(u64, u64), ApplyError> {
         let data = self.file.metadata().map_err(ApplyError::io("ask for", &self.path))?;
         Ok((data.dev(), data.ino()))
     }
 
-    /// A name in it.
+    /// Returns a name in it.
     pub(super) fn at(self: &Arc<Self>, name: &OsStr) -> Result<Place, ApplyError> {
         let path = self.path.join(name);
         if !is_name(name.as_bytes()) {
@@ -90,7 +90,7 @@ impl Folder {
         Ok(Place { folder: Arc::clone(self), path })
     }
 
-    /// The names that are in it.
+    /// Returns the names that are in it.
     pub(super) fn names(&self) -> Result<Vec<OsString>, ApplyError> {
         let names = || -> Result<Vec<OsString>, Errno> {
             let mut names = Vec::new();
@@ -110,7 +110,7 @@ impl Folder {
         self.file.sync_all().map_err(ApplyError::io("sync", &self.path))
     }
 
-    /// How many bytes may still be written there.
+    /// Returns how many bytes may still be written there.
     pub(super) fn free_bytes(&self) -> Result<u64, ApplyError> {
         let stat = rustix::fs::fstatvfs(&self.file);
         let stat = stat.map_err(|error| ApplyError::io("ask for the space in", &self.path)(error.into()))?;
@@ -126,29 +126,29 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The folder.
+    /// Returns the folder.
     pub(super) fn folder(&self) -> &Arc<Folder> {
         &self.folder
     }
 
-    /// What to call it.
+    /// Returns what to call it.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The name.
+    /// Returns the name.
     pub(super) fn name(&self) -> &OsStr {
         // Every place is made with a name.
         self.path.file_name().unwrap_or(OsStr::new("file"))
     }
 
-    /// The same name with `.suffix` behind it.
+    /// Returns the same name with `.suffix` behind it.
     pub(super) fn with_suffix(&self, suffix: &str) -> Self {
         let name = with_suffix(self.name(), suffix);
         Self { folder: Arc::clone(&self.folder), path: self.folder.path.join(name) }
     }
 
-    /// What has the name, if anything has.
+    /// Returns what has the name, if anything has.
     pub(super) fn stat(&self) -> Result<Option<Stat>, ApplyError> {
         match rustix::fs::statat(&self.folder.file, self.name(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
@@ -157,7 +157,7 @@ impl Place {
         }
     }
 
-    /// Whether a regular file has the name; `None` if nothing has.
+    /// Returns whether a regular file has the name; `None` if nothing has.
     pub(super) fn is_regular(&self) -> Result<Option<bool>, ApplyError> {
         Ok(self.stat()?.map(|stat| kind(&stat) == FileType::RegularFile))
     }
@@ -231,12 +231,12 @@ impl Place {
 /// Why what is neither a file nor missing is refused.
 pub(super) const NOT_REGULAR: &str = "it is no regular file, and nothing else is replaced";
 
-/// What has a name.
+/// Returns what has a name.
 pub(super) fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// Whether a link may lead to something: who made it could have changed that anyhow.
+/// Returns whether a link may lead to something: who made it could have changed that anyhow.
 pub(super) fn may_lead(of_link: u32, of_target: u32) -> bool {
     let caller = rustix::process::geteuid();
     of_link == of_target || of_link == 0 || of_link == caller.as_raw()
@@ -246,7 +246,7 @@ fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name != b"." && name != b".." && !name.contains(&b'/')
 }
 
-/// The folder that a file lies in.
+/// Returns the folder that a file lies in.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -279,7 +279,7 @@ fn open_beneath(folder: &File, path: &Path, flags: OFlags, mode: Mode) -> io::Re
     step_by_step(folder, path, flags, mode)
 }
 
-/// The same, one part of the path after the other.
+/// Returns the same, one part of the path after the other.
 fn step_by_step(folder: &File, path: &Path, flags: OFlags, mode: Mode) -> io::Result<File> {
     let mut parts = path.components().peekable();
     let mut at: Option<File> = None;
@@ -317,7 +317,7 @@ fn rename_if_free(from: &Place, to: &Place) -> io::Result<()> {
     }
 }
 
-/// The file that a path of a plan means: in that folder, and by its own name where a link in the folder leads to it.
+/// Returns the file that a path of a plan means: in that folder, and by its own name where a link in the folder leads to it.
 pub(super) fn meant(folder: &Arc<Folder>, path: &Path) -> Result<Place, ApplyError> {
     let name = path.file_name().ok_or_else(|| ApplyError::refused(path, "it names no file"))?;
     let place = folder.at(name)?;

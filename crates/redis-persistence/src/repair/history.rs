@@ -37,7 +37,7 @@ pub(super) enum Point<'a> {
     File(&'a [u8]),
 }
 
-/// The chain that reaches back to a point; nothing if the base in use does, or no history does.
+/// Returns the chain that reaches back to a point; nothing if the base in use does, or no history does.
 pub(super) fn back<'s>(set: &'s AofSet, point: Point<'_>, walks: &mut Walks) -> io::Result<Option<Back<'s>>> {
     let Some(file) = &set.manifest else { return Ok(None) };
     let manifest = &file.manifest;
@@ -97,7 +97,7 @@ pub(super) fn back<'s>(set: &'s AofSet, point: Point<'_>, walks: &mut Walks) -> 
     Ok(Some(Back { mend, later }))
 }
 
-/// Whether a base holds what was written after the point.
+/// Returns whether a base holds what was written after the point.
 fn is_later(base: &Part, point: Point<'_>, walks: &mut Walks) -> io::Result<bool> {
     let Point::Time(time) = point else { return Ok(false) };
     let walk = walks.of(&base.path, &Until { time: Some(time), ..Until::default() })?;

@@ -40,13 +40,13 @@ impl FileIdentity {
         Ok(Self { path: path.to_owned(), device, inode, size: metadata.len(), modified })
     }
 
-    /// Whether `other` is the same file, whatever its size now.
+    /// Returns whether `other` is the same file, whatever its size now.
     #[must_use]
     pub fn same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    /// Whether `other` is the same file and was not written to meanwhile.
+    /// Returns whether `other` is the same file and was not written to meanwhile.
     #[must_use]
     pub fn unchanged(&self, other: &Self) -> bool {
         self.same_file(other) && self.size == other.size && self.modified == other.modified
@@ -64,19 +64,20 @@ fn identity(_: &Metadata) -> (u64, u64) {
     (0, 0)
 }
 
-/// The hash of [`Cut::witness`](super::Cut::witness): up to 64 KiB before `at` and up to 64 KiB from there, of a file that had `size` bytes.
+/// Returns the hash of [`Cut::witness`](super::Cut::witness): up to 64 KiB before `at` and up to 64 KiB from there, of a
+/// file that had `size` bytes.
 pub(super) fn witness(file: &mut (impl Read + Seek), at: u64, size: u64) -> io::Result<u64> {
     let end = size.min(at.saturating_add(WITNESS));
     hash_range(file, at.saturating_sub(WITNESS), end)
 }
 
-/// The hash of the last bytes of a file of `size` bytes.
+/// Returns the hash of the last bytes of a file of `size` bytes.
 #[cfg(unix)]
 pub(super) fn last_bytes(file: &mut (impl Read + Seek), size: u64) -> io::Result<u64> {
     hash_range(file, size.saturating_sub(WITNESS), size)
 }
 
-/// The 64-bit XXH3 of the bytes from `from` to `to`.
+/// Returns the 64-bit XXH3 of the bytes from `from` to `to`.
 pub(super) fn hash_range(file: &mut (impl Read + Seek), from: u64, to: u64) -> io::Result<u64> {
     file.seek(SeekFrom::Start(from))?;
     let mut hash = Xxh3::new();

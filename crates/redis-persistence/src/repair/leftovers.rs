@@ -60,7 +60,7 @@ pub(super) fn sweep_abandoned(target: &Place) -> Result<(), ApplyError> {
     Ok(())
 }
 
-/// A stamp that no file in these folders has yet.
+/// Returns a stamp that no file in these folders has yet.
 pub(super) fn fresh_stamp(folders: &[Arc<Folder>]) -> Result<String, ApplyError> {
     let mut taken = Vec::new();
     for folder in folders {
@@ -103,7 +103,7 @@ fn is_copy(range: &mut Range<'_>, copy: &mut impl Read, seen: &FileIdentity) -> 
     same_bytes(&mut range.file, copy, seen.size)
 }
 
-/// Whether the next `len` bytes of both are the same.
+/// Returns whether the next `len` bytes of both are the same.
 pub(super) fn same_bytes(one: &mut impl Read, other: &mut impl Read, len: u64) -> io::Result<bool> {
     let (mut left, mut one_block, mut other_block) = (len, vec![0; 64 << 10], vec![0; 64 << 10]);
     while left > 0 {

@@ -88,7 +88,7 @@ fn lists_nothing(manifest: &Manifest) -> bool {
     manifest.base().is_none() && manifest.incrs().next().is_none()
 }
 
-/// The bytes without some of their lines.
+/// Returns the bytes without some of their lines.
 fn without<'r>(bytes: &[u8], lines: impl Iterator<Item = &'r Range<usize>>) -> Vec<u8> {
     let (mut kept, mut at) = (Vec::new(), 0);
     for line in lines {
@@ -99,7 +99,7 @@ fn without<'r>(bytes: &[u8], lines: impl Iterator<Item = &'r Range<usize>>) -> V
     kept
 }
 
-/// A manifest without the lines of these files.
+/// Returns a manifest without the lines of these files.
 pub(super) fn without_files(bytes: &[u8], names: &HashSet<&[u8]>) -> Vec<u8> {
     let (manifest, _) = Manifest::parse(bytes);
     let gone = |entry: &&Entry| entry.kind == EntryKind::Incr && names.contains(&entry.name[..]);
@@ -207,7 +207,7 @@ fn rebuild(set: &AofSet, because: &str) -> Mend {
     mend
 }
 
-/// The step that gives a set this manifest. `seen` is the one that is there.
+/// Returns the step that gives a set this manifest. `seen` is the one that is there.
 pub(super) fn rewrite(set: &AofSet, seen: Option<FileIdentity>, content: Vec<u8>, why: Vec<String>) -> Rewrite {
     let path = match &set.manifest {
         Some(file) => file.path.clone(),

@@ -17,7 +17,7 @@ use super::{ApplyError, Hook};
 #[cfg(unix)]
 use super::{disk, leftovers, save::Staged};
 
-/// So many seconds are tried for a name that is free while the file is written.
+/// This many seconds are tried for a name that is free while the file is written.
 #[cfg(unix)]
 const MOST_LEFT_OVER: u64 = 1000;
 

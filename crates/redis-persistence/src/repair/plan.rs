@@ -76,7 +76,7 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// A cut at `to` in an open file.
+    /// Returns a cut at `to` in an open file.
     ///
     /// # Errors
     /// If the file cannot be read, or does not reach beyond `to`.
@@ -89,7 +89,7 @@ impl Cut {
         Ok(Self { file: seen, to, witness, loss, why: why.to_owned() })
     }
 
-    /// The size of the file before the cut.
+    /// Returns the size of the file before the cut.
     #[must_use]
     pub fn from(&self) -> u64 {
         self.file.size
@@ -135,7 +135,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The file that changes.
+    /// Returns the file that changes.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
@@ -145,7 +145,7 @@ impl Step {
         }
     }
 
-    /// What goes with it.
+    /// Returns what goes with it.
     #[must_use]
     pub fn loss(&self) -> Loss {
         match self {
@@ -174,7 +174,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of one cut that somebody else decided on, such as [`official`](crate::aof::official).
+    /// Returns the plan of one cut that somebody else decided on, such as [`official`](crate::aof::official).
     ///
     /// # Errors
     /// If the file cannot be read, or does not have `from` bytes any more.
@@ -189,43 +189,44 @@ impl Plan {
         Ok(Self { steps: vec![Step::Cut(cut)], read, backup_dir, ..Self::default() })
     }
 
-    /// Whether there is nothing to change.
+    /// Returns whether there is nothing to change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// Whether the result would be sound: nothing is left that the steps do not mend.
+    /// Returns whether the result would be sound: nothing is left that the steps do not mend.
     #[must_use]
     pub fn sufficient(&self) -> bool {
         self.reasons.is_empty()
     }
 
-    /// All that goes.
+    /// Returns all that goes.
     #[must_use]
     pub fn loss(&self) -> Loss {
         self.steps.iter().map(Step::loss).fold(Loss::default(), Loss::and)
     }
 
-    /// Whether no more bytes go than may.
+    /// Returns whether no more bytes go than may.
     #[must_use]
     pub fn within_max_loss(&self) -> bool {
         self.max_loss.is_none_or(|max| self.loss().bytes <= max)
     }
 
-    /// Whether a job may apply it without asking: there is something to do, it is enough, and it costs no more than allowed.
+    /// Returns whether a job may apply it without asking: there is something to do, it is enough, and it costs no more than
+    /// allowed.
     #[must_use]
     pub fn may_be_applied_unasked(&self) -> bool {
         !self.is_empty() && self.sufficient() && self.within_max_loss()
     }
 
-    /// The plan for people, line by line, with times in unix seconds.
+    /// Returns the plan for people, line by line, with times in unix seconds.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
         self.describe_with(&|seconds| seconds.to_string())
     }
 
-    /// The plan for people, line by line. `time` prints unix seconds.
+    /// Returns the plan for people, line by line. `time` prints unix seconds.
     #[must_use]
     pub fn describe_with(&self, time: &dyn Fn(i64) -> String) -> Vec<String> {
         let mut lines = Vec::new();
@@ -263,7 +264,7 @@ impl Plan {
     }
 }
 
-/// How the writes that go are placed in time.
+/// Returns how the writes that go are placed in time.
 fn since(loss: &Loss, modified: SystemTime, time: &dyn Fn(i64) -> String) -> String {
     let written = modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let written = time(i64::try_from(written).unwrap_or(i64::MAX));

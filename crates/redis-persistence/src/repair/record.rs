@@ -57,7 +57,7 @@ pub(super) enum Aside {
 }
 
 impl Entry {
-    /// The file that changes.
+    /// Returns the file that changes.
     pub(super) fn file(&self) -> &OsStr {
         match self {
             Self::Cut { file, .. }
@@ -67,7 +67,7 @@ impl Entry {
         }
     }
 
-    /// Where the bytes are that were taken away: beside the record, or in the set.
+    /// Returns where the bytes are that were taken away: beside the record, or in the set.
     pub(super) fn saved(&self) -> Option<(&OsStr, bool)> {
         match self {
             Self::Cut { saved, .. } | Self::Rewrite { saved, .. } => Some((saved, true)),
@@ -77,7 +77,7 @@ impl Entry {
         }
     }
 
-    /// The entry in a line, its files with the folders that they lie in.
+    /// Returns the entry in a line, its files with the folders that they lie in.
     pub(super) fn line(&self, set: &Path, home: &Path) -> String {
         let here = |name: &OsStr| escape(&set.join(name));
         let there = |name: &OsStr| escape(&home.join(name));

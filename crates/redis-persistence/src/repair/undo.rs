@@ -72,7 +72,7 @@ impl Undo {
         Ok(undo)
     }
 
-    /// What is taken back, a line for each file: all that was read.
+    /// Returns what is taken back, a line for each file: all that was read.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
         self.entries.iter().map(|entry| entry.line(self.set.path(), self.record.folder().path())).collect()
@@ -230,7 +230,7 @@ impl Undo {
     }
 }
 
-/// The set that a record of another folder names, if the caller names it too.
+/// Returns the set that a record of another folder names, if the caller names it too.
 fn named(folder: &Path, record: &Place, options: &ApplyOptions) -> Result<Arc<Folder>, ApplyError> {
     let refused = |why: &str| Err(ApplyError::refused(record.path(), why));
     let Some(given) = &options.set else {

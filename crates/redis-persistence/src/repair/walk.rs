@@ -254,7 +254,7 @@ impl Walk {
         }
     }
 
-    /// Where servers stop at an error, with the transaction that is open there, and the commands before it.
+    /// Returns where servers stop at an error, with the transaction that is open there, and the commands before it.
     fn stop_at(
         &mut self,
         error: &Error,
@@ -293,7 +293,7 @@ impl Walk {
     }
 }
 
-/// The time of a record that is a timestamp beyond `until`.
+/// Returns the time of a record that is a timestamp beyond `until`.
 fn beyond(record: &Record<'_>, until: i64) -> Option<i64> {
     let Record::Annotation(annotation) = record else { return None };
     annotation.timestamp().filter(|time| *time > until)

@@ -21,18 +21,18 @@ macro_rules! causes {
             /// Every cause.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The name that reports and machines use.
+            /// Returns the name that reports and machines use.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// Whether what was done to the file can as a rule be undone without loss.
+            /// Returns whether what was done to the file can as a rule be undone without loss.
             pub(crate) fn reversible(self) -> bool {
                 match self { $(Self::$variant => $reversible,)* }
             }
 
-            /// The command that helps, with `FILE`, `OUT`, and for offsets `OFFSET` and `NEXT`.
+            /// Returns the command that helps, with `FILE`, `OUT`, and for offsets `OFFSET` and `NEXT`.
             pub(crate) fn command(self) -> Option<&'static str> {
                 match self { $(Self::$variant => $command,)* }
             }
@@ -136,7 +136,7 @@ const KNOWN: [(&[u8], C, &str); 18] = [
     (b"\xfe\xff", C::Utf16, "it is text in UTF-16"),
 ];
 
-/// What the first bytes show, where that is not an RDB with a damaged beginning: the sort, and the same in words.
+/// Returns what the first bytes show, where that is not an RDB with a damaged beginning: the sort, and the same in words.
 pub(crate) fn sort(head: &[u8]) -> Option<(C, &'static str)> {
     if let Some((_, code, what)) = KNOWN.iter().find(|(magic, _, _)| head.starts_with(magic)) {
         return Some((*code, what));
@@ -152,7 +152,7 @@ pub(crate) fn sort(head: &[u8]) -> Option<(C, &'static str)> {
     Some(if text { (C::Text, "it is text") } else { (C::NoKnownKind, "it begins like none of the files known here") })
 }
 
-/// Whether the first bytes are a signature with damage: a few bytes changed, cut, or shifted by a byte-order mark.
+/// Returns whether the first bytes are a signature with damage: a few bytes changed, cut, or shifted by a byte-order mark.
 fn near_signature(head: &[u8]) -> bool {
     let head = head.strip_prefix(BOM).unwrap_or(head);
     let head = &head[head.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count()..];
@@ -166,7 +166,7 @@ fn near_signature(head: &[u8]) -> bool {
     near(b"REDIS", 4) || near(b"VALKEY", 3)
 }
 
-/// Whether an RDB begins there.
+/// Returns whether an RDB begins there.
 pub(crate) fn is_signature(head: &[u8]) -> bool {
     let digits = |n: &[u8]| n.iter().all(u8::is_ascii_digit);
     match head {
@@ -176,7 +176,7 @@ pub(crate) fn is_signature(head: &[u8]) -> bool {
     }
 }
 
-/// What a page of HTML, XML or JSON says: the text of its error code, or its title.
+/// Returns what a page of HTML, XML or JSON says: the text of its error code, or its title.
 pub(crate) fn page_says(head: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(&head[..head.len().min(4096)]);
     let between = |open: &str, close: &str| {

@@ -45,13 +45,13 @@ macro_rules! codes {
             /// Every code, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The name that reports and machines use.
+            /// Returns the name that reports and machines use.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// How bad findings of this kind are.
+            /// Returns how bad findings of this kind are.
             #[must_use]
             pub fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity,)* }
@@ -301,7 +301,7 @@ impl fmt::Display for Code {
 }
 
 impl Code {
-    /// The code of that name.
+    /// Returns the code of that name.
     ///
     /// # Examples
     /// ```

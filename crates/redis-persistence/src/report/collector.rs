@@ -40,12 +40,12 @@ impl Subject {
         (self.has_key, self.value_type, self.detail) = (key.is_some(), value_type, Visibility::Usual);
     }
 
-    /// Whether it is a value of that type.
+    /// Returns whether it is a value of that type.
     pub(crate) fn is_of(&self, value_type: ValueType) -> bool {
         self.value_type == Some(value_type)
     }
 
-    /// The class of a finding about it.
+    /// Returns the class of a finding about it.
     pub(crate) fn class(&self, code: Code, detail: Visibility) -> FindingClass {
         FindingClass {
             code,
@@ -54,7 +54,7 @@ impl Subject {
         }
     }
 
-    /// The key, or if there is none the byte at `at`.
+    /// Returns the key, or if there is none the byte at `at`.
     pub(crate) fn name(&self, at: u64) -> Name {
         match self.db {
             Some(db) if self.has_key => Name::key(db, &self.key),
@@ -81,32 +81,32 @@ pub(crate) struct Location {
 }
 
 impl Location {
-    /// A thing that begins at `start` and fails at `failed_at`.
+    /// Returns a thing that begins at `start` and fails at `failed_at`.
     pub(crate) fn new(start: u64, failed_at: u64) -> Self {
         Self { start, failed_at, end: None, element: None, reading: None, detail: Visibility::Usual }
     }
 
-    /// A thing that is wrong as a whole.
+    /// Returns a thing that is wrong as a whole.
     pub(crate) fn at(start: u64) -> Self {
         Self::new(start, start)
     }
 
-    /// A thing that is wrong as a whole, up to `end`.
+    /// Returns a thing that is wrong as a whole, up to `end`.
     pub(crate) fn span(start: u64, end: u64) -> Self {
         Self { end: Some(end), ..Self::at(start) }
     }
 
-    /// The same, in the value's element of that number.
+    /// Returns the same, in the value's element of that number.
     pub(crate) fn element(self, element: u64) -> Self {
         Self { element: Some(element), ..self }
     }
 
-    /// The same, of another class than the code alone tells.
+    /// Returns the same, of another class than the code alone tells.
     pub(crate) fn detail(self, detail: Visibility) -> Self {
         Self { detail, ..self }
     }
 
-    /// The same, while that was being read.
+    /// Returns the same, while that was being read.
     pub(crate) fn reading(self, reading: Reading) -> Self {
         Self { reading: Some(reading), ..self }
     }
@@ -190,7 +190,7 @@ impl Collector {
         }
     }
 
-    /// How many of a severity are kept at most.
+    /// Returns how many of a severity are kept at most.
     pub(crate) fn most(&self) -> usize {
         self.max
     }
@@ -205,12 +205,12 @@ impl Collector {
         self.classes.entry(class).or_default().count += n;
     }
 
-    /// The classes of all findings.
+    /// Returns the classes of all findings.
     pub(crate) fn take_classes(&mut self) -> BTreeMap<FindingClass, Occurrences> {
         std::mem::take(&mut self.classes)
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.total == 0
     }
@@ -244,17 +244,17 @@ impl Collector {
         }
     }
 
-    /// How many findings of that code there are.
+    /// Returns how many findings of that code there are.
     pub(crate) fn count(&self, code: Code) -> u64 {
         self.counts[code as usize]
     }
 
-    /// How many findings there are, by code; codes without one are left out.
+    /// Returns how many findings there are, by code; codes without one are left out.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
         Code::ALL.iter().map(|code| (*code, self.count(*code))).filter(|(_, n)| *n > 0)
     }
 
-    /// Whether there is a finding of at least that severity.
+    /// Returns whether there is a finding of at least that severity.
     pub(crate) fn any(&self, least: Severity) -> bool {
         self.counts().any(|(code, _)| code.severity() >= least)
     }
@@ -264,8 +264,8 @@ impl Collector {
         self.into_parts().0
     }
 
-    /// The findings that were kept, in file order: errors first choice, then warnings, then notes. And those that are not held in
-    /// memory.
+    /// Returns the findings that were kept, in file order: errors first choice, then warnings, then notes. And those that
+    /// are not held in memory.
     pub(crate) fn into_parts(self) -> (Vec<Finding>, More) {
         let [notes, warnings, errors] = self.kept;
         let mut rest = errors.into_iter().chain(warnings).chain(notes);

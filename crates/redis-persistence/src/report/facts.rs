@@ -177,7 +177,7 @@ impl fmt::Display for Name {
 }
 
 impl Occurrences {
-    /// So many are named.
+    /// This many are named.
     pub const MOST: usize = 10;
 
     /// Counts one more; its name is asked for only if there is room.
@@ -261,7 +261,7 @@ impl FactsCollector {
         Self { enough, ..Self::default() }
     }
 
-    /// The types of which no more names are wanted.
+    /// Returns the types of which no more names are wanted.
     pub(crate) fn enough(&self) -> TypeSet {
         self.enough
     }
@@ -285,7 +285,7 @@ impl FactsCollector {
         }
     }
 
-    /// Whether nothing was collected.
+    /// Returns whether nothing was collected.
     pub(crate) fn is_empty(&self) -> bool {
         self.types.is_empty()
             && self.opcodes.is_empty()
@@ -355,7 +355,7 @@ impl FactsCollector {
         count(&mut self.engines, engine, name);
     }
 
-    /// The facts, but for what others know. `count_of` answers how many keys of a type there are.
+    /// Returns the facts, but for what others know. `count_of` answers how many keys of a type there are.
     pub(crate) fn into_facts(self, count_of: impl Fn(ValueType) -> u64) -> RdbFacts {
         let mut names = self.types.into_iter();
         let types = ValueType::ALL

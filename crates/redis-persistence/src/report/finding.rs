@@ -46,7 +46,7 @@ impl Finding {
     /// Longer key names are cut here.
     pub const LONGEST_KEY: usize = 4096;
 
-    /// A finding about the thing that began at `start` and failed at `failed_at`, without further facts.
+    /// Returns a finding about the thing that began at `start` and failed at `failed_at`, without further facts.
     #[must_use]
     pub fn new(code: Code, start: u64, failed_at: u64, message: String) -> Self {
         Self {

@@ -29,7 +29,7 @@ impl SpillTo {
         Self(make)
     }
 
-    /// A new file.
+    /// Returns a new file.
     pub(crate) fn open(self) -> io::Result<File> {
         (self.0)()
     }
@@ -68,7 +68,7 @@ impl Spill {
         Self { to, most: most as u64, file: None, counts: vec![0; Code::ALL.len()], record: Vec::new(), failed: None }
     }
 
-    /// Whether one more of that severity is wanted.
+    /// Returns whether one more of that severity is wanted.
     pub(crate) fn wants(&self, severity: Severity) -> bool {
         self.failed.is_none() && of_severity(&self.counts, severity) < self.most
     }
@@ -133,7 +133,7 @@ pub struct More {
 }
 
 impl More {
-    /// How many there are.
+    /// Returns how many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
         if self.file.is_some() { self.wanted.iter().sum() } else { 0 }
@@ -204,7 +204,7 @@ fn next(input: &mut impl Read, record: &mut Vec<u8>, recoded: Option<(Code, Code
     Ok(finding)
 }
 
-/// The names of a value's type and its encoding, as bytes that stand for them.
+/// Returns the names of a value's type and its encoding, as bytes that stand for them.
 fn named(name: Option<&'static str>, of: fn(ValueType) -> &'static str) -> Option<u8> {
     let name = name?;
     ValueType::ALL.iter().position(|value_type| of(*value_type) == name).and_then(|at| u8::try_from(at).ok())

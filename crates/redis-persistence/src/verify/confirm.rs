@@ -152,7 +152,7 @@ fn keep_equal<T: Eq + Hash>(waiting: &mut Vec<Suspect>, mut text: impl FnMut(u64
     left_out
 }
 
-/// What the strings are that a code of duplicates is about.
+/// Returns what the strings are that a code of duplicates is about.
 fn noun(what: Code) -> &'static str {
     match what {
         Code::HashDuplicateField => "field",
@@ -187,14 +187,14 @@ impl<'s> Texts<'s> {
         Self { source, digests, buffer: Vec::new() }
     }
 
-    /// What stands for the text of the string that begins at `offset`, if it can be read.
+    /// Returns what stands for the text of the string that begins at `offset`, if it can be read.
     pub(crate) fn digest(&mut self, offset: u64) -> Option<u128> {
         let mut digest = self.digests.begin();
         self.text(offset, u64::MAX, &mut |piece| digest.update(piece))?;
         Some(digest.finish())
     }
 
-    /// The first bytes of that text.
+    /// Returns the first bytes of that text.
     fn start_of(&mut self, offset: u64) -> Vec<u8> {
         let mut start = Vec::new();
         let most = Finding::LONGEST_KEY;

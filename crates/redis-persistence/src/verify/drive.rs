@@ -92,7 +92,7 @@ pub(super) fn image(
     Ok((verifier.finish(Some(&mut source as &mut dyn Source)), end))
 }
 
-/// The same for a file that several threads can read at once.
+/// Returns the same for a file that several threads can read at once.
 pub(super) fn image_at(input: &dyn ReadAt, size: u64, options: &Options) -> io::Result<(Report, Option<u64>)> {
     let Walked { verifier, end } = walk_over(Input::AtPlaces(input), options, Whole::Start(size), Places::Again)?;
     let mut source = At { input, at: 0 };

@@ -53,7 +53,7 @@ pub fn dump(bytes: &[u8], options: &Options) -> Option<Report> {
     Some(report)
 }
 
-/// How many of the first bytes are a payload: all of them, or all but the line end that redis-cli adds.
+/// Returns how many of the first bytes are a payload: all of them, or all but the line end that redis-cli adds.
 fn extent(bytes: &[u8]) -> Option<usize> {
     let without = |end: &[u8]| bytes.strip_suffix(end);
     let forms = || [Some(bytes), without(b"\n"), without(b"\r\n")].into_iter().flatten();
@@ -61,21 +61,21 @@ fn extent(bytes: &[u8]) -> Option<usize> {
     found.map(<[u8]>::len)
 }
 
-/// The version that a payload says.
+/// Returns the version that a payload says.
 fn version(bytes: &[u8]) -> Option<u16> {
     let at = bytes.len().checked_sub(TAIL).filter(|at| *at > 1)?;
     Some(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
 }
 
-/// Whether its checksum fits.
+/// Returns whether its checksum fits.
 fn is_proven(bytes: &[u8]) -> bool {
     let Some((body, sum)) = bytes.split_last_chunk::<8>() else { return false };
     version(bytes).is_some_and(|version| (1..=LAST_VERSION).contains(&version))
         && crc64::checksum(body) == u64::from_le_bytes(*sum)
 }
 
-/// Whether it begins with a type that its version has. That is three bytes which are right by chance in one of some ten thousand
-/// files, and no text begins so.
+/// Returns whether it begins with a type that its version has. That is three bytes which are right by chance in one of some
+/// ten thousand files, and no text begins so.
 fn looks_like(bytes: &[u8]) -> bool {
     let Some((version, first)) = version(bytes).zip(bytes.first()) else { return false };
     let known = u32::from(version) == NEWEST_VALKEY || version >= FIRST_VERSION && u32::from(version) <= NEWEST_REDIS;
@@ -177,7 +177,7 @@ impl Report {
         self.findings_by_code.insert(Code::DumpDamaged, 1);
     }
 
-    /// Whether it is about function libraries, where it is about what a server answered.
+    /// Returns whether it is about function libraries, where it is about what a server answered.
     #[must_use]
     pub fn is_function_dump(&self) -> bool {
         self.kind == Kind::Dump && self.counts.keys == 0

@@ -27,7 +27,7 @@ use crate::base::monitor::spawn;
 use memory::Runs;
 use run::{ENTRY_BYTES, Entry, Full, PARTITIONS, SECOND_BYTES, View, WHOLE_PLACE_BYTES, partition_of};
 
-/// So many entries make a run.
+/// This many entries make a run.
 const FLAT: usize = 1 << 14;
 /// Where a table is moved into another, so many are a run of their own.
 const LEAST: usize = 1 << 11;
@@ -49,7 +49,7 @@ pub(crate) struct Table {
     other_key: HashKey,
     budget: usize,
     capacity: usize,
-    /// So many entries become a run.
+    /// This many entries become a run.
     flat_most: usize,
     /// Entries above it are not taken.
     limit: Entry,
@@ -78,7 +78,7 @@ impl Form {
     }
 }
 
-/// The bits of a hash that a second hash keeps.
+/// Returns the bits of a hash that a second hash keeps.
 fn upper_half(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
@@ -140,7 +140,7 @@ impl Table {
         }
     }
 
-    /// A table for the hashes that this one did not take: those from `rest` on.
+    /// Returns a table for the hashes that this one did not take: those from `rest` on.
     pub(crate) fn after(&self, rest: u64) -> Self {
         Self { low: rest, goes_on: true, ..Self::new(self.budget, self.form) }
     }
@@ -150,7 +150,7 @@ impl Table {
         self.goes_on = true;
     }
 
-    /// A table for other things of the same kind, with places that lie near each other.
+    /// Returns a table for other things of the same kind, with places that lie near each other.
     pub(crate) fn alike(&self, budget: usize) -> Self {
         Self::new(budget, Form { wide: false, ..self.form })
     }
@@ -173,7 +173,7 @@ impl Table {
         (self.len, self.limit, self.seen) = (0, ALL, 0);
     }
 
-    /// The hashes of a text; `seed` keeps the databases apart.
+    /// Returns the hashes of a text; `seed` keeps the databases apart.
     #[inline(always)]
     pub(crate) fn hashes(&self, text: &[u8], seed: u64) -> Hashes {
         (self.form.key.hash(text, seed), if self.form.second { self.second(text, seed) } else { 0 })
@@ -186,13 +186,13 @@ impl Table {
         upper_half(self.other_key.hash(text, seed))
     }
 
-    /// The same for a text that comes in pieces.
+    /// Returns the same for a text that comes in pieces.
     pub(crate) fn hasher(&self, seed: u64) -> Hasher {
         let second = self.form.second.then(|| hash::Hasher::new(self.other_key, seed));
         Hasher { first: hash::Hasher::new(self.form.key, seed), second }
     }
 
-    /// The key of the hashes.
+    /// Returns the key of the hashes.
     pub(crate) fn key(&self) -> HashKey {
         self.form.key
     }
@@ -258,12 +258,12 @@ impl Table {
         }
     }
 
-    /// How many entries are kept of more than the budget holds.
+    /// Returns how many entries are kept of more than the budget holds.
     fn kept(&self) -> usize {
         (self.capacity / 3 * 2).max(1)
     }
 
-    /// The entry that is the `n`th by hash and place, counted from 1. It is found byte by byte.
+    /// Returns the entry that is the `n`th by hash and place, counted from 1. It is found byte by byte.
     #[cold]
     fn nth(&self, n: usize) -> Entry {
         let (mut found, mut left) = (0, n);
@@ -377,7 +377,7 @@ impl Table {
         settled
     }
 
-    /// The same on so many threads, which take one partition after another.
+    /// Returns the same on so many threads, which take one partition after another.
     pub(crate) fn settle_on(&mut self, threads: usize, on: impl FnMut(&[u64]) + Send) -> Settled {
         if threads < 2 || self.runs.is_empty() {
             return self.settle(on);

@@ -74,7 +74,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The key of the hashes.
+    /// Returns the key of the hashes.
     pub(crate) fn hash_key(&self) -> HashKey {
         self.hash_key.map_or_else(HashKey::of_run, HashKey::fixed)
     }

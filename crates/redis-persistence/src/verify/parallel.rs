@@ -36,7 +36,7 @@ pub(super) struct Sizes {
     pub(super) batch: usize,
     /// Fewer bytes than this are no batch.
     pub(super) least: usize,
-    /// So many blocks at a time for each thread, and two more.
+    /// This many blocks at a time for each thread, and two more.
     pub(super) blocks: usize,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn walk<'i>(
     Ok(Walked { verifier, end })
 }
 
-/// The same on this thread, after a block of which `len` bytes were read.
+/// Returns the same on this thread, after a block of which `len` bytes were read.
 fn rest_alone(
     mut input: Input<'_>,
     options: &Options,
@@ -155,7 +155,7 @@ impl<'p, 'i> Walker<'p, 'i> {
         }
     }
 
-    /// Walks to the end, and answers the verifier, what was found so far, and where the RDB ends.
+    /// Walks to the end, and returns the verifier, what was found so far, and where the RDB ends.
     fn run(mut self, whole: Whole) -> io::Result<(RdbVerifier, Found, Option<u64>)> {
         let mut feeder = Feeder::new(self.verifier.limits().clone());
         let mut size = 0;
@@ -314,7 +314,7 @@ impl Consumer for Front<'_, '_, '_> {
 }
 
 impl Order {
-    /// The number of a batch, before which this was found.
+    /// Returns the number of a batch, before which this was found.
     fn next_number(&mut self, found: Found) -> u64 {
         if !found.is_empty() {
             self.waiting.insert(self.numbers, Part::Own(Box::new(found)));

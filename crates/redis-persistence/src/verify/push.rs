@@ -14,7 +14,7 @@ use crate::report::Report;
 pub(super) enum Whole {
     /// The input: nothing may follow it.
     Input,
-    /// The start of a file of so many bytes, which goes on with something else.
+    /// The start of a file of this many bytes, which goes on with something else.
     Start(u64),
 }
 
@@ -54,13 +54,13 @@ pub struct Push {
 pub(super) const HEAD: usize = 512;
 
 impl Push {
-    /// A verifier at the start of an RDB.
+    /// Returns a verifier at the start of an RDB.
     #[must_use]
     pub fn new(options: &Options) -> Self {
         Self::of(options, Places::Once)
     }
 
-    /// The same for something of which the caller knows whether it can be read again.
+    /// Returns the same for something of which the caller knows whether it can be read again.
     pub(super) fn of(options: &Options, places: Places) -> Self {
         Self {
             feeder: Feeder::new(options.limits.clone()),
@@ -117,12 +117,12 @@ impl Push {
         }
     }
 
-    /// Whether the RDB has ended, or cannot be read any further.
+    /// Returns whether the RDB has ended, or cannot be read any further.
     pub(super) fn is_over(&self) -> bool {
         self.failed.is_some() || self.feeder.parser.is_done()
     }
 
-    /// How many bytes were taken.
+    /// Returns how many bytes were taken.
     pub(super) fn fed(&self) -> u64 {
         self.fed
     }

@@ -50,7 +50,7 @@ pub(crate) enum Places {
 }
 
 impl Places {
-    /// What tables hold then.
+    /// Returns what tables hold then.
     pub(crate) fn form(self, options: &Options) -> Form {
         Form { key: options.hash_key(), wide: false, second: self == Self::Once }
     }
@@ -95,7 +95,7 @@ pub(crate) struct RdbVerifier {
 }
 
 impl RdbVerifier {
-    /// A verifier of something of which `places` says whether it can be read again.
+    /// Returns a verifier of something of which `places` says whether it can be read again.
     pub(crate) fn new(options: Options, places: Places) -> Self {
         let budget = options.limits.duplicate_bytes;
         let form = places.form(&options);
@@ -250,7 +250,7 @@ impl RdbVerifier {
         self.header.map_or(Family::Redis, |h| h.family)
     }
 
-    /// Whether the version is of a server that this build does not know.
+    /// Returns whether the version is of a server that this build does not know.
     fn is_newer(&self) -> bool {
         self.header.is_some_and(|h| match h.family {
             Family::Redis => (crate::rdb::NEWEST_REDIS + 1..80).contains(&h.version),
@@ -281,7 +281,7 @@ impl RdbVerifier {
         }
     }
 
-    /// Whether values of that type may stand in a file of this family and version.
+    /// Returns whether values of that type may stand in a file of this family and version.
     fn expects(&self, value_type: ValueType) -> bool {
         value_type.belongs_to(self.family()) && value_type.min_version() <= self.version()
     }
@@ -308,7 +308,7 @@ impl RdbVerifier {
         }
     }
 
-    /// The value at hand, and what its checker works with.
+    /// Returns the value at hand, and what its checker works with.
     #[inline]
     fn value_in_context(&mut self) -> (&mut Option<(ValueChecker, u64)>, Context<'_>) {
         let context = Context {
@@ -368,7 +368,7 @@ impl RdbVerifier {
         });
     }
 
-    /// What may be held in memory.
+    /// Returns what may be held in memory.
     pub(crate) fn limits(&self) -> &Limits {
         &self.options.limits
     }

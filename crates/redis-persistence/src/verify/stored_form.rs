@@ -5,7 +5,7 @@ use crate::rdb::packed::canonical_int;
 use crate::rdb::{Body, RdbString};
 use crate::report::facts::Visibility;
 
-/// Whether no server would have stored the string in this form.
+/// Returns whether no server would have stored the string in this form.
 pub(crate) fn is_oddly_stored(string: &RdbString<&[u8]>) -> bool {
     match string.body {
         Body::Raw(text) => is_number_of_server(text),
@@ -22,13 +22,14 @@ pub(crate) fn is_oddly_stored(string: &RdbString<&[u8]>) -> bool {
 /// The longest text that servers store as a number: ten digits and a minus.
 const NUMBER_MAX: usize = 11;
 
-/// Whether the text of a number may begin with that byte: with a digit or a minus. The two bytes between them do no harm.
+/// Returns whether the text of a number may begin with that byte: with a digit or a minus. The two bytes between them do no
+/// harm.
 #[inline]
 pub(crate) fn may_begin_number(first: u8) -> bool {
     first.wrapping_sub(b'-') <= b'9' - b'-'
 }
 
-/// Whether the text is one that servers store as a number.
+/// Returns whether the text is one that servers store as a number.
 #[inline]
 pub(crate) fn is_number_of_server(text: &[u8]) -> bool {
     // Most are too long, while what a text begins with is anything.
@@ -39,7 +40,7 @@ fn fits_i32(text: &[u8]) -> bool {
     canonical_int(text).is_some_and(|value| i32::try_from(value).is_ok())
 }
 
-/// Whether a server would store a text of `decoded` bytes in so many compressed ones.
+/// Returns whether a server would store a text of `decoded` bytes in so many compressed ones.
 #[inline]
 pub(crate) fn saves_enough(stored: usize, decoded: u64) -> bool {
     decoded > 20 && stored as u64 + 4 <= decoded

@@ -17,7 +17,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// What a user of these numbers may do with it.
+    /// Returns what a user of these numbers may do with it.
     #[must_use]
     pub fn may(self, (uid, gid): (u32, u32)) -> May {
         let bits = match self {
@@ -52,7 +52,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// The entry about the one thing of that kind.
+    /// Returns the entry about the one thing of that kind.
     pub(crate) fn of(&self, what: Guarded) -> Option<&Denied> {
         self.denied.iter().find(|denied| denied.what == what)
     }
@@ -73,7 +73,7 @@ pub struct Denied {
 }
 
 impl Denied {
-    /// What the user cannot do, and what comes of it; nothing if no server does that.
+    /// Returns what the user cannot do, and what comes of it; nothing if no server does that.
     pub(crate) fn effect(&self) -> Option<(&'static str, &'static str)> {
         let may = self.may;
         Some(match self.what {
@@ -100,7 +100,7 @@ impl Denied {
         })
     }
 
-    /// The command that gives it to the user; nothing where its name would have to be quoted.
+    /// Returns the command that gives it to the user; nothing where its name would have to be quoted.
     pub(crate) fn mend(&self, (uid, gid): (u32, u32)) -> Option<String> {
         let path = self.path.to_str()?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);

@@ -29,18 +29,18 @@ impl<'t, T: Tree> Set<'t, T> {
         Self { tree, layout, found, whole: false }
     }
 
-    /// The same below a server's directory that was given.
+    /// Returns the same below a server's directory that was given.
     pub(super) fn whole(tree: &'t mut T, root: PathBuf, prefix: Vec<u8>, layout: &'t Layout) -> Self {
         Self { whole: true, ..Self::of(tree, root, prefix, layout) }
     }
 
-    /// A single file.
+    /// Returns a single file.
     pub(super) fn alone(tree: &'t mut T, found: AofSet, layout: &'t Layout) -> Self {
         let found = AofSet { appendonly: layout.appendonly, ..found };
         Self { tree, layout, found, whole: false }
     }
 
-    /// A single file that was named, with a look at what lies beside it.
+    /// Returns a single file that was named, with a look at what lies beside it.
     pub(super) fn beside(mut self) -> io::Result<AofSet> {
         let folder = self.found.root.clone();
         let names = self.listing(&folder);
@@ -49,7 +49,7 @@ impl<'t, T: Tree> Set<'t, T> {
         Ok(self.found)
     }
 
-    /// The old-style file of a server's directory.
+    /// Returns the old-style file of a server's directory.
     pub(super) fn in_directory(mut self, names: &[(Vec<u8>, Node)]) -> io::Result<AofSet> {
         let folder = self.found.root.clone();
         self.temporaries(&folder, names);
@@ -61,7 +61,7 @@ impl<'t, T: Tree> Set<'t, T> {
         Ok(self.found)
     }
 
-    /// The manifests beside a single file that list it.
+    /// Returns the manifests beside a single file that list it.
     fn part_of(&mut self, folder: &Path, names: &[(Vec<u8>, Node)]) -> io::Result<()> {
         for (other, _) in names.iter().filter(|(other, _)| matches!(classify(other), Name::Manifest(_))) {
             let manifest = join(folder, other);
@@ -74,7 +74,7 @@ impl<'t, T: Tree> Set<'t, T> {
         Ok(())
     }
 
-    /// What the manifest of the prefix lists, with the names of other manifests.
+    /// Returns what the manifest of the prefix lists, with the names of other manifests.
     pub(super) fn listed(mut self, others: Vec<Vec<u8>>) -> io::Result<AofSet> {
         self.found.notes.extend(others.into_iter().map(SetNote::OtherManifest));
         let path = join(&self.found.root, &[&self.found.prefix, MANIFEST].concat());
@@ -127,7 +127,7 @@ impl<'t, T: Tree> Set<'t, T> {
         Ok(Part { role, name: entry.name.clone(), path, node, entry: Some(entry.clone()) })
     }
 
-    /// The names in a folder; a folder that cannot be listed is noted, and taken for empty.
+    /// Returns the names in a folder; a folder that cannot be listed is noted, and taken for empty.
     fn listing(&mut self, folder: &Path) -> Vec<(Vec<u8>, Node)> {
         self.tree.list(folder).unwrap_or_else(|_| {
             self.found.notes.push(SetNote::Unlisted(folder.to_owned()));
@@ -258,7 +258,8 @@ impl<'t, T: Tree> Set<'t, T> {
         self.found.parts.iter().filter(|part| part.role.is_loaded())
     }
 
-    /// Whether a server would take an old-style file over: the manifest lists nothing, or a move that was not finished.
+    /// Returns whether a server would take an old-style file over: the manifest lists nothing, or a move that was not
+    /// finished.
     fn migrates(&self) -> bool {
         let good = self.found.manifest.as_ref().is_none_or(|manifest| manifest.errors.is_empty());
         let moving = |part: &Part| part.role == Role::Base && part.name == self.found.prefix && part.node.is_none();

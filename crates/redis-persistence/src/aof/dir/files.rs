@@ -17,7 +17,7 @@ pub trait Files {
     /// As the system gives them; their texts are printed.
     fn open(&mut self, path: &Path) -> io::Result<Opened<Self::File>>;
 
-    /// The file as one of which several threads can read any place at once, if it is one.
+    /// Returns the file as one of which several threads can read any place at once, if it is one.
     #[must_use]
     fn at_places(_file: &Self::File) -> Option<&dyn ReadAt> {
         None
@@ -66,7 +66,7 @@ impl Files for Disk {
 /// How much of a line the tools read in one piece here.
 const PIECE: usize = 1024;
 
-/// Whether a line begins with `file`: the first one that is no comment, or with `any_line` whichever.
+/// Returns whether a line begins with `file`: the first one that is no comment, or with `any_line` whichever.
 ///
 /// A line here is a piece of at most 1024 bytes, so that the middle of a long line can be taken for the start of one.
 pub(crate) fn has_file_line(file: impl Read, any_line: bool) -> io::Result<bool> {

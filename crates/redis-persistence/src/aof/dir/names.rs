@@ -29,7 +29,7 @@ pub(crate) enum Name<'a> {
 }
 
 impl<'a> Name<'a> {
-    /// The prefix of a part.
+    /// Returns the prefix of a part.
     pub(crate) fn prefix(self) -> Option<&'a [u8]> {
         if let Self::Base(prefix, _) | Self::Incr(prefix, _) = self { Some(prefix) } else { None }
     }
@@ -59,7 +59,7 @@ pub(crate) fn classify(name: &[u8]) -> Name<'_> {
     }
 }
 
-/// What a server was writing into a file of that name.
+/// Returns what a server was writing into a file of that name.
 fn temporary(name: &[u8]) -> Option<TemporaryKind> {
     let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     let between = |start: &[u8], end: &[u8]| name.strip_prefix(start)?.strip_suffix(end);
@@ -108,7 +108,7 @@ impl Layout {
         self.dbfilename.as_ref().map_or(b"dump.rdb", |name| name.as_bytes())
     }
 
-    /// Whether a server that is given these names looks nowhere else.
+    /// Returns whether a server that is given these names looks nowhere else.
     pub(super) fn is_given(&self) -> bool {
         self.appenddirname.is_some() || self.appendfilename.is_some()
     }
@@ -124,7 +124,7 @@ impl Layout {
         Some((first.to_vec(), others.iter().map(|prefix| [prefix, MANIFEST].concat()).collect()))
     }
 
-    /// The old-style file of a server's directory: by its name, or the only one that ends in `.aof`.
+    /// Returns the old-style file of a server's directory: by its name, or the only one that ends in `.aof`.
     pub(super) fn old_style(&self, names: &[(Vec<u8>, Node)]) -> Option<Vec<u8>> {
         if is_file(names, self.prefix()) {
             return Some(self.prefix().to_vec());
@@ -134,12 +134,12 @@ impl Layout {
         named.next().filter(|_| named.next().is_none()).cloned()
     }
 
-    /// The old-style file in a folder for the parts of a set: without a manifest no server reads it there.
+    /// Returns the old-style file in a folder for the parts of a set: without a manifest no server reads it there.
     pub(super) fn misplaced(&self, names: &[(Vec<u8>, Node)]) -> Option<Vec<u8>> {
         prefix_of_parts(names).is_none().then(|| self.old_style(names)).flatten()
     }
 
-    /// The RDB of a server's directory: by its name, or the only one that ends in `.rdb`.
+    /// Returns the RDB of a server's directory: by its name, or the only one that ends in `.rdb`.
     pub(super) fn dump_in<'a>(&self, names: &'a [(Vec<u8>, Node)]) -> Option<&'a Vec<u8>> {
         if let Some((name, _)) = names.iter().find(|(name, _)| name == self.dump() && is_file(names, name)) {
             return Some(name);
@@ -155,12 +155,12 @@ fn is_file(names: &[(Vec<u8>, Node)], name: &[u8]) -> bool {
     matches!(node_in(names, name), Some(Node::File(_)))
 }
 
-/// The prefix of files that are named like parts.
+/// Returns the prefix of files that are named like parts.
 pub(super) fn prefix_of_parts(names: &[(Vec<u8>, Node)]) -> Option<Vec<u8>> {
     names.iter().find_map(|(name, _)| classify(name).prefix()).map(<[u8]>::to_vec)
 }
 
-/// The same, of one prefix.
+/// Returns the same, of one prefix.
 pub(super) fn has_parts_of(names: &[(Vec<u8>, Node)], prefix: &[u8]) -> bool {
     names.iter().any(|(name, _)| classify(name).prefix() == Some(prefix))
 }

@@ -66,7 +66,7 @@ impl AofSet {
         }
     }
 
-    /// The numbers that a server gives to the next base and to the next incremental file.
+    /// Returns the numbers that a server gives to the next base and to the next incremental file.
     pub(crate) fn next_numbers(&self) -> (i64, i64) {
         let next = |kind| {
             let entries = self.parts.iter().filter_map(|part| part.entry.as_ref());
@@ -75,7 +75,7 @@ impl AofSet {
         (next(EntryKind::Base), next(EntryKind::Incr))
     }
 
-    /// The parts by their names: of those with one name the first.
+    /// Returns the parts by their names: of those with one name the first.
     pub(crate) fn parts_by_name(&self) -> HashMap<&[u8], &Part> {
         self.parts.iter().rev().map(|part| (&part.name[..], part)).collect()
     }
@@ -122,7 +122,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -134,7 +134,7 @@ impl Role {
         }
     }
 
-    /// Whether servers load it.
+    /// Returns whether servers load it.
     #[must_use]
     pub fn is_loaded(self) -> bool {
         matches!(self, Self::Base | Self::Incr)
@@ -207,7 +207,7 @@ pub enum UnreadKind {
 }
 
 impl UnreadKind {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -248,7 +248,7 @@ pub enum TemporaryKind {
 }
 
 impl TemporaryKind {
-    /// What it is, in a few words.
+    /// Returns what it is, in a few words.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {

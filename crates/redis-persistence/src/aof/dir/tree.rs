@@ -14,7 +14,7 @@ use super::{Disk, Files, Opened};
 /// What lies under a name. Symbolic links are followed, as servers follow them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Node {
-    /// A regular file, of so many bytes.
+    /// A regular file, of this many bytes.
     File(u64),
     /// A directory.
     Directory,
@@ -24,7 +24,7 @@ pub enum Node {
 
 /// Files that can be listed as well as opened.
 pub trait Tree: Files {
-    /// What lies under a path; `None` for nothing.
+    /// Returns what lies under a path; `None` for nothing.
     ///
     /// # Errors
     /// As the system gives them, but for "no such file".
@@ -42,7 +42,7 @@ pub trait Tree: Files {
         None
     }
 
-    /// How many bytes can be written to the disk on which a folder lies; `None` where that is not known.
+    /// Returns how many bytes can be written to the disk on which a folder lies; `None` where that is not known.
     fn free(&mut self, folder: &Path) -> Option<u64> {
         let _ = folder;
         None
@@ -122,12 +122,12 @@ pub struct Names {
 }
 
 impl Names {
-    /// Adds a file of so many bytes, in the place of one of that name.
+    /// Adds a file of this many bytes, in the place of one of that name.
     pub fn add(&mut self, path: impl Into<PathBuf>, size: u64) {
         self.files.insert(path.into(), size);
     }
 
-    /// What lies under a path, as [`Tree::stat`] says it.
+    /// Returns what lies under a path, as [`Tree::stat`] says it.
     #[must_use]
     pub fn stat(&self, path: &Path) -> Option<Node> {
         if let Some(size) = self.files.get(path) {
@@ -137,7 +137,7 @@ impl Names {
         folder.then_some(Node::Directory)
     }
 
-    /// What lies in a folder, as [`Tree::list`] says it.
+    /// Returns what lies in a folder, as [`Tree::list`] says it.
     #[must_use]
     pub fn list(&self, folder: &Path) -> Vec<(Vec<u8>, Node)> {
         let folder = if folder == Path::new(".") { Path::new("") } else { folder };

@@ -38,7 +38,7 @@ pub enum ManifestErrorKind {
 }
 
 impl ManifestErrorKind {
-    /// The reason as servers and check tools print it.
+    /// Returns the reason as servers and check tools print it.
     #[must_use]
     pub fn official(self) -> &'static str {
         match self {
@@ -92,37 +92,37 @@ impl ManifestError {
         Self { kind, line, range, column, text: text.to_vec() }
     }
 
-    /// What is wrong.
+    /// Returns what is wrong.
     #[must_use]
     pub fn kind(&self) -> ManifestErrorKind {
         self.kind
     }
 
-    /// The number of the line, from 1, as servers count; 0 for the whole manifest.
+    /// Returns the number of the line, from 1, as servers count; 0 for the whole manifest.
     #[must_use]
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The column of the byte that is wrong, from 0; the first one where the whole line is.
+    /// Returns the column of the byte that is wrong, from 0; the first one where the whole line is.
     #[must_use]
     pub fn column(&self) -> usize {
         self.column
     }
 
-    /// The bytes of the line in the manifest.
+    /// Returns the bytes of the line in the manifest.
     #[must_use]
     pub fn range(&self) -> Range<usize> {
         self.range.clone()
     }
 
-    /// The offset in the manifest of the byte that is wrong.
+    /// Returns the offset in the manifest of the byte that is wrong.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.range.start + self.column
     }
 
-    /// The line without the blanks around it, as servers quote it; `None` where they quote none.
+    /// Returns the line without the blanks around it, as servers quote it; `None` where they quote none.
     #[must_use]
     pub fn text(&self) -> Option<&[u8]> {
         use ManifestErrorKind as Kind;
@@ -130,7 +130,7 @@ impl ManifestError {
         quoted.then_some(&self.text[..])
     }
 
-    /// What a server or tool prints: pieces, each of which it logs by itself.
+    /// Returns what a server or tool prints: pieces, each of which it logs by itself.
     #[must_use]
     pub fn official_log(&self) -> Vec<Vec<u8>> {
         let mut log = vec![b"\n*** FATAL AOF MANIFEST FILE ERROR ***\n".to_vec()];

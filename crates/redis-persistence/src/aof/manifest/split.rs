@@ -20,13 +20,13 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// The token as C sees it: up to its first NUL, which an escape can make.
+    /// Returns the token as C sees it: up to its first NUL, which an escape can make.
     pub fn text(&self) -> &[u8] {
         self.bytes.split(|byte| *byte == 0).next().unwrap_or_default()
     }
 }
 
-/// The tokens of a line, or the place where its quoting is wrong.
+/// Returns the tokens of a line, or the place where its quoting is wrong.
 pub(super) fn split(line: &[u8], dialect: Dialect) -> Result<Vec<Token>, usize> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -41,7 +41,7 @@ pub(super) fn split(line: &[u8], dialect: Dialect) -> Result<Vec<Token>, usize> 
     }
 }
 
-/// The token at the start of `text` and its length there.
+/// Returns the token at the start of `text` and its length there.
 fn token(text: &[u8], dialect: Dialect) -> Result<(Vec<u8>, usize), usize> {
     let mut bytes = Vec::new();
     let mut at = 0;
@@ -70,7 +70,7 @@ fn token(text: &[u8], dialect: Dialect) -> Result<(Vec<u8>, usize), usize> {
     Ok((bytes, at))
 }
 
-/// What follows `"`, up to and including the closing one; how many bytes that takes.
+/// Returns what follows `"`, up to and including the closing one; how many bytes that takes.
 fn double(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -101,7 +101,7 @@ fn double(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     }
 }
 
-/// What follows `'`, up to and including the closing one; how many bytes that takes.
+/// Returns what follows `'`, up to and including the closing one; how many bytes that takes.
 fn single(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let mut at = 0;
     loop {

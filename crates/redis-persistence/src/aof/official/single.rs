@@ -141,7 +141,7 @@ impl<F: Files> Run<'_, '_, F> {
         Ok(image)
     }
 
-    /// The timestamp at which to cut, if that is the task.
+    /// Returns the timestamp at which to cut, if that is the task.
     fn until(&self) -> Option<i64> {
         match self.request.task {
             Task::TruncateToTimestamp(time) if time != 0 => Some(time),

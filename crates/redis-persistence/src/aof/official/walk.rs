@@ -52,7 +52,7 @@ impl Walk {
         }
     }
 
-    /// Takes a command that another reader found at that boundary; answers whether the walk goes on.
+    /// Takes a command that another reader found at that boundary; returns whether the walk goes on.
     pub(crate) fn command(&mut self, command: &Command<'_>, path: &[u8]) -> bool {
         let belongs = matches!(command.name().first(), Some(b'M' | b'm' | b'E' | b'e'));
         self.problem = belongs.then(|| misplaced(command, &mut self.depth, path)).flatten();
@@ -150,7 +150,7 @@ fn no_exec(offset: u64) -> Problem {
     Problem::Record { offset, message: b"Reached EOF before reading EXEC for MULTI".to_vec() }
 }
 
-/// What the tool says of an error; nothing if a header line is missing altogether.
+/// Returns what the tool says of an error; nothing if a header line is missing altogether.
 fn problem(error: &Error, parser: &Parser) -> Option<Problem> {
     let part = parser.part();
     let message = match error.kind() {

@@ -47,12 +47,12 @@ impl Row {
         self.db == other.db && self.name == other.name
     }
 
-    /// How much memory it takes.
+    /// Returns how much memory it takes.
     pub(super) fn weight(&self) -> usize {
         size_of::<Self>() + self.name.capacity()
     }
 
-    /// A number for all that is compared.
+    /// Returns a number for all that is compared.
     pub(super) fn sum(&self) -> u128 {
         let mut bytes = [0; 41];
         bytes[..32].copy_from_slice(&self.entry.hash);
@@ -107,7 +107,7 @@ impl Row {
 /// The names of all types.
 const KINDS: [&str; 8] = ["string", "list", "set", "zset", "hash", "stream", "array", "module"];
 
-/// So many runs are read at once; more are put together first.
+/// This many runs are read at once; more are put together first.
 const RUNS: usize = 64;
 
 #[derive(Debug)]

@@ -136,7 +136,7 @@ impl KeyDigest {
         }
     }
 
-    /// What the key that began last adds to its database.
+    /// Returns what the key that began last adds to its database.
     pub(super) fn end(&mut self) -> Both {
         let end = |mut digest: Bytes| {
             if self.expires {

@@ -65,7 +65,7 @@ enum Tag {
     Producer,
 }
 
-/// The digest of so many things that add up to that.
+/// Returns the digest of so many things that add up to that.
 pub(super) fn finish(count: u64, sum: Sum) -> Digest {
     let mut text = Text::new(Tag::Total);
     text.number(count);
@@ -94,7 +94,7 @@ struct Text {
     hasher: Option<Sha256>,
 }
 
-/// So many bytes are held before they are hashed.
+/// This many bytes are held before they are hashed.
 const HELD: usize = 4 << 10;
 
 impl Text {
@@ -308,7 +308,7 @@ impl Own {
         self.key.number(bits);
     }
 
-    /// The digest of the key that began last.
+    /// Returns the digest of the key that began last.
     #[inline]
     pub(crate) fn end(&mut self) -> Sum {
         self.end_group();

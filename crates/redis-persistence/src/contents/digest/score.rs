@@ -4,7 +4,8 @@
 //! Accurately with Integers", 2010): they stand for the number, and in one of a thousand cases there would be fewer, or nearer ones.
 //! That is why the digits of the standard library would not do. Measured on 60,000 scores of Redis 8.6.
 
-/// A score as the digest has it in Redis from 7.4 on and in Valkey (7.2 was not measured): its shortest digits, with an exponent only where many zeros would follow.
+/// Returns a score as the digest has it in Redis from 7.4 on and in Valkey (7.2 was not measured): its shortest digits,
+/// with an exponent only where many zeros would follow.
 pub(super) fn shortest_form(number: f64) -> String {
     if !number.is_finite() {
         return not_finite(number);
@@ -28,7 +29,7 @@ pub(super) fn shortest_form(number: f64) -> String {
     format!("{sign}{first}{point}{rest}e{exponent:+}")
 }
 
-/// A score as the digest has it up to Redis 7.0: 17 significant digits, as `%.17g` of C prints them.
+/// Returns a score as the digest has it up to Redis 7.0: 17 significant digits, as `%.17g` of C prints them.
 pub(super) fn seventeen(number: f64) -> String {
     if !number.is_finite() {
         return not_finite(number);
@@ -66,12 +67,12 @@ fn zeros(count: i32) -> String {
     "0".repeat(usize::try_from(count).unwrap_or(0))
 }
 
-/// The shortest decimal text that stands for the number.
+/// Returns the shortest decimal text that stands for the number.
 pub(super) fn shortest(number: f64) -> String {
     format!("{number:?}")
 }
 
-/// The digits of a number that is not negative, and for which power of ten the last one stands.
+/// Returns the digits of a number that is not negative, and for which power of ten the last one stands.
 fn digits_of(number: f64) -> (String, i32) {
     if number == 0.0 {
         return ("0".to_owned(), 0);
@@ -113,14 +114,15 @@ struct Scaled {
 }
 
 impl Scaled {
-    /// The same with the highest bit set.
+    /// Returns the same with the highest bit set.
     fn normalized(self) -> Self {
         let shift = self.fraction.leading_zeros();
         Self { fraction: self.fraction << shift, exponent: self.exponent - i32::try_from(shift).unwrap_or(0) }
     }
 }
 
-/// A power of ten that brings a number with that exponent between two to the power of 4 and of 32, and which one it is.
+/// Returns a power of ten that brings a number with that exponent between two to the power of 4 and of 32, and which one it
+/// is.
 fn power_for(exponent: i32) -> (Scaled, i32) {
     const FIRST: i32 = -348;
     const STEP: i32 = 8;

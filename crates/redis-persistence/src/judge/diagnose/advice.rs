@@ -25,7 +25,7 @@ pub struct Step {
     pub command: Option<String>,
 }
 
-/// What to do about a file: nothing, if it is sound and nothing about it is remarkable.
+/// Returns what to do about a file: nothing, if it is sound and nothing about it is remarkable.
 ///
 /// # Examples
 /// ```
@@ -42,8 +42,8 @@ pub fn advice(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
     tried(report, cause, None)
 }
 
-/// The same for append-only files on a disk, where what would help was tried ([`repair::aof::ways`](crate::repair::aof::ways)):
-/// the steps name what works on these files, and what it loses.
+/// Returns the same for append-only files on a disk, where what would help was tried
+/// ([`repair::aof::ways`](crate::repair::aof::ways)): the steps name what works on these files, and what it loses.
 #[must_use]
 pub fn tried(report: &Report, cause: Option<&Cause>, ways: Option<&[Way]>) -> Vec<Step> {
     let mendable = report.verdict == Verdict::Damaged && matches!(report.kind, Kind::Aof | Kind::AofDir);
@@ -69,7 +69,7 @@ pub(super) fn run(command: &str, text: impl Into<String>) -> Step {
     Step { text: text.into(), command: Some(command.to_owned()) }
 }
 
-/// Whether what the cause tells to do stands in the place of the ways that were found for damaged append-only files.
+/// Returns whether what the cause tells to do stands in the place of the ways that were found for damaged append-only files.
 fn is_instead(code: C, ways: Option<&[Way]>) -> bool {
     match code {
         C::CopiedDuringRewrite | C::TwoRdbs => false,
@@ -79,7 +79,7 @@ fn is_instead(code: C, ways: Option<&[Way]>) -> bool {
     }
 }
 
-/// What helps where no repair does, or none is needed.
+/// Returns what helps where no repair does, or none is needed.
 fn instead(cause: &Cause) -> Option<&'static str> {
     Some(match cause.code {
         C::Gzip | C::Zstd | C::Lz4 | C::Xz | C::Bzip2 | C::Zip => "Unpack it; nothing is lost.",
@@ -168,7 +168,7 @@ fn instead(cause: &Cause) -> Option<&'static str> {
     })
 }
 
-/// A damaged RDB.
+/// Returns a damaged RDB.
 fn snapshot(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
     let newest = match report.format.as_ref().map(|format| format.product.unwrap_or(format.family)) {
         Some(crate::rdb::Family::Valkey) => "rdbcheck --for valkey-newest OUT",
@@ -189,7 +189,7 @@ fn snapshot(report: &Report, cause: Option<&Cause>) -> Vec<Step> {
     ]
 }
 
-/// What a salvage keeps, and what it cannot.
+/// Returns what a salvage keeps, and what it cannot.
 fn keeps(report: &Report, cause: Option<&Cause>) -> String {
     let of = |code: Code| report.findings_by_code.get(&code).copied().unwrap_or(0);
     let keys = plural(report.counts.keys, "key");
@@ -226,7 +226,7 @@ fn keeps(report: &Report, cause: Option<&Cause>) -> String {
     }
 }
 
-/// A damaged append-only file or set.
+/// Returns a damaged append-only file or set.
 fn commands(report: &Report, cause: Option<&Cause>, ways: Option<&[Way]>) -> Vec<Step> {
     let code = cause.map(|cause| cause.code);
     let first = |code| matches!(code, C::CopiedDuringRewrite | C::NoKnownKind | C::Text | C::Program);
@@ -286,7 +286,7 @@ fn commands(report: &Report, cause: Option<&Cause>, ways: Option<&[Way]>) -> Vec
     steps
 }
 
-/// The command of a way, for a look at it if it changes files.
+/// Returns the command of a way, for a look at it if it changes files.
 pub(super) fn command(way: &Way, plan: &str) -> Option<String> {
     match &way.kind {
         WayKind::Salvage => Some("aofcheck --salvage OUT FILE".to_owned()),
@@ -300,7 +300,7 @@ pub(super) fn command(way: &Way, plan: &str) -> Option<String> {
     }
 }
 
-/// What a plan does that changes nothing but the manifest.
+/// Returns what a plan does that changes nothing but the manifest.
 fn manifest(code: Option<C>) -> &'static str {
     match code {
         Some(C::ManifestLost) => "a manifest of the files that are there; no command goes",
@@ -309,7 +309,7 @@ fn manifest(code: Option<C>) -> &'static str {
     }
 }
 
-/// What to do for one way; `other` if one that loses less was named before.
+/// Returns what to do for one way; `other` if one that loses less was named before.
 fn of(way: &Way, other: bool, code: Option<C>) -> Vec<Step> {
     let loss = way.loss;
     let one = |plan, text: String| Step { text, command: command(way, plan) };

@@ -4,7 +4,7 @@ use super::advice::{Step, run, step};
 use crate::aof::dir::{NextStart, UnreadKind};
 use crate::report::{Code, Report};
 
-/// How a server comes by the data that the next start would leave unread.
+/// Returns how a server comes by the data that the next start would leave unread.
 pub(super) fn not_read(report: &Report) -> Vec<Step> {
     if !report.findings_by_code.contains_key(&Code::AofDataNotRead) {
         return Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn not_read(report: &Report) -> Vec<Step> {
     steps.collect()
 }
 
-/// How the user of the server comes by files and folders that it may not use.
+/// Returns how the user of the server comes by files and folders that it may not use.
 pub(super) fn not_allowed(report: &Report) -> Vec<Step> {
     let Some(access) = report.aof.as_ref().and_then(|facts| facts.load.access.as_ref()) else { return Vec::new() };
     let (uid, gid) = access.user;
@@ -60,5 +60,5 @@ pub(super) fn not_allowed(report: &Report) -> Vec<Step> {
     steps.take(MOST).collect()
 }
 
-/// So many files are named one by one.
+/// This many files are named one by one.
 const MOST: usize = 8;

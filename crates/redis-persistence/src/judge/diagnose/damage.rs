@@ -26,7 +26,7 @@ pub(super) fn cause(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> 
         .or_else(|| expired(report))
 }
 
-/// The first finding of a code.
+/// Returns the first finding of a code.
 fn first(report: &Report, code: Code) -> Option<&Finding> {
     report.findings.iter().find(|finding| finding.code == code)
 }
@@ -85,7 +85,7 @@ fn zeros(tail: &[u8], report: &Report) -> Option<Cause> {
     Some(Cause::new(C::Hole, message).offset(start).evidence(block(end.saturating_sub(start))))
 }
 
-/// What a size says about where it comes from.
+/// Returns what a size says about where it comes from.
 fn block(size: u64) -> String {
     let exact = BLOCKS.iter().find(|(block, _)| size > 0 && size.is_multiple_of(*block));
     exact.map_or_else(

@@ -5,7 +5,7 @@ use crate::judge::servers::{Basis, Settings, Target, judge};
 use crate::report::{Checksum, Kind, Report, Verdict};
 use crate::verify::{self, Options};
 
-/// The cause for a file that was verified as such an answer.
+/// Returns the cause for a file that was verified as such an answer.
 pub(super) fn cause(report: &Report) -> Cause {
     let line_end = report.rdb.as_ref().and_then(|facts| facts.trailing).map(|(at, _)| at);
     let version = report.format.as_ref().map_or(0, |format| format.rdb_version);
@@ -36,7 +36,7 @@ pub(super) fn cause(report: &Report) -> Cause {
     cause
 }
 
-/// The same for a file of which it was not known what it is, if all of it is there.
+/// Returns the same for a file of which it was not known what it is, if all of it is there.
 pub(super) fn of_bytes(head: &[u8], report: &Report) -> Option<Cause> {
     let dump = Some(head)
         .filter(|head| head.len() as u64 == report.size)
@@ -56,7 +56,7 @@ fn value(report: &Report) -> String {
     }
 }
 
-/// Which servers take it, by what that is known from.
+/// Returns which servers take it, by what that is known from.
 fn takers(report: &Report) -> Option<String> {
     debug_assert_eq!(report.kind, Kind::Dump);
     let takes = |target: &&Target| judge(report, **target, &Settings::default()).loads;

@@ -5,7 +5,7 @@ use crate::aof::foreign::Origin;
 use crate::report::causes::CauseCode as C;
 use crate::report::{ForeignUse, Report, Verdict};
 
-/// So many names are told.
+/// This many names are told.
 const MOST: usize = 5;
 
 pub(super) fn cause(report: &Report) -> Option<Cause> {
@@ -52,7 +52,7 @@ fn of_product(product: &str) -> C {
     }
 }
 
-/// The first names, as people write them. What no table knows may be anything, and stands in quotes.
+/// Returns the first names, as people write them. What no table knows may be anything, and stands in quotes.
 fn names<'a>(uses: impl Iterator<Item = &'a ForeignUse>) -> String {
     let shown = |used: &ForeignUse| {
         let name = used.name.escape_ascii().to_string().replace('|', " ");

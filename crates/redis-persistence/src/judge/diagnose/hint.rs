@@ -9,7 +9,7 @@ use crate::judge::servers::{Loads, Outcome, Product, Reason};
 use crate::report::Report;
 use crate::report::{Code, Kind, Severity};
 
-/// What helps against a finding of that code in a file of that kind; nothing, if it is no error.
+/// Returns what helps against a finding of that code in a file of that kind; nothing, if it is no error.
 ///
 /// # Examples
 /// ```
@@ -90,7 +90,7 @@ fn commands(code: Code) -> &'static str {
     }
 }
 
-/// What to do so that a server loads the file, one step for each sort of reason.
+/// Returns what to do so that a server loads the file, one step for each sort of reason.
 ///
 /// # Examples
 /// ```

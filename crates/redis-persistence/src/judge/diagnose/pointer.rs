@@ -15,7 +15,7 @@ const LARGEST_LFS: usize = 1024;
 /// And git-annex nothing that is larger than this.
 const LARGEST_ANNEX: usize = 32 << 10;
 
-/// What a file of `size` bytes points to, if it is a pointer; `head` is its first bytes.
+/// Returns what a file of `size` bytes points to, if it is a pointer; `head` is its first bytes.
 pub(super) fn cause(head: &[u8], size: u64) -> Option<Cause> {
     if head.len() as u64 != size || head.len() > LARGEST_ANNEX {
         return None;

@@ -38,7 +38,7 @@ pub(super) fn cause(report: &Report) -> Option<Cause> {
     found.or_else(|| image_alone(report))
 }
 
-/// A set of which every file, the manifest too, has lost its bytes.
+/// Returns a set of which every file, the manifest too, has lost its bytes.
 fn nothing_left(report: &Report) -> Option<Cause> {
     let lost = [Code::ManifestEmpty, Code::ManifestNulByte, Code::AofEmptyBase];
     let (code, _) = report.findings_by_code.iter().find(|(code, _)| lost.contains(code))?;
@@ -82,7 +82,7 @@ fn from(finding: &Finding, code: C) -> Cause {
     Cause { file: finding.file.clone(), ..cause }
 }
 
-/// An RDB under the name of an append-only file: servers load it, but what is meant by the name is missing.
+/// Returns an RDB under the name of an append-only file: servers load it, but what is meant by the name is missing.
 fn image_alone(report: &Report) -> Option<Cause> {
     let [part] = &report.parts[..] else { return None };
     let facts = report.aof.as_ref()?;

@@ -7,7 +7,7 @@ use crate::report::{Checksum, Kind, Report, Verdict};
 /// What editors put before a text in UTF-8.
 pub(super) use crate::report::causes::BOM;
 
-/// So many line ends, or characters, are no chance.
+/// This many line ends, or characters, are no chance.
 const ENOUGH: usize = 3;
 
 pub(super) fn cause(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
@@ -67,7 +67,7 @@ fn encoded(head: &[u8]) -> Option<Cause> {
     )
 }
 
-/// An RDB in which a line feed was put as carriage return and line feed.
+/// Returns an RDB in which a line feed was put as carriage return and line feed.
 fn crlf(head: &[u8], tail: &[u8]) -> Option<Cause> {
     let (mut line_feeds, mut with_return) = (0_usize, 0_usize);
     for part in [head, tail] {

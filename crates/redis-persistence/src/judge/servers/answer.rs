@@ -52,8 +52,8 @@ pub struct StartFiles {
 }
 
 impl StartFiles {
-    /// An estimate of the time that a load takes: what servers did on slow and fast machines was a million keys, or half a million
-    /// commands, in a second, and a fourth of that.
+    /// Returns an estimate of the time that a load takes: what servers did on slow and fast machines was a million keys, or
+    /// half a million commands, in a second, and a fourth of that.
     pub(super) fn estimate(bytes: u64, keys: u64, commands: u64) -> (u64, u64) {
         let millis = (keys / 1000).saturating_add(commands / 500).saturating_add(bytes / 300_000);
         (millis / 1000, millis.saturating_mul(4).div_ceil(1000))
@@ -83,7 +83,7 @@ pub enum Moment {
 }
 
 impl Moment {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -117,7 +117,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -146,7 +146,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the server comes up with the data, or with what is left after a cut.
+    /// Returns whether the server comes up with the data, or with what is left after a cut.
     #[must_use]
     pub fn comes_up(self) -> bool {
         matches!(self, Self::Loads | Self::LoadsButDrops | Self::LoadsAfterCut)
@@ -248,7 +248,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The name that reports use: a finding's code, or one of its own that begins with `target-`.
+    /// Returns the name that reports use: a finding's code, or one of its own that begins with `target-`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -295,7 +295,7 @@ impl Why {
 }
 
 impl Loads {
-    /// The same where the RDB lies in a compressed stream of Valkey 9.2, which no server known here reads as it is.
+    /// Returns the same where the RDB lies in a compressed stream of Valkey 9.2, which no server known here reads as it is.
     #[must_use]
     pub fn in_compressed_stream(mut self) -> Self {
         let message =
@@ -306,7 +306,7 @@ impl Loads {
         self
     }
 
-    /// The answer about a file that the server does not look at, whatever is in it, and why.
+    /// Returns the answer about a file that the server does not look at, whatever is in it, and why.
     #[must_use]
     pub fn left_alone(mut self, message: String) -> Self {
         self.because.insert(0, Why { reason: Reason::Appendonly, count: 1, first: Vec::new(), message });

@@ -106,7 +106,7 @@ impl Case<'_> {
         &self.facts.load
     }
 
-    /// The file of that number, for names and cuts; a single file goes without.
+    /// Returns the file of that number, for names and cuts; a single file goes without.
     fn file(&self, part: usize) -> Option<String> {
         let several = self.load().shape != Some(Shape::Single);
         self.report.parts.get(part).filter(|_| several).map(|part| part.name.clone())
@@ -146,7 +146,7 @@ impl Case<'_> {
         }
     }
 
-    /// What a server makes of the first obstacle: it ends there, or cuts what begins with it.
+    /// Returns what a server makes of the first obstacle: it ends there, or cuts what begins with it.
     fn start(&self, truncated: bool, tail: u64) -> Start {
         let ends = |outcome| Start { outcome, cuts: Vec::new() };
         let Some(obstacle) = self.obstacles.first() else { return ends(Outcome::Loads) };
@@ -180,7 +180,7 @@ impl Case<'_> {
         }
     }
 
-    /// The image that a file begins with. Answers whether the server takes it for one.
+    /// Returns the image that a file begins with. Returns whether the server takes it for one.
     fn image(&mut self, number: usize, part: &Part) -> bool {
         let begin = Place { part: number, at: 0 };
         let Some(facts) = &part.rdb else {

@@ -29,12 +29,12 @@ const BLOOM: &[&str] = &["MBbloom--", "MBbloomCF", "CMSk-TYPE", "TopK-TYPE", "TD
 const TIME_SERIES: &[&str] = &["TSDB-TYPE"];
 const SEARCH: &[&str] = &["ft_index0", "scdtype00", "ft_invidx", "numericdx", "taginvidx", "trietype0"];
 
-/// Whether a module given by name, by the file it is loaded from, or by one of its types brings the type.
+/// Returns whether a module given by name, by the file it is loaded from, or by one of its types brings the type.
 pub(super) fn brings(module: &str, value_type: &str) -> bool {
     module == "*" || module == value_type || meant(module).any(|(_, types, _)| types.contains(&value_type))
 }
 
-/// Whether a module given so brings the command, whose name is in upper case.
+/// Returns whether a module given so brings the command, whose name is in upper case.
 pub(super) fn brings_command(module: &str, command: &[u8]) -> bool {
     prefixes(module).iter().any(|prefix| match *prefix {
         "." => command.contains(&b'.'),
@@ -42,7 +42,7 @@ pub(super) fn brings_command(module: &str, command: &[u8]) -> bool {
     })
 }
 
-/// What the names of commands begin with that a module given so brings; a dot alone stands for all that hold one.
+/// Returns what the names of commands begin with that a module given so brings; a dot alone stands for all that hold one.
 pub(super) fn prefixes(module: &str) -> Vec<&'static str> {
     if module == "*" {
         return vec!["."];
@@ -57,12 +57,12 @@ pub(super) fn prefixes(module: &str) -> Vec<&'static str> {
     found
 }
 
-/// The name of the module that brings a type, if it is known.
+/// Returns the name of the module that brings a type, if it is known.
 pub(super) fn that_brings(value_type: &str) -> Option<&'static str> {
     MODULES.iter().find(|(_, types, _)| types.contains(&value_type)).map(|(names, ..)| names[0])
 }
 
-/// The rows for a module that is given by a name or its file.
+/// Returns the rows for a module that is given by a name or its file.
 fn meant(module: &str) -> impl Iterator<Item = &'static Module> {
     let stem = file_stem(module);
     MODULES
@@ -70,7 +70,7 @@ fn meant(module: &str) -> impl Iterator<Item = &'static Module> {
         .filter(move |(names, ..)| names.contains(&stem.as_str()) || stem == STACK && OF_STACK.contains(&names[0]))
 }
 
-/// The name of a module's file, without its folder and ending.
+/// Returns the name of a module's file, without its folder and ending.
 fn file_stem(module: &str) -> String {
     let file = module.rsplit(['/', '\\']).next().unwrap_or(module).to_ascii_lowercase();
     file.strip_suffix(".so").unwrap_or(&file).to_owned()

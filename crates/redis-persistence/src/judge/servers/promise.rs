@@ -24,12 +24,12 @@ use super::versions::{Product, Target};
 const ADDRESSES: u128 = 1 << 47;
 /// No size is as large.
 const OVERFLOW: u128 = 1 << 64;
-/// To walk over so many bytes takes a while.
+/// To walk over this many bytes takes a while.
 const LARGE: u128 = 1 << 32;
 /// From so many bytes on libc's allocator could not on the machine of the measurements.
 const MACHINE: u128 = 1 << 35;
 
-/// What the server does with the greatest number that a file promises.
+/// Returns what the server does with the greatest number that a file promises.
 pub(super) fn effect(server: Server, keys: u64) -> Effect {
     // That number stands for a length that could not be read.
     if keys == u64::MAX {
@@ -45,24 +45,24 @@ pub(super) fn effect(server: Server, keys: u64) -> Effect {
     }
 }
 
-/// Whether another machine decides otherwise.
+/// Returns whether another machine decides otherwise.
 pub(super) fn by_machine(server: Server, keys: u64) -> bool {
     server.allocator() == Allocator::Libc && !tries(*server) && (MACHINE..ADDRESSES).contains(&bytes(*server, keys))
 }
 
-/// Whether a server that has loaded the file holds a table so large that to walk over it takes minutes, or years: KEYS, SCAN and
-/// each save do.
+/// Returns whether a server that has loaded the file holds a table so large that to walk over it takes minutes, or years:
+/// KEYS, SCAN and each save do.
 pub(super) fn stalls(server: Server, keys: u64) -> bool {
     let limit = if server.allocator() == Allocator::Libc { MACHINE } else { ADDRESSES };
     (LARGE..limit).contains(&bytes(*server, keys))
 }
 
-/// Whether it goes on without the memory.
+/// Returns whether it goes on without the memory.
 fn tries(target: Target) -> bool {
     (Target::Redis74..=Target::Redis82).contains(&target) || target == Target::Valkey80
 }
 
-/// What a server asks for, for so many keys.
+/// Returns what a server asks for, for this many keys.
 fn bytes(target: Target, keys: u64) -> u128 {
     let keys = u128::from(keys);
     if target.product() == Product::Valkey && target >= Target::Valkey81 {
@@ -93,7 +93,7 @@ pub(super) fn points(text: &str) -> Option<Vec<(u64, u64)>> {
     pairs.collect()
 }
 
-/// What is lost if the server ends at once, or its machine does, as far as the settings tell.
+/// Returns what is lost if the server ends at once, or its machine does, as far as the settings tell.
 ///
 /// # Examples
 /// ```

@@ -30,7 +30,7 @@ pub(super) fn judge(facts: &RdbFacts, target: Server, settings: &Settings) -> Lo
     case.close()
 }
 
-/// Which server is the first that can do what this one cannot: of its own product, or else of the other.
+/// Returns which server is the first that can do what this one cannot: of its own product, or else of the other.
 fn first_with(target: Target, can: impl Fn(Target) -> bool) -> String {
     let able = || Target::ALL.iter().filter(|target| can(**target));
     let first = able().find(|other| other.product() == target.product()).or_else(|| able().next());
@@ -97,7 +97,7 @@ impl Case<'_> {
         }
     }
 
-    /// Whether the server takes the signature and version.
+    /// Returns whether the server takes the signature and version.
     fn header(&mut self, header: HeaderFacts) -> bool {
         let target = self.target;
         let takes = Takes::of(*target, self.settings);
@@ -325,7 +325,7 @@ impl Case<'_> {
         }
     }
 
-    /// A slot that does not exist.
+    /// Returns a slot that does not exist.
     fn slot(&self) -> Effect {
         match self.target.product() {
             Product::Redis if self.settings.cluster_enabled => Effect::Crashes,

@@ -120,17 +120,17 @@ impl fmt::Display for Server {
 }
 
 impl Server {
-    /// The allocator of the binary that answers.
+    /// Returns the allocator of the binary that answers.
     pub(super) fn allocator(self) -> Allocator {
         BINARIES[self.column].allocator
     }
 
-    /// The last number of the version of the binary that answers.
+    /// Returns the last number of the version of the binary that answers.
     pub(super) fn ran(self) -> Option<u32> {
         BINARIES[self.column].patch
     }
 
-    /// How it presents itself to the code of functions.
+    /// Returns how it presents itself to the code of functions.
     pub(super) fn api(self) -> Api {
         Release { series: self.series, patch: self.patch }.api()
     }
@@ -150,19 +150,19 @@ impl Release {
         }
     }
 
-    /// The series, such as `redis-8.0`.
+    /// Returns the series, such as `redis-8.0`.
     #[must_use]
     pub fn series(self) -> Target {
         self.series
     }
 
-    /// The last number of the version, if it was given.
+    /// Returns the last number of the version, if it was given.
     #[must_use]
     pub fn patch(self) -> Option<u32> {
         self.patch
     }
 
-    /// What the answers about it rest on.
+    /// Returns what the answers about it rest on.
     #[must_use]
     pub fn basis(self) -> Basis {
         match self.patch {
@@ -175,7 +175,7 @@ impl Release {
         BINARIES.iter().any(|binary| binary.series == self.series && binary.patch == self.patch)
     }
 
-    /// The columns that answer for it: its own, or those of all known releases of its series.
+    /// Returns the columns that answer for it: its own, or those of all known releases of its series.
     fn columns(self) -> impl Iterator<Item = (usize, &'static Binary)> {
         let own = self.was_run();
         BINARIES
@@ -184,7 +184,7 @@ impl Release {
             .filter(move |(_, binary)| binary.series == self.series && (!own || binary.patch == self.patch))
     }
 
-    /// The answer of all releases that count: the worst of them, which names its release if they differ.
+    /// Returns the answer of all releases that count: the worst of them, which names its release if they differ.
     pub(super) fn judge(self, one: impl Fn(Server) -> Loads) -> Loads {
         let server = |column, patch| Server { series: self.series, column, patch };
         let answers: Vec<_> =
@@ -208,7 +208,7 @@ impl Release {
     }
 }
 
-/// The servers that answer for a release.
+/// Returns the servers that answer for a release.
 #[cfg(test)]
 pub(super) fn columns_of(release: &str) -> Vec<Server> {
     let Release { series, patch } = release.parse().expect("a release");
@@ -269,7 +269,7 @@ mod tests {
     const EVERY: &str = "every binary";
     const THOROUGH: &str = "where `commands` is `measured`";
 
-    /// The page `docs/servers.md`, made of the table above.
+    /// Returns the page `docs/servers.md`, made of the table above.
     fn page() -> String {
         let mut page = String::from(
             "# Which servers the answers were measured on\n\n\

@@ -251,7 +251,7 @@ const RULES: &[(Code, When, [u8; BINARIES.len()])] = &[
     (Code::AofRdbKeyRepeated, All,              *b"CCCCCCCCCCCCCCCCCCC"),
 ];
 
-/// What a server of that column makes of a finding of that class.
+/// Returns what a server of that column makes of a finding of that class.
 pub(super) fn effect(class: &FindingClass, column: usize) -> Effect {
     let fits = |when: &When| match when {
         All => true,
@@ -274,8 +274,8 @@ pub(super) fn effect(class: &FindingClass, column: usize) -> Effect {
     }
 }
 
-/// Whether a server that has loaded a value with such a finding can break down when it reads it. What it does depends on
-/// the bytes around: it may answer with nonsense instead.
+/// Returns whether a server that has loaded a value with such a finding can break down when it reads it. What it does
+/// depends on the bytes around: it may answer with nonsense instead.
 pub(super) fn kills_when_read(class: &FindingClass, column: usize) -> bool {
     // The first VSIM; measured on 8.6.
     let empty = class.code == Code::VectorsetEmpty && (9..13).contains(&column);

@@ -248,7 +248,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The names of its files, as far as they were given, and whether it reads append-only files.
+    /// Returns the names of its files, as far as they were given, and whether it reads append-only files.
     #[must_use]
     pub fn layout(&self) -> Layout {
         let name = |given: bool, name: &String| given.then(|| name.clone());
@@ -279,7 +279,7 @@ impl Settings {
         (settings, notes)
     }
 
-    /// The commands that it has beside its own.
+    /// Returns the commands that it has beside its own.
     #[must_use]
     pub fn commands(&self) -> Extra {
         let mut extra = Extra::default();
@@ -354,7 +354,7 @@ impl Settings {
     }
 }
 
-/// A number of bytes, with a unit as configuration files have it.
+/// Returns a number of bytes, with a unit as configuration files have it.
 fn size(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

@@ -45,7 +45,7 @@ impl Takes {
         Self { redis, digit: valkey.is_some(), valkey }
     }
 
-    /// Whether it takes a file with that head.
+    /// Returns whether it takes a file with that head.
     pub(super) fn takes(&self, header: HeaderFacts) -> bool {
         let versions = match header.family {
             Family::Valkey => self.valkey.as_ref(),
@@ -66,7 +66,7 @@ impl Takes {
     }
 }
 
-/// Whether the server takes the head of an append-only file for an RDB at all: if not, it takes it for damage.
+/// Returns whether the server takes the head of an append-only file for an RDB at all: if not, it takes it for damage.
 pub(super) fn of_image(server: Server, header: HeaderFacts) -> bool {
     match header.family {
         Family::Redis => !server.reads_valkey() || header.digits[0] == b'0',

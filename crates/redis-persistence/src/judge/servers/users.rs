@@ -56,7 +56,7 @@ impl User {
         }
     }
 
-    /// Whether it may run a command of that name, in upper case; nothing if that cannot be told.
+    /// Returns whether it may run a command of that name, in upper case; nothing if that cannot be told.
     pub(super) fn may_run(&self, name: &[u8], writes: bool) -> Option<bool> {
         let mut may = Some(false);
         for (allows, what) in &self.rules {
@@ -84,12 +84,12 @@ impl User {
         may
     }
 
-    /// Whether it may run every command.
+    /// Returns whether it may run every command.
     pub(super) fn all_commands(&self) -> bool {
         self.rules.first() == Some(&(true, What::All)) && self.rules.iter().all(|(allows, _)| *allows)
     }
 
-    /// Whether it may run no command at all.
+    /// Returns whether it may run no command at all.
     pub(super) fn runs_nothing(&self) -> bool {
         self.rules.iter().all(|(allows, _)| !allows)
     }

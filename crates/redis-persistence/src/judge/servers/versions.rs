@@ -26,7 +26,7 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -122,19 +122,20 @@ impl Target {
         self.row().version
     }
 
-    /// What the answers about it rest on.
+    /// Returns what the answers about it rest on.
     #[must_use]
     pub fn basis(self) -> Basis {
         self.row().basis
     }
 
-    /// Whether it reads what files with the signature `VALKEY` hold.
+    /// Returns whether it reads what files with the signature `VALKEY` hold.
     #[must_use]
     pub fn reads_valkey(self) -> bool {
         self >= Self::Valkey90
     }
 
-    /// What is known about its commands rests on: its own answer, the documents of servers around it, or published ones.
+    /// Returns what is known about its commands rests on: its own answer, the documents of servers around it, or published
+    /// ones.
     #[must_use]
     pub fn commands_basis(self) -> Basis {
         match self {
@@ -144,7 +145,7 @@ impl Target {
         }
     }
 
-    /// The command of that name, in upper case, as it knows it; a subcommand as `XGROUP|CREATE`.
+    /// Returns the command of that name, in upper case, as it knows it; a subcommand as `XGROUP|CREATE`.
     ///
     /// # Examples
     /// ```
@@ -169,49 +170,49 @@ impl Target {
         self.row().first_opcode <= opcode::FUNCTION2
     }
 
-    /// Whether it keeps its append-only files in a folder, under a manifest, and knows annotations and subcommands.
+    /// Returns whether it keeps its append-only files in a folder, under a manifest, and knows annotations and subcommands.
     pub(super) fn knows_manifests(self) -> bool {
         self >= Self::Redis70
     }
 
-    /// Whether it has users.
+    /// Returns whether it has users.
     pub(super) fn has_users(self) -> bool {
         self >= Self::Redis60
     }
 
-    /// Whether it asks at an EXEC what the user of the commands may do: Redis 7.0.15 to 8.2.3 and Valkey 8.0.1 to 9.0.0 do, Redis
-    /// 6.2.14, Redis 8.6.3 and Valkey 9.1.2 do not.
+    /// Returns whether it asks at an EXEC what the user of the commands may do: Redis 7.0.15 to 8.2.3 and Valkey 8.0.1 to
+    /// 9.0.0 do, Redis 6.2.14, Redis 8.6.3 and Valkey 9.1.2 do not.
     pub(super) fn asks_users_in_transactions(self) -> bool {
         (Self::Redis70..Self::Redis86).contains(&self) || (Self::Valkey72..Self::Valkey91).contains(&self)
     }
 
-    /// Whether it asks while a script runs what its user may do: all but Redis 6.2.14 and Valkey 9.1.2 crash then.
+    /// Returns whether it asks while a script runs what its user may do: all but Redis 6.2.14 and Valkey 9.1.2 crash then.
     pub(super) fn asks_users_in_scripts(self) -> bool {
         (Self::Redis70..Self::Valkey91).contains(&self)
     }
 
-    /// Whether it counts the arguments of the commands that it loads.
+    /// Returns whether it counts the arguments of the commands that it loads.
     pub(super) fn counts_arguments(self) -> bool {
         self >= Self::Valkey81
     }
 
-    /// Whether it has the setting `aof-load-corrupt-tail-max-size`.
+    /// Returns whether it has the setting `aof-load-corrupt-tail-max-size`.
     pub(super) fn cuts_corrupt_tails(self) -> bool {
         (Self::Redis84..=Self::Redis810).contains(&self)
     }
 
-    /// Whether it never cuts below the end of a good image, and cuts a broken transaction before its MULTI.
+    /// Returns whether it never cuts below the end of a good image, and cuts a broken transaction before its MULTI.
     pub(super) fn cuts_with_care(self) -> bool {
         self >= Self::Valkey91
     }
 
-    /// The RDB versions after the signature `REDIS` that it takes by default.
+    /// Returns the RDB versions after the signature `REDIS` that it takes by default.
     #[must_use]
     pub fn rdb_versions(self) -> RangeInclusive<u32> {
         self.row().rdb
     }
 
-    /// Whether it knows a value type in a file of that family.
+    /// Returns whether it knows a value type in a file of that family.
     pub(super) fn knows_type(self, value_type: ValueType, family: Family) -> bool {
         let row = self.row();
         match value_type {
@@ -223,7 +224,7 @@ impl Target {
         }
     }
 
-    /// Whether it knows an opcode in a file of that family.
+    /// Returns whether it knows an opcode in a file of that family.
     pub(super) fn knows_opcode(self, byte: u8, family: Family) -> bool {
         let row = self.row();
         match byte {

@@ -52,12 +52,12 @@ pub(super) fn prove(set: &AofSet, plan: &Plan) -> io::Result<Proof> {
     })
 }
 
-/// Whether servers answer it with an error, and go on.
+/// Returns whether servers answer it with an error, and go on.
 fn is_passed_over(code: Code) -> bool {
     matches!(code, Code::AofRestoreDamaged | Code::AofScriptDamaged)
 }
 
-/// Whether it is a whole record at which servers end, and none that only another server, or one with a module, knows.
+/// Returns whether it is a whole record at which servers end, and none that only another server, or one with a module, knows.
 fn is_refused_record(error: &Finding) -> bool {
     let is_word = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     match error.code {
@@ -98,7 +98,7 @@ impl Planned<'_> {
         self.plan.steps.iter().find(|step| step.path() == path)
     }
 
-    /// What lies there then, where the plan changes it.
+    /// Returns what lies there then, where the plan changes it.
     fn node(&self, path: &Path) -> Option<Option<Node>> {
         self.step(path).map(|step| match step {
             Step::Cut(cut) => Some(Node::File(cut.to)),

@@ -139,7 +139,7 @@ pub fn salvage(set: &AofSet, options: SalvageOptions) -> io::Result<Salvage> {
     salvage_with(set, options, &mut Walks::default())
 }
 
-/// The same, with walks that may have been made before.
+/// Returns the same, with walks that may have been made before.
 pub(super) fn salvage_with(set: &AofSet, options: SalvageOptions, walks: &mut Walks) -> io::Result<Salvage> {
     let mut refused = Refused::new();
     let mut proofs = 0;
@@ -167,7 +167,7 @@ pub(super) fn salvage_with(set: &AofSet, options: SalvageOptions, walks: &mut Wa
     }
 }
 
-/// What can be salvaged, but for these records.
+/// Returns what can be salvaged, but for these records.
 fn without(set: &AofSet, options: SalvageOptions, refused: &Refused, walks: &mut Walks) -> io::Result<Salvage> {
     let mend = manifest::mend(set);
     let mut salvage = Salvage { reasons: mend.reasons, notes: mend.notes, ..Salvage::default() };
@@ -219,8 +219,8 @@ fn without(set: &AofSet, options: SalvageOptions, refused: &Refused, walks: &mut
     Ok(salvage)
 }
 
-/// The files that servers would load, each with its line of the new manifest. Replication offsets count bytes that may be gone,
-/// so they are left out.
+/// Returns the files that servers would load, each with its line of the new manifest. Replication offsets count bytes that
+/// may be gone, so they are left out.
 fn listed<'s>(set: &'s AofSet, content: Option<&[u8]>) -> (Vec<&'s Part>, Vec<Option<Entry>>) {
     let parsed = content.map(|content| Manifest::parse(content).0);
     let Some(manifest) = parsed.as_ref().or(set.manifest.as_ref().map(|file| &file.manifest)) else {
@@ -302,7 +302,7 @@ impl Salvage {
         Ok(())
     }
 
-    /// Whether nothing is lost.
+    /// Returns whether nothing is lost.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.files
@@ -345,7 +345,7 @@ fn account(
     Ok(account)
 }
 
-/// The record that selects a database.
+/// Returns the record that selects a database.
 fn select(db: u32) -> Vec<u8> {
     let db = db.to_string();
     format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{db}\r\n", db.len()).into_bytes()

@@ -81,7 +81,7 @@ pub fn ways(set: &AofSet) -> io::Result<Vec<Way>> {
 }
 
 impl Salvage {
-    /// Whether something would be kept: a command, or a key of an image.
+    /// Returns whether something would be kept: a command, or a key of an image.
     #[must_use]
     pub fn keeps_anything(&self) -> bool {
         self.files.iter().any(|file| {
@@ -93,7 +93,7 @@ impl Salvage {
         })
     }
 
-    /// What would not be kept.
+    /// Returns what would not be kept.
     #[must_use]
     pub fn loss(&self) -> Loss {
         let mut all = Loss::default();

@@ -49,8 +49,8 @@ pub(super) fn mend(set: &AofSet, file: &ManifestFile) -> Option<Mend> {
     older.and_then(|(seq, part)| there.older(manifest, *seq, part, base - seq))
 }
 
-/// The manifest with the right names, where a line of it names a file that is not there, and the file that has this number by the
-/// scheme of names lies there and no line lists it.
+/// Returns the manifest with the right names, where a line of it names a file that is not there, and the file that has this
+/// number by the scheme of names lies there and no line lists it.
 fn misnamed(set: &AofSet, file: &ManifestFile, missing: &[&Part]) -> Option<Mend> {
     let listed: HashSet<&[u8]> = file.manifest.entries.iter().map(|entry| &entry.name[..]).collect();
     let mut lines: Vec<Entry> = Vec::new();
@@ -98,7 +98,7 @@ impl<'s> There<'s> {
         Self { bases, incrs }
     }
 
-    /// The chain of a base that so many rewrites after the listed one made.
+    /// Returns the chain of a base that so many rewrites after the listed one made.
     fn newer(&self, manifest: &Manifest, seq: i64, base: &'s Part, rewrites: i64) -> Option<Mend> {
         let last = manifest.incrs().map(|entry| entry.seq).max().unwrap_or(0);
         let first = last.checked_add(rewrites)?;
@@ -118,7 +118,8 @@ impl<'s> There<'s> {
         Some(mend)
     }
 
-    /// The chain of a base that was there so many rewrites before the listed one, with the files that are listed behind it.
+    /// Returns the chain of a base that was there so many rewrites before the listed one, with the files that are listed
+    /// behind it.
     fn older(&self, manifest: &Manifest, seq: i64, base: &'s Part, rewrites: i64) -> Option<Mend> {
         let first = manifest.incrs().map(|entry| entry.seq).min();
         let end = first.unwrap_or(i64::MAX);
@@ -171,7 +172,7 @@ fn which(base: &Part, incrs: &[(i64, &Part)]) -> String {
     )
 }
 
-/// A manifest of a base and the incremental files that follow it.
+/// Returns a manifest of a base and the incremental files that follow it.
 fn chain((seq, base): (i64, &Part), incrs: &[(i64, &Part)], age: &str) -> Mend {
     let entry = |part: &Part, seq: i64, kind| {
         let known = part.entry.as_ref().filter(|entry| entry.kind == kind);
@@ -195,7 +196,7 @@ fn chain((seq, base): (i64, &Part), incrs: &[(i64, &Part)], age: &str) -> Mend {
     Mend { content: Some(Manifest { entries }.to_bytes()), why: vec![why], ..Mend::default() }
 }
 
-/// The manifest without the lines of incremental files that are not there.
+/// Returns the manifest without the lines of incremental files that are not there.
 fn without_missing(set: &AofSet, file: &ManifestFile, missing: &[&Part]) -> Mend {
     let names: HashSet<&[u8]> = missing.iter().map(|part| &part.name[..]).collect();
     let mut mend = Mend { content: Some(without_files(&file.bytes, &names)), ..Mend::default() };

@@ -12,7 +12,7 @@ use crate::aof::{Grammar, Parser, Reader, Record, Transaction};
 use crate::verify::swallows;
 use crate::{ErrorKind, ReadError, Reading};
 
-/// So many records before the stop are looked at.
+/// This many records before the stop are looked at.
 const MOST: usize = 64;
 
 /// A command that was read, and what was open before it.
@@ -45,7 +45,7 @@ impl Recent {
         self.0.back().copied()
     }
 
-    /// The first of the commands that are odd without a gap up to the stop.
+    /// Returns the first of the commands that are odd without a gap up to the stop.
     pub fn first_odd(&self, file: &mut File) -> io::Result<Option<Before>> {
         let mut first = None;
         for (number, before) in self.0.iter().rev().enumerate() {

@@ -65,7 +65,7 @@ pub(in crate::repair) fn classify(file: &mut File, start: u64, size: u64) -> io:
     Ok(if is_tear && holds_a_head(file, start + 1, zeros)? { Tail::Swallowing } else { tail })
 }
 
-/// Where the zeros at the end of the file begin, not before `start`.
+/// Returns where the zeros at the end of the file begin, not before `start`.
 pub(in crate::repair) fn zeros_from(file: &mut File, start: u64, size: u64) -> io::Result<u64> {
     let mut block = vec![0; BLOCK];
     let mut end = size;
@@ -89,7 +89,7 @@ fn byte_at(file: &mut File, at: u64) -> io::Result<u8> {
     Ok(byte[0])
 }
 
-/// Whether the first lines of a record stand somewhere from `from` to `to`, after a line end.
+/// Returns whether the first lines of a record stand somewhere from `from` to `to`, after a line end.
 fn holds_a_head(file: &mut File, from: u64, to: u64) -> io::Result<bool> {
     file.seek(SeekFrom::Start(from))?;
     let mut input = file.take(to.saturating_sub(from));

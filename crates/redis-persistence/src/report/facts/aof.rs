@@ -46,7 +46,7 @@ pub struct AofLoadFacts {
 }
 
 impl AofLoadFacts {
-    /// So many names of commands are told apart; no server knows as many.
+    /// This many names of commands are told apart; no server knows as many.
     pub const MOST_NAMES: usize = 4096;
 }
 
@@ -83,7 +83,7 @@ pub struct UnreadContent {
 }
 
 impl UnreadContent {
-    /// Whether something is lost if it is never read.
+    /// Returns whether something is lost if it is never read.
     #[must_use]
     pub fn holds_data(&self) -> bool {
         self.keys > 0 || self.commands > 0 || !self.is_sound

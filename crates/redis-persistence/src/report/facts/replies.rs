@@ -35,9 +35,9 @@ pub struct ReplyFacts {
 }
 
 impl ReplyFacts {
-    /// So many commands about functions are kept, and so many versions of payloads and names of queued commands.
+    /// This many commands about functions are kept, and so many versions of payloads and names of queued commands.
     pub const MOST_STEPS: usize = 1 << 12;
-    /// So many versions of payloads.
+    /// This many versions of payloads.
     pub const MOST_VERSIONS: usize = 32;
 }
 

@@ -54,7 +54,7 @@ impl Histogram {
         self.max = self.max.max(number);
     }
 
-    /// How many numbers there are.
+    /// Returns how many numbers there are.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
@@ -66,13 +66,14 @@ impl Histogram {
         self.sum
     }
 
-    /// The largest one; 0 if there are none.
+    /// Returns the largest one; 0 if there are none.
     #[must_use]
     pub fn max(&self) -> u64 {
         self.max
     }
 
-    /// The number that so many percent of them do not exceed, rounded up by less than 1 part in 32; 0 if there are none.
+    /// Returns the number that so many percent of them do not exceed, rounded up by less than 1 part in 32; 0 if there are
+    /// none.
     #[must_use]
     pub fn quantile(&self, percent: u8) -> u64 {
         let wanted = u128::from(self.count) * u128::from(percent.min(100));
@@ -97,7 +98,7 @@ fn bucket(number: u64) -> usize {
     usize::try_from(before + within).unwrap_or(usize::MAX)
 }
 
-/// The largest number of a bucket.
+/// Returns the largest number of a bucket.
 fn last_of(bucket: usize) -> u64 {
     let bucket = bucket as u64;
     let Some(fine) = bucket.checked_sub(EXACT) else { return bucket };
@@ -139,7 +140,7 @@ impl Largest {
         Self { most, ..Self::default() }
     }
 
-    /// Adds a key of so many bytes, if it is among the largest; only then it is made.
+    /// Adds a key of this many bytes, if it is among the largest; only then it is made.
     pub(crate) fn add(&mut self, bytes: u64, offset: u64, key: impl FnOnce() -> LargeKey) {
         let rank = (bytes, Reverse(offset));
         if self.keys.len() < self.most {
@@ -155,7 +156,7 @@ impl Largest {
         }
     }
 
-    /// The largest first.
+    /// Returns the largest first.
     pub(crate) fn into_keys(mut self) -> Vec<LargeKey> {
         self.keys.sort_by_key(|key| (Reverse(key.bytes), key.offset));
         self.keys

@@ -56,7 +56,7 @@ const DANGEROUS: [&[u8]; 29] = [
     b"SYNC",
 ];
 
-/// What is wrong with a command that the newest servers do not know so, in a sentence.
+/// Returns what is wrong with a command that the newest servers do not know so, in a sentence.
 pub(super) fn unknown(code: Code, command: &Command<'_>) -> String {
     let shown = |arg: Arg<'_>| arg.head[..arg.head.len().min(64)].escape_ascii().to_string();
     let mut name = command.arg(0).map(shown).unwrap_or_default();
@@ -157,7 +157,7 @@ fn swallowed(number: usize, arg: &Arg<'_>, at: u64, length: usize) -> Remark {
     }
 }
 
-/// Whether one decimal number becomes the other by changing, adding or dropping one digit.
+/// Returns whether one decimal number becomes the other by changing, adding or dropping one digit.
 fn one_digit_apart(a: u64, b: u64) -> bool {
     let (a, b) = (a.to_string().into_bytes(), b.to_string().into_bytes());
     let (long, short) = if a.len() < b.len() { (b, a) } else { (a, b) };
@@ -169,8 +169,8 @@ fn one_digit_apart(a: u64, b: u64) -> bool {
     }
 }
 
-/// A payload that ends with the beginning of a record's first line: its length took that in, and the rest of the record
-/// stands behind it.
+/// Returns a payload that ends with the beginning of a record's first line: its length took that in, and the rest of the
+/// record stands behind it.
 pub(super) fn broken_head(command: &Command<'_>) -> Option<Remark> {
     let (number, arg) = command.args().enumerate().last()?;
     let bytes = arg.whole()?;
@@ -180,7 +180,7 @@ pub(super) fn broken_head(command: &Command<'_>) -> Option<Remark> {
     begins.then(|| swallowed(number, &arg, at, star - 2))
 }
 
-/// Whether a value of it took in the beginning of the record behind it, by the same signs as in a report.
+/// Returns whether a value of it took in the beginning of the record behind it, by the same signs as in a report.
 pub(crate) fn swallows(command: &Command<'_>) -> bool {
     let mut found = broken_head(command).is_some();
     swallowed_head(command, &mut |_| found = true);
@@ -199,7 +199,8 @@ const FIRST_LETTERS: [u32; 13] = {
     letters
 };
 
-/// Whether what the command does depends on nothing but itself, and whatever its arguments are, there is nothing to say.
+/// Returns whether what the command does depends on nothing but itself, and whatever its arguments are, there is nothing to
+/// say.
 pub(super) fn is_plain_name(name: &[u8]) -> bool {
     const OF_CONNECTION: [&[u8]; 6] = [b"DISCARD", b"EXEC", b"MULTI", b"SELECT", b"UNWATCH", b"WATCH"];
     let one_of = |names: &[&[u8]]| names.iter().any(|other| other.eq_ignore_ascii_case(name));

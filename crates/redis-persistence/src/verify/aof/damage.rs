@@ -22,7 +22,7 @@ pub(super) struct Damage {
     pub(super) hint: Option<String>,
 }
 
-/// How the loader's error looks to a server. `argument` is the length of the argument that was begun.
+/// Returns how the loader's error looks to a server. `argument` is the length of the argument that was begun.
 pub(super) fn ending<F: Read + Seek>(
     input: &mut Clamped<F>,
     loader: &Error,

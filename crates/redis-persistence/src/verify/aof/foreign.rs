@@ -34,7 +34,7 @@ pub(super) fn settle(log: &mut Log, facts: &AofLoadFacts) {
     }
 }
 
-/// Whether a name looks like a known one of which a byte was changed.
+/// Returns whether a name looks like a known one of which a byte was changed.
 fn is_rotten(used: &ForeignUse, all: &[ForeignUse]) -> bool {
     let company = |other: &ForeignUse| other.name != used.name && other.origin == used.origin;
     used.count == 1 && is_one_byte_off(&used.name) && !(used.origin.is_some() && all.iter().any(company))

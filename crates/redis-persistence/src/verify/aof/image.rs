@@ -11,11 +11,11 @@ use crate::report::codes::{Code, Severity};
 use crate::report::facts::{FindingClass, Name, RdbFacts, Visibility};
 use crate::verify::drive;
 
-/// So many images of a set are kept facts of; servers write one.
+/// This many images of a set are kept facts of; servers write one.
 const MOST_IMAGES: usize = 64;
 
 impl<T: Tree> Run<'_, T> {
-    /// Verifies the image. Answers where it ends and whether the tool finds it sane, or nothing if its end is not found.
+    /// Verifies the image. Returns where it ends and whether the tool finds it sane, or nothing if its end is not found.
     pub(super) fn rdb(&mut self, number: usize, input: &mut Clamped<T::File>) -> io::Result<Option<(u64, bool)>> {
         input.seek(SeekFrom::Start(0))?;
         let size = input.size();

@@ -96,7 +96,7 @@ impl Log {
         self.by_code().any(|(code, _)| code.severity() >= severity)
     }
 
-    /// How often a code was found.
+    /// Returns how often a code was found.
     pub(super) fn count(&self, code: Code) -> u64 {
         self.counts[code as usize]
     }
@@ -120,7 +120,7 @@ impl Log {
         Code::ALL.iter().map(|code| (*code, self.counts[*code as usize])).filter(|(_, count)| *count > 0)
     }
 
-    /// The findings that were kept, in the order of the files and of their places there, and the counts by code.
+    /// Returns the findings that were kept, in the order of the files and of their places there, and the counts by code.
     pub(super) fn into_parts(self) -> (Vec<Finding>, More, BTreeMap<Code, u64>) {
         let counts = self.by_code().collect();
         let [notes, warnings, errors] = self.kept;

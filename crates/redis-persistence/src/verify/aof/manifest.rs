@@ -115,7 +115,7 @@ fn listed(set: &AofSet, file: &ManifestFile, log: &mut Log) {
     }
 }
 
-/// How the replication offsets of two files that follow one another contradict each other.
+/// Returns how the replication offsets of two files that follow one another contradict each other.
 fn offsets(last: &Entry, next: &Entry) -> Option<String> {
     let start = next.start_offset?;
     match (last.end_offset, last.start_offset) {

@@ -226,7 +226,7 @@ impl<'a, 'o> Records<'a, 'o> {
         }
     }
 
-    /// The facts of this file, which is that part of the set, added to those of the files before it.
+    /// Returns the facts of this file, which is that part of the set, added to those of the files before it.
     pub(super) fn add_to(mut self, part: usize, facts: &mut AofFacts) -> RecordFacts {
         self.count_database();
         self.tally.add_to(self.state.counts(), part, &mut facts.load);
@@ -343,7 +343,7 @@ impl<'a, 'o> Records<'a, 'o> {
         }
     }
 
-    /// Whether commands may be passed over: that is wanted, and nothing is open that they would belong to.
+    /// Returns whether commands may be passed over: that is wanted, and nothing is open that they would belong to.
     fn may_run(&self) -> bool {
         self.place.fast && self.state.transaction().is_none() && self.watch.is_idle()
     }
@@ -392,7 +392,7 @@ impl<'a, 'o> Records<'a, 'o> {
     }
 }
 
-/// A command's name in a report.
+/// Returns a command's name in a report.
 fn shown(name: &[u8]) -> String {
     name[..name.len().min(128)].escape_ascii().to_string()
 }

@@ -36,7 +36,7 @@ impl ImageKeys {
         })
     }
 
-    /// The first key of another image that is among them: its place and name.
+    /// Returns the first key of another image that is among them: its place and name.
     pub(crate) fn first_in(&self, input: impl Read, limits: &Limits) -> io::Result<Option<(u64, Vec<u8>)>> {
         let mut found = None;
         each_key(input, limits, &self.digests, |digest, key| {

@@ -30,7 +30,7 @@ use scripts::zeros;
 /// The longest source of a library that is kept, and all of them together.
 const LONGEST_CODE: u64 = 1 << 20;
 const MOST_CODE: u64 = 4 << 20;
-/// So many values too long to be at hand are looked at behind the others.
+/// This many values too long to be at hand are looked at behind the others.
 const MOST_LONG: usize = 1 << 16;
 /// The longest value that is looked at.
 const LONGEST_VALUE: u64 = 16 << 20;
@@ -49,7 +49,7 @@ const NAMES: [&[u8]; 10] = [
     b"SCRIPT",
 ];
 
-/// The number among [`NAMES`] of a command that is looked at here.
+/// Returns the number among [`NAMES`] of a command that is looked at here.
 #[inline]
 pub(super) fn concerns(name: &[u8]) -> bool {
     matches!(name.first(), Some(b'E' | b'e' | b'F' | b'f' | b'R' | b'r' | b'S' | b's'))
@@ -165,7 +165,7 @@ impl<'o> Replies<'o> {
         Some(Said { code: Code::AofCommandFails, at, message })
     }
 
-    /// The number of keys of a script or function: the second argument.
+    /// Returns the number of keys of a script or function: the second argument.
     fn key_count(&mut self, command: &Command<'_>, place: Place) -> Option<Said> {
         let arg = command.arg(2)?;
         let count = arg.whole().and_then(integer);
@@ -207,7 +207,7 @@ impl<'o> Replies<'o> {
         }
     }
 
-    /// What a payload comes to, which begins at `at`.
+    /// Returns what a payload comes to, which begins at `at`.
     fn payload(&mut self, checked: Checked, place: Place, at: u64) -> Option<Said> {
         match checked {
             Checked::Taken => None,
@@ -284,7 +284,7 @@ impl<'o> Replies<'o> {
         }
     }
 
-    /// A copy of a source, if it is at hand and not too much was kept.
+    /// Returns a copy of a source, if it is at hand and not too much was kept.
     fn keep(&mut self, code: Arg<'_>) -> Option<Arc<[u8]>> {
         self.keep_bytes(code.whole()?)
     }
@@ -384,7 +384,7 @@ impl<'o> Replies<'o> {
     }
 }
 
-/// What a server makes of the commands about functions, in their order.
+/// Returns what a server makes of the commands about functions, in their order.
 pub(crate) fn replay(
     facts: &ReplyFacts,
     runs: Option<Runs>,
@@ -407,7 +407,7 @@ pub(crate) fn replay(
 /// What servers do, in words.
 pub(super) const PASSED_OVER: &str = "servers answer with an error and pass over it";
 
-/// A time or an option of RESTORE that servers do not take.
+/// Returns a time or an option of RESTORE that servers do not take.
 fn wrong_arguments<'a>(command: &Command<'a>) -> Option<(Arg<'a>, String)> {
     let ttl = command.arg(2)?;
     if ttl.whole().and_then(integer).is_none_or(|ttl| ttl < 0) {
@@ -443,7 +443,7 @@ fn shown(arg: Arg<'_>) -> String {
     format!("\"{}\"", arg.head[..arg.head.len().min(40)].escape_ascii())
 }
 
-/// A number as servers read it.
+/// Returns a number as servers read it.
 fn integer(text: &[u8]) -> Option<i64> {
     let plain = text.strip_prefix(b"-").unwrap_or(text);
     let canonical = text == b"0" || (!plain.is_empty() && plain[0] != b'0' && plain.iter().all(u8::is_ascii_digit));

@@ -78,7 +78,7 @@ impl<T: Tree> Run<'_, T> {
         }
     }
 
-    /// What is in such a file; nothing if it is gone by now, or may not be read.
+    /// Returns what is in such a file; nothing if it is gone by now, or may not be read.
     fn unread_content(&mut self, unread: &Unread) -> io::Result<Option<UnreadContent>> {
         let report = if unread.kind == UnreadKind::Dump {
             let Ok(Opened::File { file, size }) = self.tree.open(&unread.path) else { return Ok(None) };

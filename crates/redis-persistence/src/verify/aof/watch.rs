@@ -31,12 +31,12 @@ impl Watch {
         }
     }
 
-    /// Whether no key is watched.
+    /// Returns whether no key is watched.
     pub(super) fn is_idle(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// A transaction ends. Answers whether servers drop it, or crash.
+    /// A transaction ends. Returns whether servers drop it, or crash.
     pub(super) fn exec(&mut self) -> bool {
         std::mem::take(self).touched
     }

@@ -8,7 +8,7 @@ use super::run::Full;
 /// Bits of the filter for each entry, and at most: they stay in the cache of a core.
 const FILTER_RATIO: usize = 32;
 const FILTER_MAX: usize = 1 << 20;
-/// So many entries are sorted at once.
+/// This many entries are sorted at once.
 const MOST_SORTED: usize = 1 << 16;
 
 /// The filter, and what waits to be compared; both are used again.
@@ -67,8 +67,8 @@ impl Filter {
         self.run.shrink_to(FLAT);
     }
 
-    /// The same for the entries whose hashes lie between two, ends included, in parts that need little memory: one hash alone can be
-    /// that of most entries.
+    /// Returns the same for the entries whose hashes lie between two, ends included, in parts that need little memory: one
+    /// hash alone can be that of most entries.
     fn settle_between<E: Iterator<Item = Full>>(
         &mut self,
         low: u128,
@@ -136,7 +136,7 @@ impl Filter {
         bits - 1
     }
 
-    /// Sets the bit of a hash, and answers whether it was set.
+    /// Sets the bit of a hash, and returns whether it was set.
     #[inline]
     fn set(&mut self, hash: u64, mask: usize) -> bool {
         let bit = bit_of(hash, mask);
@@ -146,7 +146,7 @@ impl Filter {
         before == 1
     }
 
-    /// Whether the bit of a hash is set.
+    /// Returns whether the bit of a hash is set.
     #[inline]
     fn is_set(&self, hash: u64, mask: usize) -> bool {
         let bit = bit_of(hash, mask);
@@ -154,7 +154,7 @@ impl Filter {
     }
 }
 
-/// The bits of a filter for so many entries.
+/// Returns the bits of a filter for this many entries.
 fn size(entries: usize) -> usize {
     (entries * FILTER_RATIO).next_power_of_two().clamp(64, FILTER_MAX)
 }

@@ -20,7 +20,7 @@ pub(crate) struct HashKey {
 }
 
 impl HashKey {
-    /// The key of this process, which is random.
+    /// Returns the key of this process, which is random.
     pub(crate) fn of_run() -> Self {
         static OF_RUN: OnceLock<HashKey> = OnceLock::new();
         *OF_RUN.get_or_init(|| {
@@ -30,7 +30,7 @@ impl HashKey {
         })
     }
 
-    /// A key that is always the same.
+    /// Returns a key that is always the same.
     pub(crate) fn fixed(seed: u64) -> Self {
         let mut state = seed;
         let words = std::array::from_fn(|_| {
@@ -48,13 +48,13 @@ impl HashKey {
         Self { words }
     }
 
-    /// The hash of a text; `seed` keeps the databases apart.
+    /// Returns the hash of a text; `seed` keeps the databases apart.
     #[inline(always)]
     pub(crate) fn hash(&self, text: &[u8], seed: u64) -> u64 {
         apart(if text.len() <= SHORT { self.short(text) } else { self.long(text) }, seed)
     }
 
-    /// The hash of a number that stands for its text.
+    /// Returns the hash of a number that stands for its text.
     #[inline]
     pub(crate) fn of_number(&self, number: i64) -> u64 {
         let [.., a, b] = self.words;
@@ -133,7 +133,7 @@ fn halves(bytes: &[u8; 16]) -> [u64; 2] {
     [words[0], words[1]].map(u64::from_le_bytes)
 }
 
-/// The product of two words, folded, so that every bit of it depends on all of them.
+/// Returns the product of two words, folded, so that every bit of it depends on all of them.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
 fn product(words: [u64; 2], with: [u64; 2]) -> u64 {

@@ -102,7 +102,7 @@ impl Runs {
         self.chunks.iter().flat_map(Chunk::runs)
     }
 
-    /// The same in the pieces of memory in which they lie: each goes back to the system when it is dropped.
+    /// Returns the same in the pieces of memory in which they lie: each goes back to the system when it is dropped.
     pub(super) fn into_chunks(self) -> impl Iterator<Item = Chunk> {
         self.chunks.into_iter()
     }
@@ -141,7 +141,7 @@ impl Chunk {
 }
 
 impl Memory {
-    /// So many bytes, zero at first.
+    /// This many bytes, zero at first.
     fn of(len: usize) -> Self {
         // A system can have too many mappings, or none at all.
         let mapped = if len < LEAST { None } else { MmapMut::map_anon(len).ok() };

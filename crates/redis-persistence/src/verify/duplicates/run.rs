@@ -24,7 +24,7 @@ const PLACE_AT: usize = 7;
 /// The bytes of a hash that an entry holds.
 const LOW: u64 = u64::MAX >> 8;
 
-/// Which partition a hash belongs to.
+/// Returns which partition a hash belongs to.
 #[inline]
 pub(super) fn partition_of(hash: u64) -> usize {
     (hash >> 56) as usize
@@ -91,17 +91,17 @@ impl Run {
         }
     }
 
-    /// The same run, whose entries begin at `at` in their memory.
+    /// Returns the same run, whose entries begin at `at` in their memory.
     pub(super) fn that_begins(self, at: usize) -> Self {
         Self { at, ..self }
     }
 
-    /// Where in the memory the entries lie.
+    /// Returns where in the memory the entries lie.
     pub(super) fn bytes(&self) -> Range<usize> {
         self.at..self.at + self.ends[PARTITIONS - 1] as usize * ENTRY_BYTES
     }
 
-    /// The run with the memory in which its entries lie.
+    /// Returns the run with the memory in which its entries lie.
     pub(super) fn within<'a>(&'a self, memory: &'a [u8]) -> View<'a> {
         View { run: self, stored: memory[self.bytes()].as_chunks().0 }
     }
@@ -128,7 +128,7 @@ impl<'a> View<'a> {
         self.range(partition).len()
     }
 
-    /// The hashes of a partition, but their top byte.
+    /// Returns the hashes of a partition, but their top byte.
     pub(super) fn hashes_of(self, partition: usize) -> impl Iterator<Item = u64> + use<'a> {
         self.stored[self.range(partition)].iter().map(low)
     }
@@ -151,7 +151,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// How far a place is from the base, if that is not too far.
+/// Returns how far a place is from the base, if that is not too far.
 #[inline]
 fn distance(place: u64, base: u64) -> Option<i32> {
     i32::try_from(place.wrapping_sub(base).cast_signed()).ok()

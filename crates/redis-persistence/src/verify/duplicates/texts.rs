@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-/// So many different texts of one hash are told apart. There are hardly ever two, unless somebody knows the key.
+/// This many different texts of one hash are told apart. There are hardly ever two, unless somebody knows the key.
 const MOST_TEXTS: usize = 1 << 16;
-/// So many are held against each other one by one.
+/// This many are held against each other one by one.
 const FEW: usize = 8;
 
 /// Of things of one hash, which lie at `places` in ascending order, calls `on` for each whose text was there before: with the
-/// place of the first one of that text, and its own. `text` is what stands at a place, if it can be read. Answers how many were
+/// place of the first one of that text, and its own. `text` is what stands at a place, if it can be read. Returns how many were
 /// not compared.
 pub(crate) fn repeated<T: Eq + Hash>(
     places: impl IntoIterator<Item = u64>,
@@ -44,12 +44,12 @@ impl Digests {
         Self([RandomState::new(), RandomState::new()])
     }
 
-    /// A digest of a text that comes in pieces.
+    /// Returns a digest of a text that comes in pieces.
     pub(crate) fn begin(&self) -> Digest {
         Digest(self.0.each_ref().map(BuildHasher::build_hasher))
     }
 
-    /// The digest of a text.
+    /// Returns the digest of a text.
     pub(crate) fn of(&self, text: &[u8]) -> u128 {
         let mut digest = self.begin();
         digest.update(text);

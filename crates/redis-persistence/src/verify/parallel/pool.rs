@@ -99,7 +99,7 @@ pub(super) struct State<'i> {
     tables: Vec<Table>,
     /// The buffers that there are. Those that nothing else refers to are free.
     buffers: Vec<Arc<Vec<u8>>>,
-    /// So many more may be made, of that size.
+    /// This many more may be made, of that size.
     more: usize,
     size: usize,
     jobs: VecDeque<Job>,
@@ -146,7 +146,7 @@ impl<'i> Pool<'i> {
         Self { state: Shared::new(state), table: Mutex::new(RdbVerifier::table(options, places)), options, places }
     }
 
-    /// Whether the input can be read again.
+    /// Returns whether the input can be read again.
     pub(super) fn places(&self) -> Places {
         self.places
     }
@@ -197,7 +197,7 @@ impl<'i> Pool<'i> {
         }
     }
 
-    /// Takes note of what came of reading at `start`, and answers what was read and a table for names in it.
+    /// Takes note of what came of reading at `start`, and returns what was read and a table for names in it.
     fn was_read(
         &self,
         start: u64,
@@ -263,7 +263,7 @@ impl<'i> Pool<'i> {
         verifier.move_keys(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The next block, or nothing at the end of the input.
+    /// Returns the next block, or nothing at the end of the input.
     pub(super) fn next_block(&self, hand: &mut Hand) -> io::Result<Option<Block>> {
         let mut state = self.state.lock();
         loop {
@@ -287,7 +287,7 @@ impl<'i> Pool<'i> {
         }
     }
 
-    /// The checksum of everything that was walked over.
+    /// Returns the checksum of everything that was walked over.
     pub(super) fn checksum(&self) -> Crc64 {
         self.state.lock().crc
     }
@@ -306,7 +306,7 @@ impl<'i> Pool<'i> {
         }
     }
 
-    /// The results that there are; with `wait` at least one.
+    /// Returns the results that there are; with `wait` at least one.
     pub(super) fn results(&self, wait: bool, hand: &mut Hand) -> io::Result<Vec<(u64, Batch)>> {
         let mut state = self.state.lock();
         while wait && state.results.is_empty() {
@@ -329,7 +329,7 @@ impl<'i> Pool<'i> {
         })
     }
 
-    /// The names of all keys.
+    /// Returns the names of all keys.
     pub(super) fn into_table(self) -> Table {
         self.table.into_inner().unwrap_or_else(PoisonError::into_inner)
     }

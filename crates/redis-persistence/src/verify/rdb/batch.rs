@@ -37,7 +37,7 @@ impl Found {
         self.facts.append(later.facts);
     }
 
-    /// The types of which no more names are wanted.
+    /// Returns the types of which no more names are wanted.
     pub(crate) fn enough(&self) -> TypeSet {
         self.facts.enough()
     }
@@ -65,7 +65,7 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Whether records here and there belong to the same.
+    /// Returns whether records here and there belong to the same.
     pub(super) fn is_same_place(&self, other: &Self) -> bool {
         (self.header, self.db, self.slot) == (other.header, other.db, other.slot)
     }
@@ -79,12 +79,12 @@ impl Batch {
 }
 
 impl RdbVerifier {
-    /// A verifier of batches.
+    /// Returns a verifier of batches.
     pub(crate) fn for_batches(options: Options, places: Places, header: Header) -> Self {
         Self { header: Some(header), ..Self::new(options, places).of_parts() }
     }
 
-    /// The same, whose findings are handed over part by part.
+    /// Returns the same, whose findings are handed over part by part.
     pub(crate) fn of_parts(self) -> Self {
         Self { findings: Collector::of_part(self.options.max_findings), ..self }
     }
@@ -113,7 +113,7 @@ impl RdbVerifier {
         }
     }
 
-    /// Checks the whole records that `bytes` begins with, and answers how long they are, and why the last of them is none.
+    /// Checks the whole records that `bytes` begins with, and returns how long they are, and why the last of them is none.
     pub(super) fn records_in(
         &mut self,
         bytes: &[u8],
@@ -140,7 +140,7 @@ impl RdbVerifier {
         }
     }
 
-    /// What the batch was found to hold.
+    /// Returns what the batch was found to hold.
     pub(super) fn end_batch(&mut self, failed: Option<Error>) -> Batch {
         Batch {
             found: self.take_found(),
@@ -150,13 +150,13 @@ impl RdbVerifier {
         }
     }
 
-    /// What the next records belong to, if they can be left to a batch; of the types in `enough` no names are wanted.
+    /// Returns what the next records belong to, if they can be left to a batch; of the types in `enough` no names are wanted.
     pub(crate) fn surroundings(&self, enough: TypeSet) -> Option<Surroundings> {
         let header = self.header.filter(|_| !self.options.quick && !self.extras.meta.is_pending())?;
         Some(Surroundings { header, db: self.databases.db, slot: self.databases.slot(), enough })
     }
 
-    /// Leaves records to a batch, which ends at `end`. Answers what was found since the last time: it belongs before the
+    /// Leaves records to a batch, which ends at `end`. Returns what was found since the last time: it belongs before the
     /// batch.
     pub(crate) fn leave(&mut self, extent: Extent, end: u64) -> Found {
         self.keys.close_hole(&mut self.findings);
@@ -187,12 +187,12 @@ impl RdbVerifier {
         self.keys.table.pack();
     }
 
-    /// The table for the names of all keys.
+    /// Returns the table for the names of all keys.
     pub(crate) fn table(options: &Options, places: Places) -> Table {
         Table::new(options.limits.duplicate_bytes / 2, places.form(options))
     }
 
-    /// A table for the names of keys that may be none.
+    /// Returns a table for the names of keys that may be none.
     pub(crate) fn names_of_a_guess(options: &Options, places: Places) -> Table {
         Table::to_be_moved(options.limits.duplicate_bytes / 2, places.form(options))
     }

@@ -79,7 +79,7 @@ impl Tally {
         self.expired += strings.expired;
     }
 
-    /// The keys of the database at hand, and those of them that expire.
+    /// Returns the keys of the database at hand, and those of them that expire.
     pub(super) fn counted(&self) -> (u64, u64) {
         (self.current.keys, self.current.expires)
     }

@@ -79,7 +79,7 @@ impl Databases {
         }
     }
 
-    /// The database of the record at that offset, as far as it is remembered.
+    /// Returns the database of the record at that offset, as far as it is remembered.
     pub(super) fn at(&self, offset: u64) -> u64 {
         let after = self.begins.partition_point(|(start, _)| *start <= offset);
         after.checked_sub(1).map_or(0, |i| self.begins[i].1)
@@ -109,7 +109,7 @@ impl Databases {
         self.slot = Some((slot, Promise::new(at, keys, expires)));
     }
 
-    /// The slot that the next keys should be of.
+    /// Returns the slot that the next keys should be of.
     #[inline]
     pub(super) fn slot(&self) -> Option<u64> {
         self.slot.as_ref().map(|(slot, _)| *slot)

@@ -36,7 +36,7 @@ impl Trailing {
         !self.nonzero
     }
 
-    /// What the bytes look like.
+    /// Returns what the bytes look like.
     pub(super) fn kind(&self) -> TrailingBytes {
         let hex = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
         match &self.head[..] {
@@ -49,7 +49,7 @@ impl Trailing {
         }
     }
 
-    /// The same in words.
+    /// Returns the same in words.
     pub(super) fn describe(&self) -> &'static str {
         match self.kind() {
             TrailingBytes::Zeros => "all of them zero",
@@ -107,7 +107,8 @@ pub(super) fn report(verifier: &mut RdbVerifier, error: &Error, window: &[u8], p
     verifier.findings.add(code, place, || error.to_string());
 }
 
-/// What an unknown type or opcode is, where it is no damage: a field names another product, or the checksum vouches for it.
+/// Returns what an unknown type or opcode is, where it is no damage: a field names another product, or the checksum vouches
+/// for it.
 fn somebodys_own(product: Option<&str>, byte: u8, proven: bool) -> Option<String> {
     let product = product.or_else(|| (proven && ENTERPRISE.contains(&byte)).then_some("Redis Enterprise"));
     match product {

@@ -24,7 +24,7 @@ use crate::verify::value::ValueChecker;
 const FIRST_PLAUSIBLE_MS: i64 = 100_000_000_000;
 const LAST_PLAUSIBLE_MS: i64 = 1 << 48;
 
-/// Whether an expiry may be one that somebody set.
+/// Returns whether an expiry may be one that somebody set.
 #[inline]
 pub(super) fn is_plausible(ms: i64) -> bool {
     (FIRST_PLAUSIBLE_MS..LAST_PLAUSIBLE_MS).contains(&ms)
@@ -79,7 +79,7 @@ impl Keys {
         }
     }
 
-    /// Compares all keys on so many threads; answers whether none was left out. With a source, those that did not fit into the table are
+    /// Compares all keys on so many threads; returns whether none was left out. With a source, those that did not fit into the table are
     /// walked over again, as often as it takes.
     pub(super) fn settle(
         &mut self,
@@ -241,7 +241,8 @@ impl RdbVerifier {
         }
     }
 
-    /// Whether the first of its expiries has passed, and the last has not. One of -1 has passed for servers for which it counts.
+    /// Returns whether the first of its expiries has passed, and the last has not. One of -1 has passed for servers for
+    /// which it counts.
     fn lives_by_the_last(&self, attributes: &Attributes) -> bool {
         let (Some(first), Some(last)) = (attributes.first_expire, attributes.expire) else { return false };
         let passed = |ms: i64| self.options.now_ms.is_some_and(|now| ms < now);

@@ -33,7 +33,7 @@ struct LongName {
 }
 
 impl Names {
-    /// The text of a name of database `db`; `None` if it follows in pieces, which are then hashed for the table.
+    /// Returns the text of a name of database `db`; `None` if it follows in pieces, which are then hashed for the table.
     #[inline]
     pub(super) fn text<'a>(
         &'a mut self,
@@ -116,7 +116,7 @@ impl Metadata {
         }
     }
 
-    /// Whether there is some for the next key.
+    /// Returns whether there is some for the next key.
     #[inline]
     pub(super) fn is_pending(&self) -> bool {
         self.end.is_some()

@@ -28,7 +28,7 @@ struct Of {
 }
 
 impl RdbVerifier {
-    /// Takes the keys that `window` begins with, as long as nothing about them is odd, and answers how many bytes they have.
+    /// Takes the keys that `window` begins with, as long as nothing about them is odd, and returns how many bytes they have.
     /// `offset` is where the window begins.
     pub(crate) fn plain_keys(&mut self, window: &[u8], offset: u64) -> usize {
         let Options { quick, no_fast_paths, .. } = self.options;
@@ -86,7 +86,7 @@ impl RdbVerifier {
     }
 }
 
-/// Whether there is nothing to report about the key.
+/// Returns whether there is nothing to report about the key.
 #[inline]
 fn is_sound_key(key: &PlainKey<'_>, slot: Option<u64>) -> bool {
     key.expire.is_none_or(is_plausible)
@@ -94,7 +94,7 @@ fn is_sound_key(key: &PlainKey<'_>, slot: Option<u64>) -> bool {
         && slot.is_none_or(|slot| slot == slot::of_key(key.key))
 }
 
-/// The size of a string value about which there is nothing to report, of a key at `at` in the window.
+/// Returns the size of a string value about which there is nothing to report, of a key at `at` in the window.
 #[inline]
 fn sound_string(key: &PlainKey<'_>, value: &[u8], longest: usize, at: usize, proven: &mut Proven) -> Option<usize> {
     let (body, size) = plain_string(value, longest)?;
@@ -105,7 +105,7 @@ fn sound_string(key: &PlainKey<'_>, value: &[u8], longest: usize, at: usize, pro
     sound.then_some(size)
 }
 
-/// So many compressed strings are proven at once.
+/// This many compressed strings are proven at once.
 const AT_ONCE: usize = 16;
 
 /// Up to where in the window compressed strings were proven.
@@ -117,7 +117,8 @@ struct Proven {
 }
 
 impl Proven {
-    /// Whether a string that ends at `end` is proven, or can be: together with those of the next keys, as far as they are compressed.
+    /// Returns whether a string that ends at `end` is proven, or can be: together with those of the next keys, as far as
+    /// they are compressed.
     #[inline]
     fn holds(&mut self, body: &Body<&[u8]>, behind: &[u8], end: usize, longest: usize) -> bool {
         if let Body::Lzf { data, decoded } = *body
@@ -145,7 +146,7 @@ impl Proven {
     }
 }
 
-/// The value of the key that `window` begins with, if that is a compressed string, and where it ends.
+/// Returns the value of the key that `window` begins with, if that is a compressed string, and where it ends.
 #[inline]
 fn next_compressed(window: &[u8], longest: usize) -> Option<((&[u8], u64), usize)> {
     let key = PlainKey::read(window, longest).filter(|key| key.value_type == STRING)?;
@@ -155,7 +156,7 @@ fn next_compressed(window: &[u8], longest: usize) -> Option<((&[u8], u64), usize
     }
 }
 
-/// Whether a server would have written the string in this form.
+/// Returns whether a server would have written the string in this form.
 #[inline]
 fn is_sound_form(body: &Body<&[u8]>) -> bool {
     match *body {
@@ -165,7 +166,7 @@ fn is_sound_form(body: &Body<&[u8]>) -> bool {
     }
 }
 
-/// Whether compressed bytes are sound.
+/// Returns whether compressed bytes are sound.
 #[inline]
 fn is_sound_lzf(body: &Body<&[u8]>) -> bool {
     match *body {

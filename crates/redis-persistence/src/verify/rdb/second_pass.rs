@@ -24,7 +24,7 @@ impl Read for FromStart<'_> {
 }
 
 /// Compares the keys that an earlier table did not take, as many as this one holds, and calls `on` with the places of those of
-/// one hash. Answers how many that were and where this table ended; `None` if the file cannot be walked again.
+/// one hash. Returns how many there were and where this table ended; `None` if the file cannot be walked again.
 pub(super) fn compare_rest(
     source: &mut dyn Source,
     limits: &Limits,

@@ -14,9 +14,9 @@ use super::batch::{Batch, Surroundings};
 use crate::rdb::{Extent, RecordSkipper};
 use crate::verify::duplicates::Table;
 
-/// So many bytes are tried for the start of a record: collections of some kilobytes are common.
+/// This many bytes are tried for the start of a record: collections of some kilobytes are common.
 const TRIED: usize = 16 << 10;
-/// So many records have to follow one another, with so many bytes.
+/// This many records have to follow one another, with this many bytes.
 const LEAST: Extent = Extent { len: 512, keys: 4, expires: 0 };
 
 /// Records that were checked on the guess that they are some.
@@ -32,7 +32,7 @@ pub(crate) struct SpeculativeBatch {
 }
 
 impl SpeculativeBatch {
-    /// Whether it is about records that belong to this.
+    /// Returns whether it is about records that belong to this.
     pub(crate) fn is_within(&self, around: &Surroundings) -> bool {
         self.around.is_same_place(around)
     }
@@ -68,7 +68,7 @@ impl RdbVerifier {
     }
 }
 
-/// Where records seem to begin.
+/// Returns where records seem to begin.
 fn first_record(block: &[u8], skipper: &RecordSkipper) -> Option<usize> {
     (0..TRIED.min(block.len())).find(|&at| {
         let mut run = skipper.records(&block[at..], LEAST.len);

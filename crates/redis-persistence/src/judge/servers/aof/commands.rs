@@ -74,7 +74,8 @@ impl Case<'_> {
         }
     }
 
-    /// Whether it knows a command that a script runs, with so many arguments. Of commands with subcommands nothing is said.
+    /// Returns whether it knows a command that a script runs, with so many arguments. Of commands with subcommands nothing
+    /// is said.
     pub(super) fn takes(&self, name: &[u8], args: u64) -> Option<bool> {
         let used = CommandUse { name: name.to_vec(), args, count: 1, first: Place { part: 0, at: 0 } };
         match self.known(&used) {
@@ -119,7 +120,7 @@ impl Case<'_> {
     }
 }
 
-/// A name as people write it.
+/// Returns a name as people write it.
 fn spoken(name: &[u8]) -> String {
     let name: Vec<u8> = name.iter().map(|byte| if *byte == b'|' { b' ' } else { *byte }).collect();
     if name.is_empty() { "a command without a name".to_owned() } else { name.escape_ascii().to_string() }

@@ -175,7 +175,7 @@ impl Case<'_> {
         }
     }
 
-    /// Whether no function of any library runs a command that may fail.
+    /// Returns whether no function of any library runs a command that may fail.
     fn libraries_are_harmless(&self, replies: &ReplyFacts) -> bool {
         let of_steps = replies.functions.iter().flat_map(|(_, step)| match step {
             FunctionStep::Load { code, .. } => vec![code.as_deref()],
@@ -238,7 +238,7 @@ impl Case<'_> {
     }
 }
 
-/// The finding that says so without a server.
+/// Returns the finding that says so without a server.
 fn code_of(fails: Fails) -> Code {
     match fails {
         Fails::PayloadChecksum => Code::AofRestoreDamaged,

@@ -21,7 +21,7 @@ impl Case<'_> {
         self.load().unread.iter().find(|unread| unread.kind == kind)
     }
 
-    /// The RDB under the name that the server gives it.
+    /// Returns the RDB under the name that the server gives it.
     pub(super) fn dump(&self) -> Option<&UnreadFacts> {
         self.unread_of(UnreadKind::Dump).filter(|dump| dump.name == self.settings.dbfilename)
     }
@@ -137,7 +137,7 @@ impl Case<'_> {
         })
     }
 
-    /// The files that a start loads, from the server's directory.
+    /// Returns the files that a start loads, from the server's directory.
     pub(super) fn loaded(&self) -> Vec<String> {
         let loaded = self.report.parts.iter().filter(|part| part.role.is_loaded() && part.size.is_some());
         let inside = |part: &crate::report::Part| {
@@ -151,14 +151,14 @@ impl Case<'_> {
         format!("{}/{name}", self.load().folder.as_ref().unwrap_or(&self.settings.appenddirname))
     }
 
-    /// A start that reads what the report is about.
+    /// Returns a start that reads what the report is about.
     pub(super) fn start_files(&self, reads: Vec<String>) -> StartFiles {
         let (keys, commands) = if reads.is_empty() { (0, 0) } else { (self.report.counts.keys, self.facts.commands) };
         let size = if reads.is_empty() { 0 } else { self.report.size };
         self.files_of(reads, Some(keys), commands, size)
     }
 
-    /// A start that reads a file which is not part of the set.
+    /// Returns a start that reads a file which is not part of the set.
     pub(super) fn start_with(&self, file: Option<&UnreadFacts>) -> StartFiles {
         let content = file.map(|file| file.content.as_ref());
         let keys = content.map_or(Some(0), |content| content.map(|content: &UnreadContent| content.keys));

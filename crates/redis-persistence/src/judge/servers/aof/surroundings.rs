@@ -13,7 +13,7 @@ fn shown(unread: &UnreadFacts) -> String {
 }
 
 impl Case<'_> {
-    /// The answer where no file is loaded at all.
+    /// Returns the answer where no file is loaded at all.
     pub(super) fn without_files(&self) -> Option<Loads> {
         let target = self.target;
         let answer = |by_default, start| Loads { by_default, start: Some(start), ..Loads::unknown(*target) };
@@ -54,7 +54,7 @@ impl Case<'_> {
         }
     }
 
-    /// The answer where an old-style file is to be moved, and a file of its name lies there already.
+    /// Returns the answer where an old-style file is to be moved, and a file of its name lies there already.
     fn cannot_move(&self) -> Option<Loads> {
         let target = self.target;
         let in_the_way = self.load().unread.iter().find(|unread| unread.kind == UnreadKind::OldStyleInFolder)?;
@@ -68,7 +68,7 @@ impl Case<'_> {
         Some(Loads { because, by_default: Outcome::Crashes, ..Loads::unknown(*target) })
     }
 
-    /// A start with no data, over files that may hold some.
+    /// Returns a start with no data, over files that may hold some.
     fn starts_empty(&self, overwrites: &Option<Vec<u8>>, appends: &Option<Vec<u8>>) -> Loads {
         let file = |name: &Option<Vec<u8>>| {
             let name = name.as_ref()?.escape_ascii().to_string();
@@ -105,7 +105,7 @@ impl Case<'_> {
         Loads { loads, by_default, cuts, skips, because, start, ..Loads::unknown(*self.target) }
     }
 
-    /// The files with data that are left alone, by what they are.
+    /// Returns the files with data that are left alone, by what they are.
     fn unread(&self) -> Vec<Why> {
         let target = self.target;
         let mut whys = Vec::new();
@@ -131,7 +131,8 @@ impl Case<'_> {
         whys
     }
 
-    /// The answer where append-only files are switched off: the RDB is read, if there is one. A manifest is read all the same.
+    /// Returns the answer where append-only files are switched off: the RDB is read, if there is one. A manifest is read
+    /// all the same.
     fn switched_off(&self) -> Loads {
         let (target, settings) = (self.target, self.settings);
         let is_shut = self.load().access.as_ref().and_then(|access| access.of(Guarded::Folder));
@@ -160,7 +161,7 @@ impl Case<'_> {
         Loads { because, by_default, start, ..Loads::unknown(*target) }
     }
 
-    /// What is wrong with the manifest.
+    /// Returns what is wrong with the manifest.
     fn manifest(&self) -> Vec<Why> {
         let report = self.report;
         let of_set = |code: &Code| code.as_str().starts_with("manifest-") || *code == Code::AofEmptyStart;

@@ -52,7 +52,7 @@ pub enum SkipKind {
 }
 
 impl SkipKind {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -116,7 +116,7 @@ pub enum Certainty {
 }
 
 impl Certainty {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -159,20 +159,20 @@ impl Account {
         }
     }
 
-    /// How many bytes are kept.
+    /// Returns how many bytes are kept.
     #[must_use]
     pub fn kept_bytes(&self) -> u64 {
         self.kept.iter().map(|keep| keep.end - keep.start).sum()
     }
 
-    /// How many bytes are not kept.
+    /// Returns how many bytes are not kept.
     #[must_use]
     pub fn skipped_bytes(&self) -> u64 {
         self.skipped.iter().map(|skip| skip.end - skip.start).sum()
     }
 
     /// About how many commands lie in bytes that cannot be read: as many as begin there; where none can be seen to, as many as there
-    /// are in so many bytes elsewhere.
+    /// are in this many bytes elsewhere.
     #[must_use]
     pub fn unreadable_commands_estimated(&self) -> u64 {
         self.unreadable
@@ -195,7 +195,7 @@ impl Account {
     }
 }
 
-/// How many records can be seen to begin in a range: `*`, a count, a line end and `$`.
+/// Returns how many records can be seen to begin in a range: `*`, a count, a line end and `$`.
 fn heads(file: &mut File, start: u64, end: u64) -> io::Result<u64> {
     file.seek(SeekFrom::Start(start))?;
     let mut input = file.take(end - start);
@@ -213,7 +213,7 @@ fn heads(file: &mut File, start: u64, end: u64) -> io::Result<u64> {
     }
 }
 
-/// The rest of a head.
+/// Returns the rest of a head.
 fn is_head(bytes: &[u8]) -> bool {
     let digits = bytes.iter().take(LONGEST_HEAD - 4).take_while(|byte| byte.is_ascii_digit()).count();
     digits > 0 && bytes[digits..].starts_with(b"\r\n$")

@@ -14,7 +14,7 @@ use super::survey::Survey;
 use super::{Account, SkipKind, Uncertain};
 use crate::rdb::Family;
 
-/// So many records may wait for the next MULTI or EXEC.
+/// This many records may wait for the next MULTI or EXEC.
 const MOST_WAITING: usize = 1 << 14;
 /// What waits is no remainder of a transaction if it is so many times as long as the longest one.
 const TOO_LONG: u64 = 8;
@@ -65,7 +65,7 @@ impl Unit {
         self.more.extend(item.touch.filter(|_| self.more.len() < MOST_TOUCHES));
     }
 
-    /// The keys that its commands name.
+    /// Returns the keys that its commands name.
     pub(super) fn touches(&self) -> impl Iterator<Item = Touch> {
         self.touch.iter().chain(&self.more).copied()
     }

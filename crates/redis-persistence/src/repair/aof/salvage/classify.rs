@@ -8,9 +8,9 @@ use crate::aof::commands::{CommandSpec, Fit, is_container, named};
 use crate::aof::{Command, Record};
 use crate::rdb::Family;
 
-/// Names of at most so many bytes are looked up; no server has a longer one.
+/// Names of at most this many bytes are looked up; no server has a longer one.
 const LONGEST: usize = 64;
-/// So many names of module commands are told apart.
+/// This many names of module commands are told apart.
 const MOST: usize = 1024;
 
 /// What a record is for the stream it stands in.
@@ -45,7 +45,7 @@ pub(super) enum Lost {
     Anything,
 }
 
-/// What a record is.
+/// Returns what a record is.
 pub(super) fn kind(record: &Record<'_>) -> Kind {
     match record {
         Record::Annotation(annotation) if is_line(annotation.bytes()) => Kind::Annotation,
@@ -55,7 +55,8 @@ pub(super) fn kind(record: &Record<'_>) -> Kind {
     }
 }
 
-/// Whether it is a line of text, and a timestamp if it begins as one: what lost its end goes on with the rest of another record.
+/// Returns whether it is a line of text, and a timestamp if it begins as one: what lost its end goes on with the rest of
+/// another record.
 fn is_line(bytes: &[u8]) -> bool {
     let Some(text) = bytes.strip_suffix(b"\r\n").or(bytes.strip_suffix(b"\n")) else { return false };
     match text.strip_prefix(b"#TS:") {
@@ -108,8 +109,8 @@ fn command_kind(command: &Command<'_>) -> Kind {
     kind
 }
 
-/// What a command is of which the table has these rows: by the newest servers, as a verification has it. One that only old servers
-/// take is none that a server writes.
+/// Returns what a command is of which the table has these rows: by the newest servers, as a verification has it. One that
+/// only old servers take is none that a server writes.
 fn data(rows: &[CommandSpec], argc: u64) -> Option<Kind> {
     let of = |family| rows.iter().any(|row| row.is_current(Some(family)) && row.fit(argc) == Fit::Fits);
     match (of(Family::Redis), of(Family::Valkey)) {
@@ -120,13 +121,13 @@ fn data(rows: &[CommandSpec], argc: u64) -> Option<Kind> {
     }
 }
 
-/// A database number as servers write it.
+/// Returns a database number as servers write it.
 pub(super) fn index(text: &[u8]) -> Option<u32> {
     let plain = text == b"0" || text.first().is_some_and(|first| *first != b'0') && text.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(text).ok().filter(|_| plain)?.parse().ok().filter(|index| i32::try_from(*index).is_ok())
 }
 
-/// What a record was whose name and number of arguments can be read, though the name may be damaged.
+/// Returns what a record was whose name and number of arguments can be read, though the name may be damaged.
 pub(super) fn lost(argc: u64, name: &[u8], argument: &[u8]) -> Lost {
     let like = |word: &[u8]| {
         let same = name.iter().zip(word).filter(|(a, b)| a.eq_ignore_ascii_case(b)).count();

@@ -20,13 +20,13 @@ use super::scan::Gap;
 use super::survey::Survey;
 use super::{Account, Certainty, Keep, Skip, SkipKind, Stretch, Uncertain};
 
-/// So many bits more than for any other database are enough.
+/// This many bits more than for any other database are enough.
 const ENOUGH: f64 = 8.0;
 /// That a database that the file does not name has the same keys as one that it names: one in 64.
 const COPY: f64 = 6.0;
-/// So many keys of a stretch are remembered.
+/// This many keys of a stretch are remembered.
 const MOST_KEYS: usize = 1 << 20;
-/// So many keys of a stretch are asked where they are known: what the file says of them is never quite right, and that adds up.
+/// This many keys of a stretch are asked where they are known: what the file says of them is never quite right, and that adds up.
 const MOST_KNOWN: usize = 128;
 
 /// What comes behind a gap, up to the next SELECT.
@@ -172,7 +172,7 @@ impl<'s> Databases<'s> {
         kept
     }
 
-    /// The likeliest database of a stretch, and what speaks for it.
+    /// Returns the likeliest database of a stretch, and what speaks for it.
     fn decide(&self, open: &Open, next: Option<u32>) -> (u32, Certainty) {
         let only = self.survey.databases.iter().all(|(db, _)| *db == self.db);
         if only && (!open.lost || open.first) {
@@ -195,8 +195,8 @@ impl<'s> Databases<'s> {
         (best, certainty)
     }
 
-    /// The likeliest database, and by how many bits it is more likely than any other one: by what selects alone, or by the keys
-    /// too.
+    /// Returns the likeliest database, and by how many bits it is more likely than any other one: by what selects alone, or
+    /// by the keys too.
     fn likeliest(&self, open: &Open, next: Option<u32>, by_keys: bool) -> (u32, f64) {
         let survey = self.survey;
         let times = number(survey.switches) + 1.0;

@@ -3,11 +3,11 @@
 use super::{Account, Certainty, Salvage, SalvagedFile, Skip, Stretch};
 use crate::repair::plan::number;
 
-/// So many ranges of a kind are described.
+/// This many ranges of a kind are described.
 pub(super) const SHOWN: usize = 20;
 
 impl Salvage {
-    /// The plan, and the report of what is lost, line by line.
+    /// Returns the plan, and the report of what is lost, line by line.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
         let mut lines = Vec::new();

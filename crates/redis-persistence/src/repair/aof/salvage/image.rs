@@ -45,8 +45,8 @@ const TRAILER: u64 = 9;
 /// As long as what an RDB begins with.
 const MAGIC: usize = 6;
 
-/// What is wrong with the image of a file, if something is. One that begins as no RDB does is known by its name, or by most of its
-/// first bytes.
+/// Returns what is wrong with the image of a file, if something is. One that begins as no RDB does is known by its name, or
+/// by most of its first bytes.
 pub(super) fn damage(walk: &Walk, part: &Part) -> io::Result<Option<String>> {
     if walk.bad_image.is_some() || walk.image_end > 0 {
         return Ok(walk.bad_image.clone());
@@ -61,7 +61,7 @@ pub(super) fn damage(walk: &Walk, part: &Part) -> io::Result<Option<String>> {
 }
 
 impl Image {
-    /// What can be had of a damaged image, and where it ends; why not, if nothing can.
+    /// Returns what can be had of a damaged image, and where it ends; why not, if nothing can.
     pub(super) fn of(walk: &Walk) -> io::Result<(Result<Self, String>, u64)> {
         let end = end(walk)?;
         let mut input = Clamped::new(File::open(&walk.seen.path)?, end);
@@ -129,7 +129,7 @@ impl Image {
         }
     }
 
-    /// The bytes of it that are skipped.
+    /// Returns the bytes of it that are skipped.
     #[cfg(unix)]
     pub(super) fn skipped(&self) -> &[std::ops::Range<u64>] {
         match self {
@@ -188,7 +188,7 @@ impl Image {
     }
 }
 
-/// Where a damaged image ends: commands begin there, or nothing does.
+/// Returns where a damaged image ends: commands begin there, or nothing does.
 fn end(walk: &Walk) -> io::Result<u64> {
     let size = walk.seen.size;
     let mut source = Source::new(walk.open()?, size);
@@ -214,8 +214,8 @@ fn end(walk: &Walk) -> io::Result<u64> {
 }
 
 impl Salvage {
-    /// Whether servers abort at the image of the next file, whose keys would stand in an earlier one as well. Commands in between
-    /// may have deleted them.
+    /// Returns whether servers abort at the image of the next file, whose keys would stand in an earlier one as well.
+    /// Commands in between may have deleted them.
     pub(super) fn repeats(&self, seen: &FileIdentity, end: u64, image: &Image) -> io::Result<bool> {
         let images: Vec<_> = self.files.iter().filter(|file| file.image_end > 0).collect();
         if images.is_empty() || self.files.iter().any(|file| file.account.kept_commands > 0) {

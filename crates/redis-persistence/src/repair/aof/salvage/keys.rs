@@ -22,10 +22,10 @@ use crate::aof::Command;
 
 /// Databases that are told apart.
 pub(super) const DATABASES: usize = 32;
-/// So many keys are remembered, and so many first parts of their names.
+/// This many keys are remembered, and so many first parts of their names.
 const MOST_KEYS: usize = 1 << 19;
 const MOST_FAMILIES: usize = 1 << 16;
-/// A stretch of one database is taken in parts, to learn how often names come back: of so many keys, and of so many first parts.
+/// A stretch of one database is taken in parts, to learn how often names come back: of this many keys, and of so many first parts.
 const KEYS: u32 = 64;
 const FAMILIES: u32 = 16;
 /// No command has a longer name, but for those of modules, which are not asked for their keys.
@@ -49,7 +49,7 @@ impl Effect {
         matches!(self, Self::Needs | Self::Deletes)
     }
 
-    /// What the command of a name does, in upper case.
+    /// Returns what the command of a name does, in upper case.
     pub(super) fn of(name: &[u8]) -> Self {
         match name {
             b"DEL" | b"UNLINK" | b"RENAME" | b"RENAMENX" | b"MOVE" => Self::Deletes,
@@ -73,7 +73,7 @@ pub(super) struct Touch {
 }
 
 impl Touch {
-    /// The key that a command names, and what becomes of it.
+    /// Returns the key that a command names, and what becomes of it.
     pub(super) fn of(command: &Command<'_>) -> Option<Self> {
         let name = command.arg(0)?.whole()?;
         let mut upper = [0; LONGEST_NAME];
@@ -87,7 +87,7 @@ impl Touch {
     }
 }
 
-/// The first part of a name: up to the last colon or the like, or without the digits at its end.
+/// Returns the first part of a name: up to the last colon or the like, or without the digits at its end.
 fn family(name: &[u8]) -> Option<&[u8]> {
     let last = |of: &[u8]| name.iter().rposition(|byte| of.contains(byte)).map(|at| at + 1);
     let digits = || name.iter().rposition(|byte| !byte.is_ascii_digit()).map(|at| at + 1);
@@ -114,7 +114,7 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// What speaks for a database: names, and lives.
+    /// Returns what speaks for a database: names, and lives.
     pub(super) fn of(&self, db: u32) -> (f64, f64) {
         let at = usize::try_from(db).unwrap_or(usize::MAX);
         (self.names.get(at).copied().unwrap_or(0.0), self.lives.get(at).copied().unwrap_or(0.0))
@@ -227,12 +227,12 @@ impl Keys {
         }
     }
 
-    /// What a name says that occurs first in a stretch; tells whether any database knows it.
+    /// Returns what a name says that occurs first in a stretch; tells whether any database knows it.
     pub(super) fn add_name(&self, key: u64, evidence: &mut Evidence) -> bool {
         self.names.add_evidence(key, self.databases, &mut evidence.names)
     }
 
-    /// The same of the first part of a name.
+    /// Returns the same of the first part of a name.
     pub(super) fn add_family(&self, family: u64, evidence: &mut Evidence) -> bool {
         self.families.add_evidence(family, self.databases, &mut evidence.names)
     }
@@ -245,7 +245,7 @@ impl Life {
     }
 }
 
-/// The bit of a database; none beyond those that are told apart.
+/// Returns the bit of a database; none beyond those that are told apart.
 pub(super) fn bit(db: u32) -> u32 {
     1_u32.checked_shl(db).unwrap_or(0)
 }

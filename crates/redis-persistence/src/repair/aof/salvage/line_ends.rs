@@ -26,7 +26,7 @@ use super::{Account, Keep, SalvageOptions, SkipKind};
 use crate::rdb::Family;
 use walk::{Found, Undo, Walk};
 
-/// So many odd line ends of lines are no chance; of values fewer prove as much, for they have a length each.
+/// This many odd line ends of lines are no chance; of values fewer prove as much, for they have a length each.
 const ENOUGH: u64 = 3;
 const ENOUGH_VALUES: u64 = 2;
 
@@ -67,7 +67,8 @@ impl LineEnds {
         format!("{what}{values}")
     }
 
-    /// Whether this is no chance; `bare` says that some LFs in values never had a CR, so that no program gave one to all.
+    /// Returns whether this is no chance; `bare` says that some LFs in values never had a CR, so that no program gave one
+    /// to all.
     fn is_enough(&self, bare: bool) -> bool {
         let of_values = self.values >= ENOUGH_VALUES && self.unproven <= self.values && !bare;
         self.lost + self.doubled >= ENOUGH || of_values

@@ -16,11 +16,11 @@ const PAGE: u64 = 4096;
 const LONGEST: u64 = 16 * PAGE;
 /// Bytes that the two may have in common by chance, beyond the copy.
 const CHANCE: u64 = 64;
-/// So many bytes are searched for.
+/// This many bytes are searched for.
 const PROBE: usize = 128;
-/// So many searches are made.
+/// This many searches are made.
 const MOST: usize = 64;
-/// So many places are looked at in each.
+/// This many places are looked at in each.
 const MOST_PLACES: usize = 16;
 /// What is searched at a time.
 const WINDOW: usize = 1 << 20;
@@ -34,7 +34,7 @@ struct Suspect {
     places: Vec<u64>,
 }
 
-/// The copies in a file, as ranges.
+/// Returns the copies in a file, as ranges.
 pub(super) fn repeated(file: &mut File, size: u64, gaps: &[Gap]) -> io::Result<Vec<(u64, u64)>> {
     let mut suspects = Vec::new();
     let mut before = 0;
@@ -91,7 +91,7 @@ fn bytes(file: &mut File, at: u64, length: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// How many bytes before and from two places on are the same.
+/// Returns how many bytes before and from two places on are the same.
 fn common(file: &mut File, size: u64, a: u64, b: u64) -> io::Result<(u64, u64)> {
     let reach = LONGEST + PAGE;
     let back = reach.min(a).min(b);

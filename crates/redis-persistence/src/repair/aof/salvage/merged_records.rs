@@ -9,12 +9,12 @@
 use crate::aof::Command;
 use crate::aof::resp;
 
-/// So many arguments of a command are looked at.
+/// This many arguments of a command are looked at.
 const MOST_ARGUMENTS: u64 = 64;
-/// So many places in one argument.
+/// This many places in one argument.
 const MOST_PLACES: usize = 64;
 
-/// Whether an argument took in the end of another record, or the head of one whose arguments are the rest.
+/// Returns whether an argument took in the end of another record, or the head of one whose arguments are the rest.
 pub(super) fn is_joined(command: &Command<'_>) -> bool {
     let argc = command.argc();
     let mut arguments = (1..argc.min(MOST_ARGUMENTS)).filter_map(|at| {
@@ -24,7 +24,7 @@ pub(super) fn is_joined(command: &Command<'_>) -> bool {
     arguments.any(|(payload, behind)| ends_as_a_record(payload) || behind > 0 && ends_as_a_head(payload, behind))
 }
 
-/// Whether arguments, one after another, lead to its end, and no head before them says that they belong to it.
+/// Returns whether arguments, one after another, lead to its end, and no head before them says that they belong to it.
 fn ends_as_a_record(payload: &[u8]) -> bool {
     let places = memchr::memmem::find_iter(payload, b"\r\n$").take(MOST_PLACES);
     let mut found = places.filter(|at| leads_to_the_end(&payload[at + 2..]));
@@ -45,14 +45,14 @@ fn leads_to_the_end(mut rest: &[u8]) -> bool {
     }
 }
 
-/// Whether its last line is the first one of a record with so many arguments.
+/// Returns whether its last line is the first one of a record with so many arguments.
 fn ends_as_a_head(payload: &[u8], arguments: u64) -> bool {
     let mut lines = payload.rsplit(|byte| *byte == b'\n');
     let last = lines.next().unwrap_or_default();
     lines.next().is_some() && arguments_of(last) == Some(arguments)
 }
 
-/// The number of arguments, if it is the first line of a record.
+/// Returns the number of arguments, if it is the first line of a record.
 fn arguments_of(line: &[u8]) -> Option<u64> {
     let digits = line.strip_prefix(b"*").filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
     std::str::from_utf8(digits).ok()?.parse().ok()

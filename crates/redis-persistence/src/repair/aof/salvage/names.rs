@@ -32,7 +32,7 @@ impl Rate {
         (f64::from(self.hits) + 0.5) / (f64::from(self.of) + 1.0)
     }
 
-    /// Where little was counted it is as in all databases.
+    /// Returns where little was counted it is as in all databases.
     fn among(self, all: Self) -> f64 {
         (f64::from(self.hits) + POOLED * all.value()) / (f64::from(self.of) + POOLED)
     }
@@ -50,8 +50,8 @@ impl Contrast {
         if own { self.own.count(hit) } else { self.foreign.count(hit) }
     }
 
-    /// What a hit says of each database, and what a miss says, in bits. None of the rates is believed to be more exact than
-    /// `tolerance`.
+    /// Returns what a hit says of each database, and what a miss says, in bits. None of the rates is believed to be more
+    /// exact than `tolerance`.
     pub(super) fn bits(of: &[Self; DATABASES], tolerance: f64) -> [(f64, f64); DATABASES] {
         let mut all = Self::default();
         for one in of {
@@ -90,7 +90,7 @@ pub(super) struct Names {
     most: usize,
     /// Only those with none of these bits in their hash are remembered.
     mask: u64,
-    /// So many names make a segment.
+    /// This many names make a segment.
     length: u32,
     segment: u32,
     in_segment: u32,
@@ -107,7 +107,7 @@ impl Names {
         (self.segment, self.in_segment) = (self.segment.wrapping_add(1), 0);
     }
 
-    /// Whether a name was not used in this segment yet.
+    /// Returns whether a name was not used in this segment yet.
     pub(super) fn is_first(&self, name: u64) -> bool {
         self.names.get(&name).is_none_or(|used| used.segment != self.segment)
     }
@@ -153,7 +153,7 @@ impl Names {
         self.bits = Contrast::bits(&counts, 0.03).map(|(known, unknown)| (known.max(0.0), unknown.min(0.0)));
     }
 
-    /// What a name in a stretch says of each database, in bits.
+    /// Returns what a name in a stretch says of each database, in bits.
     pub(super) fn add_evidence(&self, name: u64, databases: u32, evidence: &mut [f64; DATABASES]) -> bool {
         if name & self.mask != 0 {
             return false;

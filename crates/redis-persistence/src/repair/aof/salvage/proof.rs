@@ -23,7 +23,7 @@ use crate::aof::dir::{Names, Node, Tree, os_name};
 use crate::report::{Code, Finding, Report, Severity, Verdict};
 use crate::verify::{self, Options};
 
-/// What is made anew is held in memory for this, up to so many bytes.
+/// What is made anew is held in memory for this, up to this many bytes.
 pub(super) const MOST_HELD: u64 = 64 << 20;
 /// The folder that the files seem to lie in.
 const FOLDER: &str = "appendonlydir";
@@ -67,7 +67,7 @@ pub(super) fn prove(salvage: &Salvage) -> io::Result<Proof> {
     Ok(Proof::Unsound(what))
 }
 
-/// What a verification says of what would be written; nothing if that is too large to be made to see.
+/// Returns what a verification says of what would be written; nothing if that is too large to be made to see.
 pub(super) fn report(salvage: &Salvage) -> io::Result<Option<Report>> {
     let Some(mut prepared) = Prepared::of(salvage)? else { return Ok(None) };
     let path = prepared.path.clone();
@@ -79,7 +79,7 @@ fn is_foreign(report: &Report) -> bool {
     report.verdict == Verdict::Unknown && report.aof.as_ref().is_some_and(|facts| !facts.load.foreign.is_empty())
 }
 
-/// Whether it is the fault of one record, whatever stands around it.
+/// Returns whether it is the fault of one record, whatever stands around it.
 fn is_of_record(finding: &Finding) -> bool {
     matches!(
         finding.code,
@@ -127,7 +127,7 @@ impl Laid {
         }
     }
 
-    /// The piece in which a byte lies, and how far into it.
+    /// Returns the piece in which a byte lies, and how far into it.
     fn piece(&self, at: u64) -> Option<(&Piece, u64)> {
         let number = self.pieces.partition_point(|(start, _)| *start <= at).checked_sub(1)?;
         let (start, piece) = &self.pieces[number];
@@ -194,7 +194,7 @@ impl Prepared {
         Ok(Some(Self { path, names, laid, manifest }))
     }
 
-    /// Where the record of a finding begins in the old file.
+    /// Returns where the record of a finding begins in the old file.
     fn origin(&self, finding: &Finding) -> Option<(Vec<u8>, u64)> {
         let is_meant = |name: &[u8]| finding.file.as_ref().is_none_or(|file| *file == name.escape_ascii().to_string());
         let (name, laid) = self.laid.values().find(|(name, _)| is_meant(name))?;

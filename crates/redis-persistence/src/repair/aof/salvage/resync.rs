@@ -15,15 +15,15 @@ use super::scan::{Gap, PAGE};
 use super::source::Source;
 use crate::aof::resp;
 
-/// So many records make a place believable.
+/// This many records make a place believable.
 const RUN: u32 = 3;
-/// So many where a byte has to be another one first.
+/// This many where a byte has to be another one first.
 pub(super) const LONG_RUN: u32 = 12;
 /// Arguments that are followed one after another.
 const MOST_ARGUMENTS: u32 = 1 << 16;
 /// The longest head of an argument that is mended: `$`, 10 digits, CR LF.
 const LONGEST_HEAD: usize = 13;
-/// So many bytes that are not text may be damage alone; more may be a value.
+/// This many bytes that are not text may be damage alone; more may be a value.
 const MOST_STRANGE: usize = 4;
 /// Bytes that may be missing where it seems that none are: a page, once in 16 times.
 const DOUBT: u64 = PAGE / 16;
@@ -55,7 +55,7 @@ impl<'s> Resync<'s> {
         Self { source, excluded }
     }
 
-    /// The gap that begins at `start`.
+    /// Returns the gap that begins at `start`.
     pub(super) fn gap(&mut self, start: u64) -> io::Result<Gap> {
         let torn = self.torn(start)?;
         let mended = self.mended(&torn)?;
@@ -72,7 +72,8 @@ impl<'s> Resync<'s> {
         if end - start <= SHORT { self.what_it_was(gap, &torn) } else { Ok(gap) }
     }
 
-    /// Whether the record at `start`, which reads well and ends at `end` where nothing can be read, is itself the damaged one.
+    /// Returns whether the record at `start`, which reads well and ends at `end` where nothing can be read, is itself the
+    /// damaged one.
     pub(super) fn is_to_blame(&mut self, start: u64, end: u64) -> io::Result<bool> {
         // Its count was more than that.
         if self.source.argument(end)?.is_some() {
@@ -117,7 +118,7 @@ impl<'s> Resync<'s> {
         Ok(())
     }
 
-    /// What a record was of which so much can be read.
+    /// Returns what a record was of which so much can be read.
     fn lost(&self, torn: &Torn) -> Lost {
         let word = |at: usize| torn.words.get(at).map_or(&[][..], |word| &word[..]);
         match (torn.argc, torn.words.is_empty()) {
@@ -131,9 +132,9 @@ impl<'s> Resync<'s> {
         }
     }
 
-    /// Where the record ends if one byte in the head of the first argument that does not fit is another one; and whether it has
-    /// to be another one, for else it would be no head at all. A head that reads well may also be that of a value of which bytes
-    /// were cut out.
+    /// Returns where the record ends if one byte in the head of the first argument that does not fit is another one; and
+    /// whether it has to be another one, for else it would be no head at all. A head that reads well may also be that of a
+    /// value of which bytes were cut out.
     fn mended(&mut self, torn: &Torn) -> io::Result<Option<(u64, bool)>> {
         let Some(left) = torn.argc.and_then(|argc| argc.checked_sub(torn.arguments)).filter(|left| *left > 0) else {
             return Ok(None);
@@ -164,7 +165,7 @@ impl<'s> Resync<'s> {
         Ok(None)
     }
 
-    /// Whether records lead from one place to another one, or beyond.
+    /// Returns whether records lead from one place to another one, or beyond.
     fn leads_to(&mut self, mut at: u64, to: u64) -> io::Result<bool> {
         while at < to {
             match self.source.record(at)? {
@@ -179,7 +180,7 @@ impl<'s> Resync<'s> {
         !self.excluded.iter().any(|(start, end)| from < *end && *start < to)
     }
 
-    /// The first place from `at` on where records go on; `to` if there is none before it.
+    /// Returns the first place from `at` on where records go on; `to` if there is none before it.
     fn search(&mut self, mut at: u64, to: u64) -> io::Result<u64> {
         while at < to && !self.source.is_exhausted() {
             if let Some((_, end)) = self.excluded.iter().find(|(start, end)| (*start..*end).contains(&at)) {
@@ -209,7 +210,7 @@ impl<'s> Resync<'s> {
         Ok(if at < to { self.source.size() } else { to })
     }
 
-    /// Whether records begin there.
+    /// Returns whether records begin there.
     pub(super) fn begins(&mut self, at: u64) -> io::Result<bool> {
         let head = self.source.bytes(at, 24)?;
         let possible = match head {
@@ -224,7 +225,7 @@ impl<'s> Resync<'s> {
         Ok(self.is_allowed(at, end) && self.source.run(at, RUN)?.has(RUN))
     }
 
-    /// Where a chain of arguments that begins at `at` ends.
+    /// Returns where a chain of arguments that begins at `at` ends.
     fn behind_arguments(&mut self, at: u64) -> io::Result<Option<u64>> {
         let mut end = None;
         let mut next = at;
@@ -245,17 +246,17 @@ impl<'s> Resync<'s> {
         Ok(end)
     }
 
-    /// Whether so many records follow one another from there on, or lead to the end.
+    /// Returns whether so many records follow one another from there on, or lead to the end.
     pub(super) fn runs(&mut self, at: u64, records: u32) -> io::Result<bool> {
         Ok(self.source.run(at, records)?.has(records))
     }
 
-    /// The byte at a place.
+    /// Returns the byte at a place.
     pub(super) fn byte(&mut self, at: u64) -> io::Result<Option<u8>> {
         Ok(self.source.bytes(at, 1)?.first().copied())
     }
 
-    /// The first place of these bytes that begins before `to`.
+    /// Returns the first place of these bytes that begins before `to`.
     pub(super) fn find(&mut self, mut at: u64, to: u64, bytes: &[u8]) -> io::Result<Option<u64>> {
         while at < to && !self.source.is_exhausted() {
             let window = self.source.bytes(at, 4096)?;
@@ -268,8 +269,8 @@ impl<'s> Resync<'s> {
         Ok(None)
     }
 
-    /// What may have been in a short gap, told by what is left of it: the beginning of a record, damage in place, and the
-    /// arguments behind it.
+    /// Returns what may have been in a short gap, told by what is left of it: the beginning of a record, damage in place,
+    /// and the arguments behind it.
     fn what_it_was(&mut self, gap: Gap, torn: &Torn) -> io::Result<Gap> {
         let Gap { start, end, .. } = gap;
         if torn.argc == Some(torn.arguments) && torn.at == end {
@@ -314,13 +315,13 @@ impl<'s> Resync<'s> {
         }
     }
 
-    /// Where the payload of the argument at `at` ends, by its length.
+    /// Returns where the payload of the argument at `at` ends, by its length.
     fn payload_end(&mut self, at: u64) -> io::Result<Option<u64>> {
         let head = self.source.bytes(at, LONGEST_HEAD)?;
         Ok(resp::bulk(head).ok().and_then(|(rest, length)| (at + (head.len() - rest.len()) as u64).checked_add(length)))
     }
 
-    /// How many bytes there are none of text.
+    /// Returns how many bytes there are none of text.
     fn strange(&mut self, from: u64, to: u64) -> io::Result<usize> {
         let length = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
         let bytes = self.source.bytes(from, length)?;
@@ -334,7 +335,7 @@ impl<'s> Resync<'s> {
         Ok(memchr::memchr(b'$', &bytes[..left.min(bytes.len())]).map(|found| at + found as u64))
     }
 
-    /// How many arguments lead from `at` to `end`.
+    /// Returns how many arguments lead from `at` to `end`.
     fn arguments_up_to(&mut self, mut at: u64, end: u64) -> io::Result<Option<u64>> {
         let mut arguments = 0;
         while at < end {
@@ -346,7 +347,8 @@ impl<'s> Resync<'s> {
     }
 }
 
-/// The lengths that the head of an argument says if one of its bytes is another one, each with the length of the head.
+/// Returns the lengths that the head of an argument says if one of its bytes is another one, each with the length of the
+/// head.
 fn lengths(head: &[u8]) -> Vec<(u64, u64)> {
     let mut found = Vec::new();
     for digits in 1..head.len().saturating_sub(2) {

@@ -66,12 +66,12 @@ impl Gap {
         Self { start, end, lost, room: (end - start).max(PAGE), kind: SkipKind::Damage, commands: 0 }
     }
 
-    /// A command with a value of which it cannot be told how it was.
+    /// Returns a command with a value of which it cannot be told how it was.
     pub(super) fn unproven(start: u64, end: u64, lost: Lost) -> Self {
         Self { kind: SkipKind::LineEnds, commands: 1, ..Self::new(start, end, lost) }
     }
 
-    /// A command that servers refuse, or answer with an error.
+    /// Returns a command that servers refuse, or answer with an error.
     pub(super) fn refused(start: u64, end: u64) -> Self {
         Self { kind: SkipKind::Refused, commands: 1, ..Self::new(start, end, Lost::Data) }
     }
@@ -192,9 +192,9 @@ impl<'e> Scanner<'e> {
     }
 }
 
-/// Whether the last argument took in whole records up to its end, and its length is one digit away from ending before them. A
-/// value may well hold records; that it ends with the last one, but for its line end, and that its length is so near, is too
-/// much of a chance.
+/// Returns whether the last argument took in whole records up to its end, and its length is one digit away from ending
+/// before them. A value may well hold records; that it ends with the last one, but for its line end, and that its length is
+/// so near, is too much of a chance.
 fn swallowed(command: &Command<'_>) -> bool {
     let last = command.argc().checked_sub(1).and_then(|last| usize::try_from(last).ok());
     let Some(arg) = last.and_then(|last| command.arg(last)) else { return false };
@@ -211,10 +211,10 @@ fn swallowed(command: &Command<'_>) -> bool {
 
 /// The shortest payload that can hold a record behind a line end.
 const SHORTEST: usize = 16;
-/// So many heads are looked at in one value.
+/// This many heads are looked at in one value.
 const MOST_HEADS: usize = 64;
 
-/// Whether all of it is records that are believed.
+/// Returns whether all of it is records that are believed.
 fn are_records(bytes: &[u8]) -> bool {
     let mut reader = Reader::new(bytes, crate::aof::Grammar::Strict);
     let mut any = false;
@@ -227,7 +227,7 @@ fn are_records(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether one decimal number becomes the other by changing one digit.
+/// Returns whether one decimal number becomes the other by changing one digit.
 fn one_digit_apart(a: u64, b: u64) -> bool {
     let (a, b) = (a.to_string(), b.to_string());
     a.len() == b.len() && a.bytes().zip(b.bytes()).filter(|(a, b)| a != b).count() == 1

@@ -37,7 +37,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Whether it is long enough.
+    /// Returns whether it is long enough.
     pub(super) fn has(self, records: u32) -> bool {
         self.records >= records || self.to_end && self.records > 0
     }
@@ -52,20 +52,20 @@ impl Source {
         self.size
     }
 
-    /// Whether so much was looked at in vain that it has to end.
+    /// Returns whether so much was looked at in vain that it has to end.
     pub(super) fn is_exhausted(&self) -> bool {
         self.work == 0
     }
 
-    /// A reader of the records from `at` on.
+    /// Returns a reader of the records from `at` on.
     pub(super) fn reader(&self, at: u64) -> io::Result<Reader<File>> {
         let mut file = self.file.try_clone()?;
         file.seek(SeekFrom::Start(at))?;
         Ok(Reader::with_parser(file, Parser::at(Grammar::Strict, at)).seeking())
     }
 
-    /// The bytes from `at` on, as far as they are at hand: at least `wanted`, if the file has so many and `wanted` is no more
-    /// than a window.
+    /// Returns the bytes from `at` on, as far as they are at hand: at least `wanted`, if the file has so many and `wanted`
+    /// is no more than a window.
     pub(super) fn bytes(&mut self, at: u64, wanted: usize) -> io::Result<&[u8]> {
         let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
         let from = at.checked_sub(self.at).and_then(|from| usize::try_from(from).ok());
@@ -80,7 +80,7 @@ impl Source {
         Ok(self.window.get(from..).unwrap_or_default())
     }
 
-    /// How many records are believed from `at` on, up to `wanted`.
+    /// Returns how many records are believed from `at` on, up to `wanted`.
     pub(super) fn run(&mut self, mut at: u64, wanted: u32) -> io::Result<Run> {
         let mut run = Run { records: 0, to_end: false };
         while run.records < wanted {
@@ -98,7 +98,7 @@ impl Source {
         Ok(run)
     }
 
-    /// The record at `at`, if there is one as writers make it: its end and what it is.
+    /// Returns the record at `at`, if there is one as writers make it: its end and what it is.
     pub(super) fn record(&mut self, at: u64) -> io::Result<Option<(u64, Kind)>> {
         let bytes = self.bytes(at, ENOUGH)?;
         let (data, mut parser) = (bytes, Parser::new(Grammar::Strict));
@@ -129,7 +129,7 @@ impl Source {
         }
     }
 
-    /// The argument at `at`: where its payload begins, and where the next thing begins behind it.
+    /// Returns the argument at `at`: where its payload begins, and where the next thing begins behind it.
     pub(super) fn argument(&mut self, at: u64) -> io::Result<Option<(u64, u64)>> {
         let head = self.bytes(at, 24)?;
         let Ok((rest, length)) = crate::aof::resp::bulk(head) else { return Ok(None) };

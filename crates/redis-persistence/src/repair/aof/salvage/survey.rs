@@ -54,7 +54,7 @@ impl Survey {
         }
     }
 
-    /// The bytes from one SELECT to the next.
+    /// Returns the bytes from one SELECT to the next.
     pub(super) fn bytes_per_switch(&self, size: u64) -> u64 {
         size / self.switches.saturating_sub(1).max(1)
     }
@@ -126,7 +126,7 @@ impl Surveyor {
 
 /// So far before an EXEC its MULTI is looked for at least.
 const NEAR: u64 = 4 << 10;
-/// So many records are remembered behind the last transaction.
+/// This many records are remembered behind the last transaction.
 const MOST_BEHIND: usize = 1 << 12;
 
 /// Follows the transactions of a file.
@@ -148,8 +148,8 @@ impl Transactions {
         self.behind.clear();
     }
 
-    /// The gap without a trace that an EXEC without a MULTI betrays: the MULTI is the beginning or the end of some record before
-    /// it, and its commands are no longer to be told from those before.
+    /// Returns the gap without a trace that an EXEC without a MULTI betrays: the MULTI is the beginning or the end of some
+    /// record before it, and its commands are no longer to be told from those before.
     fn item(&mut self, item: &Item) -> Option<Gap> {
         match item.kind {
             Kind::Multi => (self.open, self.unknown) = (Some(item.start), false),

@@ -51,7 +51,7 @@ pub fn write(salvage: &Salvage, out: &Path, force: bool, hook: &mut Hook<'_>) ->
     write_if(salvage, out, force, &|_| Ok(()), hook)
 }
 
-/// The same, where `accept` says of the report on the new files whether they will do: if not, and why, nothing stays.
+/// Returns the same, where `accept` says of the report on the new files whether they will do: if not, and why, nothing stays.
 ///
 /// # Errors
 /// As [`write()`], and [`ApplyError::Refused`] with the words of `accept`.
@@ -106,7 +106,7 @@ pub fn check_out(out: &Path, force: bool) -> Result<(), ApplyError> {
     free(out, force).map(drop)
 }
 
-/// The place of the new folder, and whether something is to be set aside there.
+/// Returns the place of the new folder, and whether something is to be set aside there.
 fn free(out: &Path, force: bool) -> Result<(Place, bool), ApplyError> {
     let name = out.file_name().ok_or_else(|| ApplyError::refused(out, "it names no folder that could be made"))?;
     let place = Folder::open(folder_of(out))?.at(name)?;
@@ -155,7 +155,7 @@ impl Unfinished {
         self.place.place(out)
     }
 
-    /// What servers load of it.
+    /// Returns what servers load of it.
     fn result(&self, salvage: &Salvage) -> PathBuf {
         let single = salvage.files.first().map_or(&b""[..], |file| &file.name);
         let name = salvage.manifest.as_ref().map_or(single, |(name, _)| name);
@@ -275,7 +275,7 @@ impl Out<'_, '_> {
         Ok(())
     }
 
-    /// The image and the records that are kept, each in its database.
+    /// Returns the image and the records that are kept, each in its database.
     fn records(&mut self, file: &SalvagedFile, source: &File) -> Result<(), ApplyError> {
         let path = &file.seen.path;
         let total = file.image_end + file.account.kept_bytes();
@@ -301,7 +301,7 @@ impl Out<'_, '_> {
         Ok(())
     }
 
-    /// What was skipped, of all files.
+    /// Returns what was skipped, of all files.
     fn skipped(&mut self, salvage: &Salvage) -> Result<(), ApplyError> {
         let total = salvage.files.iter().map(|file| file.account.skipped_bytes()).sum();
         for file in &salvage.files {

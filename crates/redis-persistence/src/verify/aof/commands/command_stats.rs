@@ -57,7 +57,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Counts a command whose name has that number. Answers what is wrong with it.
+    /// Counts a command whose name has that number. Returns what is wrong with it.
     #[inline]
     pub(in crate::verify::aof) fn add(&mut self, name: Option<usize>, command: &Command<'_>) -> Option<Code> {
         let Some(kinds) = name.and_then(|number| self.commands.get_mut(number)) else {
@@ -71,7 +71,7 @@ impl<'a> Tally<'a> {
         self.add_first(name, command)
     }
 
-    /// Whether there is nothing to say about further commands of that name and number of arguments.
+    /// Returns whether there is nothing to say about further commands of that name and number of arguments.
     pub(in crate::verify::aof) fn is_settled(&self, name: usize, argc: u64) -> bool {
         self.commands.get(name).is_some_and(|kinds| {
             let kind = &kinds.kinds[kind_of(argc)];
@@ -86,7 +86,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// The same for a name or number of arguments that is new, and for subcommands.
+    /// Returns the same for a name or number of arguments that is new, and for subcommands.
     fn add_first(&mut self, name: Option<usize>, command: &Command<'_>) -> Option<Code> {
         let Some(number) = name else {
             self.unnamed.get_or_insert((0, command.start())).0 += 1;
@@ -183,7 +183,7 @@ fn count(kind: &mut Kind, command: &Command<'_>, wrong: impl FnOnce(u64) -> Opti
     kind.wrong
 }
 
-/// What the newest servers find wrong with a command of that name and so many arguments.
+/// Returns what the newest servers find wrong with a command of that name and so many arguments.
 fn wrong(known: &[CommandSpec], name: &[u8], args: u64, family: Option<Family>) -> Option<Code> {
     // What has no name, or none that could be one, is told as that.
     if name.is_empty() || name.contains(&0) {

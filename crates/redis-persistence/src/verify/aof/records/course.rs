@@ -183,7 +183,7 @@ impl Records<'_, '_> {
         Ok(self.state.transaction().map_or(error.start(), |open| open.start))
     }
 
-    /// What to know before the file is cut at a damage.
+    /// Returns what to know before the file is cut at a damage.
     fn hint(&self, of_damage: Option<String>) -> Option<String> {
         let mut hints = Vec::from_iter(of_damage);
         if let Some((start, at)) =
@@ -202,7 +202,7 @@ impl Records<'_, '_> {
         (!hints.is_empty()).then(|| hints.join("; "))
     }
 
-    /// Where the records lose their step, the command before may have swallowed the head of one.
+    /// Returns where the records lose their step, the command before may have swallowed the head of one.
     fn cause<F: Read + Seek>(&mut self, input: &mut Clamped<F>) -> io::Result<()> {
         let Some((at, number, ends)) = self.previous else { return Ok(()) };
         input.seek(SeekFrom::Start(at))?;

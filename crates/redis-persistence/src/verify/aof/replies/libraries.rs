@@ -47,7 +47,7 @@ impl Replay {
         }
     }
 
-    /// The next command.
+    /// Returns the next command.
     pub(crate) fn step(&mut self, step: &FunctionStep) -> Replayed {
         let fails = |why: &str| Replayed::Fails(why.to_owned());
         match step {

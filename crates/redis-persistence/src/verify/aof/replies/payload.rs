@@ -45,7 +45,7 @@ pub(in crate::verify) struct Payloads {
     pub(in crate::verify) unchecked: u64,
 }
 
-/// The value without version and checksum, and the version; or why the checksum is wrong.
+/// Returns the value without version and checksum, and the version; or why the checksum is wrong.
 pub(in crate::verify) fn split(bytes: &[u8]) -> Result<(&[u8], u16, bool), String> {
     let Some((body, [a, b, sum @ ..])) = bytes.split_last_chunk::<TAIL>() else {
         return Err(format!("a payload of {} bytes, which is too short for its version and checksum", bytes.len()));
@@ -63,7 +63,7 @@ pub(in crate::verify) fn split(bytes: &[u8]) -> Result<(&[u8], u16, bool), Strin
 /// The sources of libraries.
 type Sources = Vec<Vec<u8>>;
 
-/// The version of a payload of function libraries, and their sources; none if it holds something else.
+/// Returns the version of a payload of function libraries, and their sources; none if it holds something else.
 pub(super) fn libraries(bytes: &[u8]) -> Result<(u16, Option<Sources>), String> {
     let (body, version, _) = split(bytes)?;
     let file = [header(version).1.as_bytes(), body].concat();
@@ -90,7 +90,7 @@ pub(super) fn libraries(bytes: &[u8]) -> Result<(u16, Option<Sources>), String> 
     Ok((version, Some(codes)))
 }
 
-/// The header of an RDB of that version, or of the nearest one that is known.
+/// Returns the header of an RDB of that version, or of the nearest one that is known.
 pub(in crate::verify) fn header(version: u16) -> (HeaderFacts, String) {
     if u32::from(version) >= NEWEST_VALKEY {
         let header = HeaderFacts { family: Family::Valkey, version: NEWEST_VALKEY, digits: *b"0080" };
@@ -167,7 +167,7 @@ impl Payloads {
         checked
     }
 
-    /// The payloads of that version, counted with one more.
+    /// Returns the payloads of that version, counted with one more.
     fn group(&mut self, version: u16, unsummed: bool, header: HeaderFacts, place: Place) -> Option<&mut RestoreFacts> {
         if self.groups.len() >= ReplyFacts::MOST_VERSIONS && !self.groups.contains_key(&(version, unsummed)) {
             self.unchecked += 1;
@@ -188,7 +188,7 @@ impl Payloads {
     }
 }
 
-/// Where the record of one key ends; or whether the bytes end before it does.
+/// Returns where the record of one key ends; or whether the bytes end before it does.
 fn end(file: &[u8]) -> Result<usize, bool> {
     for event in rdb::events(file) {
         match event {
@@ -202,7 +202,7 @@ fn end(file: &[u8]) -> Result<usize, bool> {
     Err(true)
 }
 
-/// Whether it is a string of plain bytes, and all of it is there: most payloads are.
+/// Returns whether it is a string of plain bytes, and all of it is there: most payloads are.
 fn is_plain_string(body: &[u8]) -> bool {
     match body {
         [0, a, rest @ ..] if a >> 6 == 0 => usize::from(*a) == rest.len(),

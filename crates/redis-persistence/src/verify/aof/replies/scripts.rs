@@ -8,13 +8,13 @@ use crate::functions::{Proof, Script};
 use crate::report::codes::Code;
 use crate::report::facts::{Failing, Fails, Place, ScriptCall};
 
-/// So many scripts are known at a time; beyond that, nothing is said of an EVALSHA.
+/// This many scripts are known at a time; beyond that, nothing is said of an EVALSHA.
 const MOST_SCRIPTS: usize = 1 << 16;
-/// So many different commands of scripts are told apart.
+/// This many different commands of scripts are told apart.
 const MOST_CALLS: usize = 256;
-/// So many bytes of scripts are compiled.
+/// This many bytes of scripts are compiled.
 const MOST_COMPILED: u64 = 16 << 20;
-/// So many zero bytes in a row are none that somebody wrote into a script.
+/// This many zero bytes in a row are none that somebody wrote into a script.
 const ZEROS: usize = 8;
 
 impl Replies<'_> {
@@ -41,7 +41,7 @@ impl Replies<'_> {
         }
     }
 
-    /// The text of a script, which is known from now on if it compiles: what it does then, and what there is to say.
+    /// Returns the text of a script, which is known from now on if it compiles: what it does then, and what there is to say.
     pub(super) fn script(&mut self, arg: Arg<'_>, place: Place) -> (Option<Script>, Option<Said>) {
         let Some(text) = arg.whole() else {
             self.open = true;
@@ -119,7 +119,7 @@ impl Replies<'_> {
     }
 }
 
-/// The zero bytes in the text of a script.
+/// Returns the zero bytes in the text of a script.
 pub(super) fn zeros(arg: Arg<'_>) -> Option<Said> {
     let text = arg.head;
     let mut at = memchr::memchr(0, text)?;
@@ -137,7 +137,7 @@ pub(super) fn zeros(arg: Arg<'_>) -> Option<Said> {
     }
 }
 
-/// The sum that an EVALSHA names.
+/// Returns the sum that an EVALSHA names.
 fn sum(text: &[u8]) -> Option<[u8; 20]> {
     let mut sum = [0; 20];
     if text.len() != 40 {

@@ -18,7 +18,7 @@ const PACKED_NODE: usize = 2;
 const AMPLE: usize = 128;
 
 impl RdbVerifier {
-    /// Takes a collection, whose value is what `value` begins with, and all of its key but the name's hash. Answers the
+    /// Takes a collection, whose value is what `value` begins with, and all of its key but the name's hash. Returns the
     /// value's size; `None` leaves it to the events. The record begins at `start`.
     pub(super) fn collection(&mut self, key: &PlainKey<'_>, value: &[u8], start: u64) -> Option<usize> {
         let value_type = ValueType::from_byte(key.value_type, self.family()).filter(|t| self.expects(*t))?;
@@ -51,7 +51,7 @@ impl RdbVerifier {
         Some(size)
     }
 
-    /// The size of a packed value, if there is nothing to report about it.
+    /// Returns the size of a packed value, if there is nothing to report about it.
     fn packed(&mut self, packing: Packing, value: &[u8]) -> Option<usize> {
         let (body, size) = plain_string(value, self.options.limits.inline_bytes)?;
         if !is_sound_form(&body) {
@@ -69,7 +69,7 @@ impl RdbVerifier {
             .then_some(size)
     }
 
-    /// The size of a list's nodes, if there is nothing to report about them.
+    /// Returns the size of a list's nodes, if there is nothing to report about them.
     fn nodes(&mut self, packing: Packing, container: bool, value: &[u8]) -> Option<usize> {
         let (count, mut at) = plain_length(value).filter(|(count, _)| *count > 0)?;
         for _ in 0..count {
@@ -82,8 +82,8 @@ impl RdbVerifier {
         Some(at)
     }
 
-    /// The elements, as far as there is nothing to report about any of them by itself. Where they are many, their hashes
-    /// are then in the table; few are compared at once.
+    /// Returns the elements, as far as there is nothing to report about any of them by itself. Where they are many, their
+    /// hashes are then in the table; few are compared at once.
     fn elements(
         &mut self,
         value_type: ValueType,
@@ -171,7 +171,7 @@ impl RdbVerifier {
     }
 }
 
-/// The size of a field's value.
+/// Returns the size of a field's value.
 fn of_field(value: &[u8], longest: usize, checker: &mut ElementsChecker) -> Option<usize> {
     let (text, size) = plain_string(value, longest)?;
     if !is_sound_form(&text) || !is_sound_lzf(&text) {

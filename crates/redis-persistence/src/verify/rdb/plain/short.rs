@@ -31,7 +31,7 @@ const RECORD: usize = EXPIRE + 3 + 2 * MOST as usize;
 
 impl RdbVerifier {
     /// Takes such records, as long as nothing is odd about them and no other may begin within the length of the longest of
-    /// them; counts them, and answers how many bytes they have.
+    /// them; counts them, and returns how many bytes they have.
     pub(super) fn short_strings(&mut self, window: &[u8], offset: u64, of: &Of, strings: &mut Strings) -> usize {
         let mut at = 0;
         let longest = self.options.limits.inline_bytes;
@@ -79,7 +79,7 @@ impl RdbVerifier {
     }
 }
 
-/// The size of the number of that form that `bytes` begin with, unless it is none or half of it would do.
+/// Returns the size of the number of that form that `bytes` begin with, unless it is none or half of it would do.
 #[inline]
 fn number_size(form: u8, bytes: &[u8]) -> Option<usize> {
     match *bytes {

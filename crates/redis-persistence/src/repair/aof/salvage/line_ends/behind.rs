@@ -11,19 +11,19 @@ use crate::aof::commands::named;
 const MOST_SEARCHES: u32 = 64;
 /// So often all of the file is looked at.
 const MOST_LOOKS: u64 = 8;
-/// So many places are tried for one.
+/// This many places are tried for one.
 const MOST_TRIES: u32 = 1024;
-/// So many records make a place believable.
+/// This many records make a place believable.
 const RUN: u32 = 3;
 /// Shorter gaps are looked at to tell what they were.
 const SHORT: u64 = 4 << 10;
 /// So far from where a record has to begin its first argument is looked for.
 const NEAR: usize = 8;
-/// So many bytes that are not text may be damage alone; more may be a value.
+/// This many bytes that are not text may be damage alone; more may be a value.
 const MOST_STRANGE: usize = 4;
 
 impl Walk {
-    /// The gap of damage that begins there, which was just found to be no record.
+    /// Returns the gap of damage that begins there, which was just found to be no record.
     pub(super) fn gap(&mut self, start: u64) -> io::Result<Gap> {
         let read = std::mem::take(&mut self.values);
         let end = self.search(start)?;
@@ -33,7 +33,7 @@ impl Walk {
         Ok(Gap::new(start, end, lost))
     }
 
-    /// Whether records that are believed go on there, or the file ends.
+    /// Returns whether records that are believed go on there, or the file ends.
     pub(super) fn follows_well(&mut self, at: u64) -> io::Result<bool> {
         let seen = self.seen;
         let begins = at >= self.source.size() || self.begins(at)?;
@@ -41,7 +41,8 @@ impl Walk {
         Ok(begins)
     }
 
-    /// The next place behind damage from which records of known commands can be read; the end of the file if there is none.
+    /// Returns the next place behind damage from which records of known commands can be read; the end of the file if there
+    /// is none.
     fn search(&mut self, from: u64) -> io::Result<u64> {
         self.searches += 1;
         let (mut at, mut tries) = (from + 1, 0);
@@ -64,7 +65,7 @@ impl Walk {
         Ok(self.source.size())
     }
 
-    /// The first star from `at` on.
+    /// Returns the first star from `at` on.
     fn star(&mut self, mut at: u64) -> io::Result<Option<u64>> {
         while at < self.source.size() {
             let bytes = self.source.bytes(at, 1)?;
@@ -79,7 +80,7 @@ impl Walk {
         Ok(None)
     }
 
-    /// Whether several records of known commands follow one another from there on, or lead to the end.
+    /// Returns whether several records of known commands follow one another from there on, or lead to the end.
     fn begins(&mut self, mut at: u64) -> io::Result<bool> {
         for records in 0..RUN {
             if at >= self.source.size() {
@@ -95,7 +96,7 @@ impl Walk {
         Ok(true)
     }
 
-    /// Whether some server knows the command at hand.
+    /// Returns whether some server knows the command at hand.
     fn is_known(&mut self) -> io::Result<bool> {
         let mut name = Vec::new();
         self.restored(0, &mut name)?;
@@ -103,8 +104,8 @@ impl Walk {
         Ok(!named(&name).is_empty())
     }
 
-    /// What a short gap was: a record of which a byte or some are damaged in place, or whatever there is. `read` is what could be
-    /// read of it.
+    /// Returns what a short gap was: a record of which a byte or some are damaged in place, or whatever there is. `read` is
+    /// what could be read of it.
     fn lost(&mut self, start: u64, end: u64, read: Vec<Value>) -> io::Result<Lost> {
         if end - start > SHORT || end >= self.source.size() {
             return Ok(Lost::Anything);
@@ -140,7 +141,7 @@ impl Walk {
         Ok(Lost::Anything)
     }
 
-    /// What a command of these first values was.
+    /// Returns what a command of these first values was.
     fn words(&mut self, argc: u64) -> io::Result<Lost> {
         let (mut name, mut argument) = (Vec::new(), Vec::new());
         self.restored(0, &mut name)?;
@@ -148,7 +149,7 @@ impl Walk {
         Ok(lost(argc, &name, &argument))
     }
 
-    /// Whether arguments lead from one place to another.
+    /// Returns whether arguments lead from one place to another.
     fn leads_to(&mut self, mut at: u64, to: u64) -> io::Result<bool> {
         while at < to {
             // The last one is followed by a record, the others by arguments.
@@ -169,7 +170,7 @@ impl Walk {
         Ok(memchr::memchr(b'$', &bytes[..left.min(bytes.len())]).map(|found| at + found as u64))
     }
 
-    /// How many bytes there are none of text.
+    /// Returns how many bytes there are none of text.
     fn strange(&mut self, from: u64, to: u64) -> io::Result<usize> {
         let length = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
         let bytes = self.source.bytes(from, length)?;

@@ -105,7 +105,7 @@ impl Walk {
         Ok(Found::Command { next: at })
     }
 
-    /// Reads an argument, and answers where the next thing begins; `last` says that it is the last one of its command.
+    /// Reads an argument, and returns where the next thing begins; `last` says that it is the last one of its command.
     pub(super) fn argument(&mut self, at: u64, last: bool) -> io::Result<Result<u64, Found>> {
         let (len, start, returns) = match self.header(b'$', at)? {
             Header::Line { number, next, returns } => (number, next, returns),
@@ -227,7 +227,7 @@ impl Walk {
         })
     }
 
-    /// The first line feed from `at` on.
+    /// Returns the first line feed from `at` on.
     pub(super) fn line_feed(&mut self, mut at: u64) -> io::Result<Option<u64>> {
         while at < self.source.size() {
             let bytes = self.source.bytes(at, 1)?;
@@ -242,7 +242,7 @@ impl Walk {
         Ok(None)
     }
 
-    /// How many CRs stand right before a line feed, up to three.
+    /// Returns how many CRs stand right before a line feed, up to three.
     fn returns_before(&mut self, feed: u64, start: u64) -> io::Result<usize> {
         let from = start.max(feed.saturating_sub(3));
         let len = usize::try_from(feed - from).unwrap_or(0);
@@ -250,7 +250,7 @@ impl Walk {
         Ok(bytes.iter().rev().take_while(|byte| **byte == b'\r').count())
     }
 
-    /// Whether what follows a value can: the length of the next one, the next record, or the end of the file.
+    /// Returns whether what follows a value can: the length of the next one, the next record, or the end of the file.
     fn follows(&mut self, at: u64, last: bool) -> io::Result<bool> {
         if at >= self.source.size() {
             return Ok(last);
@@ -273,7 +273,7 @@ impl Walk {
         Ok(Some(Span { at: 0, len: value.len, from, held }))
     }
 
-    /// What the command at hand is, that begins and ends there.
+    /// Returns what the command at hand is, that begins and ends there.
     pub(super) fn event(&mut self, start: u64, end: u64) -> io::Result<Event> {
         let mut bytes = Vec::new();
         let (name, argument) = (self.restored(0, &mut bytes)?, self.restored(1, &mut bytes)?);
