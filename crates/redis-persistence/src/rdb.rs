@@ -19,6 +19,7 @@
 pub(crate) mod feed;
 mod grammar;
 mod keys;
+mod numbers;
 pub mod packed;
 mod parser;
 mod payload;

@@ -20,8 +20,8 @@ mod values;
 use std::fmt;
 
 pub(crate) use frame::{Frame, PlainElement};
-pub(crate) use layout::{DEEPEST, Kind, Numbers, Op, any};
-pub(crate) use opcode::dragonfly;
+pub(crate) use layout::{Arm, Attribute, DEEPEST, Kind, Kinds, Numbers, Op, any};
+pub(crate) use opcode::{Opcode, dragonfly};
 pub use role::Role;
 
 /// The opcodes: bytes that stand where a record begins and are no value type.

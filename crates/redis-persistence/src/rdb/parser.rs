@@ -5,27 +5,25 @@
 //! place, [`Parser::step`]. Nothing here decides whether a value is sound: what has a known extent is handed out as it
 //! is, and only what leaves no way on is an error.
 //!
-//! One pattern runs through the states: each call of `next` reads one thing with a [`Cursor`] and answers the event and
-//! the state that follows it. To add a value type, give it a row in `consts.rs`, a first state in `Parser::first`, and
-//! (if its layout is new) a state of its own beside `stream.rs`.
+//! What follows a type or an opcode is data: [`grammar`](super::grammar). `inside.rs` reads one step of a layout, `place.rs` knows which
+//! one comes next, and `opcodes.rs` reads what stands before a key.
 
-mod between;
+mod inside;
 mod opcodes;
+mod place;
 mod resume;
-mod stream;
-mod values;
 
 use std::collections::HashMap;
 
-use super::grammar::Family;
+use super::grammar::{Family, Numbers, Op};
+use super::numbers::Values;
 use super::payload::{Attributes, Event, Header, Payload, Role};
 use super::string::{Body, RdbString};
-use super::wire::{StringHead, fixed, signature, string_head};
+use super::wire::{StringHead, signature, string_head};
 use crate::base::cursor::{Cursor, Outcome, Quirk, Span, Stop};
 use crate::base::error::{Error, ErrorKind, Reading, Result};
 use crate::base::limits::Limits;
-use stream::StreamState;
-use values::{ModuleOwner, Slot};
+use place::Place;
 
 /// A streaming RDB parser without input of its own.
 ///
@@ -52,6 +50,8 @@ use values::{ModuleOwner, Slot};
 pub struct Parser {
     offset: u64,
     state: State,
+    /// Where in the layout of a record, inside of one.
+    place: Place,
     /// A long string whose pieces are being handed out.
     long: Option<Long>,
     attributes: Attributes,
@@ -106,100 +106,34 @@ struct Long {
 #[derive(Debug, Clone, Copy)]
 enum State {
     Header,
+    /// Where a record begins.
     Opcode,
-    /// So many strings in a row, the roles in order. `ends_record` tells whose they are.
-    Strings {
-        roles: &'static [Role],
-        ends_record: bool,
-    },
-    /// Release candidates' function: whether a description follows.
-    FunctionHasDescription,
-    SlotImportCount,
-    SlotRanges {
-        left: u64,
-    },
-    TemplateFields {
-        left: u64,
-    },
-    KeyMeta {
-        left: u64,
-    },
-    Module {
-        owner: ModuleOwner,
-    },
-    /// The module id of a value.
-    ModuleId,
-    MinExpire {
-        slots: Option<&'static [Slot]>,
-    },
-    Count {
-        of: Role,
-        slots: &'static [Slot],
-    },
-    Cycle {
-        slots: &'static [Slot],
-        at: usize,
-        left: u64,
-    },
-    Array,
-    ArrayElements {
-        left: u64,
-    },
-    ArrayString {
-        role: Role,
-        left: u64,
-    },
-    FieldForm {
-        values: TemplateValues,
-    },
-    FieldCount {
-        values: TemplateValues,
-    },
-    FieldNames {
-        left: u64,
-        values: TemplateValues,
-    },
-    FieldBlob {
-        values: TemplateValues,
-    },
-    TemplateRef,
-    Stream(StreamState),
+    /// Somewhere in the layout of a record.
+    Inside,
     Checksum,
     Done,
-}
-
-/// How the values of a template hash follow its fields.
-#[derive(Debug, Clone, Copy)]
-enum TemplateValues {
-    Listpack,
-    Strings { count: u64 },
 }
 
 /// What one call of `next` found.
 struct Found {
     start: u64,
     payload: Payload<Span>,
-    then: State,
-    ends_record: bool,
+    advance: Advance,
 }
 
-impl Found {
-    fn new(start: u64, payload: Payload<Span>, then: State) -> Self {
-        Self { start, payload, then, ends_record: false }
-    }
-
-    /// The last thing of a record.
-    fn last(start: u64, payload: Payload<Span>) -> Self {
-        Self { start, payload, then: State::Opcode, ends_record: true }
-    }
-
-    /// Something of a record that goes on with `then`, or ends where that is `None`.
-    fn within(start: u64, payload: Payload<Span>, then: Option<State>) -> Self {
-        match then {
-            Some(then) => Self::new(start, payload, then),
-            None => Self::last(start, payload),
-        }
-    }
+/// Where the parser goes from there.
+#[derive(Debug, Clone, Copy)]
+enum Advance {
+    /// To the next step of the layout.
+    On,
+    /// To the same step.
+    Again,
+    /// Into the body of this step, that many times.
+    Into(u64, &'static [Op]),
+    /// To the first step of a layout that was begun.
+    Begin,
+    /// To another state; `ends_record`: the record of a key ends.
+    To { state: State, ends_record: bool },
 }
 
 impl Default for Parser {
@@ -216,6 +150,7 @@ impl Parser {
         Self {
             offset: 0,
             state: State::Header,
+            place: Place::new(&[], 0, false),
             long: None,
             attributes: Attributes::default(),
             header,
@@ -275,14 +210,14 @@ impl Parser {
             Ok(found) => {
                 let consumed = cursor.pos();
                 self.offset += consumed as u64;
-                self.state = found.then;
+                let ends_record = self.advance(found.advance);
                 let ends_record = match &mut self.long {
                     // The record ends with the last piece of the string that was announced.
                     Some(long) => {
-                        long.ends_record |= found.ends_record;
+                        long.ends_record |= ends_record;
                         false
                     }
-                    None => found.ends_record,
+                    None => ends_record,
                 };
                 let event = Event {
                     start: found.start,
@@ -303,61 +238,37 @@ impl Parser {
         }
     }
 
+    /// Goes on, and answers whether the record of a key ends there.
+    #[inline]
+    fn advance(&mut self, advance: Advance) -> bool {
+        match advance {
+            Advance::On => self.place.advance(),
+            Advance::Into(turns, body) => self.place.enter(turns, body),
+            Advance::Begin => {}
+            Advance::Again => {
+                self.state = State::Inside;
+                return false;
+            }
+            Advance::To { state, ends_record } => {
+                self.state = state;
+                return ends_record;
+            }
+        }
+        let more = self.place.next().is_some();
+        self.state = if more { State::Inside } else { State::Opcode };
+        !more && self.place.in_value
+    }
+
+    #[inline]
     fn next(&mut self, c: &mut Cursor<'_>, eof: bool) -> Outcome<Found> {
         let start = c.offset();
         match self.state {
+            State::Inside => self.inside(c, start),
             State::Opcode => self.opcode(c, eof),
-            State::Cycle { slots, at, left } => self.cycle(c, slots, at, left),
-            State::Strings { roles, ends_record } => self.strings(c, roles, ends_record),
-            State::Count { of, slots } => {
-                let count = c.number(Reading::Count)?;
-                let then = (count > 0).then_some(State::Cycle { slots, at: 0, left: count });
-                Ok(Found::within(start, Payload::Items { of, count }, then))
-            }
-            State::Stream(state) => self.stream(c, state),
-            State::Module { owner } => self.module_item(c, owner),
-            State::ModuleId => self.module_id(c),
-            State::MinExpire { slots } => {
-                let ms = i64::from_le_bytes(c.read(Reading::FieldExpiry, fixed)?);
-                let then = match slots {
-                    Some(slots) => State::Count { of: Role::Field, slots },
-                    None => State::Strings { roles: &[Role::Packed], ends_record: true },
-                };
-                Ok(Found::new(start, Payload::MinExpire { ms }, then))
-            }
-            State::Array => self.array(c),
-            State::ArrayElements { left } => self.array_element(c, left),
-            State::ArrayString { role, left } => self.array_string(c, role, left),
-            State::FieldForm { .. }
-            | State::FieldCount { .. }
-            | State::FieldNames { .. }
-            | State::FieldBlob { .. }
-            | State::TemplateRef => self.template_hash(c),
             State::Header => self.read_header(c),
-            State::FunctionHasDescription => self.function_description(c),
-            State::SlotImportCount => {
-                let count = c.number(Reading::SlotImport)?;
-                let then = if count > 0 { State::SlotRanges { left: count } } else { State::Opcode };
-                Ok(Found::new(start, Payload::Items { of: Role::SlotImportJob, count }, then))
-            }
-            State::SlotRanges { left } => {
-                let (first, last) = (c.number(Reading::SlotImport)?, c.number(Reading::SlotImport)?);
-                let then = if left > 1 { State::SlotRanges { left: left - 1 } } else { State::Opcode };
-                Ok(Found::new(start, Payload::SlotRange { first, last }, then))
-            }
-            State::TemplateFields { left } => {
-                let string = self.string(c, Role::TemplateField)?;
-                let then = if left > 1 { State::TemplateFields { left: left - 1 } } else { State::Opcode };
-                Ok(Found::new(start, Payload::Str { role: Role::TemplateField, string }, then))
-            }
-            State::KeyMeta { left } => {
-                let spec = u32::from_le_bytes(c.read(Reading::KeyMeta, fixed)?);
-                let then = State::Module { owner: ModuleOwner::KeyMeta { left: left - 1 } };
-                Ok(Found::new(start, Payload::KeyMetaClass { spec }, then))
-            }
             State::Checksum => {
-                let stored = u64::from_le_bytes(c.read(Reading::Checksum, fixed)?);
-                Ok(Found::new(start, Payload::Checksum { stored }, State::Done))
+                let payload = Values::read(c, start, Numbers::Checksum, 0)?.payload(Numbers::Checksum, start);
+                Ok(Found { start, payload, advance: Advance::To { state: State::Done, ends_record: false } })
             }
             State::Done => c.fail(start, Reading::Opcode, ErrorKind::PastTheEnd),
         }
@@ -373,7 +284,8 @@ impl Parser {
             return c.fail(start, Reading::Header, ErrorKind::BadVersion);
         }
         self.header = Header { family, version, well_formed: digits.iter().all(u8::is_ascii_digit), digits };
-        Ok(Found::new(start, Payload::Header(self.header), State::Opcode))
+        let advance = Advance::To { state: State::Opcode, ends_record: false };
+        Ok(Found { start, payload: Payload::Header(self.header), advance })
     }
 
     /// Reads a string. One that is longer than the limit for its role is announced, and its pieces come next.
@@ -413,25 +325,8 @@ impl Parser {
         let bytes = c.span_of(take, long.start, long.role.reading())?;
         let left = long.left - take;
         self.long = (left > 0).then_some(Long { left, ..long });
-        let mut found = Found::new(start, Payload::Piece { role: long.role, bytes, last: left == 0 }, self.state);
-        found.ends_record = long.ends_record;
-        Ok(found)
-    }
-
-    fn strings(&mut self, c: &mut Cursor<'_>, roles: &'static [Role], ends_record: bool) -> Outcome<Found> {
-        let start = c.offset();
-        let Some((&role, rest)) = roles.split_first() else {
-            return c.fail(start, Reading::Opcode, ErrorKind::PastTheEnd);
-        };
-        let string = self.string(c, role)?;
-        let payload = Payload::Str { role, string };
-        Ok(match (rest.is_empty(), ends_record, role) {
-            (false, ..) => Found::new(start, payload, State::Strings { roles: rest, ends_record }),
-            (true, true, _) => Found::last(start, payload),
-            (true, false, Role::SlotImportJob) => Found::new(start, payload, State::SlotImportCount),
-            (true, false, Role::FunctionEngine) => Found::new(start, payload, State::FunctionHasDescription),
-            (true, false, _) => Found::new(start, payload, State::Opcode),
-        })
+        let payload = Payload::Piece { role: long.role, bytes, last: left == 0 };
+        Ok(Found { start, payload, advance: Advance::To { state: self.state, ends_record: long.ends_record } })
     }
 }
 

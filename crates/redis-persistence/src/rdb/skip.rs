@@ -9,7 +9,7 @@
 //! outside of it (templates, modules), the answer is `None`, and the parser reads it. Where there is an answer, the parser
 //! would come to the same end.
 
-use super::grammar::{Kind, Numbers, Op, ValueType, any, opcodes as opcode};
+use super::grammar::{Arm, Kind, Op, ValueType, any, opcodes as opcode};
 use super::wire::shortest;
 use super::{Header, Role};
 
@@ -31,26 +31,47 @@ pub(crate) struct Extent {
 }
 
 /// What follows a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Layout {
     /// A string: what most values are, packed ones too.
     Str,
-    Ops {
-        ops: &'static [Op],
-        version: u8,
+    Steps(Box<[Step]>),
+}
+
+/// A step of a layout as it is passed over: versions chosen, and what is of fixed size taken together.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Str,
+    /// So many numbers.
+    Numbers(usize),
+    /// So many bytes.
+    Pass(usize),
+    /// A sorted set's score as text.
+    ScoreText,
+    /// 0, or 1 and a number.
+    Optional,
+    /// A count, what lies behind it, and as many times the body.
+    Many {
+        behind: Box<[Self]>,
+        body: Box<[Self]>,
+    },
+    /// A number that decides what follows.
+    Switch {
+        arms: Box<[(u64, Box<[Self]>)]>,
+        otherwise: Option<Box<[Self]>>,
     },
 }
 
 impl RecordSkipper {
     /// Of the types that a file with this header may have.
     pub(crate) fn new(header: Header) -> Self {
-        let mut layouts = [None; 256];
+        let mut layouts = [const { None }; 256];
         for &value_type in ValueType::ALL {
             let fits = value_type.belongs_to(header.family) && value_type.min_version() <= header.version;
             if fits && stands_alone(value_type.layout()) {
                 layouts[usize::from(value_type.byte())] = Some(match value_type.layout() {
                     [Op::Str(_)] => Layout::Str,
-                    ops => Layout::Ops { ops, version: value_type.layout_version() },
+                    ops => Layout::Steps(Step::of(ops, value_type.layout_version())),
                 });
             }
         }
@@ -90,7 +111,7 @@ impl RecordSkipper {
             }
             byte = walk.byte()?;
         }
-        let layout = self.0[usize::from(byte)]?;
+        let layout = self.0[usize::from(byte)].as_ref()?;
         // An empty key may be part of a hole.
         if walk.rest.first() == Some(&0) {
             return None;
@@ -98,7 +119,7 @@ impl RecordSkipper {
         walk.string()?;
         match layout {
             Layout::Str => walk.string()?,
-            Layout::Ops { ops, version } => walk.run(ops, version)?,
+            Layout::Steps(steps) => walk.run(steps)?,
         }
         Some(expires)
     }
@@ -108,6 +129,77 @@ impl RecordSkipper {
 fn stands_alone(ops: &'static [Op]) -> bool {
     let leans = |op| matches!(op, Op::Names(_) | Op::PerName(_) | Op::Str(Role::TemplateValues) | Op::Module);
     !ops.is_empty() && !any(ops, &leans)
+}
+
+impl Step {
+    fn of(ops: &'static [Op], version: u8) -> Box<[Self]> {
+        let mut steps = Vec::new();
+        for op in ops {
+            match *op {
+                Op::Str(_) => steps.push(Self::Str),
+                Op::ScoreText => steps.push(Self::ScoreText),
+                Op::Numbers(numbers) => {
+                    Self::numbers(numbers.kinds().first, &mut steps);
+                    if version >= numbers.kinds().since {
+                        Self::numbers(numbers.kinds().more, &mut steps);
+                    }
+                }
+                Op::Many(numbers, body) => {
+                    // The count is a length, and the first of them.
+                    let mut behind = Vec::new();
+                    Self::numbers(&numbers.kinds().first[1..], &mut behind);
+                    steps.push(Self::Many { behind: behind.into(), body: Self::of(body, version) });
+                }
+                Op::Since(since, body) => {
+                    if version >= since {
+                        steps.extend(Self::of(body, version));
+                    }
+                }
+                Op::Switch { on, arms, otherwise } => {
+                    // The last of them decides.
+                    let kinds = on.kinds().first;
+                    Self::numbers(&kinds[..kinds.len() - 1], &mut steps);
+                    let arm = |arm: &Arm| {
+                        let mut steps = Vec::new();
+                        Self::numbers(arm.numbers, &mut steps);
+                        steps.extend(Self::of(arm.then, version));
+                        (arm.tag, steps.into())
+                    };
+                    let otherwise = otherwise.map(|body| Self::of(body, version));
+                    steps.push(Self::Switch { arms: arms.iter().map(arm).collect(), otherwise });
+                }
+                // See `stands_alone`.
+                Op::Names(_) | Op::PerName(_) | Op::Module => {}
+            }
+        }
+        steps.into()
+    }
+
+    fn numbers(kinds: &[Kind], to: &mut Vec<Self>) {
+        for kind in kinds {
+            let size = match kind {
+                Kind::Len | Kind::Index => {
+                    match to.last_mut() {
+                        Some(Self::Numbers(count)) => *count += 1,
+                        _ => to.push(Self::Numbers(1)),
+                    }
+                    continue;
+                }
+                Kind::Optional => {
+                    to.push(Self::Optional);
+                    continue;
+                }
+                Kind::Byte => 1,
+                Kind::Four => 4,
+                Kind::Eight => 8,
+                Kind::Id => 16,
+            };
+            match to.last_mut() {
+                Some(Self::Pass(bytes)) => *bytes += size,
+                _ => to.push(Self::Pass(size)),
+            }
+        }
+    }
 }
 
 /// What is left of the window.
@@ -164,72 +256,51 @@ impl Walk<'_> {
     }
 
     /// Passes over the steps of a layout. Every body of a loop has at least a byte, so that a wrong count ends with the window.
-    fn run(&mut self, ops: &'static [Op], version: u8) -> Option<()> {
-        for op in ops {
-            match *op {
-                Op::Str(_) => self.string()?,
-                Op::Numbers(numbers) => _ = self.numbers(numbers, version)?,
-                Op::Many(numbers, body) => {
-                    let count = self.numbers(numbers, version)?;
+    fn run(&mut self, steps: &[Step]) -> Option<()> {
+        for step in steps {
+            match step {
+                Step::Str => self.string()?,
+                Step::Pass(bytes) => self.pass(*bytes)?,
+                Step::Many { behind, body } => {
+                    let count = self.number()?;
+                    if !behind.is_empty() {
+                        self.run(behind)?;
+                    }
                     for _ in 0..count {
-                        self.run(body, version)?;
-                    }
-                }
-                Op::Since(since, body) => {
-                    if version >= since {
-                        self.run(body, version)?;
-                    }
-                }
-                Op::Switch { on, arms, otherwise } => {
-                    let tag = self.numbers(on, version)?;
-                    match arms.iter().find(|arm| arm.tag == tag) {
-                        Some(arm) => {
-                            self.kinds(arm.numbers)?;
-                            self.run(arm.then, version)?;
+                        // Most elements are made of these.
+                        for step in body {
+                            match step {
+                                Step::Str => self.string()?,
+                                Step::Pass(bytes) => self.pass(*bytes)?,
+                                other => self.run(std::slice::from_ref(other))?,
+                            }
                         }
-                        None => self.run(otherwise?, version)?,
                     }
                 }
-                Op::ScoreText => match self.byte()? {
+                Step::Numbers(count) => {
+                    for _ in 0..*count {
+                        self.number()?;
+                    }
+                }
+                Step::Switch { arms, otherwise } => {
+                    let tag = self.number()?;
+                    match arms.iter().find(|(arm, _)| *arm == tag) {
+                        Some((_, body)) => self.run(body)?,
+                        None => self.run(otherwise.as_deref()?)?,
+                    }
+                }
+                Step::ScoreText => match self.byte()? {
                     253..=255 => {}
                     len => self.pass(usize::from(len))?,
                 },
-                Op::Names(_) | Op::PerName(_) | Op::Module => return None,
-            }
-        }
-        Some(())
-    }
-
-    /// Passes over numbers that belong together; answers the one that counts or decides what follows.
-    #[inline]
-    fn numbers(&mut self, numbers: Numbers, version: u8) -> Option<u64> {
-        let kinds = numbers.kinds();
-        let value = self.kinds(kinds.first)?;
-        if version >= kinds.since {
-            self.kinds(kinds.more)?;
-        }
-        Some(value)
-    }
-
-    /// Answers the last length.
-    #[inline]
-    fn kinds(&mut self, kinds: &'static [Kind]) -> Option<u64> {
-        let mut last = 0;
-        for kind in kinds {
-            match kind {
-                Kind::Len | Kind::Index => last = self.number()?,
-                Kind::Optional => match self.number()? {
+                Step::Optional => match self.number()? {
                     0 => {}
                     1 => _ = self.number()?,
                     _ => return None,
                 },
-                Kind::Byte => self.pass(1)?,
-                Kind::Four => self.pass(4)?,
-                Kind::Eight => self.pass(8)?,
-                Kind::Id => self.pass(16)?,
             }
         }
-        Some(last)
+        Some(())
     }
 }
 

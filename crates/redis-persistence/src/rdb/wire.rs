@@ -49,15 +49,24 @@ pub(crate) enum LengthForm {
     Special,
 }
 
+/// A length of one byte or two, as most are, in whatever form, and how many bytes it takes.
+#[inline]
+const fn short(window: &[u8]) -> Option<(u64, usize)> {
+    match *window {
+        [value @ 0..=0x3f, ..] => Some((value as u64, 1)),
+        [high @ 0x40..=0x7f, low, ..] => Some((((high & 0x3f) as u64) << 8 | low as u64, 2)),
+        _ => None,
+    }
+}
+
 /// Reads a length. A special form is answered as such: what it means depends on the place.
 #[inline]
 pub(crate) fn length(i: &[u8]) -> Leaf<'_, Length> {
+    if let Some((value, size)) = short(i) {
+        let form = if size == 1 { LengthForm::Canonical } else { canonical_from(value, 1 << 6) };
+        return Ok((&i[size..], Length { value, form }));
+    }
     match *i {
-        [b @ 0..=0x3f, ref rest @ ..] => Ok((rest, Length { value: u64::from(b), form: LengthForm::Canonical })),
-        [b @ 0x40..=0x7f, low, ref rest @ ..] => {
-            let value = u64::from(b & 0x3f) << 8 | u64::from(low);
-            Ok((rest, Length { value, form: canonical_from(value, 1 << 6) }))
-        }
         [b @ 0xc0..=0xff, ref rest @ ..] => {
             Ok((rest, Length { value: u64::from(b & 0x3f), form: LengthForm::Special }))
         }
@@ -86,6 +95,13 @@ fn long_length(i: &[u8]) -> Leaf<'_, Length> {
 /// cut off, or in any other form.
 #[inline]
 pub(crate) fn shortest(window: &[u8]) -> Option<(u64, usize)> {
+    match short(window) {
+        Some((value, size)) => (size == 1 || value > 0x3f).then_some((value, size)),
+        None => shortest_long(window),
+    }
+}
+
+fn shortest_long(window: &[u8]) -> Option<(u64, usize)> {
     match length(window) {
         Ok((rest, Length { value, form: LengthForm::Canonical })) => Some((value, window.len() - rest.len())),
         Ok(_) | Err(_) => None,

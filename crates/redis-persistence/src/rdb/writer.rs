@@ -17,7 +17,7 @@ mod leaf;
 
 use std::io::{self, Write};
 
-use super::grammar::{Family, ValueType, opcodes as opcode};
+use super::grammar::{Family, Frame, Numbers, PlainElement, ValueType, opcodes as opcode};
 use crate::base::crc64::Crc64;
 
 /// What is collected before it is handed on.
@@ -66,8 +66,10 @@ pub struct Writer<W> {
     version: u32,
     /// The attributes that were written apart from their key.
     apart: super::Attributes,
-    /// The type of the value whose events come.
-    value_type: Option<ValueType>,
+    /// How the fields' expiries are stored of the value whose events come.
+    expiry: Numbers,
+    /// Room for the bytes of a few numbers.
+    few: Vec<u8>,
 }
 
 /// What is written before a key's type.
@@ -99,7 +101,8 @@ impl<W: Write> Writer<W> {
             written: 0,
             version,
             apart: super::Attributes::default(),
-            value_type: None,
+            expiry: Numbers::FieldTtl,
+            few: Vec::new(),
         };
         writer.copy(signature.as_bytes())?;
         Ok(writer)
@@ -201,7 +204,7 @@ impl<W: Write> Writer<W> {
         if let Some(counter) = attributes.freq {
             self.copy(&[opcode::FREQ, counter])?;
         }
-        self.value_type = Some(value_type);
+        self.begin(value_type);
         self.copy(&[value_type.byte()])?;
         self.string(name)
     }
@@ -218,6 +221,12 @@ impl<W: Write> Writer<W> {
         }
         self.out.flush()?;
         Ok(self.out)
+    }
+
+    /// A value of that type comes.
+    fn begin(&mut self, value_type: ValueType) {
+        let behind = value_type.frame() == Frame::Elements { element: PlainElement::PairExpiry, least: false };
+        self.expiry = if behind { Numbers::FieldExpiry } else { Numbers::FieldTtl };
     }
 
     fn opcode(&mut self, byte: u8) -> io::Result<()> {

@@ -91,13 +91,19 @@ pub(crate) enum Numbers {
     ModuleAux,
     KeyMeta,
     KeyMetaClass,
-    Expire,
+    /// Something about the next key.
+    Attribute(Attribute),
+    Eof,
+    Checksum,
+}
+
+/// What an opcode says about the next key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attribute {
+    ExpireMs,
     ExpireSeconds,
     Idle,
     Freq,
-    Eof,
-    #[expect(dead_code, reason = "the parser is next")]
-    Checksum,
 }
 
 /// The kinds of numbers that belong together; those of `more` only from version `since` of the layout on.
@@ -119,13 +125,14 @@ impl Numbers {
         use Kind::{Byte, Eight, Four, Id, Index, Len, Optional};
         match self {
             Self::Items(_) | Self::FieldTtl | Self::ListNode | Self::FieldForm | Self::TemplateRef => kinds(&[Len]),
-            Self::Module | Self::SelectDb | Self::KeyMeta | Self::Idle => kinds(&[Len]),
+            Self::Module | Self::SelectDb | Self::KeyMeta | Self::Attribute(Attribute::Idle) => kinds(&[Len]),
             Self::ResizeDb | Self::SlotRange | Self::Template => kinds(&[Len, Len]),
             Self::Idmp | Self::IdmpEntry | Self::IdmpTotals => kinds(&[Len, Len]),
             Self::SlotInfo | Self::ModuleAux => kinds(&[Len, Len, Len]),
-            Self::MinExpire | Self::FieldExpiry | Self::Score | Self::Expire | Self::Checksum => kinds(&[Eight]),
-            Self::KeyMetaClass | Self::ExpireSeconds => kinds(&[Four]),
-            Self::Freq => kinds(&[Byte]),
+            Self::MinExpire | Self::FieldExpiry | Self::Score | Self::Checksum => kinds(&[Eight]),
+            Self::Attribute(Attribute::ExpireMs) => kinds(&[Eight]),
+            Self::KeyMetaClass | Self::Attribute(Attribute::ExpireSeconds) => kinds(&[Four]),
+            Self::Attribute(Attribute::Freq) => kinds(&[Byte]),
             Self::Stream => Kinds { first: &[Len, Len, Len], since: 2, more: &[Len, Len, Len, Len, Len] },
             Self::Group => Kinds { first: &[Len, Len], since: 2, more: &[Len] },
             Self::Pending => kinds(&[Id, Eight, Len]),
@@ -137,7 +144,6 @@ impl Numbers {
         }
     }
 
-    #[expect(dead_code, reason = "the parser is next")]
     /// What is being read, for errors: the number `at` of them.
     pub(crate) const fn reading(self, at: usize) -> Reading {
         match self {
@@ -161,14 +167,13 @@ impl Numbers {
             Self::ResizeDb => Reading::ResizeDb,
             Self::SlotInfo => Reading::SlotInfo,
             Self::KeyMeta | Self::KeyMetaClass => Reading::KeyMeta,
-            Self::Expire | Self::ExpireSeconds => Reading::Expire,
-            Self::Idle | Self::Freq => Reading::Eviction,
+            Self::Attribute(Attribute::ExpireMs | Attribute::ExpireSeconds) => Reading::Expire,
+            Self::Attribute(Attribute::Idle | Attribute::Freq) => Reading::Eviction,
             Self::Eof => Reading::Opcode,
             Self::Checksum => Reading::Checksum,
         }
     }
 
-    #[expect(dead_code, reason = "the parser is next")]
     /// Which of them counts what follows.
     pub(crate) const fn count_at(self) -> usize {
         // A template's number comes before its count.

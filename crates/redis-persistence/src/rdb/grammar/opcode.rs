@@ -1,6 +1,6 @@
 //! The rows of the opcodes, and what Dragonfly adds to them.
 
-use super::layout::{Arm, Numbers, Op};
+use super::layout::{Arm, Attribute, Numbers, Op};
 use super::role::Role;
 use super::{Families, Family};
 
@@ -68,12 +68,12 @@ opcodes! {
     FUNCTION_PRE_GA FunctionPreGa = 246, Both, 10, FUNCTION_PRE_GA,
         "Function library as release candidates of Redis 7.0 wrote it.";
     MODULE_AUX ModuleAux = 247, Both, 9, &[Op::Numbers(Numbers::ModuleAux), Op::Module], "Data of a module outside of any key.";
-    IDLE Idle = 248, Both, 9, &[Op::Numbers(Numbers::Idle)], "LRU idle time of the next key, in seconds.";
-    FREQ Freq = 249, Both, 9, &[Op::Numbers(Numbers::Freq)], "LFU counter of the next key.";
+    IDLE Idle = 248, Both, 9, &[Op::Numbers(Numbers::Attribute(Attribute::Idle))], "LRU idle time of the next key, in seconds.";
+    FREQ Freq = 249, Both, 9, &[Op::Numbers(Numbers::Attribute(Attribute::Freq))], "LFU counter of the next key.";
     AUX Aux = 250, Both, 7, &[Op::Str(Role::AuxName), Op::Str(Role::AuxValue)], "A named fact about the file or its writer.";
     RESIZEDB ResizeDb = 251, Both, 7, &[Op::Numbers(Numbers::ResizeDb)], "How many keys and expiries the database has.";
-    EXPIRETIME_MS ExpireMs = 252, Both, 3, &[Op::Numbers(Numbers::Expire)], "Expiry of the next key, in milliseconds.";
-    EXPIRETIME Expire = 253, Both, 1, &[Op::Numbers(Numbers::ExpireSeconds)], "Expiry of the next key, in seconds.";
+    EXPIRETIME_MS ExpireMs = 252, Both, 3, &[Op::Numbers(Numbers::Attribute(Attribute::ExpireMs))], "Expiry of the next key, in milliseconds.";
+    EXPIRETIME Expire = 253, Both, 1, &[Op::Numbers(Numbers::Attribute(Attribute::ExpireSeconds))], "Expiry of the next key, in seconds.";
     SELECTDB SelectDb = 254, Both, 1, &[Op::Numbers(Numbers::SelectDb)], "The database that the next keys belong to.";
     EOF Eof = 255, Both, 1, &[Op::Numbers(Numbers::Eof)], "The end of the records.";
 }
@@ -128,13 +128,21 @@ impl Opcode {
         opcodes
     }
 
+    /// The one whose record begins with those numbers.
+    pub(crate) fn beginning_with(numbers: Numbers) -> Option<Self> {
+        let begins = |opcode: &&Self| match opcode.layout() {
+            [Op::Numbers(first) | Op::Many(first, _), ..] => *first == numbers,
+            [..] => false,
+        };
+        Self::ALL.iter().find(begins).copied()
+    }
+
     /// What follows its byte.
     #[inline]
     pub(crate) const fn layout(self) -> &'static [Op] {
         self.row().layout
     }
 
-    #[cfg(test)]
     pub(crate) const fn byte(self) -> u8 {
         self.row().byte
     }

@@ -1,14 +1,17 @@
-//! Where a record begins: opcodes, attributes, and the first state of each value type.
+//! Where a record begins: attributes, the key, and other opcodes.
 
-use super::super::grammar::{Family, ValueType, dragonfly, opcodes as opcode};
-use super::super::payload::{Attributes, Expire, ModuleId, Payload, Record, Role};
+use super::super::grammar::{Numbers, Op, Opcode, ValueType, dragonfly, opcodes};
+use super::super::numbers::Values;
+use super::super::payload::{Attributes, Payload, Record, Role};
 use super::super::string::{Body, RdbString};
 use super::super::wire::fixed;
-use super::stream::StreamState;
-use super::values::{CYCLES, ModuleOwner};
-use super::{Dialect, Found, Parser, State, TemplateValues};
+use super::place::Place;
+use super::{Advance, Dialect, Found, Parser, State};
 use crate::base::cursor::{Cursor, Outcome, Span, Stop};
-use crate::base::error::{ErrorKind, Reading};
+use crate::base::error::{Error, ErrorKind, Reading};
+
+/// Nothing more belongs to it.
+const TO_OPCODE: Advance = Advance::To { state: State::Opcode, ends_record: false };
 
 /// A run of attributes longer than this is handed out without waiting for its key, so that a file of nothing but
 /// attributes passes through a small window.
@@ -23,100 +26,87 @@ impl Parser {
             let start = c.offset();
             let before = c.pos();
             let [byte] = c.read(Reading::Opcode, fixed)?;
-            match byte {
-                opcode::EXPIRETIME_MS | opcode::EXPIRETIME | opcode::IDLE | opcode::FREQ if run < LONGEST_RUN => {
-                    read_attribute(c, &mut attributes, byte, start)?;
-                }
-                _ if run > 0 && (byte >= opcode::HASH_TEMPLATE || run >= LONGEST_RUN) => {
-                    c.rewind(before);
-                    self.attributes = attributes;
-                    return Ok(Found::new(run_start, Payload::Attributes(attributes), State::Opcode));
-                }
-                _ => {
-                    let own = self.dialect == Dialect::Dragonfly && dragonfly::is_own(byte, self.header.version);
-                    if let Some(value_type) = ValueType::from_byte(byte, self.header.family).filter(|_| !own) {
-                        return self.record(c, attributes, start, value_type, eof);
-                    }
-                    return self.other_opcode(c, byte, start);
-                }
+            let opcode = if byte < opcodes::HASH_TEMPLATE { None } else { Opcode::from_byte(byte, self.header.family) };
+            if let Some([Op::Numbers(Numbers::Attribute(attribute))]) = opcode.map(Opcode::layout)
+                && run < LONGEST_RUN
+            {
+                let values = Values::read(c, start, Numbers::Attribute(*attribute), 0)?;
+                attributes.repeated |= values.attribute(*attribute, start, &mut attributes);
+                continue;
             }
+            if run > 0 && (byte >= opcodes::HASH_TEMPLATE || run >= LONGEST_RUN) {
+                c.rewind(before);
+                self.attributes = attributes;
+                return Ok(Found { start: run_start, payload: Payload::Attributes(attributes), advance: TO_OPCODE });
+            }
+            if let Some(opcode) = opcode {
+                return self.other_opcode(c, opcode, start);
+            }
+            let own = self.dialect == Dialect::Dragonfly && dragonfly::is_own(byte, self.header.version);
+            return match ValueType::from_byte(byte, self.header.family).filter(|_| !own) {
+                Some(value_type) => self.record(c, attributes, start, value_type, eof),
+                None => fail_at(start, ErrorKind::UnknownType(byte)),
+            };
         }
         c.fail(run_start, Reading::Opcode, ErrorKind::PastTheEnd)
     }
 
-    fn other_opcode(&mut self, c: &mut Cursor<'_>, byte: u8, start: u64) -> Outcome<Found> {
-        let redis = self.header.family == Family::Redis;
-        let found = match byte {
-            opcode::EOF => {
-                let then = if self.header.version >= 5 { State::Checksum } else { State::Done };
-                return Ok(Found::new(start, Payload::Eof, then));
+    /// An opcode that says nothing about the next key alone, and what the parser itself has to remember of it.
+    fn other_opcode(&mut self, c: &mut Cursor<'_>, opcode: Opcode, start: u64) -> Outcome<Found> {
+        // Until something was read this has no effect: the parser is not inside of it.
+        self.place = Place::new(opcode.layout(), 0, false);
+        let found = match opcode {
+            Opcode::Aux => self.aux(c, start)?,
+            Opcode::Eof => {
+                let state = if self.header.version >= 5 { State::Checksum } else { State::Done };
+                return Ok(Found { start, payload: Payload::Eof, advance: Advance::To { state, ends_record: false } });
             }
-            opcode::SELECTDB => {
-                let db = c.number(Reading::DbNumber)?;
-                Found::new(start, Payload::SelectDb { db }, State::Opcode)
-            }
-            opcode::RESIZEDB => {
-                let (keys, expires) = (c.number(Reading::ResizeDb)?, c.number(Reading::ResizeDb)?);
-                Found::new(start, Payload::ResizeDb { keys, expires }, State::Opcode)
-            }
-            opcode::SLOT_INFO => {
-                let slot = c.number(Reading::SlotInfo)?;
-                let (keys, expires) = (c.number(Reading::SlotInfo)?, c.number(Reading::SlotInfo)?);
-                Found::new(start, Payload::SlotInfo { slot, keys, expires }, State::Opcode)
-            }
-            opcode::AUX => {
-                let name = self.string(c, Role::AuxName)?;
-                if let Body::Long { .. } = name.body {
-                    let then = State::Strings { roles: &[Role::AuxValue], ends_record: false };
-                    Found::new(start, Payload::Aux { name, value: None }, then)
-                } else {
-                    let value = self.string(c, Role::AuxValue)?;
-                    if self.dialect == Dialect::Servers && names_dragonfly(c, &name, &value) {
-                        self.dialect = Dialect::Dragonfly;
-                    }
-                    Found::new(start, Payload::Aux { name, value: Some(value) }, State::Opcode)
-                }
-            }
-            opcode::FUNCTION2 => {
-                let then = State::Strings { roles: &[Role::FunctionCode], ends_record: false };
-                Found::new(start, Payload::Function { pre_ga: false }, then)
-            }
-            opcode::FUNCTION_PRE_GA => {
-                let then = State::Strings { roles: &[Role::FunctionName, Role::FunctionEngine], ends_record: false };
-                Found::new(start, Payload::Function { pre_ga: true }, then)
-            }
-            opcode::MODULE_AUX => {
-                let module = ModuleId(c.number(Reading::ModuleId)?);
-                let (when_opcode, when) = (c.number(Reading::ModuleItem)?, c.number(Reading::ModuleItem)?);
-                let then = State::Module { owner: ModuleOwner::Aux };
-                Found::new(start, Payload::ModuleAux { module, when_opcode, when }, then)
-            }
-            opcode::KEY_META if redis => {
-                let classes = c.number(Reading::KeyMeta)?;
+            Opcode::KeyMeta => {
+                let found = self.inside(c, start)?;
                 self.attributes.repeated |= self.attributes.meta;
                 self.attributes.meta = true;
                 self.attributes.start.get_or_insert(start);
-                let then = if classes > 0 { State::KeyMeta { left: classes } } else { State::Opcode };
-                return Ok(Found::new(start, Payload::KeyMeta { classes }, then));
+                return Ok(found);
             }
-            opcode::SLOT_IMPORT => {
-                let then = State::Strings { roles: &[Role::SlotImportJob], ends_record: false };
-                Found::new(start, Payload::SlotImport, then)
-            }
-            opcode::HASH_TEMPLATE if redis => {
-                let (id, fields) = (c.number(Reading::Template)?, c.number(Reading::Template)?);
-                if self.templates.len() >= self.limits.templates && !self.templates.contains_key(&id) {
-                    let (size, limit) = (self.templates.len() as u64 + 1, self.limits.templates as u64);
-                    return c.fail(start, Reading::Template, ErrorKind::LimitExceeded { size, limit });
+            Opcode::HashTemplate => {
+                let found = self.inside(c, start)?;
+                if let Payload::Template { id, fields } = found.payload {
+                    if self.templates.len() >= self.limits.templates && !self.templates.contains_key(&id) {
+                        let (size, limit) = (self.templates.len() as u64 + 1, self.limits.templates as u64);
+                        return c.fail(start, Reading::Template, ErrorKind::LimitExceeded { size, limit });
+                    }
+                    self.templates.insert(id, fields);
                 }
-                self.templates.insert(id, fields);
-                let then = if fields > 0 { State::TemplateFields { left: fields } } else { State::Opcode };
-                Found::new(start, Payload::Template { id, fields }, then)
+                found
             }
-            _ => return fail_at(start, ErrorKind::UnknownType(byte)),
+            Opcode::SlotImport
+            | Opcode::SlotInfo
+            | Opcode::Function2
+            | Opcode::FunctionPreGa
+            | Opcode::ModuleAux
+            | Opcode::ResizeDb
+            | Opcode::SelectDb
+            // Attributes are read before.
+            | Opcode::Idle
+            | Opcode::Freq
+            | Opcode::ExpireMs
+            | Opcode::Expire => self.inside(c, start)?,
         };
         self.attributes.interrupted |= self.attributes.start.is_some();
         Ok(found)
+    }
+
+    /// Name and value in one, unless the name is long.
+    fn aux(&mut self, c: &mut Cursor<'_>, start: u64) -> Outcome<Found> {
+        let name = self.string(c, Role::AuxName)?;
+        if let Body::Long { .. } = name.body {
+            return Ok(Found { start, payload: Payload::Aux { name, value: None }, advance: Advance::On });
+        }
+        let value = self.string(c, Role::AuxValue)?;
+        if self.dialect == Dialect::Servers && names_dragonfly(c, &name, &value) {
+            self.dialect = Dialect::Dragonfly;
+        }
+        Ok(Found { start, payload: Payload::Aux { name, value: Some(value) }, advance: TO_OPCODE })
     }
 
     fn record(
@@ -127,7 +117,8 @@ impl Parser {
         value_type: ValueType,
         eof: bool,
     ) -> Outcome<Found> {
-        if value_type == ValueType::Module {
+        // It has no frame: nobody but the module can tell where it ends.
+        if value_type.layout().is_empty() {
             return fail_at(type_at, ErrorKind::ModuleV1);
         }
         let key = self.string(c, Role::Key)?;
@@ -136,9 +127,10 @@ impl Parser {
         let start = if attributes.interrupted { type_at } else { attributes.start.unwrap_or(type_at) };
         let payload = Payload::Record(Record { attributes, type_at, value_type, key, value });
         if value.is_some() {
-            return Ok(Found::last(start, payload));
+            return Ok(Found { start, payload, advance: Advance::To { state: State::Opcode, ends_record: true } });
         }
-        Ok(Found::new(start, payload, first(value_type)))
+        self.place = Place::new(value_type.layout(), value_type.layout_version(), true);
+        Ok(Found { start, payload, advance: Advance::Begin })
     }
 
     /// The value of a string key, in the same event as the key. Where the input ends inside the value the key goes out
@@ -172,65 +164,5 @@ fn names_dragonfly(c: &Cursor<'_>, name: &RdbString<Span>, value: &RdbString<Spa
 }
 
 fn fail_at<T>(start: u64, kind: ErrorKind) -> Outcome<T> {
-    Err(Stop::Fail(crate::base::error::Error::new(start, start, Reading::Opcode, kind)))
-}
-
-fn read_attribute(c: &mut Cursor<'_>, attributes: &mut Attributes, byte: u8, start: u64) -> Outcome<()> {
-    attributes.start.get_or_insert(start);
-    let repeated = match byte {
-        opcode::EXPIRETIME_MS => {
-            let ms = i64::from_le_bytes(c.read(Reading::Expire, fixed)?);
-            attributes.expires_at(Expire { start, ms, seconds: false })
-        }
-        opcode::EXPIRETIME => {
-            let seconds = i32::from_le_bytes(c.read(Reading::Expire, fixed)?);
-            attributes.expires_at(Expire { start, ms: i64::from(seconds) * 1000, seconds: true })
-        }
-        opcode::IDLE => attributes.idle.replace(c.number(Reading::Eviction)?).is_some(),
-        _ => {
-            let [freq] = c.read(Reading::Eviction, fixed)?;
-            attributes.freq.replace(freq).is_some()
-        }
-    };
-    attributes.repeated |= repeated;
-    Ok(())
-}
-
-/// The state after the key, by value type.
-fn first(value_type: ValueType) -> State {
-    const PACKED: State = State::Strings { roles: &[Role::Packed], ends_record: true };
-    match value_type {
-        ValueType::String => State::Strings { roles: &[Role::Value], ends_record: true },
-        ValueType::List => State::Count { of: Role::Item, slots: CYCLES.list },
-        ValueType::Set => State::Count { of: Role::Item, slots: CYCLES.list },
-        ValueType::ZSet => State::Count { of: Role::Member, slots: CYCLES.zset },
-        ValueType::ZSet2 => State::Count { of: Role::Member, slots: CYCLES.zset_2 },
-        ValueType::Hash => State::Count { of: Role::Field, slots: CYCLES.hash },
-        ValueType::HashMetadataPreGa => State::Count { of: Role::Field, slots: CYCLES.hash_metadata },
-        ValueType::HashMetadata => State::MinExpire { slots: Some(CYCLES.hash_metadata) },
-        ValueType::HashListpackEx => State::MinExpire { slots: None },
-        ValueType::Hash2 => State::Count { of: Role::Field, slots: CYCLES.hash_2 },
-        ValueType::ListQuicklist => State::Count { of: Role::ListNode, slots: CYCLES.quicklist },
-        ValueType::ListQuicklist2 => State::Count { of: Role::ListNode, slots: CYCLES.quicklist_2 },
-        ValueType::Module | ValueType::Module2 => State::ModuleId,
-        ValueType::StreamListpacks
-        | ValueType::StreamListpacks2
-        | ValueType::StreamListpacks3
-        | ValueType::StreamListpacks4
-        | ValueType::StreamListpacks5 => State::Stream(StreamState::new(value_type.stream_version().unwrap_or(1))),
-        ValueType::Array => State::Array,
-        ValueType::HashTmplLp => State::FieldForm { values: TemplateValues::Listpack },
-        ValueType::HashTmplArray => State::FieldForm { values: TemplateValues::Strings { count: 0 } },
-        ValueType::HashTmplLpRef => State::Strings { roles: &[Role::TemplateValues], ends_record: true },
-        ValueType::HashTmplArrayRef => State::TemplateRef,
-        ValueType::HashZipmap
-        | ValueType::ListZiplist
-        | ValueType::SetIntset
-        | ValueType::ZSetZiplist
-        | ValueType::HashZiplist
-        | ValueType::HashListpack
-        | ValueType::ZSetListpack
-        | ValueType::SetListpack
-        | ValueType::HashListpackExPreGa => PACKED,
-    }
+    Err(Stop::Fail(Error::new(start, start, Reading::Opcode, kind)))
 }
