@@ -36,8 +36,10 @@ mod wire;
 mod writer;
 
 pub use crate::base::cursor::{Quirk, Span};
+pub(crate) use grammar::{
+    Attribute, Frame, Kind, Numbers, Op, Opcode, Packing, Place, PlainElement, Shape, Tuple, dragonfly,
+};
 pub use grammar::{Family, NEWEST_REDIS, NEWEST_VALKEY, ValueType, opcodes as opcode};
-pub(crate) use grammar::{Frame, Packing, PlainElement, Shape, Tuple, dragonfly};
 pub use keys::{Key, Keys};
 pub(crate) use parser::Step;
 pub use parser::{Events, Parsed, Parser, events};

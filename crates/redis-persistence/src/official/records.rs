@@ -10,7 +10,7 @@ use super::strings::{self, Long, Taken, Text};
 use super::texts::{UNEXPECTED_EOF, c_string, knows_type};
 use super::values::{Values, Within};
 use super::{Line, Print, Request, Tool};
-use crate::rdb::{Attributes, Event, Expire, ModuleId, ModuleItem, Payload, RdbString, Role, opcode};
+use crate::rdb::{Attributes, Event, Expire, Family, ModuleId, ModuleItem, Opcode, Payload, RdbString, Role, opcode};
 
 /// What a line of the tools of Redis holds.
 const LINE_MAX: usize = 1023;
@@ -246,12 +246,22 @@ impl<'a, 'p> Records<'a, 'p> {
 
     /// Holds a value type or opcode against the tool.
     fn known(&mut self, byte: u8, end: u64) -> Result<(), Failure> {
-        let opcode = match byte {
-            opcode::SLOT_INFO => self.tool() != Tool::Redis70,
-            opcode::KEY_META => self.tool() != Tool::Redis70,
-            opcode::HASH_TEMPLATE => false,
-            opcode::FUNCTION2.. => true,
-            _ => false,
+        let opcode = match Opcode::from_byte(byte, Family::Redis) {
+            Some(Opcode::SlotInfo | Opcode::KeyMeta | Opcode::SlotImport) => self.tool() != Tool::Redis70,
+            Some(
+                Opcode::Function2
+                | Opcode::FunctionPreGa
+                | Opcode::ModuleAux
+                | Opcode::Idle
+                | Opcode::Freq
+                | Opcode::Aux
+                | Opcode::ResizeDb
+                | Opcode::ExpireMs
+                | Opcode::Expire
+                | Opcode::SelectDb
+                | Opcode::Eof,
+            ) => true,
+            Some(Opcode::HashTemplate) | None => false,
         };
         // What Valkey has of its own is unknown in foreign versions.
         let foreign = self.unusual == Some("Foreign") && (22..243).contains(&byte);

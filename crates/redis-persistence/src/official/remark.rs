@@ -2,7 +2,7 @@
 
 use super::Tool;
 use super::texts::UNEXPECTED_EOF;
-use crate::rdb::ValueType;
+use crate::rdb::{Frame, Packing, Tuple, ValueType};
 use crate::report::Code;
 
 /// What a tool says about a finding.
@@ -75,19 +75,20 @@ pub fn remark(tool: Tool, code: Code, value_type: ValueType) -> Option<Remark> {
 
 /// What the tools say of a packed value that is damaged.
 fn integrity(value_type: ValueType) -> Option<&'static str> {
-    use ValueType as T;
-    Some(match value_type {
-        T::HashZipmap => "Zipmap integrity check failed.",
-        T::ListZiplist => "List ziplist integrity check failed.",
-        T::SetIntset => "Intset integrity check failed.",
-        T::ZSetZiplist => "Zset ziplist integrity check failed.",
-        T::HashZiplist => "Hash ziplist integrity check failed.",
-        T::ListQuicklist => "Ziplist integrity check failed.",
-        T::HashListpack | T::HashListpackEx | T::HashListpackExPreGa => "Hash listpack integrity check failed.",
-        T::ZSetListpack => "Zset listpack integrity check failed.",
-        T::ListQuicklist2 => "Listpack integrity check failed.",
-        T::SetListpack => "Set listpack integrity check failed.",
-        _ => return None,
+    let nodes = matches!(value_type.frame(), Frame::Nodes { .. });
+    Some(match value_type.packing()? {
+        Packing::Zipmap => "Zipmap integrity check failed.",
+        Packing::Intset => "Intset integrity check failed.",
+        Packing::Ziplist(Tuple::Item) if nodes => "Ziplist integrity check failed.",
+        Packing::Ziplist(Tuple::Item) => "List ziplist integrity check failed.",
+        Packing::Ziplist(Tuple::Scored) => "Zset ziplist integrity check failed.",
+        Packing::Ziplist(Tuple::Pair) => "Hash ziplist integrity check failed.",
+        // Nothing of this kind was ever packed so.
+        Packing::Ziplist(Tuple::Member | Tuple::Triple) => return None,
+        Packing::Listpack(Tuple::Item) => "Listpack integrity check failed.",
+        Packing::Listpack(Tuple::Member) => "Set listpack integrity check failed.",
+        Packing::Listpack(Tuple::Scored) => "Zset listpack integrity check failed.",
+        Packing::Listpack(Tuple::Pair | Tuple::Triple) => "Hash listpack integrity check failed.",
     })
 }
 

@@ -13,51 +13,27 @@ use super::position;
 use super::seen::Seen;
 use super::values::Within;
 use crate::base::error::{Error, Reading};
-use crate::rdb::{Event, Payload, Role};
+use crate::rdb::{Event, Numbers, Op, Payload, Place, Role, ValueType};
 
 type Id = (u64, u64);
-
-/// What comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    NodeCount,
-    NodeId,
-    Node,
-    Info,
-    GroupCount,
-    GroupName,
-    Group,
-    PendingCount,
-    Pending,
-    ConsumerCount,
-    ConsumerName,
-    Consumer,
-    OwnedCount,
-    Owned,
-    Idmp,
-    Producers,
-    Totals,
-}
 
 /// The stream at hand.
 #[derive(Debug)]
 pub(super) struct Streams {
     tool: Tool,
     budget: usize,
-    next: Next,
+    /// What comes next.
+    place: Place,
     nodes: Seen,
     node: u128,
-    nodes_left: u64,
     node_count: u64,
     /// How many entries the nodes say that they have.
     living: u64,
     group: Vec<u8>,
     group_hash: u128,
     groups: Seen,
-    groups_left: u64,
     /// The group's pending entries: the consumer that owns each, or 0.
     pending: HashMap<Id, u64>,
-    pending_left: u64,
     unowned: u64,
     consumers: Seen,
     consumer: u64,
@@ -75,18 +51,15 @@ impl Streams {
         Self {
             tool,
             budget,
-            next: Next::NodeCount,
+            place: Place::new(&[], 0, true),
             nodes: Seen::new(budget / 4),
             node: 0,
-            nodes_left: 0,
             node_count: 0,
             living: 0,
             group: Vec::new(),
             group_hash: 0,
             groups: Seen::new(budget / 8),
-            groups_left: 0,
             pending: HashMap::new(),
-            pending_left: 0,
             unowned: 0,
             consumers: Seen::new(budget / 8),
             consumer: 0,
@@ -97,29 +70,32 @@ impl Streams {
         }
     }
 
-    pub(super) fn begin(&mut self) {
-        *self = Self::new(self.tool, self.budget);
+    pub(super) fn begin(&mut self, value_type: ValueType) {
+        let place = Place::new(value_type.layout(), value_type.layout_version(), true);
+        *self = Self { place, ..Self::new(self.tool, self.budget) };
     }
 
     pub(super) fn event(&mut self, event: &Event<&[u8]>, within: &Within<'_>) -> Result<(), Failure> {
         let Within { before, end, bytes, text } = *within;
+        if let Payload::Items { count: u64::MAX, .. } = event.payload {
+            return Err(self.cut(b"", end));
+        }
+        match event.payload {
+            // The key is no step of the value.
+            Payload::Record(_) | Payload::Str { role: Role::Key, .. } | Payload::Piece { role: Role::Key, .. } => {}
+            Payload::Items { count, .. } => self.place.follow(Some(count)),
+            _ => self.place.follow(None),
+        }
         let internal = |message: &str| Err(Failure::internal(end, message));
         match event.payload {
-            Payload::Items { count: u64::MAX, .. } => return Err(self.cut(b"", end)),
-            Payload::Items { of: Role::StreamNode, count } => {
-                (self.nodes_left, self.node_count) = (count, count);
-                self.next = if count > 0 { Next::NodeId } else { Next::Info };
-            }
+            Payload::Items { of: Role::StreamNode, count } => self.node_count = count,
             Payload::Str { role: Role::NodeId, .. } | Payload::Piece { role: Role::NodeId, .. } => {
                 if text.len != 16 {
                     return internal("Stream node key entry is not the size of a stream ID");
                 }
                 self.node = text.hash;
-                self.next = Next::Node;
             }
             Payload::Str { role: Role::StreamNode, .. } | Payload::Piece { role: Role::StreamNode, .. } => {
-                self.nodes_left = self.nodes_left.saturating_sub(1);
-                self.next = if self.nodes_left > 0 { Next::NodeId } else { Next::Info };
                 let Some(living) = node::living(&text.start, self.tool == Tool::Valkey91) else {
                     return internal("Stream listpack integrity check failed.");
                 };
@@ -129,7 +105,6 @@ impl Streams {
                 }
             }
             Payload::Stream(info) => {
-                self.next = Next::GroupCount;
                 if info.length > 0 && self.node_count == 0 {
                     return internal("Stream length inconsistent with rax entries");
                 }
@@ -137,58 +112,44 @@ impl Streams {
                     return internal("Stream length inconsistent with the number of valid entries");
                 }
             }
-            Payload::Items { of: Role::Group, count } => {
-                self.groups_left = count;
-                self.next = if count > 0 { Next::GroupName } else { Next::Idmp };
-            }
             Payload::Str { role: Role::Group, .. } | Payload::Piece { role: Role::Group, .. } => {
                 self.group.clone_from(&text.start);
                 self.group_hash = text.hash;
-                self.next = Next::Group;
             }
-            Payload::Group { .. } => {
-                self.next = Next::PendingCount;
-                if !self.groups.is_new(self.group_hash) {
-                    let mut message = b"Duplicated consumer group name".to_vec();
-                    if self.tool != Tool::Valkey91 {
-                        message.push(b' ');
-                        message.extend_from_slice(super::texts::c_string(&self.group));
-                    }
-                    return Err(Failure::internal(end, message));
+            Payload::Group { .. } if !self.groups.is_new(self.group_hash) => {
+                let mut message = b"Duplicated consumer group name".to_vec();
+                if self.tool != Tool::Valkey91 {
+                    message.push(b' ');
+                    message.extend_from_slice(super::texts::c_string(&self.group));
                 }
+                return Err(Failure::internal(end, message));
             }
-            Payload::Items { of: Role::Pending, count } => {
+            Payload::Items { of: Role::Pending, .. } => {
                 self.pending.clear();
-                (self.pending_left, self.unowned) = (count, 0);
-                self.next = if count > 0 { Next::Pending } else { Next::ConsumerCount };
+                self.unowned = 0;
             }
             Payload::Pending { id, .. } => return self.pending(id, end),
             Payload::Items { of: Role::Consumer, count } => {
                 self.consumers.clear();
                 (self.consumers_left, self.consumer) = (count, 0);
-                self.next = Next::ConsumerName;
                 if count == 0 {
                     return self.group_end(end);
                 }
             }
             Payload::Str { role: Role::Consumer, .. } | Payload::Piece { role: Role::Consumer, .. } => {
                 self.consumer += 1;
-                self.next = Next::Consumer;
                 if !self.consumers.is_new(text.hash) {
                     return internal("Duplicate stream consumer detected.");
                 }
             }
-            Payload::Consumer { .. } => self.next = Next::OwnedCount,
             Payload::Items { of: Role::ConsumerPending, count } => {
                 self.owned_left = count;
-                self.next = Next::Owned;
                 if count == 0 {
                     return self.consumer_end(end);
                 }
             }
             Payload::Id { of: Role::ConsumerPending, id } => return self.owned(id, end),
             Payload::Idmp { duration, max_entries } => {
-                self.next = Next::Producers;
                 if !(1..=86_400).contains(&duration) {
                     let at = before + position::length(bytes) as u64;
                     return Err(Failure::internal(at, "Stream IDMP duration out of range"));
@@ -197,21 +158,11 @@ impl Streams {
                     return internal("Stream IDMP max entries out of range");
                 }
             }
-            Payload::Items { of: Role::Producer, count: 0 } => self.next = Next::Totals,
-            Payload::Items { of: Role::Producer, count } => self.groups_left = count,
             Payload::Str { role: Role::Producer, .. } | Payload::Piece { role: Role::Producer, .. } => {
                 self.producer = text.hash;
             }
-            Payload::Items { of: Role::ProducerEntry, count } => {
-                self.owned_left = count;
-                if !self.producers.is_new(self.producer) {
-                    return internal("Stream IDMP entries loading failed.");
-                }
-                self.producer_end();
-            }
-            Payload::IdmpEntry { .. } => {
-                self.owned_left = self.owned_left.saturating_sub(1);
-                self.producer_end();
+            Payload::Items { of: Role::ProducerEntry, .. } if !self.producers.is_new(self.producer) => {
+                return internal("Stream IDMP entries loading failed.");
             }
             _ => {}
         }
@@ -219,8 +170,6 @@ impl Streams {
     }
 
     fn pending(&mut self, id: Id, end: u64) -> Result<(), Failure> {
-        self.pending_left = self.pending_left.saturating_sub(1);
-        self.next = if self.pending_left > 0 { Next::Pending } else { Next::ConsumerCount };
         if self.pending.len() < self.budget / PENDING {
             if self.pending.insert(id, 0).is_some() {
                 let message = "Duplicated global PEL entry loading stream consumer group";
@@ -258,63 +207,62 @@ impl Streams {
 
     fn consumer_end(&mut self, end: u64) -> Result<(), Failure> {
         self.consumers_left = self.consumers_left.saturating_sub(1);
-        self.next = Next::ConsumerName;
         if self.consumers_left == 0 { self.group_end(end) } else { Ok(()) }
     }
 
     fn group_end(&mut self, end: u64) -> Result<(), Failure> {
-        self.groups_left = self.groups_left.saturating_sub(1);
-        self.next = if self.groups_left > 0 { Next::GroupName } else { Next::Idmp };
         if self.unowned > 0 {
             return Err(Failure::internal(end, "Stream CG PEL entry without consumer"));
         }
         Ok(())
     }
 
-    fn producer_end(&mut self) {
-        if self.owned_left == 0 {
-            self.groups_left = self.groups_left.saturating_sub(1);
-            self.next = if self.groups_left > 0 { Next::Producers } else { Next::Totals };
-        }
-    }
-
     /// Whether the parser stopped in an id or a time.
     pub(super) fn is_fixed(&self, error: &Error, base: u64) -> bool {
         match error.reading() {
             // The count of deliveries is a length, and lies behind both.
-            Reading::Pel => matches!(self.next, Next::Owned) || error.start() < base + 24,
-            _ => self.next == Next::Consumer,
+            Reading::Pel => matches!(self.place.next(), Some(Op::Numbers(Numbers::Id(_)))) || error.start() < base + 24,
+            _ => matches!(self.place.next(), Some(Op::Numbers(Numbers::Consumer))),
         }
     }
 
     /// What the tools say of a stream that ends too early, at `at`. `done` was read of the thing at hand.
     pub(super) fn cut(&self, done: &[u8], at: u64) -> Failure {
-        let message = match self.next {
-            Next::NodeCount => "Stream listpacks len loading failed.",
-            Next::NodeId if self.tool == Tool::Valkey91 => {
-                "Stream primary ID loading failed: invalid encoding or I/O error."
-            }
-            Next::NodeId => "Stream master ID loading failed: invalid encoding or I/O error.",
-            Next::Node => "Stream listpacks loading failed.",
-            Next::Info => "Stream object metadata loading failed.",
-            Next::GroupCount => "Stream cgroup count loading failed.",
-            Next::GroupName => "Error reading the consumer group name from Stream",
-            Next::Group if numbers(done) < 2 => "Stream cgroup ID loading failed.",
-            Next::Group => "Stream cgroup offset loading failed.",
-            Next::PendingCount => "Stream PEL size loading failed.",
-            Next::Pending if done.is_empty() => "Stream PEL ID loading failed.",
-            Next::Pending => "Stream PEL NACK loading failed.",
-            Next::ConsumerCount => "Stream consumers num loading failed.",
-            Next::ConsumerName => "Error reading the consumer name from Stream group.",
-            Next::Consumer if done.is_empty() => "Stream short read reading seen time.",
-            Next::Consumer => "Stream short read reading active time.",
-            Next::OwnedCount => "Stream consumer PEL num loading failed.",
-            Next::Owned => "Stream short read reading PEL streamID.",
-            Next::Idmp if done.is_empty() => "Stream IDMP duration loading failed.",
-            Next::Idmp => "Stream IDMP max entries loading failed.",
-            Next::Producers => "Stream IDMP entries loading failed.",
-            Next::Totals if done.is_empty() => "Stream iids_added loading failed.",
-            Next::Totals => "Stream iids_duplicates loading failed.",
+        let message = match self.place.next() {
+            Some(Op::Many(Numbers::Items(of), _)) => match of {
+                Role::StreamNode => "Stream listpacks len loading failed.",
+                Role::Group => "Stream cgroup count loading failed.",
+                Role::Pending => "Stream PEL size loading failed.",
+                Role::Consumer => "Stream consumers num loading failed.",
+                Role::ConsumerPending => "Stream consumer PEL num loading failed.",
+                _ => "Stream IDMP entries loading failed.",
+            },
+            Some(Op::Str(role)) => match role {
+                Role::NodeId if self.tool == Tool::Valkey91 => {
+                    "Stream primary ID loading failed: invalid encoding or I/O error."
+                }
+                Role::NodeId => "Stream master ID loading failed: invalid encoding or I/O error.",
+                Role::StreamNode => "Stream listpacks loading failed.",
+                Role::Group => "Error reading the consumer group name from Stream",
+                Role::Consumer => "Error reading the consumer name from Stream group.",
+                _ => "Stream IDMP entries loading failed.",
+            },
+            Some(Op::Numbers(read)) => match read {
+                Numbers::Stream => "Stream object metadata loading failed.",
+                Numbers::Group if numbers(done) < 2 => "Stream cgroup ID loading failed.",
+                Numbers::Group => "Stream cgroup offset loading failed.",
+                Numbers::Pending if done.is_empty() => "Stream PEL ID loading failed.",
+                Numbers::Pending => "Stream PEL NACK loading failed.",
+                Numbers::Consumer if done.is_empty() => "Stream short read reading seen time.",
+                Numbers::Consumer => "Stream short read reading active time.",
+                Numbers::Id(_) => "Stream short read reading PEL streamID.",
+                Numbers::Idmp if done.is_empty() => "Stream IDMP duration loading failed.",
+                Numbers::Idmp => "Stream IDMP max entries loading failed.",
+                Numbers::IdmpTotals if done.is_empty() => "Stream iids_added loading failed.",
+                Numbers::IdmpTotals => "Stream iids_duplicates loading failed.",
+                _ => "Stream IDMP entries loading failed.",
+            },
+            _ => "Stream IDMP entries loading failed.",
         };
         Failure::internal(at, message)
     }

@@ -1,6 +1,7 @@
 //! The tools' words for value types, and messages that occur in several places.
 
 use super::Tool;
+use crate::rdb::{Family, ValueType};
 
 pub(super) const UNEXPECTED_EOF: &str = "Unexpected EOF reading RDB file";
 pub(super) const BAD_LZF: &str = "Invalid LZF compressed string";
@@ -16,37 +17,44 @@ pub(super) fn knows_type(tool: Tool, byte: u8) -> bool {
 
 /// The tool's name of a value type.
 pub(super) fn type_name(tool: Tool, byte: u8) -> &'static str {
-    match byte {
-        0 => "string",
-        1 => "list-linked",
-        2 => "set-hashtable",
-        3 => "zset-v1",
-        4 => "hash-hashtable",
-        5 => "zset-v2",
-        6 if tool == Tool::Redis70 => "module-value",
-        6 => "module-pre-release",
-        7 if tool == Tool::Redis70 => "",
-        7 => "module-value",
-        9 => "hash-zipmap",
-        10 => "list-ziplist",
-        11 => "set-intset",
-        12 => "zset-ziplist",
-        13 => "hash-ziplist",
-        14 => "quicklist",
-        15 => "stream",
-        16 => "hash-listpack",
-        17 => "zset-listpack",
-        18 => "quicklist-v2",
-        19 if tool != Tool::Redis70 => "stream-v2",
-        20 => "set-listpack",
-        21 => "stream-v3",
-        22 if tool == Tool::Valkey91 => "hash-volatile-items",
-        22 => "hash-hashtable-md-pre-release",
-        23 => "hash-listpack-md-pre-release",
-        24 => "hash-hashtable-md",
-        25 => "hash-listpack-md",
-        26 => "stream-v4",
-        _ => "unknown",
+    use ValueType as T;
+    let family = if tool == Tool::Valkey91 { Family::Valkey } else { Family::Redis };
+    let Some(value_type) = T::from_byte(byte, family) else { return "unknown" };
+    match value_type {
+        T::String => "string",
+        T::List => "list-linked",
+        T::Set => "set-hashtable",
+        T::ZSet => "zset-v1",
+        T::Hash => "hash-hashtable",
+        T::ZSet2 => "zset-v2",
+        T::Module if tool == Tool::Redis70 => "module-value",
+        T::Module => "module-pre-release",
+        T::Module2 if tool == Tool::Redis70 => "",
+        T::Module2 => "module-value",
+        T::HashZipmap => "hash-zipmap",
+        T::ListZiplist => "list-ziplist",
+        T::SetIntset => "set-intset",
+        T::ZSetZiplist => "zset-ziplist",
+        T::HashZiplist => "hash-ziplist",
+        T::ListQuicklist => "quicklist",
+        T::StreamListpacks => "stream",
+        T::HashListpack => "hash-listpack",
+        T::ZSetListpack => "zset-listpack",
+        T::ListQuicklist2 => "quicklist-v2",
+        T::StreamListpacks2 if tool == Tool::Redis70 => "unknown",
+        T::StreamListpacks2 => "stream-v2",
+        T::SetListpack => "set-listpack",
+        T::StreamListpacks3 => "stream-v3",
+        T::Hash2 => "hash-volatile-items",
+        T::HashMetadataPreGa => "hash-hashtable-md-pre-release",
+        T::HashListpackExPreGa => "hash-listpack-md-pre-release",
+        T::HashMetadata => "hash-hashtable-md",
+        T::HashListpackEx => "hash-listpack-md",
+        T::StreamListpacks4 => "stream-v4",
+        // No tool of these three knows them.
+        T::StreamListpacks5 | T::Array | T::HashTmplLp | T::HashTmplLpRef | T::HashTmplArray | T::HashTmplArrayRef => {
+            "unknown"
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl Values {
         let is_stream = value_type.stream_version().is_some();
         self.checker = (!is_stream).then(|| ValueChecker::new(value_type));
         if is_stream {
-            self.streams.begin();
+            self.streams.begin(value_type);
         }
         self.seen.clear();
         self.small = true;

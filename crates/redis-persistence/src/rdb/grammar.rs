@@ -14,6 +14,7 @@
 mod frame;
 mod layout;
 mod opcode;
+mod place;
 mod role;
 mod values;
 
@@ -22,6 +23,7 @@ use std::fmt;
 pub(crate) use frame::{Frame, PlainElement};
 pub(crate) use layout::{Arm, Attribute, DEEPEST, Kind, Kinds, Numbers, Op, any};
 pub(crate) use opcode::{Opcode, dragonfly};
+pub(crate) use place::Place;
 pub use role::Role;
 
 /// The opcodes: bytes that stand where a record begins and are no value type.
@@ -327,6 +329,12 @@ impl ValueType {
     #[inline]
     pub(crate) const fn layout(self) -> &'static [Op] {
         self.row().layout
+    }
+
+    /// Whether its fields are those of a template that is a record of its own.
+    pub(crate) fn needs_template(self) -> bool {
+        self.shape() == Shape::HashTemplate
+            && !any(self.layout(), &|op| matches!(op, Op::Switch { on: Numbers::FieldForm, .. }))
     }
 
     /// Where its elements lie.

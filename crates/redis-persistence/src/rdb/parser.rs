@@ -5,17 +5,16 @@
 //! place, [`Parser::step`]. Nothing here decides whether a value is sound: what has a known extent is handed out as it
 //! is, and only what leaves no way on is an error.
 //!
-//! What follows a type or an opcode is data: [`grammar`](super::grammar). `inside.rs` reads one step of a layout, `place.rs` knows which
+//! What follows a type or an opcode is data: [`grammar`](super::grammar). `inside.rs` reads one step of a layout, `Place` knows which
 //! one comes next, and `opcodes.rs` reads what stands before a key.
 
 mod inside;
 mod opcodes;
-mod place;
 mod resume;
 
 use std::collections::HashMap;
 
-use super::grammar::{Family, Numbers, Op};
+use super::grammar::{Family, Numbers, Op, Place};
 use super::numbers::Values;
 use super::payload::{Attributes, Event, Header, Payload, Role};
 use super::string::{Body, RdbString};
@@ -23,7 +22,6 @@ use super::wire::{StringHead, signature, string_head};
 use crate::base::cursor::{Cursor, Outcome, Quirk, Span, Stop};
 use crate::base::error::{Error, ErrorKind, Reading, Result};
 use crate::base::limits::Limits;
-use place::Place;
 
 /// A streaming RDB parser without input of its own.
 ///

@@ -127,7 +127,27 @@ impl Collect {
                 key.elements += 1;
                 key.loose += 1;
             }
-            _ => {}
+            // The elements of arrays, streams and vector sets are counted by their numbers.
+            Role::ArrayShort
+            | Role::ArrayLong
+            | Role::StreamNode
+            | Role::NodeId
+            | Role::Group
+            | Role::Pending
+            | Role::Consumer
+            | Role::ConsumerPending
+            | Role::Nacked
+            | Role::Producer
+            | Role::ProducerEntry
+            | Role::ModuleString => {}
+            Role::Key | Role::Value | Role::FieldValue | Role::TemplateField | Role::TemplateFields => {}
+            Role::AuxName
+            | Role::AuxValue
+            | Role::FunctionCode
+            | Role::FunctionName
+            | Role::FunctionEngine
+            | Role::FunctionDescription
+            | Role::SlotImportJob => {}
         }
     }
 

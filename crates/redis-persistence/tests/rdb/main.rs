@@ -10,6 +10,7 @@ mod duplicates;
 mod fast_paths;
 mod faults;
 mod findings;
+mod grammar;
 mod laws;
 mod lzf;
 mod mutations;

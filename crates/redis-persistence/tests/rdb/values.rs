@@ -15,7 +15,7 @@ use testkit::rng::Rng;
 use three_ways::Dribble;
 
 /// What a value holds, by what testkit was told to write.
-fn expected(value: &Written, templates: &HashMap<u64, Vec<Bytes>>) -> Value {
+pub(crate) fn expected(value: &Written, templates: &HashMap<u64, Vec<Bytes>>) -> Value {
     let pairs =
         |pairs: &[(Bytes, Bytes)]| Value::Hash(pairs.iter().map(|(name, value)| field(name, value, None)).collect());
     let named = |names: &[Bytes], values: &[Bytes]| {

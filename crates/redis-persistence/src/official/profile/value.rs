@@ -6,7 +6,7 @@
 use super::super::values::Within;
 use super::spread::{SIZES, Spread};
 use crate::rdb::packed::{Intset, Listpack, PackedValue, Ziplist, Zipmap};
-use crate::rdb::{Event, Payload, Role, Score, ValueType};
+use crate::rdb::{Event, Packing, Payload, Role, Score, Tuple, ValueType};
 
 /// Sorted sets of more pairs than this, or with a longer member, are no listpacks in a server.
 const SMALL_PAIRS: u64 = 128;
@@ -85,49 +85,43 @@ impl Pending {
     }
 
     fn packed(&mut self, value_type: ValueType, blob: &[u8]) {
-        use ValueType as T;
-        match value_type {
-            T::SetIntset => {
+        match value_type.packing() {
+            Some(Packing::Intset) => {
                 let set = Intset::new(blob);
                 set.iter().flat_map(Intset::iter).for_each(|entry| self.element(len(entry.value)));
             }
-            T::HashZipmap => {
+            Some(Packing::Zipmap) => {
                 let map = Zipmap::new(blob);
                 let pairs = map.iter().flat_map(Zipmap::iter).map_while(Result::ok);
                 pairs.for_each(|pair| self.element((pair.key.len() + pair.value.len()) as u64));
             }
-            T::ListZiplist | T::ListQuicklist | T::HashZiplist | T::ZSetZiplist => {
+            Some(Packing::Ziplist(tuple)) => {
                 let list = Ziplist::new(blob);
-                self.listed(
-                    value_type,
-                    list.iter().flat_map(Ziplist::iter).map_while(Result::ok).map(|entry| entry.value),
-                );
+                self.listed(tuple, list.iter().flat_map(Ziplist::iter).map_while(Result::ok).map(|entry| entry.value));
             }
-            _ => {
+            Some(Packing::Listpack(tuple)) => {
                 let list = Listpack::new(blob);
-                self.listed(
-                    value_type,
-                    list.iter().flat_map(Listpack::iter).map_while(Result::ok).map(|entry| entry.value),
-                );
+                self.listed(tuple, list.iter().flat_map(Listpack::iter).map_while(Result::ok).map(|entry| entry.value));
             }
+            None => {}
         }
     }
 
-    fn listed<'a>(&mut self, value_type: ValueType, mut entries: impl Iterator<Item = PackedValue<'a>> + Clone) {
-        match value_type.type_name() {
-            "hash" => {
+    fn listed<'a>(&mut self, tuple: Tuple, mut entries: impl Iterator<Item = PackedValue<'a>> + Clone) {
+        match tuple {
+            Tuple::Pair | Tuple::Triple => {
                 while let (Some(field), Some(value)) = (entries.next(), entries.next()) {
                     self.element(len(field) + len(value));
                 }
             }
-            "zset" => {
+            Tuple::Scored => {
                 let small = entries.clone().count() as u64 / 2 <= SMALL_PAIRS;
                 while let (Some(member), Some(score)) = (entries.next(), entries.next()) {
                     self.element(len(member) + text_len(number(score)));
                     self.count += u64::from(small);
                 }
             }
-            _ => entries.for_each(|entry| self.element(len(entry))),
+            Tuple::Item | Tuple::Member => entries.for_each(|entry| self.element(len(entry))),
         }
     }
 

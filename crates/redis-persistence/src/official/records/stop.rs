@@ -6,7 +6,7 @@ use super::super::values::module_cut;
 use super::super::{Tool, position};
 use super::{Place, Records};
 use crate::base::error::{Error, ErrorKind, Reading};
-use crate::rdb::{ModuleId, ValueType, opcode, string_at, tolerant};
+use crate::rdb::{Attribute, Family, Kind, ModuleId, Numbers, Op, Opcode, ValueType, string_at, tolerant};
 
 impl Records<'_, '_> {
     /// What the tool says where the parser, at `base` in its own count and at `before` in the file, cannot go on.
@@ -52,14 +52,15 @@ impl Records<'_, '_> {
         self.doing = "read-type";
         let byte = loop {
             let [byte, after @ ..] = rest else { return None };
-            let size = match *byte {
-                opcode::EXPIRETIME_MS => 8,
-                opcode::EXPIRETIME => 4,
-                opcode::FREQ => 1,
-                opcode::IDLE => position::length(after).max(1),
-                byte => break byte,
+            let opcode = Opcode::from_byte(*byte, Family::Redis);
+            let Some([Op::Numbers(Numbers::Attribute(attribute))]) = opcode.map(Opcode::layout) else { break *byte };
+            let size = match Numbers::Attribute(*attribute).kinds().first {
+                [Kind::Byte] => 1,
+                [Kind::Four] => 4,
+                [Kind::Eight] => 8,
+                _ => position::length(after).max(1),
             };
-            if matches!(*byte, opcode::EXPIRETIME | opcode::EXPIRETIME_MS) {
+            if matches!(attribute, Attribute::ExpireMs | Attribute::ExpireSeconds) {
                 self.doing = "read-expire";
             }
             let start = base + (data.len() - after.len()) as u64;
@@ -70,18 +71,33 @@ impl Records<'_, '_> {
             rest = &after[size..];
         };
         let end = before + (data.len() - rest.len()) as u64 + 1;
-        match byte {
-            opcode::SELECTDB | opcode::RESIZEDB => self.doing = "read-len",
-            opcode::AUX => self.doing = "read-aux",
-            opcode::MODULE_AUX => self.doing = "read-module-aux",
-            _ => {
+        match Opcode::from_byte(byte, Family::Redis) {
+            Some(Opcode::SelectDb | Opcode::ResizeDb) => self.doing = "read-len",
+            Some(Opcode::Aux) => self.doing = "read-aux",
+            Some(Opcode::ModuleAux) => self.doing = "read-module-aux",
+            Some(
+                Opcode::HashTemplate
+                | Opcode::KeyMeta
+                | Opcode::SlotImport
+                | Opcode::SlotInfo
+                | Opcode::Function2
+                | Opcode::FunctionPreGa
+                | Opcode::Idle
+                | Opcode::Freq
+                | Opcode::ExpireMs
+                | Opcode::Expire
+                | Opcode::Eof,
+            ) => {
                 if let Err(failure) = self.known(byte, end) {
                     return Some(failure);
                 }
-                if byte < opcode::HASH_TEMPLATE {
-                    self.doing = "read-key";
-                    self.value_type = Some(byte);
+            }
+            None => {
+                if let Err(failure) = self.known(byte, end) {
+                    return Some(failure);
                 }
+                self.doing = "read-key";
+                self.value_type = Some(byte);
             }
         }
         None

@@ -1,11 +1,10 @@
 //! Where a record begins: attributes, the key, and other opcodes.
 
-use super::super::grammar::{Numbers, Op, Opcode, ValueType, dragonfly, opcodes};
+use super::super::grammar::{Numbers, Op, Opcode, Place, ValueType, dragonfly, opcodes};
 use super::super::numbers::Values;
 use super::super::payload::{Attributes, Payload, Record, Role};
 use super::super::string::{Body, RdbString};
 use super::super::wire::fixed;
-use super::place::Place;
 use super::{Advance, Dialect, Found, Parser, State};
 use crate::base::cursor::{Cursor, Outcome, Span, Stop};
 use crate::base::error::{Error, ErrorKind, Reading};

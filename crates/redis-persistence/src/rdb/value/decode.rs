@@ -8,6 +8,7 @@ use super::{Element, SlotValue, StreamId};
 use crate::base::error::{Error, ErrorKind, Reading, Result};
 use crate::base::limits::Limits;
 use crate::lzf::{self, Inflater};
+use crate::rdb::grammar::{Frame, PlainElement, Shape};
 use crate::rdb::packed::{IntText, Listpack, PackedError};
 use crate::rdb::payload::{ArrayValue, Event, Payload, Record, Role, Score};
 use crate::rdb::{Body, RdbString, ValueType};
@@ -202,19 +203,17 @@ impl Decoder {
             Role::Key => sink(Part::Key(head, text)),
             Role::Value => element(Element::Text(text)),
             Role::PlainNode => element(Element::Item(text)),
-            Role::Item if head.value_type == ValueType::Set => element(Element::Member(text)),
+            Role::Item if head.value_type.shape() == Shape::Set => element(Element::Member(text)),
             Role::Item => element(Element::Item(text)),
             Role::Member | Role::Field | Role::Group | Role::Consumer | Role::Producer => value.first = text.to_vec(),
-            Role::FieldValue if head.value_type == ValueType::Hash2 => value.second = text.to_vec(),
-            Role::FieldValue => match head.value_type {
-                ValueType::HashTmplArray | ValueType::HashTmplArrayRef => {
-                    value.templated(text, &self.templates, start, &mut element)?;
-                }
-                _ => {
-                    let expires_ms = value.expires(head.value_type);
-                    element(Element::Field { name: &value.first, value: text, expires_ms });
-                }
-            },
+            Role::FieldValue if is_expiry_behind(head.value_type) => value.second = text.to_vec(),
+            Role::FieldValue if head.value_type.shape() == Shape::HashTemplate => {
+                value.templated(text, &self.templates, start, &mut element)?;
+            }
+            Role::FieldValue => {
+                let expires_ms = value.expires(head.value_type);
+                element(Element::Field { name: &value.first, value: text, expires_ms });
+            }
             Role::Packed | Role::ListNode => {
                 if let Some(packing) = head.value_type.packing() {
                     packed::elements(packing, text, &mut element).map_err(|error| match error {
@@ -245,7 +244,7 @@ impl Decoder {
                 value.names = names(text).map_err(|error| bad(start, role, error))?;
             }
             Role::TemplateValues => {
-                let own_names = head.value_type == ValueType::HashTmplLp;
+                let own_names = !head.value_type.needs_template();
                 let mut buffer = IntText::new();
                 let mut entries = Listpack::new(text).map_err(|error| bad(start, role, error))?.iter();
                 let id = entries.next().transpose().map_err(|error| bad(start, role, error))?;
@@ -311,7 +310,7 @@ impl Decoder {
                 element(Element::Scored { member: &value.first, score });
             }
             Payload::MinExpire { ms } => value.least = ms,
-            Payload::FieldExpiry { raw } if head.value_type == ValueType::Hash2 => {
+            Payload::FieldExpiry { raw } if is_expiry_behind(head.value_type) => {
                 let ms = raw.cast_signed();
                 let expires_ms = (ms != -1).then_some(ms);
                 element(Element::Field { name: &value.first, value: &value.second, expires_ms });
@@ -349,22 +348,12 @@ impl Decoder {
     fn whole(&self, head: &Head, end: u64) -> Result<()> {
         let value = &self.value;
         let names = value.names(&self.templates);
-        match head.value_type {
-            ValueType::HashTmplLp
-            | ValueType::HashTmplLpRef
-            | ValueType::HashTmplArray
-            | ValueType::HashTmplArrayRef
-                if names.is_none_or(|names| names.len() != value.values) =>
-            {
-                Err(Error::new(
-                    head.start,
-                    end,
-                    Reading::Template,
-                    bad_kind("the hash has not as many values as fields"),
-                ))
-            }
-            _ => Ok(()),
+        let is_template = head.value_type.shape() == Shape::HashTemplate;
+        if is_template && names.is_none_or(|names| names.len() != value.values) {
+            let kind = bad_kind("the hash has not as many values as fields");
+            return Err(Error::new(head.start, end, Reading::Template, kind));
         }
+        Ok(())
     }
 
     fn allowed(&self, size: u64, start: u64, role: Role) -> Result<usize> {
@@ -379,9 +368,12 @@ impl Unfinished {
     /// When the field at hand expires.
     fn expires(&mut self, value_type: ValueType) -> Option<i64> {
         let raw = self.expiry.take().filter(|raw| *raw != 0)?;
-        Some(match value_type {
-            ValueType::HashMetadata => self.least.wrapping_add(raw.cast_signed()).wrapping_sub(1),
-            _ => raw.cast_signed(),
+        // With the least one before them, the others count from there.
+        Some(match value_type.frame() {
+            Frame::Elements { least: true, .. } => self.least.wrapping_add(raw.cast_signed()).wrapping_sub(1),
+            Frame::Elements { .. } | Frame::Text | Frame::Packed { .. } | Frame::Nodes { .. } | Frame::Mixed => {
+                raw.cast_signed()
+            }
         })
     }
 
@@ -406,6 +398,11 @@ impl Unfinished {
         self.values += 1;
         Ok(())
     }
+}
+
+/// Whether the expiry of a field comes after its value.
+fn is_expiry_behind(value_type: ValueType) -> bool {
+    matches!(value_type.frame(), Frame::Elements { element: PlainElement::PairExpiry, .. })
 }
 
 fn names(blob: &[u8]) -> Result<Vec<Vec<u8>>, PackedError> {

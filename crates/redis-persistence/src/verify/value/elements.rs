@@ -18,7 +18,7 @@ use super::expiry;
 use super::score::{self, Score as Spelled};
 use super::text::{LongText, Text, text};
 use crate::base::error::Reading;
-use crate::rdb::{Event, Payload, RdbString, Role, Score, ValueType};
+use crate::rdb::{Event, Frame, Payload, PlainElement, RdbString, Role, Score, Shape, ValueType};
 use crate::report::codes::Code;
 use crate::report::collector::Location;
 use crate::report::facts::Visibility;
@@ -27,6 +27,8 @@ use crate::verify::duplicates::Settled;
 #[derive(Debug)]
 pub(crate) struct Checker {
     value_type: ValueType,
+    /// Whether the expiry of a field comes after its value.
+    is_expiry_behind: bool,
     /// Elements that are complete, which is also the number of the one at hand.
     count: u64,
     /// The member or field whose pieces are coming.
@@ -61,6 +63,7 @@ impl Checker {
     pub(crate) fn new(value_type: ValueType) -> Self {
         Self {
             value_type,
+            is_expiry_behind: matches!(value_type.frame(), Frame::Elements { element: PlainElement::PairExpiry, .. }),
             count: 0,
             long: None,
             score: f64::INFINITY,
@@ -95,14 +98,14 @@ impl Checker {
 
     /// Whether it decodes the strings of the role `Item`, so that nobody else has to look whether they can be.
     pub(crate) fn decodes_items(&self) -> bool {
-        self.value_type == ValueType::Set
+        self.value_type.shape() == Shape::Set
     }
 
     #[inline]
     pub(crate) fn event(&mut self, event: &Event<&[u8]>, cx: &mut Context<'_>) {
         match event.payload {
             Payload::Str { role: Role::Item, ref string } => {
-                if self.value_type == ValueType::Set {
+                if self.value_type.shape() == Shape::Set {
                     self.text(string, Reading::Item, cx);
                 }
                 self.count += 1;
@@ -114,7 +117,7 @@ impl Checker {
             Payload::Str { role: Role::Member, ref string } => self.text(string, Reading::Member, cx),
             Payload::Str { role: Role::FieldValue, ref string } => {
                 self.table |= string.text_len() > PACKED_BYTES;
-                self.count += u64::from(self.value_type != ValueType::Hash2);
+                self.count += u64::from(!self.is_expiry_behind);
             }
             Payload::Score(ref score) => {
                 self.score(score, self.place(event, Reading::Score), cx);
@@ -122,7 +125,7 @@ impl Checker {
             }
             Payload::FieldExpiry { raw } => {
                 self.expiry(raw, self.place(event, Reading::FieldExpiry), cx);
-                self.count += u64::from(self.value_type == ValueType::Hash2);
+                self.count += u64::from(self.is_expiry_behind);
             }
             Payload::Piece { bytes, last, .. } => self.piece(bytes, last, cx),
             Payload::MinExpire { ms } => {
@@ -206,7 +209,7 @@ impl Checker {
 
     #[inline]
     fn expiry(&mut self, raw: u64, place: Location, cx: &mut Context<'_>) {
-        if self.value_type == ValueType::Hash2 {
+        if self.is_expiry_behind {
             let ms = raw.cast_signed();
             if let Ok(ms) = u64::try_from(ms) {
                 self.dies(ms);

@@ -92,7 +92,7 @@ impl Checker {
                 PackedValue::Bytes(_) => None,
             };
             // With the names beside it, the number has no meaning, but it must be one all the same.
-            if self.value_type == ValueType::HashTmplLp {
+            if !self.value_type.needs_template() {
                 if let PackedValue::Bytes(_) = id.value {
                     walk.report(Code::TemplateHashInvalid, &id, || NO_NUMBER.to_owned());
                 }

@@ -86,7 +86,7 @@ impl Key {
 
     /// Whether it cannot be read without a template of the file.
     pub(super) fn refers_to_template(&self) -> bool {
-        matches!(self.value_type, ValueType::HashTmplLpRef | ValueType::HashTmplArrayRef)
+        self.value_type.needs_template()
     }
 
     /// The first version that has all of it.

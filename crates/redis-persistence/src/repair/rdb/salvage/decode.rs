@@ -10,7 +10,10 @@ use super::names::{self, Names};
 use super::source_window::{BLOCK, SourceWindow};
 use crate::base::limits::Limits;
 use crate::functions::shebang;
-use crate::rdb::{Body, Event, Family, Header, Parser, Payload, Record, Role, Step, ValueType, opcode, string_at};
+use crate::rdb::{
+    Body, Event, Family, Frame, Header, Parser, Payload, PlainElement, Record, Role, Shape, Step, ValueType, opcode,
+    string_at,
+};
 use crate::report::Code;
 use crate::verify::RecordChecker;
 use crate::verify::confirm::Texts;
@@ -267,10 +270,16 @@ impl<'a> Decoder<'a> {
     /// after the other, read as lists of one element.
     pub(super) fn is_no_longer_written(&self, unit: &Candidate) -> bool {
         let CandidateKind::Key(key) = &unit.what else { return false };
-        match key.value_type {
-            ValueType::List => self.header.version >= ValueType::ListQuicklist.min_version(),
-            ValueType::ZSet => self.header.version >= ValueType::ZSet2.min_version(),
-            _ => false,
+        match key.value_type.frame() {
+            Frame::Elements { element, .. } => match element {
+                PlainElement::One => {
+                    key.value_type.shape() == Shape::List
+                        && self.header.version >= ValueType::ListQuicklist.min_version()
+                }
+                PlainElement::TextScore => self.header.version >= ValueType::ZSet2.min_version(),
+                PlainElement::Pair | PlainElement::TtlPair | PlainElement::PairExpiry | PlainElement::Score => false,
+            },
+            Frame::Text | Frame::Packed { .. } | Frame::Nodes { .. } | Frame::Mixed => false,
         }
     }
 

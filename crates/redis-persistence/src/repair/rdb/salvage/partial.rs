@@ -147,10 +147,12 @@ fn write_rows<W: Write>(value_type: ValueType, rows: &[Row], to: &mut Writer<W>)
             to.length(after.map_or(0, |after| after + 1))?;
         }
         to.string(&row.text)?;
-        match value_type {
-            ValueType::Hash | ValueType::HashMetadata => to.string(&row.value)?,
-            ValueType::ZSet2 => to.copy(&row.score.to_le_bytes())?,
-            _ => {}
+        match value_type.shape() {
+            Shape::Hash | Shape::HashTtl => to.string(&row.value)?,
+            Shape::ZSet => to.copy(&row.score.to_le_bytes())?,
+            Shape::List | Shape::Set => {}
+            // No row becomes one of these.
+            Shape::String | Shape::HashTemplate | Shape::Module | Shape::Stream | Shape::Array => {}
         }
     }
     Ok(())

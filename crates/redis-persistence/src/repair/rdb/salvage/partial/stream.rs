@@ -19,10 +19,8 @@ const HEAD: usize = 9 + 1 + NAME.len();
 
 /// What can be kept of a stream.
 pub(super) fn keep(value_type: ValueType, bytes: &[u8]) -> Option<Kept> {
-    let becomes = match value_type.stream_version()? {
-        ..=LAST_ENDING_WITH_GROUPS => value_type,
-        _ => ValueType::StreamListpacks3,
-    };
+    let version = value_type.stream_version()?;
+    let becomes = if version <= LAST_ENDING_WITH_GROUPS { value_type } else { ValueType::StreamListpacks3 };
     let (entries, before) = up_to_groups(&file(value_type, bytes))?;
     let alone = file(becomes, &[&bytes[..before], b"\0"].concat());
     is_sound(&alone).then_some(Kept {

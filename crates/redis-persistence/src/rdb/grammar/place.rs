@@ -1,10 +1,10 @@
 //! A place in a layout: what comes next, and the loops around it.
 
-use crate::rdb::grammar::{DEEPEST, Op};
+use super::layout::{DEEPEST, Op};
 
-/// Where in a layout the parser is.
+/// Where in a layout a walk is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The steps that come next.
     ops: &'static [Op],
     /// The loops around them, the outermost first.
@@ -15,7 +15,7 @@ pub(super) struct Place {
     /// How many field names were read of a hash with a template.
     names: u64,
     /// Whether the layout is that of a key's value.
-    pub(super) in_value: bool,
+    pub(crate) in_value: bool,
 }
 
 /// A loop, or a choice, which is a loop of one turn.
@@ -31,29 +31,29 @@ struct Loop {
 impl Place {
     /// The start of a layout.
     #[inline]
-    pub(super) fn new(ops: &'static [Op], version: u8, in_value: bool) -> Self {
+    pub(crate) fn new(ops: &'static [Op], version: u8, in_value: bool) -> Self {
         let loops = [Loop { left: 0, body: &[], then: &[] }; DEEPEST];
         Self { ops, loops, depth: 0, version, names: 0, in_value }
     }
 
     /// The next step; `None` behind the last one.
     #[inline]
-    pub(super) fn next(&self) -> Option<&'static Op> {
+    pub(crate) fn next(&self) -> Option<&'static Op> {
         self.ops.first()
     }
 
-    pub(super) fn version(&self) -> u8 {
+    pub(crate) fn version(&self) -> u8 {
         self.version
     }
 
     /// Takes note of how many field names there are.
-    pub(super) fn count_names(&mut self, names: u64) {
+    pub(crate) fn count_names(&mut self, names: u64) {
         self.names = names;
     }
 
     /// Goes behind the next step.
     #[inline]
-    pub(super) fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         self.ops = self.ops.get(1..).unwrap_or(&[]);
         if !matches!(self.ops, [Op::Str(_) | Op::Numbers(_), ..]) {
             self.settle();
@@ -62,10 +62,18 @@ impl Place {
 
     /// Goes into the body, that many times, and then behind the next step.
     #[inline]
-    pub(super) fn enter(&mut self, turns: u64, body: &'static [Op]) {
+    pub(crate) fn enter(&mut self, turns: u64, body: &'static [Op]) {
         self.ops = self.ops.get(1..).unwrap_or(&[]);
         self.push(turns, body);
         self.settle();
+    }
+
+    /// Goes behind a step of which nothing is known but what it counted.
+    pub(crate) fn follow(&mut self, count: Option<u64>) {
+        match (self.next(), count) {
+            (Some(Op::Many(_, body)), Some(count)) => self.enter(count, body),
+            _ => self.advance(),
+        }
     }
 
     #[inline]
