@@ -14,6 +14,7 @@ mod salvage_line_ends;
 mod salvage_partial;
 mod salvage_rdb;
 mod salvage_sound;
+mod salvage_swallowed;
 mod syndrome;
 mod undo_damaged;
 

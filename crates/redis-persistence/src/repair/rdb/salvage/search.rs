@@ -152,6 +152,8 @@ impl Search {
                     && !is_field
                     && !is_of_a_number
                     && (!decoder.is_no_longer_written(&unit) || decoder.has_known_prefix(&unit)?);
+                // Nor does a row of them speak for itself.
+                let unit = if is_field { Candidate { bits: unit.bits.min(0), ..unit } } else { unit };
                 ways.add(unit, chain, opens);
                 if ways.nodes.len() >= ways.compact_at && ways.compact() {
                     return Ok(Some(Path { units: ways.settle(), end: None }));
@@ -162,16 +164,25 @@ impl Search {
     }
 }
 
-/// The best chain of units from somewhere behind `from` up to just `end`, whatever reads else there.
-pub(super) fn chain_to(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Vec<Candidate>> {
+/// The best chain of units from somewhere behind `from` up to just `end`, or over it with a unit that `may_cross` it.
+pub(super) fn chain_over(
+    from: u64,
+    end: u64,
+    may_cross: impl Fn(&Candidate) -> bool,
+    decoder: &mut Decoder<'_>,
+) -> io::Result<Vec<Candidate>> {
     let mut search = Search::new(decoder, from, from)?;
     search.ways.chains.clear();
     search.ways.locked = i32::MAX;
     if search.go_to(end, decoder)?.is_some() {
         return Ok(Vec::new());
     }
-    let Some(way) = search.ways.arrive(end) else { return Ok(Vec::new()) };
-    let mut chain = search.ways.path(way.node);
+    let ways = &mut search.ways;
+    let last = |way: &Way| way.node.map(|node| &ways.nodes[node as usize].unit);
+    let fits = |to: u64, way: &Way| to == end || last(way).is_some_and(&may_cross);
+    let chains = ways.chains.iter().filter(|(to, way)| way.score >= ways.floor && fits(**to, way));
+    let Some(node) = chains.max_by_key(|(_, way)| way.score).map(|(_, way)| way.node) else { return Ok(Vec::new()) };
+    let mut chain = ways.path(node);
     let gap = chain.windows(2).rposition(|pair| pair[0].end != pair[1].start).map_or(0, |at| at + 1);
     Ok(chain.split_off(gap))
 }

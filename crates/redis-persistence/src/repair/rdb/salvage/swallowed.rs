@@ -6,16 +6,16 @@
 //!                          \\___ so much as the length says ___/
 //! ```
 //! Where a part of a long value is missing, its length reaches into the keys behind it. Mostly it ends within one of them, and the
-//! walk cannot go on. But where it ends just with one of them, or with the expiry of one, it can, and nothing but what the value holds
-//! tells that it is damaged: keys like those of the file, one after the other up to its very end. A whole RDB in a value is not taken
-//! for that.
+//! walk cannot go on. But where it ends just with one of them, or with the expiry of one, or between fields of a hash that look like
+//! keys, it can, and nothing but what the value holds tells that it is damaged: keys like those of the file, one after the other up to
+//! its very end or over it. A whole RDB in a value is not taken for that.
 
 use std::io;
 
 use super::candidate::{Candidate, CandidateKind, PLAUSIBLE_MS};
 use super::decode::{Decoder, Start};
-use super::search::{LOCKED, OPEN, chain_to};
-use crate::rdb::opcode;
+use super::search::{LOCKED, OPEN, chain_over};
+use crate::rdb::{ValueType, opcode};
 
 /// In fewer bytes there is no room for keys that tell something.
 const LEAST: u64 = 64;
@@ -26,21 +26,21 @@ const ATTRIBUTES: u64 = 16;
 pub(super) fn swallowed_by(unit: &Candidate, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
     let CandidateKind::Key(key) = &unit.what else { return Ok(None) };
     let Some(from) = key.raw_at.map(|at| at + 1) else { return Ok(None) };
-    let attributes = attributes(from, unit.end, decoder)?;
-    for end in attributes.map(|(at, _)| at).into_iter().chain([unit.end]) {
-        if let Some(first) = keys(from, end, decoder)? {
-            return Ok(Some(first));
-        }
+    if let Some(first) = keys(from, unit.end, decoder)? {
+        return Ok(Some(first));
     }
-    Ok(attributes.filter(|(_, surely)| *surely).map(|(at, _)| at))
+    expiry(from, unit.end, decoder)
 }
 
-/// Where keys begin that follow each other up to `end`, if they are like others.
+/// Where keys begin that are like others and follow each other up to `end`, or over it: what is read from there on then lies in one of
+/// them, such as fields of a hash that look like keys.
 fn keys(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
     if end.saturating_sub(from) < LEAST || !decoder.may_hold_keys(from..end)? {
         return Ok(None);
     }
-    let chain = chain_to(from, end, decoder)?;
+    // The bytes of a string would fit wherever they end.
+    let may_cross = |unit: &Candidate| matches!(&unit.what, CandidateKind::Key(key) if key.type_at >= end || key.value_type != ValueType::String);
+    let chain = chain_over(from, end, may_cross, decoder)?;
     let (mut bits, mut keys, mut alike) = (0_i32, 0, 0);
     for unit in &chain {
         match unit.what {
@@ -51,23 +51,26 @@ fn keys(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64
         bits = bits.saturating_add(unit.bits);
     }
     let least = if alike * 2 > keys { OPEN } else { 2 * LOCKED };
-    Ok(chain.first().filter(|_| bits >= least).map(|first| first.start))
+    let (Some(first), Some(last)) = (chain.first().filter(|_| bits >= least), chain.last()) else { return Ok(None) };
+    let goes_on = last.end == end
+        || decoder
+            .unit(last.end, Start::Known)?
+            .is_some_and(|next| next.bits >= 0 && !matches!(next.what, CandidateKind::Broken { .. }));
+    Ok(goes_on.then_some(first.start))
 }
 
-/// Where the bytes before `end` begin that are attributes of the key which begins there; and whether they are surely some: an expiry of
-/// our time.
-fn attributes(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<(u64, bool)>> {
+/// Where an expiry of our time begins that ends at `end`, perhaps with more attributes, of the key which begins there.
+fn expiry(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
     for at in from.max(end.saturating_sub(ATTRIBUTES))..end {
-        let byte = decoder.input.bytes(at, 1)?.first().copied();
-        if !byte.is_some_and(|byte| (opcode::IDLE..=opcode::EXPIRETIME).contains(&byte)) {
+        if decoder.input.bytes(at, 1)?.first() != Some(&opcode::EXPIRETIME_MS) {
             continue;
         }
         if let Some(CandidateKind::Key(key)) = decoder.unit(at, Start::Known)?.map(|unit| unit.what)
             && key.type_at == end
+            && key.last_expire_at.is_none()
+            && key.expire.is_some_and(|ms| PLAUSIBLE_MS.contains(&ms))
         {
-            let in_ms = byte == Some(opcode::EXPIRETIME_MS) && key.last_expire_at.is_none();
-            let surely = in_ms && key.expire.is_some_and(|ms| PLAUSIBLE_MS.contains(&ms));
-            return Ok(Some((at, surely)));
+            return Ok(Some(at));
         }
     }
     Ok(None)

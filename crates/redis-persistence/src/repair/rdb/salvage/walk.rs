@@ -40,6 +40,9 @@ pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<()> {
         }
         match decoder.unit(next, Start::Known)? {
             Some(unit) if unit.head >= LEAST_AHEAD && !matches!(unit.what, CandidateKind::Broken { .. }) => {
+                if swallowed_by(&unit, decoder)?.is_some() {
+                    break;
+                }
                 next = unit.end;
                 doubted.push_back(unit);
             }

@@ -1,0 +1,115 @@
+//! Keys that a value has swallowed, as a part of it is missing: they are found again, and what is in it is not made up.
+
+use std::io::Cursor;
+
+use redis_persistence::repair::rdb::salvage::{Loss, Options, plan};
+use testkit::rdb::RdbWriter;
+use testkit::rng::Rng;
+
+fn loss(file: &[u8]) -> Loss {
+    plan(&mut Cursor::new(file), &Options::default()).expect("memory").loss
+}
+
+/// Keys that take 30 bytes each.
+fn keys(w: &mut RdbWriter, numbers: std::ops::Range<u32>) {
+    for n in numbers {
+        w.string_key(format!("user:{n:03}").as_bytes(), format!("this is text {n:06}").as_bytes());
+    }
+}
+
+/// A file of a long value, the same bytes as a string or as the last one in a hash, between keys that take 30 bytes each. Where the
+/// value ends.
+fn around_a_long_value(value: &[u8], in_a_hash: bool) -> (Vec<u8>, usize) {
+    let mut w = RdbWriter::redis(11);
+    w.compression(false).aux(b"redis-ver", b"7.2.4").select_db(0).resize_db(101, 0);
+    keys(&mut w, 0..50);
+    w.key(if in_a_hash { 4 } else { 0 }, b"user:long");
+    if in_a_hash {
+        w.len(2).str(b"name").str(b"x").str(b"bytes");
+    }
+    w.str(value);
+    let end = w.pos();
+    keys(&mut w, 50..100);
+    (w.finish(), end)
+}
+
+#[test]
+fn a_value_that_lacks_a_part_does_not_swallow_the_keys_behind_it() {
+    let value = Rng::new(7).bytes(2000);
+    for in_a_hash in [false, true] {
+        let (sound, end) = around_a_long_value(&value, in_a_hash);
+        // So much is missing before and behind the end of the value, which then ends just with a key.
+        for (before, behind) in [(300, 75), (90, 60), (90, 0), (560, 20), (1200, 0)] {
+            assert_eq!((before + 2 * behind) % 30, 0);
+            let was = end - before..end + behind;
+            let mut bytes = sound.clone();
+            bytes.drain(was.clone());
+            let name = format!("{before} before and {behind} behind, in a hash: {in_a_hash}");
+            let loss = loss(&bytes);
+            let touched = 1 + behind.div_ceil(30) as u64;
+            assert_eq!((loss.keys, loss.damaged_total), (101 - touched, 1), "{name}: {loss:?}");
+            assert_eq!(loss.damaged[0].name, b"user:long", "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_value_that_lacks_a_part_does_not_swallow_the_expiry_of_a_key() {
+    let mut w = RdbWriter::redis(11);
+    w.select_db(0).resize_db(60, 60);
+    let mut end = 0;
+    for n in 0..60_u32 {
+        w.expire_ms(4_102_444_800_000);
+        w.string_key(format!("user:{n:03}").as_bytes(), format!("this is text {n:06}").as_bytes());
+        end = if n == 30 { w.pos() } else { end };
+    }
+    let sound = w.finish();
+    // The value of a key takes 19 bytes, and each key 39. So much is missing of them, and of the keys behind.
+    for (before, behind) in [(9, 0), (15, 33), (18, 69)] {
+        assert_eq!((before + behind) % 39, 9);
+        let mut bytes = sound.clone();
+        bytes.drain(end - before..end + behind);
+        let loss = loss(&bytes);
+        let whole = 59 - behind.div_ceil(39) as u64;
+        assert_eq!((loss.keys, loss.expires), (whole, whole), "{before} {behind}: {loss:?}");
+    }
+}
+
+#[test]
+fn what_a_value_holds_is_no_key_where_it_is_an_rdb_of_its_own() {
+    let (inner, _) = around_a_long_value(b"short", false);
+    let (sound, end) = around_a_long_value(&inner, false);
+    let mut bytes = sound.clone();
+    // Far from the value.
+    bytes.drain(end + 1000..end + 1010);
+    let loss = loss(&bytes);
+    assert_eq!((loss.keys, loss.damaged_total), (100, 1), "{loss:?}");
+}
+
+#[test]
+fn a_value_that_ends_between_fields_makes_no_keys_of_them() {
+    for seed in 0..4 {
+        let mut w = RdbWriter::redis(12);
+        w.compression(false).aux(b"redis-ver", b"8.6.0").select_db(0).resize_db(112, 0);
+        keys(&mut w, 0..50);
+        w.key(0, b"user:long").str(&Rng::new(seed).bytes(3000));
+        let end = w.pos();
+        keys(&mut w, 50..60);
+        // The least expiry, and fields of which the first expires: from the second on they look like keys.
+        w.key(24, b"user:fields").i64_le(4_102_444_800_000).len(200);
+        let mut fields = Vec::new();
+        for n in 0..200_u32 {
+            fields.push(w.pos());
+            w.len(u64::from(n == 0)).str(format!("field:{n:03}").as_bytes()).str(b"x");
+        }
+        keys(&mut w, 60..110);
+        let sound = w.finish();
+        // The cut lies in the value: so much of the file is swallowed as is missing.
+        let missing = fields[20 + 10 * usize::try_from(seed).unwrap_or(0)] - end;
+        let mut bytes = sound.clone();
+        bytes.drain(end - 2900..end - 2900 + missing);
+        let loss = loss(&bytes);
+        assert_eq!((loss.keys, loss.damaged_total), (111, 1), "{loss:?}");
+        assert_eq!(loss.damaged[0].name, b"user:long");
+    }
+}
