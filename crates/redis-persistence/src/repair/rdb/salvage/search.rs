@@ -152,8 +152,6 @@ impl Search {
                     && !is_field
                     && !is_of_a_number
                     && (!decoder.is_no_longer_written(&unit) || decoder.has_known_prefix(&unit)?);
-                // Nor does a row of them speak for itself.
-                let unit = if is_field { Candidate { bits: unit.bits.min(0), ..unit } } else { unit };
                 ways.add(unit, chain, opens);
                 if ways.nodes.len() >= ways.compact_at && ways.compact() {
                     return Ok(Some(Path { units: ways.settle(), end: None }));
