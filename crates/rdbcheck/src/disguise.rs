@@ -1,83 +1,54 @@
-//! RDBs that lie in something else: text around them, base64, hex, escapes, or text in another encoding.
+//! RDBs and append-only files that lie in something else: text around them, base64, numbers, escapes, or text in another encoding.
 //!
 //! ```text
-//! first bytes -> the forms that it may have -> each undone while it is verified -> the one that gives a whole RDB
+//! first bytes -> the forms that they may have (forms) -> each undone while it is verified -> the one that gives a whole RDB
 //! ```
-//! A form is only named as one that can be undone if that was done with these very bytes, and an RDB came out. Undoing takes
-//! one pass and bounded memory; what does not fit the form ends the pass.
+//! A form is only named as one that can be undone if that was done with these very bytes, and an RDB came out; of an append-only
+//! file, which has no checksum, all records. Undoing takes one pass and bounded memory; what does not fit the form ends the pass.
 
 mod around;
+mod base;
 mod dump;
-mod encoded;
+mod dumped;
+mod forms;
+mod numbers;
 mod pages;
+mod quoted;
 mod reader;
 
-use std::io;
+use std::io::{self, Read};
 
 use redis_persistence::diagnose::{Cause, CauseCode};
-use redis_persistence::verify::{self, Checksum, Kind, Options, ReadAt, Report, Severity, TrailingBytes, Verdict};
+use redis_persistence::verify::{self, Checksum, Kind, Options, ReadAt, Report, Severity, Verdict};
 
 use crate::units::{commas, number};
-use encoded::{Base64, Escaped, Hex, LineEnds};
+use crate::unpack;
+use forms::{Goal, Layer};
 use pages::{Page, Units};
-use reader::{Range, Undo, Undone as Stream};
+use reader::{Range, Skipped, Undone};
 
-/// So many first bytes are looked at for where an RDB begins in a text.
-const NEAR: usize = 4096;
-/// Places where an RDB may begin of which no more are tried.
-const MOST_PLACES: usize = 4;
+/// So many pages of characters are tried where no checksum chooses.
+const MOST_PAGES: usize = 6;
+/// So many forms and places are undone in full.
+const MOST_TRIED: usize = 40;
 
-/// What was done to an RDB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// Something stands before it, or behind it.
-    Around {
-        start: u64,
-        end: u64,
-        what: &'static str,
-    },
-    /// It came in chunks of HTTP.
-    Chunked {
-        start: u64,
-    },
-    Base64 {
-        start: u64,
-        strict: bool,
-    },
-    Hex {
-        start: u64,
-        dump: bool,
-    },
-    Escaped {
-        start: u64,
-    },
-    /// A carriage return was put before each line feed; `at_end` says that a last one goes, too.
-    LineEnds {
-        at_end: bool,
-    },
-    /// Its bytes were taken for characters.
-    Text {
-        start: u64,
-        units: Units,
-        page: Page,
-    },
-}
-
-/// An RDB in disguise.
+/// An RDB, or an append-only file, in disguise.
 #[derive(Debug)]
 pub struct Disguise {
-    form: Form,
+    goal: Goal,
+    /// What was done to it, the last thing first.
+    layers: Vec<Layer>,
     size: u64,
-    /// The report on the RDB itself.
+    /// The report on what it holds.
     pub report: Report,
-    /// The size of the RDB.
+    /// The size of that.
     pub length: u64,
 }
 
 /// Whether a file with these first bytes may be an RDB in disguise; not so for one that begins as an RDB does.
 #[must_use]
 pub fn is_suspected(head: &[u8]) -> bool {
-    !around::is_signature(head) && (dump::is_suspected(head) || !forms(head, u64::MAX).is_empty())
+    !around::is_signature(head) && (dump::is_suspected(head) || !forms::layers(head, Goal::Rdb).is_empty())
 }
 
 /// What was found in an input beside what its first bytes say.
@@ -96,7 +67,9 @@ pub struct Looked {
 /// # Errors
 /// If the input fails.
 pub fn look(input: &dyn ReadAt, size: u64, head: &[u8], report: Report, options: &Options) -> io::Result<Looked> {
-    if report.kind == Kind::Unknown && report.verdict == Verdict::Unknown && !around::is_signature(head) {
+    let disguise = find(input, size, head, &report, options)?;
+    let is_whole = disguise.as_ref().is_some_and(Disguise::is_whole);
+    if !is_whole && report.kind == Kind::Unknown && report.verdict == Verdict::Unknown && !around::is_signature(head) {
         if let Some(report) = dump::as_it_is(input, size, head, options)? {
             return Ok(Looked { report, disguise: None, cause: None });
         }
@@ -104,7 +77,6 @@ pub fn look(input: &dyn ReadAt, size: u64, head: &[u8], report: Report, options:
             return Ok(Looked { report, disguise: None, cause: Some(cause) });
         }
     }
-    let disguise = find(input, size, head, &report, options)?;
     Ok(Looked { report, disguise, cause: None })
 }
 
@@ -132,13 +104,13 @@ fn find(
 #[inline(never)]
 fn search(input: &dyn ReadAt, size: u64, head: &[u8], options: &Options) -> io::Result<Option<Disguise>> {
     let mut damaged = None;
-    for form in forms(head, size) {
-        for form in pages::fitting(form, input, size)? {
-            let Some(found) = form.undone(input, size, options)? else { continue };
+    for layers in forms::layers(head, Goal::Rdb).into_iter().take(MOST_TRIED) {
+        for layers in pages::fitting(layers, input, size)? {
+            let Some(found) = Disguise::undone(layers, input, size, options)? else { continue };
             if found.is_whole() {
                 return Ok(Some(found));
             }
-            if found.report.counts.keys > 0 && form.is_certain() {
+            if found.report.counts.keys > 0 && found.is_certain() {
                 damaged.get_or_insert(found);
             }
         }
@@ -146,213 +118,261 @@ fn search(input: &dyn ReadAt, size: u64, head: &[u8], options: &Options) -> io::
     Ok(damaged)
 }
 
-/// The forms that a file may have, by its first bytes.
-fn forms(head: &[u8], size: u64) -> Vec<Form> {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
-    let (rest, skipped) = head.strip_prefix(MARK).map_or((head, 0), |rest| (rest, MARK.len() as u64));
-    let mut forms = Vec::new();
-    if around::is_signature(rest) {
-        if skipped > 0 {
-            forms.push(Form::Around { start: skipped, end: size, what: "a byte-order mark stands before it" });
-        }
-        if rest.get(9..11) == Some(b"\\x") {
-            forms.push(Form::Escaped { start: skipped });
-        }
-        if pages::may_be_utf8(rest) {
-            forms.push(Form::Text { start: skipped, units: Units::Utf8, page: Page::LATIN1 });
-        }
-        if encoded::has_returns(rest) {
-            forms.extend([true, false].map(|at_end| Form::LineEnds { at_end }));
-        }
-        return forms;
-    }
-    if let Some((units, mark)) = pages::utf16(head) {
-        return vec![Form::Text { start: mark, units, page: Page::LATIN1 }];
-    }
-    let near = &head[..head.len().min(NEAR)];
-    if let Some(start) = encoded::base64_at(near) {
-        forms.push(Form::Base64 { start: 0, strict: true });
-        forms.push(Form::Base64 { start, strict: false });
-    }
-    if let Some((start, dump)) = encoded::hex_at(near) {
-        forms.push(Form::Hex { start, dump });
-    }
-    if let Some(start) = encoded::escaped_at(near) {
-        forms.push(Form::Escaped { start });
-    }
-    if let Some(start) = around::chunks_at(head) {
-        forms.push(Form::Chunked { start });
-    }
-    // A value of a command can hold a whole RDB.
-    if !matches!(head.first(), Some(b'*' | b'#')) {
-        let what = around::describe(head);
-        let places = around::signatures(head).take(MOST_PLACES);
-        forms.extend(places.map(|start| Form::Around { start, end: size, what }));
-    }
-    forms
+/// Whether a file with these first bytes may be an append-only file in disguise.
+pub(crate) fn may_hold_commands(head: &[u8]) -> bool {
+    !forms::layers(head, Goal::Commands).is_empty()
 }
 
-impl Form {
-    /// Whether nothing but this form looks as the file does.
-    fn is_certain(self) -> bool {
-        !matches!(self, Self::Text { .. } | Self::LineEnds { .. })
-    }
-
-    /// Where it begins and ends, and how it is undone.
-    fn how(self, size: u64) -> (u64, u64, Box<dyn Undo>) {
-        match self {
-            Self::Around { start, end, .. } => (start, end.min(size), Box::new(reader::AsItIs)),
-            Self::Chunked { start } => (start, size, Box::new(around::Chunks::default())),
-            Self::Base64 { start, strict } => (start, size, Box::new(Base64::new(strict))),
-            Self::Hex { start, dump } => (start, size, Box::new(Hex::new(dump))),
-            Self::Escaped { start } => (start, size, Box::new(Escaped::default())),
-            Self::LineEnds { at_end } => (0, size, Box::new(LineEnds::new(at_end))),
-            Self::Text { start, units, page } => (start, size, Box::new(pages::Characters::new(units, page))),
+/// Looks for an append-only file in an input that is damaged as one. `judge` verifies what may be one, and answers the report and
+/// how many bytes that was.
+///
+/// # Errors
+/// If the input fails, or `judge` does.
+pub(crate) fn search_commands(
+    input: &dyn ReadAt,
+    size: u64,
+    head: &[u8],
+    mut judge: impl FnMut(&mut dyn Read) -> io::Result<(Report, u64)>,
+) -> io::Result<Option<Disguise>> {
+    let mut damaged: Option<Disguise> = None;
+    for layers in forms::layers(head, Goal::Commands).into_iter().take(MOST_TRIED) {
+        for layers in pages::fitting(layers, input, size)?.into_iter().take(MOST_PAGES) {
+            let judged = opened(&layers, input, size).and_then(|mut stream| judge(&mut stream));
+            let (report, length) = match judged {
+                Ok(judged) => judged,
+                Err(error) if is_misfit(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            let found = Disguise { goal: Goal::Commands, layers, size, report, length };
+            if found.is_whole() {
+                return Ok(Some(found));
+            }
+            if found.holds_something() && found.is_certain() {
+                damaged.get_or_insert(found);
+            }
         }
     }
+    Ok(damaged)
+}
 
-    /// The RDB that comes out, if one does.
-    fn undone(self, input: &dyn ReadAt, size: u64, options: &Options) -> io::Result<Option<Disguise>> {
-        let mut length = 0;
-        let mut form = self;
-        let mut stream = form.stream(input, size);
-        let report = match verify::reader(reader::Counted { input: &mut stream, count: &mut length }, options) {
-            Ok(report) => report,
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(None),
-            Err(error) => return Err(error),
+/// Whether what came is not of the form, and the input did not fail.
+fn is_misfit(error: &io::Error) -> bool {
+    let limit =
+        matches!(error.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::Unsupported | io::ErrorKind::StorageFull);
+    error.raw_os_error().is_none() && !limit
+}
+
+/// What comes out of an input.
+fn opened<'i>(layers: &[Layer], input: &'i dyn ReadAt, size: u64) -> io::Result<Box<dyn Read + Send + 'i>> {
+    let mut stream: Box<dyn Read + Send + 'i> = Box::new(Range::new(input, 0, size));
+    for (at, layer) in layers.iter().enumerate() {
+        stream = match layer.start() {
+            0 => stream,
+            skip if at == 0 => Box::new(Range::new(input, skip, size)),
+            skip => Box::new(Skipped { input: stream, skip }),
         };
-        if report.format.is_none() {
-            return Ok(None);
-        }
-        // What stands behind it is no part of it.
-        if let Some((at, trail)) = report.rdb.as_ref().and_then(|facts| facts.trailing) {
-            if let Self::Around { start, end, .. } = &mut form {
-                (*end, length) = (*start + at, at);
-                let report = verify::reader(form.stream(input, size), options)?;
-                return Ok(Some(Disguise { form, size, report, length }));
-            }
-            // A shell adds a line end.
-            if trail == TrailingBytes::LineEnd {
-                length = at;
-            }
-        }
-        Ok(Some(Disguise { form, size, report, length }))
+        stream = match (layer, layer.undo()) {
+            (Layer::Packed(packing), _) => unpack::inline(stream, *packing)?,
+            (_, Some(undo)) => Box::new(Undone::new(stream, undo)),
+            (_, None) => stream,
+        };
     }
-
-    fn stream(self, input: &dyn ReadAt, size: u64) -> Stream<Range<'_>> {
-        let (start, end, undo) = self.how(size);
-        Stream::new(Range::new(input, start, end), undo)
-    }
-
-    /// The cause, what it is in words, and the command that undoes it, where one of the system does.
-    fn words(self, size: u64) -> (CauseCode, String, Option<String>) {
-        let salvage = || Some("rdbcheck --salvage OUT FILE".to_owned());
-        match self {
-            Self::Around { start, end, what } => {
-                let behind = size.saturating_sub(end);
-                let till = if behind > 0 { format!("ends at byte {end}") } else { "reaches to the end".to_owned() };
-                let text = format!("an RDB begins at byte {start} of the file and {till}: {what}");
-                let length = end.saturating_sub(start);
-                let command = match behind {
-                    0 => format!("tail -c +{} FILE | rdbcheck -", start + 1),
-                    _ => format!("tail -c +{} FILE | head -c {length} | rdbcheck -", start + 1),
-                };
-                let code = if what == around::FRAME { CauseCode::ReplicationCapture } else { CauseCode::Surrounded };
-                (code, text, Some(command))
-            }
-            Self::Chunked { start } => {
-                let text = format!("an RDB as HTTP sends it, in chunks from byte {start} on");
-                (CauseCode::Chunked, text, salvage())
-            }
-            Self::Base64 { strict: true, .. } => {
-                (CauseCode::Base64, "an RDB as base64 text".to_owned(), Some("base64 -d FILE | rdbcheck -".to_owned()))
-            }
-            Self::Base64 { start, .. } => {
-                let text =
-                    format!("an RDB as base64 text, which begins at byte {start}; base64 -d does not take it as it is");
-                (CauseCode::Base64, text, salvage())
-            }
-            Self::Hex { start, dump } => {
-                let what = if dump { "a hex dump" } else { "hex digits" };
-                let text = format!("an RDB as {what}, from byte {start} on");
-                (CauseCode::Hex, text, salvage())
-            }
-            Self::Escaped { start } => {
-                let text = format!("an RDB as a string with escapes, as redis-cli prints it, from byte {start} on");
-                (CauseCode::Escaped, text, salvage())
-            }
-            Self::LineEnds { at_end } => {
-                let text =
-                    "a carriage return was put before each line feed: the file went through a transfer in text mode";
-                let sed = at_end.then(|| "sed 's/\\r$//' FILE | rdbcheck -".to_owned());
-                (CauseCode::CrLf, text.to_owned(), sed.or_else(salvage))
-            }
-            Self::Text { start, units, page } => {
-                let code = if units == Units::Utf8 { CauseCode::Utf8 } else { CauseCode::Utf16 };
-                let text =
-                    format!("its bytes were taken for characters of {page}, and written as text in {}", units.name());
-                let command = match (units, start) {
-                    (Units::Utf8, 0) if page == Page::LATIN1 => {
-                        Some("iconv -f UTF-8 -t LATIN1 FILE | rdbcheck -".to_owned())
-                    }
-                    _ => salvage(),
-                };
-                (code, text, command)
-            }
-        }
-    }
+    Ok(stream)
 }
 
 impl Disguise {
-    /// Whether what came out is a whole RDB.
-    fn is_whole(&self) -> bool {
-        let proven = self.report.checksum == Some(Checksum::Ok);
-        self.report.verdict == Verdict::Sound && (proven || self.form.is_certain())
+    /// The RDB that comes out, if one does. What stands behind it is no part of it.
+    fn undone(layers: Vec<Layer>, input: &dyn ReadAt, size: u64, options: &Options) -> io::Result<Option<Self>> {
+        let mut length = u64::MAX;
+        for _ in 0..2 {
+            let mut count = 0;
+            let stream = opened(&layers, input, size).and_then(|stream| {
+                verify::reader(reader::Counted { input: stream.take(length), count: &mut count }, options)
+            });
+            let report = match stream {
+                Ok(report) => report,
+                Err(error) if is_misfit(&error) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            if report.format.is_none() {
+                return Ok(None);
+            }
+            match report.rdb.as_ref().and_then(|facts| facts.trailing) {
+                Some((at, _)) if length == u64::MAX => length = at,
+                _ => return Ok(Some(Self { goal: Goal::Rdb, layers, size, report, length: count })),
+            }
+        }
+        Ok(None)
     }
 
-    /// The RDB itself.
-    pub fn reader<'i>(&self, input: &'i dyn ReadAt) -> impl io::Read + 'i {
-        io::Read::take(self.form.stream(input, self.size), self.length)
+    /// Whether nothing but this form looks as the file does.
+    fn is_certain(&self) -> bool {
+        !self.layers.iter().any(|layer| match layer {
+            Layer::Text { .. } => true,
+            Layer::Row { row, .. } => row.code == CauseCode::CrLf,
+            _ => false,
+        })
+    }
+
+    /// Whether what came out is whole: an RDB by its checksum, or all records of an append-only file.
+    pub(crate) fn is_whole(&self) -> bool {
+        let proven = match self.goal {
+            Goal::Rdb => self.report.checksum == Some(Checksum::Ok) || self.is_certain(),
+            Goal::Commands => self.holds_something(),
+        };
+        self.report.verdict == Verdict::Sound && proven
+    }
+
+    fn holds_something(&self) -> bool {
+        let commands = self.report.aof.as_ref().map_or(0, |facts| facts.commands);
+        self.report.counts.keys > 0 || commands > 0
+    }
+
+    /// What it holds.
+    ///
+    /// # Errors
+    /// If the input fails, or this build cannot unpack what lies in it.
+    pub fn reader<'i>(&self, input: &'i dyn ReadAt) -> io::Result<impl Read + use<'i>> {
+        Ok(opened(&self.layers, input, self.size)?.take(self.length))
     }
 
     /// What happened to the file, and what helps. `seen` is what its ends alone say.
     #[must_use]
     pub fn cause(&self, seen: Option<Cause>) -> Cause {
         use CauseCode::{ByteOrderMark, CrLf, LeadingNewlines, ReplicationCapture, Utf8};
-        let (code, message, command) = self.form.words(self.size);
-        let tried = Cause::tried(code, message, if self.is_whole() { command } else { None });
+        let (code, message, command) = self.words();
+        let tried = Cause::tried(code, message, if self.is_whole() { Some(command) } else { None });
         let mut cause = match seen {
             Some(mut seen)
                 if matches!(seen.code, ByteOrderMark | CrLf | LeadingNewlines | ReplicationCapture | Utf8) =>
             {
                 (seen.reversible, seen.command) = (tried.reversible, tried.command);
-                if let Form::Text { page, .. } = self.form {
+                if let [Layer::Text { page, .. }, ..] = self.layers[..] {
                     seen.evidence.push(format!("the characters are those of {page}"));
                 }
                 seen
             }
             _ => tried,
         };
-        let keys = number(self.report.counts.keys, "key");
+        cause.evidence.push(self.evidence());
+        cause
+    }
+
+    /// What came of undoing it.
+    fn evidence(&self) -> String {
         let length = number(self.length, "byte");
-        cause.evidence.push(if self.is_whole() {
-            let proof = match self.report.checksum {
-                Some(Checksum::Ok) => "its checksum is right",
-                _ => "it has no checksum",
-            };
-            format!("this was undone: it is a sound RDB of {length} with {keys}, and {proof}")
-        } else {
+        let keys = self.report.counts.keys;
+        let commands = self.report.aof.as_ref().map_or(0, |facts| facts.commands);
+        let holds = match self.goal {
+            Goal::Rdb => number(keys, "key"),
+            Goal::Commands if keys == 0 => number(commands, "command"),
+            Goal::Commands => format!("{} and {}", number(keys, "key"), number(commands, "command")),
+        };
+        if !self.is_whole() {
             let errors = self.report.findings_by_code.iter().filter(|(code, _)| code.severity() == Severity::Error);
             let codes: Vec<&str> = errors.map(|(code, _)| code.as_str()).take(3).collect();
-            format!("this was undone: it is an RDB of {length} with {keys}, and damaged ({})", codes.join(", "))
-        });
-        cause
+            let codes = codes.join(", ");
+            return format!("this was undone: it is {} of {length} with {holds}, and damaged ({codes})", self.thing());
+        }
+        let proof = match (self.goal, self.report.checksum) {
+            (_, Some(Checksum::Ok)) => "its checksum is right",
+            (Goal::Rdb, _) => "it has no checksum",
+            (Goal::Commands, _) => "every record of it can be read to the end",
+        };
+        let sound = self.thing().replacen("an ", "a sound ", 1);
+        format!("this was undone: it is {sound} of {length} with {holds}, and {proof}")
+    }
+
+    fn thing(&self) -> &'static str {
+        match self.goal {
+            Goal::Rdb => "an RDB",
+            Goal::Commands => "an append-only file",
+        }
+    }
+
+    /// What it is, in a few words.
+    #[must_use]
+    pub fn description(&self) -> String {
+        self.words().1
     }
 
     /// In a few words, for the line of a salvage.
     #[must_use]
     pub fn line(&self) -> String {
-        format!("what was done to the file is undone: {} bytes of an RDB", commas(self.length))
+        format!("what was done to the file is undone: {} bytes of {}", commas(self.length), self.thing())
+    }
+
+    /// The cause, what it is in words, and the command that undoes it: one of the system where it does all, else ours.
+    fn words(&self) -> (CauseCode, String, String) {
+        let thing = self.thing();
+        let then = match self.goal {
+            Goal::Rdb => " | rdbcheck -",
+            Goal::Commands => " > OUT",
+        };
+        let salvage = match self.goal {
+            Goal::Rdb => "rdbcheck --salvage OUT FILE".to_owned(),
+            Goal::Commands => "aofcheck --salvage OUT FILE".to_owned(),
+        };
+        let only = self.layers.len() == 1 || self.goal == Goal::Rdb;
+        match self.layers[0] {
+            Layer::Before { start, what } => {
+                let end = start + self.length;
+                let behind = self.size.saturating_sub(end);
+                let till = if behind > 0 { format!("ends at byte {end}") } else { "reaches to the end".to_owned() };
+                let text = format!("{thing} begins at byte {start} of the file and {till}: {what}");
+                let command = match behind {
+                    0 => format!("tail -c +{} FILE{then}", start + 1),
+                    _ => format!("tail -c +{} FILE | head -c {}{then}", start + 1, self.length),
+                };
+                let code = if what == around::FRAME { CauseCode::ReplicationCapture } else { CauseCode::Surrounded };
+                (code, text, command)
+            }
+            Layer::Row { row, .. } if row.code == CauseCode::CrLf => {
+                let text =
+                    "a carriage return was put before each line feed: the file went through a transfer in text mode";
+                let command = row.command.map_or(salvage, |command| format!("{command}{then}"));
+                (CauseCode::CrLf, text.to_owned(), command)
+            }
+            Layer::Row { row, start } => {
+                let all = self.size > 0
+                    && start == 0
+                    && only
+                    && self.layers[1..].iter().all(|layer| matches!(layer, Layer::Packed(_)));
+                let command = row.command.filter(|_| all).map(|command| format!("{command}{then}"));
+                let mut text = format!("{thing} {}", row.name);
+                for layer in &self.layers[1..] {
+                    match layer {
+                        Layer::Packed(packing) => text.push_str(&format!(", packed by {packing}")),
+                        Layer::Row { row, .. } => text.push_str(&format!(", and that {}", row.name)),
+                        _ => {}
+                    }
+                }
+                if start > 0 {
+                    text.push_str(&format!(", from byte {start} on"));
+                } else if row.code == CauseCode::Base64 && row.command.is_none() {
+                    text.push_str("; base64 -d does not take it as it is");
+                }
+                (row.code, text, command.unwrap_or(salvage))
+            }
+            Layer::Text { start, units, page } => {
+                let code = if units == Units::Utf8 { CauseCode::Utf8 } else { CauseCode::Utf16 };
+                let text = match self.layers.get(1) {
+                    Some(Layer::Row { row, .. }) => {
+                        format!("{thing} {}, which was saved in {}", row.name, units.name())
+                    }
+                    _ => format!(
+                        "its bytes were taken for characters of {page}, and written as text in {}",
+                        units.name()
+                    ),
+                };
+                let command = match (units, start) {
+                    (Units::Utf8, 0) if page == Page::Latin1 => format!("iconv -f UTF-8 -t LATIN1 FILE{then}"),
+                    _ => salvage,
+                };
+                (code, text, command)
+            }
+            Layer::Packed(packing) => (CauseCode::Surrounded, format!("{thing}, packed by {packing}"), salvage),
+        }
     }
 }
 

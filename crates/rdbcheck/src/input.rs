@@ -1,7 +1,7 @@
 //! Inputs, wherever they lie and however they are packed.
 //!
 //! ```text
-//! path -> open -> packed_input ┬ unpack -> bytes            tree: a folder, as the verifier of append-only files reads it
+//! path -> open -> packed_input ┬ crate::unpack -> bytes     tree: a folder, as the verifier of append-only files reads it
 //!                              └ archive: a tar as a tree   laid: what is packed, put into a temporary folder for a salvage
 //! ```
 //! `head_tail` keeps the first and the last bytes of what passes, and `hex` the bytes around findings.
@@ -13,4 +13,3 @@ pub(crate) mod laid;
 pub(crate) mod open;
 pub(crate) mod packed_input;
 pub(crate) mod tree;
-pub(crate) mod unpack;

@@ -38,4 +38,5 @@ pub mod servers;
 pub mod shell;
 mod style;
 pub mod units;
+mod unpack;
 pub mod verbs;

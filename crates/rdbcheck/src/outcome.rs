@@ -17,9 +17,9 @@ use redis_persistence::verify::{Checksum, Finding, Kind, Report, Severity, Verdi
 use crate::disguise::Disguise;
 use crate::exit::Exit;
 use crate::input::hex::Span;
-use crate::input::unpack::Packing;
 use crate::redact;
 use crate::units::{commas, number};
+use crate::unpack::Packing;
 
 pub use repair::{RepairStatus, Repaired};
 pub use salvage::{SalvageStatus, Salvaged, SalvagedAof};

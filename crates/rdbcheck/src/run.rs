@@ -3,6 +3,7 @@
 
 pub(crate) mod aof;
 mod around;
+mod disguised;
 pub(crate) mod fix;
 mod judge;
 pub(crate) mod rdb;

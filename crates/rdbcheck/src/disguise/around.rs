@@ -1,5 +1,6 @@
 //! RDBs behind text, headers or a frame, and in the chunks of HTTP.
 
+use super::forms::Goal;
 use super::reader::{Misfit, Undo};
 
 /// How a frame of replication is named.
@@ -15,14 +16,24 @@ pub(super) fn is_signature(head: &[u8]) -> bool {
     }
 }
 
-/// Where an RDB may begin behind something else.
-pub(super) fn signatures(head: &[u8]) -> impl Iterator<Item = u64> {
-    (1..head.len()).filter(|at| is_signature(&head[*at..])).map(|at| at as u64)
+/// Where what is looked for may begin behind something else. Commands begin everywhere in a file of commands: they have to follow
+/// an empty line.
+pub(super) fn starts(head: &[u8], goal: Goal) -> impl Iterator<Item = u64> {
+    let is_start = move |at: &usize| {
+        let (before, text) = head.split_at(*at);
+        is_signature(text) || goal == Goal::Commands && goal.begins(text) && is_behind_empty_line(before)
+    };
+    (1..head.len()).filter(is_start).map(|at| at as u64)
+}
+
+fn is_behind_empty_line(before: &[u8]) -> bool {
+    let is_text = before.len() < 4096 && before.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
+    is_text && (before.ends_with(b"\n\n") || before.ends_with(b"\n\r\n") || before.iter().all(u8::is_ascii_whitespace))
 }
 
 /// What stands before an RDB, by the first bytes.
 pub(super) fn describe(head: &[u8]) -> &'static str {
-    let before = signatures(head).next().and_then(|at| head.get(..usize::try_from(at).ok()?)).unwrap_or(head);
+    let before = starts(head, Goal::Rdb).next().and_then(|at| head.get(..usize::try_from(at).ok()?)).unwrap_or(head);
     let text = before.iter().all(|b| b.is_ascii_graphic() || b" \t\r\n".contains(b));
     match before {
         [b'\n' | b'\r', ..] if before.iter().all(|b| b"\r\n".contains(b)) => {
@@ -36,20 +47,21 @@ pub(super) fn describe(head: &[u8]) -> &'static str {
     }
 }
 
-/// Where the chunks of HTTP begin.
-pub(super) fn chunks_at(head: &[u8]) -> Option<u64> {
-    let body = if head.starts_with(b"HTTP/") {
-        let end = head.windows(4).position(|four| four == b"\r\n\r\n")?;
-        let header = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
+/// Whether the chunks of HTTP begin there, behind a header that says so or without one.
+pub(super) fn is_chunked(text: &[u8]) -> bool {
+    let body = if text.starts_with(b"HTTP/") {
+        let Some(end) = text.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+        let header = String::from_utf8_lossy(&text[..end]).to_ascii_lowercase();
         let mut lines = header.lines().filter_map(|line| line.strip_prefix("transfer-encoding:"));
-        lines.any(|coding| coding.contains("chunked")).then_some(end + 4)?
+        if !lines.any(|coding| coding.contains("chunked")) {
+            return false;
+        }
+        &text[end + 4..]
     } else {
-        0
+        text
     };
-    let line = head[body..].iter().take(64).position(|b| *b == b'\n')?;
-    size_of(&head[body..body + line])?;
-    // Without a header, the RDB itself has to follow.
-    (body > 0 || is_signature(&head[line + 1..])).then_some(body as u64)
+    let line = body.iter().take(64).position(|b| *b == b'\n');
+    line.is_some_and(|line| size_of(&body[..line]).is_some())
 }
 
 /// The size that the line before a chunk says.
@@ -59,17 +71,51 @@ fn size_of(line: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(digits).ok()?.trim_end(), 16).ok()
 }
 
-/// Takes chunks apart.
+/// Leaves out the header of an answer of HTTP.
+#[derive(Debug, Default)]
+pub(super) struct HttpBody {
+    /// The last four bytes.
+    last: [u8; 4],
+    has_ended: bool,
+}
+
+impl Undo for HttpBody {
+    fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<bool, Misfit> {
+        let mut rest = bytes;
+        while let ([first, others @ ..], false) = (rest, self.has_ended) {
+            let [_, b, c, d] = self.last;
+            (self.last, rest) = ([b, c, d, *first], others);
+            self.has_ended = self.last == *b"\r\n\r\n";
+        }
+        out.extend_from_slice(rest);
+        Ok(true)
+    }
+}
+
+/// Takes chunks apart; a header before them is left out.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
+    begun: bool,
+    header: Option<HttpBody>,
     /// What is left of the chunk, its line end among it.
     left: u64,
     line: Vec<u8>,
 }
 
 impl Undo for Chunks {
-    fn take(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<bool, Misfit> {
+    fn take(&mut self, all: &[u8], out: &mut Vec<u8>) -> Result<bool, Misfit> {
         const LINE_END: u64 = 2;
+        let mut bytes = all;
+        if !std::mem::replace(&mut self.begun, true) && bytes.first() == Some(&b'H') {
+            self.header = Some(HttpBody::default());
+        }
+        let body;
+        if let Some(header) = &mut self.header {
+            let mut behind = Vec::new();
+            header.take(bytes, &mut behind)?;
+            body = behind;
+            bytes = &body;
+        }
         while let [first, rest @ ..] = bytes {
             if self.left > LINE_END {
                 let n = usize::try_from(self.left - LINE_END).unwrap_or(usize::MAX).min(bytes.len());

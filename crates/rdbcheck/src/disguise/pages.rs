@@ -11,8 +11,7 @@ use oem_cp::code_table::DECODING_TABLE_CP_MAP;
 use oem_cp::code_table_type::TableType;
 use redis_persistence::verify::ReadAt;
 
-use super::Form;
-use super::around::is_signature;
+use super::forms::Layer;
 use super::reader::{Misfit, Range, Undo};
 
 /// How characters are written.
@@ -41,10 +40,6 @@ pub(super) enum Page {
     Oem(u16),
     /// By its name.
     Named(&'static str),
-}
-
-impl Page {
-    pub(super) const LATIN1: Self = Self::Latin1;
 }
 
 impl fmt::Display for Page {
@@ -146,7 +141,7 @@ pub(super) fn may_be_utf8(head: &[u8]) -> bool {
     !text.is_ascii() && !text.contains('\u{fffd}')
 }
 
-/// Whether an RDB begins there in UTF-16: how it is written, and where it begins.
+/// Whether text begins there in UTF-16: how it is written, and where it begins.
 pub(super) fn utf16(head: &[u8]) -> Option<(Units, u64)> {
     [(false, 0), (true, 0), (false, 2), (true, 2)].into_iter().find_map(|(big, start)| {
         let mark: &[u8] = if big { b"\xfe\xff" } else { b"\xff\xfe" };
@@ -154,15 +149,17 @@ pub(super) fn utf16(head: &[u8]) -> Option<(Units, u64)> {
             return None;
         }
         let first = head.get(start..start + 18)?.chunks(2);
-        let letters: Option<Vec<u8>> =
-            first.map(|pair| (pair[usize::from(!big)] == 0).then(|| pair[usize::from(big)])).collect();
-        is_signature(&letters?).then_some((Units::Utf16 { big }, start as u64))
+        let is_letter = |pair: &[u8]| {
+            let letter = pair[usize::from(big)];
+            pair[usize::from(!big)] == 0 && (letter.is_ascii_graphic() || letter.is_ascii_whitespace())
+        };
+        first.into_iter().all(is_letter).then_some((Units::Utf16 { big }, start as u64))
     })
 }
 
-/// Forms with the pages that have all characters of the text; another form as it is.
-pub(super) fn fitting(form: Form, input: &dyn ReadAt, size: u64) -> io::Result<Vec<Form>> {
-    let Form::Text { start, units, .. } = form else { return Ok(vec![form]) };
+/// The same with each page that has all characters of the text, where that is all that was done; other layers as they are.
+pub(super) fn fitting(layers: Vec<Layer>, input: &dyn ReadAt, size: u64) -> io::Result<Vec<Vec<Layer>>> {
+    let [Layer::Text { start, units, .. }] = layers[..] else { return Ok(vec![layers]) };
     let Some(used) = used(units, Range::new(input, start, size))? else { return Ok(Vec::new()) };
     let mut seen: Vec<Vec<u8>> = Vec::new();
     let mut fitting = Vec::new();
@@ -171,7 +168,7 @@ pub(super) fn fitting(form: Form, input: &dyn ReadAt, size: u64) -> io::Result<V
         let of_used: Vec<u8> = used.iter().map(|unit| bytes[usize::from(*unit)]).collect();
         if !of_used.contains(&0) && !seen.contains(&of_used) {
             seen.push(of_used);
-            fitting.push(Form::Text { start, units, page });
+            fitting.push(vec![Layer::Text { start, units, page }]);
         }
     }
     Ok(fitting)

@@ -34,16 +34,6 @@ impl From<Misfit> for io::Error {
     }
 }
 
-/// Nothing was done.
-pub(super) struct AsItIs;
-
-impl Undo for AsItIs {
-    fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<bool, Misfit> {
-        out.extend_from_slice(bytes);
-        Ok(true)
-    }
-}
-
 /// What comes out of an input.
 pub(super) struct Undone<R> {
     input: R,
@@ -115,5 +105,21 @@ impl<R: Read> Read for Counted<'_, R> {
         let n = self.input.read(buffer)?;
         *self.count += n as u64;
         Ok(n)
+    }
+}
+
+/// Leaves out so many bytes before the first read.
+pub(super) struct Skipped<R> {
+    pub(super) input: R,
+    pub(super) skip: u64,
+}
+
+impl<R: Read> Read for Skipped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.skip > 0 {
+            let skip = std::mem::take(&mut self.skip);
+            io::copy(&mut self.input.by_ref().take(skip), &mut io::sink())?;
+        }
+        self.input.read(buffer)
     }
 }

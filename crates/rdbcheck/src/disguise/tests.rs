@@ -23,7 +23,7 @@ fn found(file: &[u8]) -> Option<(Cause, Vec<u8>)> {
     let input: &dyn ReadAt = &file;
     let disguise = find(input, file.len() as u64, file, &report, &options).expect("nothing fails to be read")?;
     let mut out = Vec::new();
-    disguise.reader(input).read_to_end(&mut out).expect("it was read once already");
+    disguise.reader(input).expect("opened once already").read_to_end(&mut out).expect("it was read once already");
     Some((disguise.cause(None), out))
 }
 
@@ -99,10 +99,10 @@ fn hex_and_escapes() {
     };
     for text in [digits.clone(), digits.to_uppercase(), lines(&digits, 60, "\n"), format!("\\x{digits}\n"), dump(false)]
     {
-        comes_back(text.as_bytes(), &rdb, CauseCode::Hex, "hex");
+        comes_back(text.as_bytes(), &rdb, CauseCode::Hex, "an RDB as ");
     }
     let end = format!("{}{:08x}\n", dump(true), rdb.len());
-    comes_back(end.as_bytes(), &rdb, CauseCode::Hex, "hex dump");
+    comes_back(end.as_bytes(), &rdb, CauseCode::Hex, "a dump of its bytes");
     // Lines that repeat stand once, and a star for the others.
     let all: Vec<&str> = end.lines().collect();
     let mut short: Vec<&str> = Vec::new();
@@ -118,7 +118,7 @@ fn hex_and_escapes() {
         }
     }
     assert!(short.contains(&"*"));
-    comes_back(short.join("\n").as_bytes(), &rdb, CauseCode::Hex, "hex dump");
+    comes_back(short.join("\n").as_bytes(), &rdb, CauseCode::Hex, "a dump of its bytes");
     let escaped: String = rdb.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
     for text in [format!("\"{escaped}\"\n"), escaped.clone(), format!("b'{escaped}'"), format!("1) \"{escaped}\"\n")] {
         comes_back(text.as_bytes(), &rdb, CauseCode::Escaped, "escapes");

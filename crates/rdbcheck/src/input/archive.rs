@@ -21,8 +21,8 @@ use redis_persistence::aof::dir::{self, AofSet, Node, Tree};
 use redis_persistence::aof::dir::{Files, Opened};
 use redis_persistence::verify::ReadAt;
 
-use crate::input::unpack::Budget;
 use crate::progress::{Watched, When};
+use crate::unpack::Budget;
 
 /// So many folders in a folder are listed: no more of them are looked into.
 const FOLDERS: usize = 64;

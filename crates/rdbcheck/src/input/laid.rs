@@ -5,14 +5,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use redis_persistence::aof::dir::{AofSet, Node};
-use redis_persistence::aof::dir::{Files as _, Opened};
+use redis_persistence::aof::dir::{AofSet, Files as _, Node, Opened, Tree};
 use tempfile::TempDir;
 
 use crate::input::archive::Archive;
 use crate::input::open::is_stream;
 use crate::input::packed_input::{self, How, Stored, copy_into, no_room};
-use crate::input::unpack::Packing;
+use crate::unpack::Packing;
 
 /// What was laid down. Its folder goes with it.
 #[derive(Debug)]
@@ -34,6 +33,14 @@ impl Laid {
     }
 }
 
+/// A new folder. Nobody else gets at it. What lies in it has the modes that new files of the caller have, for what is salvaged gets
+/// them.
+fn temporary() -> io::Result<TempDir> {
+    let temporary = std::env::temp_dir();
+    let folder = tempfile::Builder::new().prefix("aofcheck.").tempdir_in(&temporary);
+    folder.map_err(|error| no_room(&temporary, &error))
+}
+
 /// Lays down what a path leads to, unless it lies on disk as it is.
 ///
 /// # Errors
@@ -48,15 +55,40 @@ pub(crate) fn down(path: &Path, how: How) -> io::Result<Option<Laid>> {
     if !is_stream && !stored.is_tar && stored.packing.is_none() {
         return Ok(None);
     }
-    let temporary = std::env::temp_dir();
-    // Nobody else gets at it. What lies in it has the modes that new files of the caller have, for what is salvaged gets them.
-    let folder = tempfile::Builder::new()
-        .prefix("aofcheck.")
-        .tempdir_in(&temporary)
-        .map_err(|error| no_room(&temporary, &error))?;
+    let folder = temporary()?;
     let packing = stored.packing;
     let laid = if stored.is_tar { of_tar(stored, folder)? } else { of_one(path, stored, folder)? };
     Ok(Some(Laid { packing, ..laid }))
+}
+
+/// Lays the files of a set down, those of them that `undone` knows as it gives them.
+///
+/// # Errors
+/// If they cannot be read, or there is no room.
+pub(crate) fn as_they_were<T: Tree, R: io::Read>(
+    tree: &mut T,
+    path: &Path,
+    set: &AofSet,
+    undone: impl Fn(&Path) -> Option<io::Result<R>>,
+) -> io::Result<Laid> {
+    let folder = temporary()?;
+    // A path leads to a folder, or to a file in one.
+    let is_folder = fs::metadata(path).is_ok_and(|data| data.is_dir());
+    let base = if is_folder { path } else { path.parent().unwrap_or(Path::new("")) };
+    let within = |path: &Path| Path::new("input").join(path.strip_prefix(base).unwrap_or(path));
+    fs::create_dir(folder.path().join("input")).map_err(|error| no_room(folder.path(), &error))?;
+    for member in files(set) {
+        let name = within(member);
+        let laid = match undone(member) {
+            Some(content) => lay(folder.path(), &name, content?),
+            None => match tree.open(member)? {
+                Opened::File { file, .. } => lay(folder.path(), &name, file),
+                Opened::Directory => Ok(()),
+            },
+        };
+        laid?;
+    }
+    Ok(Laid { inside: within(path), folder, packing: None, damage: None, warning: None })
 }
 
 fn of_one(path: &Path, stored: Stored, folder: TempDir) -> io::Result<Laid> {
@@ -105,11 +137,17 @@ fn files(set: &AofSet) -> impl Iterator<Item = &Path> {
 }
 
 fn lay_member(archive: &mut Archive, member: &Path, folder: &Path) -> io::Result<()> {
-    let Opened::File { file, .. } = archive.open(member)? else { return Ok(()) };
+    match archive.open(member)? {
+        Opened::File { file, .. } => lay(folder, member, file),
+        Opened::Directory => Ok(()),
+    }
+}
+
+fn lay(folder: &Path, member: &Path, content: impl io::Read) -> io::Result<()> {
     if let Some(parent) = member.parent() {
         fs::create_dir_all(folder.join(parent)).map_err(|error| no_room(folder, &error))?;
     }
-    match create(folder, member, file) {
+    match create(folder, member, content) {
         // The manifest is one of the parts, too.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         laid => laid,

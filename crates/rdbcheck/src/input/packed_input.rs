@@ -19,8 +19,8 @@ use crate::disguise;
 use crate::escape;
 use crate::input::archive::Archive;
 use crate::input::open::{self, Input};
-use crate::input::unpack::{self, Budget, Damage, Packing, Unpacked};
 use crate::progress::{Watched, When};
+use crate::unpack::{self, Budget, Damage, Packing, Unpacked};
 
 /// As much of an input as tells whether it is a tar.
 pub const HEAD: usize = 512;

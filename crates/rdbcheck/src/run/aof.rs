@@ -10,6 +10,7 @@ use redis_persistence::diagnose::Cause;
 use redis_persistence::repair::aof::{Way, ways};
 use redis_persistence::verify::{self, Finding, Kind, Options, Report, Verdict};
 
+use super::disguised;
 use super::fix::Fix;
 use super::salvage_aof;
 use crate::args::{AofCheck, Format};
@@ -20,10 +21,10 @@ use crate::input::laid::{self, Laid};
 use crate::input::open::{self, is_stream};
 use crate::input::packed_input::{self, Stored};
 use crate::input::tree::WatchedDisk;
-use crate::input::unpack::Packing;
 use crate::outcome::{Entry, Show, Timeline};
 use crate::progress::When;
 use crate::servers::Servers;
+use crate::unpack::Packing;
 
 const TOOL: &str = "aofcheck";
 
@@ -88,12 +89,24 @@ pub(crate) fn one(path: &Path, how: &How<'_>, show: &mut dyn Show) {
         return show.done(entry);
     }
     if args.salvage.salvage.is_some() {
-        return salvage(path, entry, how, show);
+        return match as_they_were(path, &entry, how) {
+            Ok(None) => salvage(path, entry, how, show),
+            Ok(Some(laid)) => salvage_laid(path, &laid, how, show),
+            Err(error) => show.done(how.unreadable(path, &error)),
+        };
     }
     show.checked(&entry);
     let fix = Fix { tool: TOOL, args, path, show };
     let entry = fix.run(entry, || check(path, how));
     show.take(entry);
+}
+
+/// The files of a set with those in disguise as they were, laid down for a salvage.
+fn as_they_were(path: &Path, entry: &Entry, how: &How<'_>) -> io::Result<Option<Laid>> {
+    let (Ok(report), Some(set), true) = (&entry.outcome, &entry.set, entry.disguise.is_some()) else { return Ok(None) };
+    let mut tree = WatchedDisk::new(how.args.common.progress);
+    let found = disguised::find(&mut tree, set, report, &how.options)?;
+    disguised::laid_down(&mut tree, path, set, &found).map(Some)
 }
 
 fn salvage(path: &Path, entry: Entry, how: &How<'_>, show: &mut dyn Show) {
@@ -132,9 +145,17 @@ where
     let timeline = if args.timeline { Some(Timeline::of(tree, &set, &report, options)?) } else { None };
     let ends = ends(tree, &set, &report)?;
     let hex = hex::of(&report, args.common.hex, |found, at, len| read(tree, &set, found, at, len))?;
+    let disguised = disguised::find(tree, &set, &report, options)?.into_iter().next();
     let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands()).packed(packing, damage);
-    let mut entry =
-        entry.diagnosed_with(&ends, |report, cause| tried(how, &set, report, cause, packed)).judged(servers);
+    let (file, disguise) = disguised.map(|found| (found.name, found.disguise)).unzip();
+    let is_disguised = disguise.is_some();
+    let ways = |report: &Report, cause: Option<&Cause>| {
+        if is_disguised { None } else { tried(how, &set, report, cause, packed) }
+    };
+    let mut entry = Entry { disguise, ..entry }.diagnosed_with(&ends, ways).judged(servers);
+    if let Some(cause) = entry.cause.as_mut().filter(|_| is_disguised && set.parts.len() > 1) {
+        cause.file = file;
+    }
     if args.plans() {
         // The plan that follows is the advice.
         entry.advice.clear();

@@ -46,6 +46,13 @@ impl Fix<'_> {
                 "the files hold no timestamps (aof-timestamp-enabled was off): which writes are later cannot be told";
             return self.refused(entry, plan, RepairStatus::Refused, why.to_owned());
         }
+        if let Some(disguise) = entry.disguise.as_ref().filter(|_| !plan.is_empty()) {
+            let why = format!(
+                "{}: a cut would take away what it holds; --salvage OUT takes that out first",
+                disguise.description()
+            );
+            return self.refused(entry, plan, RepairStatus::Refused, why);
+        }
         match repair::files_meant(&plan) {
             Ok(links) => plan.notes.extend(links.iter().map(|(link, file)| {
                 format!("{} is a link: the file that changes is {}", link.display(), file.display())

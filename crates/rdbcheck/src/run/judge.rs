@@ -7,10 +7,10 @@ use redis_persistence::servers::Loads;
 use redis_persistence::verify::{Report, Verdict};
 
 use crate::input::head_tail::Ends;
-use crate::input::unpack::Packing;
 use crate::outcome::{Entry, is_refused};
 use crate::redact;
 use crate::servers::Servers;
+use crate::unpack::Packing;
 
 impl Entry {
     /// The same with damage of what it was packed in: nothing vouches for what is missing.

@@ -15,8 +15,8 @@ use crate::input::head_tail::{Ends, Kept};
 use crate::input::hex::{self, Span};
 use crate::input::open::{self, Input};
 use crate::input::packed_input::{self, Content, How, Stored};
-use crate::input::unpack::Packing;
 use crate::progress::Watched;
+use crate::unpack::Packing;
 
 /// As much of an input as tells what may have been done to it.
 const HEAD: usize = 64 << 10;
@@ -189,8 +189,8 @@ fn members(
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::input::unpack::{Budget, MEMORY};
     use crate::progress::When;
+    use crate::unpack::{Budget, MEMORY};
 
     /// How often this thread has read so far.
     fn reads() -> u64 {

@@ -153,7 +153,8 @@ pub(crate) fn run(
     let report = entry.disguise.as_ref().map_or(report, |disguise| &disguise.report);
     let finished = file.ok_or_else(|| "it could not be kept".to_owned()).and_then(|mut file| {
         if let Some(disguise) = &entry.disguise {
-            file = packed_input::lay_down(disguise.reader(&file)).map_err(|error| reason(&error))?;
+            let laid = disguise.reader(&file).and_then(packed_input::lay_down).map_err(|error| reason(&error))?;
+            file = laid;
             show.tell(&Told::Disguise(disguise));
         }
         let content = content(&mut file, report, &how)?;

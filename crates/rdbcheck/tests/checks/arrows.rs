@@ -9,7 +9,7 @@ use std::path::Path;
 const FLOORS: [&[&str]; 11] = [
     &["escape", "exit", "units"],
     &["console", "progress", "shell", "style"],
-    &["disguise", "functions", "redact"],
+    &["disguise", "functions", "redact", "unpack"],
     &["input"],
     &["servers"],
     &["outcome"],

@@ -29,6 +29,7 @@ mod starts;
 mod stats;
 mod users;
 mod verbs;
+mod written;
 
 use std::error::Error;
 use std::io;

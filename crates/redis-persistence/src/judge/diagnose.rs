@@ -169,10 +169,19 @@ pub fn diagnose(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
         .or_else(|| damage::cause(head, tail, report))
 }
 
+/// How long a tar of no member is: two blocks of zeros, and with GNU tar a record of twenty.
+const EMPTY_TARS: [u64; 2] = [1024, 10_240];
+
 /// Returns the cause of a file without the signature of an RDB.
 fn no_rdb(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
     if head.iter().chain(tail).all(|byte| *byte == 0) {
         let whole = head.len() as u64 >= report.size;
+        if whole && EMPTY_TARS.contains(&report.size) {
+            let size = plural(report.size, "byte");
+            let message = format!("it looks like a tar archive without a member: {size}, all of them zero");
+            let other = "a file of that size whose content did not reach the disk looks the same";
+            return Some(Cause::new(CauseCode::Tar, message).evidence(other.to_owned()));
+        }
         let what = if whole { "the whole file is" } else { "the file begins and ends with bytes that are" };
         let size = plural(report.size, "byte");
         let message = format!("{what} zero, {size} in all: its size reached the disk, its content did not");

@@ -63,7 +63,11 @@ causes! {
     Program "program" false None;
     ErrorPage "error-page" false None;
     Base64 "base64" true None;
+    Base32 "base32" true None;
+    Uuencoded "uuencoded" true None;
     Hex "hex" true None;
+    Numbers "number-list" true None;
+    QuotedPrintable "quoted-printable" true None;
     Escaped "escaped" true None;
     Chunked "chunked" true None;
     Surrounded "surrounded" true None;

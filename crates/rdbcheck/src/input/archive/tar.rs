@@ -15,7 +15,7 @@ use tar::Header;
 
 use super::Place;
 use super::sparse::{BLOCK, Map, Said, field, full};
-use crate::input::unpack::Budget;
+use crate::unpack::Budget;
 
 /// How much memory names, their folders, and the maps of holes may take.
 const NAMES: usize = 32 << 20;

@@ -17,9 +17,9 @@ use serde::{Serialize, Serializer};
 use super::outcomes::{RepairView, SalvageAofView, SalvageView};
 use crate::escape;
 use crate::input::hex::Span;
-use crate::input::unpack::Packing;
 use crate::outcome::{Entry, Row};
 use crate::shell::fill;
+use crate::unpack::Packing;
 
 #[derive(Serialize)]
 pub(super) struct FileView<'a> {

@@ -5,9 +5,9 @@ use redis_persistence::verify::{Checksum, DbCounts, DuplicateCheck, Format, Kind
 
 use super::Style;
 use crate::escape;
-use crate::input::unpack::Packing;
 use crate::style::{Page, shorten};
 use crate::units::{commas, date, number, size};
+use crate::unpack::Packing;
 
 /// How many databases are shown.
 const FIRST_DATABASES: usize = 16;

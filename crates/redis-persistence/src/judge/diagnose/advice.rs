@@ -99,10 +99,28 @@ fn instead(cause: &Cause) -> Option<&'static str> {
         C::Utf16 | C::Utf8 | C::CrLf if cause.reversible => {
             "Fetch it again as binary, or undo the change: the checksum proves whether that was right. Nothing is lost."
         }
-        C::Base64 | C::Hex | C::Escaped | C::Chunked | C::Surrounded if cause.reversible => {
-            "Take the RDB out of it; nothing is lost."
+        C::Base64
+        | C::Base32
+        | C::Uuencoded
+        | C::Hex
+        | C::Numbers
+        | C::QuotedPrintable
+        | C::Escaped
+        | C::Chunked
+        | C::Surrounded
+            if cause.reversible =>
+        {
+            "Take out what it holds; nothing is lost."
         }
-        C::Base64 | C::Hex | C::Escaped | C::Chunked | C::Surrounded => {
+        C::Base64
+        | C::Base32
+        | C::Uuencoded
+        | C::Hex
+        | C::Numbers
+        | C::QuotedPrintable
+        | C::Escaped
+        | C::Chunked
+        | C::Surrounded => {
             "What lies in it is damaged too. Look for another copy; --salvage takes it out, and keeps what can be read."
         }
         C::CrLfCommands | C::LineEndsLost => {

@@ -20,7 +20,11 @@ const XZ_BESIDES: u64 = 4 << 20;
 
 /// A decoder of a packed stream that may take so many bytes for its window.
 #[cfg(feature = "packed")]
-pub(super) fn decoder(packing: Packing, input: impl Read + Send + 'static, memory: u64) -> io::Result<Box<dyn Read>> {
+pub(super) fn decoder<'i>(
+    packing: Packing,
+    input: impl Read + Send + 'i,
+    memory: u64,
+) -> io::Result<Box<dyn Read + Send + 'i>> {
     let input = BufReader::with_capacity(CHUNK, input);
     Ok(match packing {
         Packing::Gzip => Box::new(Gzip::new(input)),
@@ -65,7 +69,7 @@ impl<R: Read> Read for Full<R> {
 
 /// This build has none.
 #[cfg(not(feature = "packed"))]
-pub(super) fn decoder(packing: Packing, _: impl Read + Send + 'static, _: u64) -> io::Result<Box<dyn Read>> {
+pub(super) fn decoder<'i>(packing: Packing, _: impl Read + Send + 'i, _: u64) -> io::Result<Box<dyn Read + Send + 'i>> {
     packing.admit()?;
     Err(io::ErrorKind::Unsupported.into())
 }

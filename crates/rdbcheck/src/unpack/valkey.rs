@@ -18,7 +18,7 @@ const VERSION: u8 = 1;
 const LZ4: u8 = 1;
 
 /// Reads the head of a stream; what comes then is the frame.
-pub(super) fn decoder<R: BufRead + Send + 'static>(mut input: R) -> io::Result<Box<dyn Read>> {
+pub(super) fn decoder<'i, R: BufRead + Send + 'i>(mut input: R) -> io::Result<Box<dyn Read + Send + 'i>> {
     let mut head = [0; 7];
     input.read_exact(&mut head)?;
     let (version, codec, reserved, kind) = match head {

@@ -117,6 +117,32 @@ impl Unpacked {
     }
 }
 
+/// The same on the calling thread, within the usual limits.
+///
+/// # Errors
+/// If this build cannot unpack that.
+pub(crate) fn inline<'i>(input: impl Read + Send + 'i, packing: Packing) -> io::Result<Box<dyn Read + Send + 'i>> {
+    let (input, packed) = budget::counted(input);
+    let decoder = decode::decoder(packing, input, MEMORY)?;
+    Ok(Box::new(Bounded { decoder, packed, unpacked: 0 }))
+}
+
+/// What a decoder gives, within the budget.
+struct Bounded<R> {
+    decoder: R,
+    packed: budget::Count,
+    unpacked: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.decoder.read(buffer)?;
+        self.unpacked += n as u64;
+        Budget::Usual.admit(self.unpacked, self.packed.get())?;
+        Ok(n)
+    }
+}
+
 /// Unpacks until the stream or the reader's wish ends.
 fn work(
     input: impl Read + Send + 'static,
