@@ -23,7 +23,8 @@ use redis_persistence::verify::{self, Checksum, Kind, Options, ReadAt, Report, S
 
 use crate::units::{commas, number};
 use crate::unpack;
-use forms::{Goal, Layer};
+use around::Goal;
+use forms::Layer;
 use pages::{Page, Units};
 use reader::{Range, Skipped, Undone};
 
@@ -105,7 +106,7 @@ fn find(
 fn search(input: &dyn ReadAt, size: u64, head: &[u8], options: &Options) -> io::Result<Option<Disguise>> {
     let mut damaged = None;
     for layers in forms::layers(head, Goal::Rdb).into_iter().take(MOST_TRIED) {
-        for layers in pages::fitting(layers, input, size)? {
+        for layers in with_pages(layers, input, size)? {
             let Some(found) = Disguise::undone(layers, input, size, options)? else { continue };
             if found.is_whole() {
                 return Ok(Some(found));
@@ -136,7 +137,7 @@ pub(crate) fn search_commands(
 ) -> io::Result<Option<Disguise>> {
     let mut damaged: Option<Disguise> = None;
     for layers in forms::layers(head, Goal::Commands).into_iter().take(MOST_TRIED) {
-        for layers in pages::fitting(layers, input, size)?.into_iter().take(MOST_PAGES) {
+        for layers in with_pages(layers, input, size)?.into_iter().take(MOST_PAGES) {
             let judged = opened(&layers, input, size).and_then(|mut stream| judge(&mut stream));
             let (report, length) = match judged {
                 Ok(judged) => judged,
@@ -153,6 +154,13 @@ pub(crate) fn search_commands(
         }
     }
     Ok(damaged)
+}
+
+/// The same layers with each page that the characters may be of, where that is all that was done; others as they are.
+fn with_pages(layers: Vec<Layer>, input: &dyn ReadAt, size: u64) -> io::Result<Vec<Vec<Layer>>> {
+    let [Layer::Text { start, units, .. }] = layers[..] else { return Ok(vec![layers]) };
+    let pages = pages::fitting(units, input, start, size)?;
+    Ok(pages.into_iter().map(|page| vec![Layer::Text { start, units, page }]).collect())
 }
 
 /// Whether what came is not of the form, and the input did not fail.
@@ -239,12 +247,15 @@ impl Disguise {
     /// What happened to the file, and what helps. `seen` is what its ends alone say.
     #[must_use]
     pub fn cause(&self, seen: Option<Cause>) -> Cause {
-        use CauseCode::{ByteOrderMark, CrLf, LeadingNewlines, ReplicationCapture, Utf8};
+        use CauseCode::{ByteOrderMark, LeadingNewlines, ReplicationCapture};
         let (code, message, command) = self.words();
         let tried = Cause::tried(code, message, if self.is_whole() { Some(command) } else { None });
         let mut cause = match seen {
+            // It says the same in other words.
             Some(mut seen)
-                if matches!(seen.code, ByteOrderMark | CrLf | LeadingNewlines | ReplicationCapture | Utf8) =>
+                if seen.code == tried.code
+                    || !matches!(self.layers[0], Layer::Row { .. })
+                        && matches!(seen.code, ByteOrderMark | LeadingNewlines | ReplicationCapture) =>
             {
                 (seen.reversible, seen.command) = (tried.reversible, tried.command);
                 if let [Layer::Text { page, .. }, ..] = self.layers[..] {

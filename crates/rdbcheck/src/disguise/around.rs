@@ -1,6 +1,5 @@
-//! RDBs behind text, headers or a frame, and in the chunks of HTTP.
+//! How RDBs and append-only files begin, behind text, headers or a frame, and in the chunks of HTTP.
 
-use super::forms::Goal;
 use super::reader::{Misfit, Undo};
 
 /// How a frame of replication is named.
@@ -13,6 +12,34 @@ pub(super) fn is_signature(head: &[u8]) -> bool {
         [b'R', b'E', b'D', b'I', b'S', version @ ..] => version.get(..4).is_some_and(digits),
         [b'V', b'A', b'L', b'K', b'E', b'Y', version @ ..] => version.get(..3).is_some_and(digits),
         _ => false,
+    }
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// An RDB.
+    Rdb,
+    /// An append-only file, which may begin with an RDB.
+    Commands,
+}
+
+impl Goal {
+    /// Whether it begins there.
+    pub(crate) fn begins(self, head: &[u8]) -> bool {
+        is_signature(head) || self == Self::Commands && begins_commands(head)
+    }
+}
+
+/// Whether a command, or a timestamp, begins there.
+fn begins_commands(head: &[u8]) -> bool {
+    let number = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    match head {
+        [b'*', rest @ ..] => {
+            let digits = number(rest);
+            (1..=7).contains(&digits) && rest[digits..].starts_with(b"\r\n$")
+        }
+        _ => head.strip_prefix(b"#TS:").is_some_and(|rest| number(rest) > 0),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use redis_persistence::diagnose::CauseCode;
 
-use super::around::{self, Chunks, HttpBody, is_signature};
+use super::around::{self, Chunks, Goal, HttpBody, is_signature};
 use super::base::{Base32, Base64, Uuencoded};
 use super::dumped::{Cells, Dumped};
 use super::numbers::Numbers;
@@ -22,34 +22,6 @@ const PEEK: usize = 1536;
 const MOST_PLACES: usize = 4;
 /// So many forms lie in one another at most.
 const DEPTH: usize = 3;
-
-/// What is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Goal {
-    /// An RDB.
-    Rdb,
-    /// An append-only file, which may begin with an RDB.
-    Commands,
-}
-
-impl Goal {
-    /// Whether it begins there.
-    pub(crate) fn begins(self, head: &[u8]) -> bool {
-        is_signature(head) || self == Self::Commands && begins_commands(head)
-    }
-}
-
-/// Whether a command, or a timestamp, begins there.
-fn begins_commands(head: &[u8]) -> bool {
-    let number = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    match head {
-        [b'*', rest @ ..] => {
-            let digits = number(rest);
-            (1..=7).contains(&digits) && rest[digits..].starts_with(b"\r\n$")
-        }
-        _ => head.strip_prefix(b"#TS:").is_some_and(|rest| number(rest) > 0),
-    }
-}
 
 /// One form.
 #[derive(Debug)]

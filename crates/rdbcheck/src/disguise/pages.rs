@@ -11,7 +11,6 @@ use oem_cp::code_table::DECODING_TABLE_CP_MAP;
 use oem_cp::code_table_type::TableType;
 use redis_persistence::verify::ReadAt;
 
-use super::forms::Layer;
 use super::reader::{Misfit, Range, Undo};
 
 /// How characters are written.
@@ -157,9 +156,8 @@ pub(super) fn utf16(head: &[u8]) -> Option<(Units, u64)> {
     })
 }
 
-/// The same with each page that has all characters of the text, where that is all that was done; other layers as they are.
-pub(super) fn fitting(layers: Vec<Layer>, input: &dyn ReadAt, size: u64) -> io::Result<Vec<Vec<Layer>>> {
-    let [Layer::Text { start, units, .. }] = layers[..] else { return Ok(vec![layers]) };
+/// The pages that have all characters of the text from `start` on; of those that differ in none of these, one.
+pub(super) fn fitting(units: Units, input: &dyn ReadAt, start: u64, size: u64) -> io::Result<Vec<Page>> {
     let Some(used) = used(units, Range::new(input, start, size))? else { return Ok(Vec::new()) };
     let mut seen: Vec<Vec<u8>> = Vec::new();
     let mut fitting = Vec::new();
@@ -168,7 +166,7 @@ pub(super) fn fitting(layers: Vec<Layer>, input: &dyn ReadAt, size: u64) -> io::
         let of_used: Vec<u8> = used.iter().map(|unit| bytes[usize::from(*unit)]).collect();
         if !of_used.contains(&0) && !seen.contains(&of_used) {
             seen.push(of_used);
-            fitting.push(vec![Layer::Text { start, units, page }]);
+            fitting.push(page);
         }
     }
     Ok(fitting)
