@@ -1,7 +1,6 @@
 //! The command line. What both commands take is in [`Common`].
 
 mod aofcheck;
-mod salvage;
 
 use std::io;
 use std::num::NonZero;
@@ -11,6 +10,7 @@ use clap::{ArgAction, Args, Parser, ValueEnum};
 use redis_persistence::Limits;
 use redis_persistence::aof::foreign::Extra;
 use redis_persistence::functions::Prover;
+use redis_persistence::repair::rdb::salvage::Without;
 use redis_persistence::verify::stats::StatsOptions;
 use redis_persistence::verify::{Duplicates, Options, SpillTo};
 
@@ -21,7 +21,6 @@ use crate::servers::{Asked, Servers, setting};
 use crate::units;
 
 pub use aofcheck::{AofCheck, Repair, SalvageAof};
-pub use salvage::Salvage;
 
 /// Verify Redis and Valkey RDB snapshots: structure, every value, checksum, duplicates.
 #[derive(Debug, Parser)]
@@ -40,6 +39,35 @@ pub struct RdbCheck {
     /// What people try who know the check tool for append-only files.
     #[arg(long, hide = true)]
     pub fix: bool,
+}
+
+/// The options of `rdbcheck --salvage`.
+#[derive(Debug, Args)]
+pub struct Salvage {
+    /// Write what can be saved of a damaged RDB to OUT, and report what is lost
+    #[arg(long, help_heading = "Salvage", value_name = "OUT")]
+    pub salvage: Option<PathBuf>,
+    /// Also save the intact part of damaged collections: such keys are named, and are not what they were
+    #[arg(long, help_heading = "Salvage", requires = "salvage")]
+    pub partial: bool,
+    /// Write RESTORE commands for a live server instead of an RDB; OUT may be a pipe then, and - is standard output
+    #[arg(long, help_heading = "Salvage", requires = "salvage")]
+    pub resp: bool,
+    /// Leave out what a server cannot load: modules, functions, vector-sets; it is named
+    #[arg(long, help_heading = "Salvage", value_name = "KIND", value_delimiter = ',', requires = "salvage")]
+    pub without: Vec<Without>,
+    /// Write nothing if more than N keys would be lost, or if how many is not known
+    #[arg(long, help_heading = "Salvage", value_name = "KEYS", requires = "salvage")]
+    pub max_loss: Option<u64>,
+    /// Write nothing unless the checksum of the file proves what is written
+    #[arg(long, help_heading = "Salvage", requires = "salvage", conflicts_with = "partial")]
+    pub proven: bool,
+    /// Replace OUT if it exists
+    #[arg(long, help_heading = "Salvage", requires = "salvage")]
+    pub force: bool,
+    /// Write nothing: report what would be lost
+    #[arg(long, help_heading = "Salvage", requires = "salvage")]
+    pub dry_run: bool,
 }
 
 const EXAMPLES: &str = "\

@@ -1,20 +1,107 @@
 //! The commands: arguments in, reports out, an exit code.
 
-use clap::Command;
-
-mod aofcheck;
-mod explain;
 mod inputs;
 mod pages;
-mod rdbcheck;
-mod short_help;
 mod side;
 
-pub(crate) use aofcheck::aofcheck;
+use std::num::NonZero;
+use std::path::Path;
+
+use clap::{Command, CommandFactory as _};
+use redis_persistence::verify::Options;
+
+use crate::args::{AofCheck, Common, RdbCheck};
+use crate::console::{reason, say};
+use crate::exit::Exit;
+use crate::run::{aof, fix, rdb, salvage_aof, salvage_rdb};
+use crate::servers::Servers;
+use inputs::{Paths, Run, inputs};
+use pages::instead_of_checking;
+pub(crate) use pages::{explain, short_help};
+
+const RDBCHECK: &str = "rdbcheck";
+const AOFCHECK: &str = "aofcheck";
 
 /// Adds the verbs of a tool to its command line, for its pages.
 pub(crate) type WithVerbs = fn(&str, Command) -> Command;
 
-pub(crate) use explain::explain;
-pub(crate) use rdbcheck::rdbcheck;
-pub(crate) use short_help::help as short_help;
+/// Runs `rdbcheck`.
+pub(crate) fn rdbcheck(args: &RdbCheck, with_verbs: WithVerbs) -> Exit {
+    if let Some(exit) = instead_of_checking(RDBCHECK, &args.common, || with_verbs(RDBCHECK, RdbCheck::command())) {
+        return exit;
+    }
+    if args.fix {
+        say(
+            RDBCHECK,
+            "an RDB is never changed in place. Did you mean --salvage OUT, which writes what can be saved to a new file? Keep the \
+             damaged one before a server that may write over it starts",
+        );
+        return Exit::Unreadable;
+    }
+    let servers = match servers(RDBCHECK, &args.common) {
+        Ok(servers) => servers,
+        Err(exit) => return exit,
+    };
+    if args.salvage.salvage.is_some()
+        && let Some(why) =
+            args.files.iter().find_map(|path| salvage_rdb::refuses(path, &args.salvage, args.files.len()))
+    {
+        say(RDBCHECK, &why);
+        return Exit::Unreadable;
+    }
+    let how = rdb::How { args, options: args.common.options(), servers };
+    let paths =
+        Paths { tool: RDBCHECK, common: &args.common, paths: &args.files, alone: args.salvage.salvage.is_none() };
+    inputs(&paths, |path, limit| rdb::alone(path, limit, &how), |path, show| rdb::one(path, &how, show))
+}
+
+/// Runs `aofcheck`.
+pub(crate) fn aofcheck(args: &AofCheck, with_verbs: WithVerbs) -> Exit {
+    if let Some(exit) = instead_of_checking(AOFCHECK, &args.common, || with_verbs(AOFCHECK, AofCheck::command())) {
+        return exit;
+    }
+    if let Some(record) = &args.repair.undo {
+        let mut run = Run::new(AOFCHECK, &args.common);
+        let exit = fix::undo(AOFCHECK, record, args, &mut run);
+        return run.end(exit);
+    }
+    let servers = match servers(AOFCHECK, &args.common) {
+        Ok(servers) => servers,
+        Err(exit) => return exit,
+    };
+    if let Some(out) = &args.salvage.salvage
+        && let Some(why) = salvage_aof::refuses(out, args)
+    {
+        say(AOFCHECK, &format!("{}: nothing was written: {why}", out.display()));
+        return Exit::Unreadable;
+    }
+    if let Some(folder) = &args.repair.backup_dir
+        && !folder.is_dir()
+    {
+        say(AOFCHECK, &format!("{}: nothing was changed: it is no folder to save in", folder.display()));
+        return Exit::Unreadable;
+    }
+    let options = Options { commands: servers.commands(), ..args.common.options() };
+    let alone_on = Options { threads: Some(NonZero::<usize>::MIN), ..options.clone() };
+    let small = aof::How { args, options: alone_on, servers: servers.clone() };
+    let how = aof::How { args, options, servers };
+    let paths = Paths { tool: AOFCHECK, common: &args.common, paths: &args.paths, alone: !args.plans() };
+    inputs(&paths, |path, limit| aof::alone(path, limit, &small), |path, show| aof::one(path, &how, show))
+}
+
+/// The servers to judge for; what is odd about their configuration file is said at once.
+fn servers(tool: &str, common: &Common) -> Result<Servers, Exit> {
+    let conf = || common.conf.as_deref().unwrap_or(Path::new("")).display();
+    match common.judges() {
+        Ok(servers) => {
+            for note in &servers.notes {
+                say(tool, &format!("{}: line {}: {}", conf(), note.line, note.message));
+            }
+            Ok(servers)
+        }
+        Err(error) => {
+            say(tool, &format!("{}: {}", conf(), reason(&error)));
+            Err(Exit::Unreadable)
+        }
+    }
+}

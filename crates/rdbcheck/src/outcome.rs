@@ -2,7 +2,6 @@
 //! met, and what a repair or a salvage did. Nothing here prints: `run` makes it, `render` shows it.
 
 mod repair;
-mod salvage;
 mod timeline;
 mod told;
 
@@ -21,8 +20,7 @@ use crate::redact;
 use crate::units::{commas, number};
 use crate::unpack::Packing;
 
-pub use repair::{RepairStatus, Repaired};
-pub use salvage::{SalvageStatus, Salvaged, SalvagedAof};
+pub use repair::{RepairStatus, Repaired, SalvageStatus, Salvaged, SalvagedAof};
 pub use timeline::{MOST_CHANGES, Row, Timeline};
 pub use told::{Show, Told, UndoOutcome};
 
