@@ -30,12 +30,12 @@ pub struct RdbCheck {
     /// RDB files, also in gzip, zstd, lz4 or xz, and tars of them; - is standard input
     #[arg(value_name = "FILE", required_unless_present_any = ["explain", "completions", "man", "brief", "fix"])]
     pub files: Vec<PathBuf>,
-    /// What both commands take.
-    #[command(flatten)]
-    pub common: Common,
     /// Getting the data back.
     #[command(flatten)]
     pub salvage: Salvage,
+    /// What both commands take.
+    #[command(flatten)]
+    pub common: Common,
     /// What people try who know the check tool for append-only files.
     #[arg(long, hide = true)]
     pub fix: bool,
@@ -47,13 +47,13 @@ pub struct Salvage {
     /// Write what can be saved of a damaged RDB to OUT, and report what is lost
     #[arg(long, help_heading = "Salvage", value_name = "OUT")]
     pub salvage: Option<PathBuf>,
-    /// Also save the intact part of damaged collections: such keys are named, and are not what they were
+    /// Also save the intact part of damaged collections; such keys are named
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
     pub partial: bool,
     /// Write RESTORE commands for a live server instead of an RDB; OUT may be a pipe then, and - is standard output
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
     pub resp: bool,
-    /// Leave out what a server cannot load: modules, functions, vector-sets; it is named
+    /// Leave out what a server cannot load: modules, functions, vector-sets
     #[arg(long, help_heading = "Salvage", value_name = "KIND", value_delimiter = ',', requires = "salvage")]
     pub without: Vec<Without>,
     /// Write nothing if more than N keys would be lost, or if how many is not known
@@ -86,22 +86,22 @@ pub struct Common {
     /// Only the frame and the checksum, not the values
     #[arg(long, help_heading = "Checks")]
     pub quick: bool,
-    /// Look for keys and elements that occur twice; full: whatever the memory, by reading again
+    /// Look for keys and elements that occur twice; full: also beyond the memory, by reading again [default: on]
     #[arg(long, help_heading = "Checks", value_name = "on|off|full", default_value = "on", hide_default_value = true)]
     #[arg(hide_possible_values = true)]
     pub duplicates: DuplicatesArg,
     /// Memory for that search, such as 64M or 1G [default: 256M]
     #[arg(long, help_heading = "Checks", value_name = "BYTES", value_parser = units::bytes)]
     pub duplicate_memory: Option<usize>,
-    /// Run the code of function libraries as servers do, in a sandbox; skip: a server is then never said to load them
+    /// Run the code of function libraries as servers do, in a sandbox; skip: no server is said to load them [default: run]
     #[arg(long, help_heading = "Checks", value_name = "run|skip", default_value = "run", hide_default_value = true)]
     #[arg(hide_possible_values = true)]
     pub functions: FunctionsArg,
-    /// Hold expiries against this time: Unix seconds or milliseconds, or RFC 3339
+    /// Judge expiries at this time: Unix seconds or milliseconds, or RFC 3339 [default: now]
     #[arg(long, help_heading = "Checks", value_name = "TIME", value_parser = units::time_ms, allow_hyphen_values = true)]
     pub now: Option<i64>,
     /// Work on N threads [default: one for each processor]; the report is the same for every N
-    #[arg(long, help_heading = "Checks", value_name = "N")]
+    #[arg(long, help_heading = "Checks", value_name = "N", value_parser = units::threads)]
     pub threads: Option<NonZero<usize>>,
     /// Give up where a packed input unpacks to more, such as 500G [default: 4G, or 250 times its size]
     #[arg(long, help_heading = "Checks", value_name = "BYTES", value_parser = units::bytes)]
@@ -110,7 +110,7 @@ pub struct Common {
     #[arg(long, help_heading = "Checks", value_name = "BYTES", value_parser = units::bytes)]
     pub unpack_memory: Option<usize>,
 
-    /// Would that server load it? Such as redis-7.2 or valkey-9.1, or newest; exit with 1 if not
+    /// Check whether SERVER would load it, such as redis-7.2, valkey-9.1 or newest; exit with 1 if not
     #[arg(long = "for", help_heading = "Servers", value_name = "SERVER", value_delimiter = ',')]
     pub servers: Vec<Asked>,
     /// A setting of these servers, such as databases=32
@@ -136,7 +136,7 @@ pub struct Common {
     /// The same as --format json-lines: a JSON document on a line for each input, as soon as it is its turn
     #[arg(long, help_heading = "Output", conflicts_with_all = ["format", "json"])]
     pub json_lines: bool,
-    /// Report for people, as one JSON document, as test results, or for the textfile collector
+    /// Print text, one JSON document, one for each input, test results, or metrics [default: text]
     #[arg(long, help_heading = "Output", value_name = "text|json|json-lines|junit|prometheus")]
     #[arg(hide_possible_values = true)]
     pub format: Option<Format>,
@@ -152,14 +152,14 @@ pub struct Common {
     /// Show the bytes around where each finding begins ([) and fails (>)
     #[arg(long, help_heading = "Output")]
     pub hex: bool,
-    /// Print hashes in the place of keys, and of all else that comes from the data
+    /// Print hashes instead of keys and of all other data
     #[arg(long, help_heading = "Output", conflicts_with = "hex")]
     pub redact: bool,
-    /// Show progress on standard error
+    /// Show progress on standard error [default: auto]
     #[arg(long, help_heading = "Output", value_name = "auto|always|never", default_value = "auto")]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub progress: When,
-    /// Colour the text
+    /// Colour the text [default: auto]
     #[arg(long, help_heading = "Output", value_name = "auto|always|never", default_value = "auto")]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub color: Color,

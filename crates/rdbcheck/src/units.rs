@@ -1,5 +1,6 @@
 //! Sizes and times, as they are typed and as they are printed.
 
+use std::num::NonZero;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Days from 1 March of year 0 to 1 January 1970.
@@ -207,6 +208,14 @@ pub fn commas(n: u64) -> String {
 #[must_use]
 pub fn number(n: u64, thing: &str) -> String {
     format!("{} {thing}{}", commas(n), if n == 1 { "" } else { "s" })
+}
+
+/// A number of threads.
+///
+/// # Errors
+/// If it is no number, or zero.
+pub fn threads(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse().map_err(|_| "a number of threads is 1 or more".to_owned())
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ fn said(error: clap::Error) -> Exit {
 #[derive(Debug, Args)]
 struct Reading {
     /// Work on N threads [default: one for each processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = units::threads)]
     threads: Option<NonZero<usize>>,
     /// Give up where a packed input unpacks to more, such as 500G [default: 4G, or 250 times its size]
     #[arg(long, value_name = "N", value_parser = units::bytes)]
@@ -173,10 +173,10 @@ impl Reading {
 /// Which keys are meant.
 #[derive(Debug, Args)]
 struct Choice {
-    /// Only keys whose name fits, such as 'user:*'
+    /// Only keys whose name matches, such as 'user:*'
     #[arg(long, value_name = "PATTERN")]
     only: Vec<OsString>,
-    /// No keys whose name fits
+    /// No keys whose name matches
     #[arg(long, value_name = "PATTERN")]
     except: Vec<OsString>,
     /// Only keys of that type: string, list, set, zset, hash, stream, array, module

@@ -43,7 +43,7 @@ pub struct AofCheck {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Repair")]
 pub struct Repair {
-    /// Plan what makes servers load the rest, ask, save what goes, and apply the plan
+    /// Show a repair plan, ask, back up what it removes, and apply it
     #[arg(long)]
     pub fix: bool,
     /// The same, and take back what was written after that time: Unix seconds, or RFC 3339
@@ -52,28 +52,28 @@ pub struct Repair {
     /// The same, and take back the record at that byte and all after it, in the last file or the one --file names
     #[arg(long, value_name = "BYTE")]
     pub cut_before: Option<u64>,
-    /// Mend unasked what an interrupted write leaves, and nothing if there is other damage: for every start of a server
+    /// Repair only what a crash leaves, without asking; refuse any other damage
     #[arg(long, conflicts_with_all = ["fix", "truncate_to_timestamp", "cut_before", "yes", "file"])]
     pub preen: bool,
-    /// Take a repair back, by the record that it left; where --backup-dir put that elsewhere, PATH names the set
+    /// Undo a repair, by the record that it left; PATH names the set where --backup-dir put that elsewhere
     #[arg(long, value_name = "RECORD", conflicts_with = "repair")]
     pub undo: Option<PathBuf>,
-    /// Do not ask; only a plan that is enough, and within --max-loss, is applied then
+    /// Do not ask; apply only a plan that is sufficient, and within --max-loss
     #[arg(short, long, requires = "change", conflicts_with = "dry_run")]
     pub yes: bool,
     /// Print the plan, and change nothing
     #[arg(long, requires = "change")]
     pub dry_run: bool,
-    /// Refuse a plan that takes away more, or a salvage that leaves out more, such as 64K or 1M
+    /// Refuse to remove or leave out more, such as 64K or 1M
     #[arg(long, value_name = "BYTES", value_parser = units::bytes, requires = "losing")]
     pub max_loss: Option<usize>,
-    /// Cut that file of the set too, though others follow it or nothing of it stays; the file of --cut-before and --leave-out
+    /// Allow cutting NAME even if later files exist or it becomes empty; the file of --cut-before and --leave-out
     #[arg(long, value_name = "NAME", requires = "of_file")]
     pub file: Option<PathBuf>,
-    /// Save what is taken away in that folder [default: beside the set]
+    /// Back up what is removed to DIR [default: beside the set]
     #[arg(long, value_name = "DIR", requires = "repair")]
     pub backup_dir: Option<PathBuf>,
-    /// Go on though a process has a file open for writing, or one was written to meanwhile
+    /// Go on even if a process has a file open for writing, or wrote to one meanwhile
     #[arg(long, requires = "change")]
     pub force_live: bool,
     /// Give up when another repair still holds the folder after so many seconds [default: 1]

@@ -84,7 +84,7 @@ fn unread(page: &mut Page, report: &Report) {
     }
 }
 
-/// How far the only file is good, if not to its end.
+/// How far the only file is valid, if not to its end.
 fn single(page: &mut Page, report: &Report) {
     if let Some(part) = report.parts.first().filter(|part| part.loads_up_to != part.size) {
         page.plain(2, &good(part));
@@ -114,7 +114,7 @@ fn parts(page: &mut Page, parts: &[Part]) {
     }
 }
 
-/// How far a file is good.
+/// How far a file is valid.
 fn good(part: &Part) -> String {
     match (part.role, part.size, part.loads_up_to) {
         (Role::History, Some(_), _) => "waits to be deleted".to_owned(),
@@ -123,9 +123,14 @@ fn good(part: &Part) -> String {
         (_, None, _) => "not there".to_owned(),
         (_, Some(0), _) => "empty".to_owned(),
         (_, Some(_), None) => "no server loads it, for its RDB image is damaged".to_owned(),
-        (_, Some(size), Some(end)) if end >= size => "good to its end".to_owned(),
-        (_, Some(size), Some(0)) => format!("good up to byte 0, so none of its {}", number(size, "byte")),
-        (_, Some(size), Some(end)) => format!("good up to byte {end}, but for the last {}", number(size - end, "byte")),
+        (_, Some(size), Some(end)) if end >= size => "valid to its end".to_owned(),
+        (_, Some(size), Some(0)) => {
+            format!("not valid from its first byte on; none of its {} load", number(size, "byte"))
+        }
+        (_, Some(size), Some(end)) => match size - end {
+            1 => format!("valid up to byte {end}; the last byte is damaged"),
+            n => format!("valid up to byte {end}; the last {} bytes are damaged", commas(n)),
+        },
     }
 }
 

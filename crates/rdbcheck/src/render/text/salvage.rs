@@ -19,7 +19,7 @@ pub(super) fn of(done: &Salvaged, listed: Option<usize>) -> Vec<String> {
         lines.push(format!("Salvage: {what} Its checksum proves it."));
         let bytes = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
         lines.push(format!("  at byte {}: {} instead of {}", mended.offset, bytes(&mended.new), bytes(&mended.old)));
-        lines.push(format!("  {:.1e} such changes are expected by chance", mended.odds));
+        lines.push(format!("  chance of a false match: {:.1e}", mended.odds));
     }
     match &done.loss {
         Some(loss) => lines.extend(of_loss(loss, listed)),
@@ -85,12 +85,12 @@ fn of_loss(loss: &Loss, listed: Option<usize>) -> Vec<String> {
     more(&mut lines, loss.skipped.len() as u64, most);
     if let Some(from) = loss.full_from {
         lines.push(format!(
-            "  There are too many such places: behind byte {from} nothing is saved, with {} there; --duplicate-memory makes room for more",
+            "  There are too many such places: nothing is saved behind byte {from}, where there are {}; --duplicate-memory makes room",
             number(loss.unsaved, "key")
         ));
     }
     if loss.damaged_total > 0 {
-        lines.push(format!("  {} left out, whose values are damaged", number(loss.damaged_total, "key")));
+        lines.push(format!("  {} left out: the value is damaged", number(loss.damaged_total, "key")));
         lines.extend(loss.damaged.iter().take(most).map(of_key));
         more(&mut lines, loss.damaged_total, most);
     }
@@ -102,10 +102,9 @@ fn of_loss(loss: &Loss, listed: Option<usize>) -> Vec<String> {
         lines.extend(loss.partial.iter().take(most).map(of_part));
         more(&mut lines, loss.partial_total, most);
     }
-    for (count, what) in [
-        (loss.repeated, "left out, which were found twice"),
-        (loss.expiries_lost, "saved without the expiry, which is no time of ours"),
-    ] {
+    for (count, what) in
+        [(loss.repeated, "found twice, left out"), (loss.expiries_lost, "saved without an expiry: it is out of range")]
+    {
         if count > 0 {
             lines.push(format!("  {} {what}", number(count, "key")));
         }
@@ -116,7 +115,7 @@ fn of_loss(loss: &Loss, listed: Option<usize>) -> Vec<String> {
         more(&mut lines, loss.left_out_total, most);
     }
     if !loss.anchors.is_empty() {
-        lines.push("  Behind what is skipped, the records were found again by this much evidence:".to_owned());
+        lines.push("  Evidence for the records behind what is skipped:".to_owned());
     }
     for anchor in loss.anchors.iter().take(most) {
         lines.push(format!(
