@@ -229,3 +229,75 @@ fn a_salvage_writes_long_names_once() {
         assert_eq!((report.verdict, report.counts.keys), (Verdict::Sound, 3), "{form}");
     }
 }
+
+/// What a salvage of a cut file saves and drops within so much memory.
+fn salvaged(bytes: &[u8], duplicate_bytes: usize) -> std::io::Result<(u64, u64, Vec<u8>)> {
+    let limits = Limits { duplicate_bytes, ..Limits::default() };
+    let options = salvage::Options { hash_key: Some(KEY), limits, ..salvage::Options::default() };
+    let mut input = Cursor::new(&bytes[..bytes.len() - 9]);
+    let plan = salvage::plan(&mut input, &options)?;
+    let (mut saved, mut commands) = (Vec::new(), Vec::new());
+    let written = plan.write(&mut input, &mut saved)?;
+    let by_commands = plan.write_commands(&mut input, &options, &mut commands)?;
+    assert_eq!((written.keys, by_commands.keys), (plan.loss.keys, plan.loss.keys));
+    assert_eq!(commands.windows(9).filter(|nine| nine == b"\r\nRESTORE").count() as u64, plan.loss.keys);
+    Ok((plan.loss.keys, plan.loss.repeated, saved))
+}
+
+/// More copies of a key, or more keys, than memory holds: they are gone over again, and the result is that of much memory.
+#[test]
+fn a_salvage_writes_each_key_once_whatever_the_memory() {
+    const MANY: usize = 500_000;
+    type Make = (&'static str, Box<dyn Fn(&mut RdbWriter)>);
+    let key = |w: &mut RdbWriter, n: usize| _ = w.string_key(format!("key:{n:06}").as_bytes(), b"v");
+    let shapes: [Make; 4] = [
+        ("one name", Box::new(move |w| (0..MANY).for_each(|_| key(w, 7)))),
+        ("each twice", Box::new(move |w| (0..MANY).for_each(|n| key(w, n % (MANY / 2))))),
+        ("one of many", Box::new(move |w| (0..MANY).chain([0, MANY - 1]).for_each(|n| key(w, n)))),
+        (
+            "in two databases",
+            Box::new(move |w| {
+                (0..MANY / 2).for_each(|n| key(w, n % 100));
+                w.select_db(1);
+                (0..MANY / 2).for_each(|n| key(w, n % 10));
+            }),
+        ),
+    ];
+    let saved = [(1, MANY - 1), (MANY / 2, MANY / 2), (MANY, 2), (110, MANY - 110)];
+    for ((shape, write), (keys, repeated)) in shapes.into_iter().zip(saved) {
+        let mut w = RdbWriter::redis(11);
+        w.select_db(0);
+        write(&mut w);
+        let bytes = w.finish();
+        let (expected, dropped, of_much) = salvaged(&bytes, Limits::default().duplicate_bytes).expect("memory");
+        assert_eq!((expected, dropped), (keys as u64, repeated as u64), "{shape}");
+        let report = verify::slice(&of_much, &Options::default());
+        assert_eq!((report.verdict, report.duplicates), (Verdict::Sound, DuplicateCheck::Checked), "{shape}");
+        for memory in [16 << 10, 1 << 20, 8 << 20] {
+            match salvaged(&bytes, memory) {
+                Ok((keys, dropped, of_little)) => {
+                    assert_eq!((keys, dropped), (expected, repeated as u64), "{shape}, {memory} bytes");
+                    assert!(of_little == of_much, "{shape}, {memory} bytes");
+                }
+                // Where many are left out one by one, even where they are is too much.
+                Err(error) => {
+                    assert!(memory <= 1 << 20 && !shape.starts_with("one"), "{shape}, {memory} bytes: {error}")
+                }
+            }
+        }
+    }
+}
+
+/// Where even what is left out is too much to be remembered, nothing is written twice: there is no plan.
+#[test]
+fn more_repeated_keys_than_can_be_remembered_are_an_error() {
+    let mut w = RdbWriter::redis(11);
+    w.select_db(0);
+    for n in 0..30_000 {
+        w.string_key(b"again", b"v").string_key(format!("key:{n}").as_bytes(), b"v");
+    }
+    let bytes = w.finish();
+    assert_eq!(salvaged(&bytes, 16 << 20).map(|(keys, repeated, _)| (keys, repeated)).ok(), Some((30_001, 29_999)));
+    let error = salvaged(&bytes, 16 << 10).expect_err("too many").to_string();
+    assert!(error.contains("keys or more stand twice"), "{error}");
+}

@@ -51,7 +51,6 @@ mod without;
 mod write;
 
 use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::Range;
 
 pub(crate) use behind::{Behind, behind};
 pub use loss::{Anchor, DbLoss, Loss, LostKey, PartialKey};
@@ -64,6 +63,7 @@ use crate::functions::{Api, Prover};
 use crate::rdb::{Family, Header, NEWEST_REDIS, NEWEST_VALKEY, Parser, Payload, Step};
 use collect::{Collected, Part, Run};
 use decode::Decoder;
+use duplicates::Ranges;
 use holes::Holes;
 use intact::{is_whole, leads_to};
 use partial::Partial;
@@ -108,7 +108,7 @@ pub struct Plan {
     /// By database, and for each in the order of the file; as are the partial ones.
     runs: Vec<Run>,
     /// Parts of the runs that are left out: keys that were found twice.
-    left_out: Vec<Range<u64>>,
+    left_out: Ranges,
     parts: Vec<Part>,
     partials: Vec<Partial>,
     /// The database of each section.
@@ -189,8 +189,10 @@ fn plan_as(
     found.end(size);
     found.sections.disbelieve(&found.gaps);
     let groups = duplicates::same_hash(&mut found);
+    let before = found.sections.databases();
     found.sections.settle();
-    let drops = duplicates::drop_repeated(&mut found, groups, &mut decoder)?;
+    let moved = before != found.sections.databases();
+    let drops = duplicates::drop_repeated(&mut found, &groups, moved, &mut decoder)?;
     drop(decoder);
     let family = options.family.filter(|family| !found.foreign_to.contains(family)).unwrap_or(header.family);
     let stated = header_is_sound.then_some(header.version);

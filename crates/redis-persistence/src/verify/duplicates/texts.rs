@@ -36,7 +36,7 @@ pub(crate) fn repeated<T: Eq + Hash>(
 }
 
 /// Stands for a text of any length: 128 bits under keys of this process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Digests([RandomState; 2]);
 
 impl Digests {

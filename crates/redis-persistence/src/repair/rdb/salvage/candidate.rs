@@ -130,8 +130,13 @@ impl Candidate {
         }
     }
 
+    /// The key, if it is a sound one.
+    pub(super) fn key(&self) -> Option<Key> {
+        if let CandidateKind::Key(key) = self.what { Some(key) } else { None }
+    }
+
     pub(super) fn is_key(&self) -> bool {
-        matches!(self.what, CandidateKind::Key(_))
+        self.key().is_some()
     }
 }
 

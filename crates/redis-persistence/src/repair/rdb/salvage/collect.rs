@@ -20,8 +20,6 @@ use crate::verify::duplicates::{Digests, Form, HashKey, Table};
 pub(super) const MOST_LISTED: usize = 10_000;
 /// What is remembered of damage may take one part in so many of the memory for tables.
 const SHARE_OF_TABLES: usize = 2;
-/// Keeps the digests of long names apart from the names of others.
-const LONG: u64 = 1;
 /// What the name of a library takes besides its bytes.
 const LIBRARY: usize = 64;
 
@@ -76,7 +74,7 @@ pub(super) struct Collected {
     pub(super) foreign_to: Vec<Family>,
     /// The text of each key, hashed, and where its unit begins.
     pub(super) hashes: Table,
-    digests: Digests,
+    pub(super) digests: Digests,
     pub(super) expired: u64,
     /// From here on nothing is kept any more: too much is to be remembered of what lies before. And the keys behind it.
     pub(super) full_from: Option<u64>,
@@ -131,7 +129,7 @@ impl Collected {
     }
 
     /// What is remembered of the places found so far, in bytes. A gap is remembered twice: here and in the report.
-    fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         self.runs.len() * size_of::<Run>()
             + self.parts.len() * size_of::<Part>()
             + self.gaps.len() * 2 * size_of::<Range<u64>>()
@@ -298,14 +296,8 @@ impl Collected {
         self.expired += u64::from(is_expired(&key, &self.options));
         self.version = self.version.max(key.min_version(decoder.family()));
         self.keep_type(key.value_type, key.meta, decoder.family());
-        match decoder.name_of(unit)? {
-            Some(name) => self.hashes.add(&name, 0, unit.start),
-            // One that is too long to be held is as good as its digest.
-            None => {
-                if let Some(name) = decoder.digest_of_name(&key, &self.digests) {
-                    self.hashes.add(&name.to_le_bytes(), LONG, unit.start);
-                }
-            }
+        if let Some(hash) = decoder.hash_of_name(&key, &self.hashes, &self.digests)? {
+            self.hashes.insert((hash, 0), unit.start);
         }
         self.copy(unit.kept_from()..unit.end);
         Ok(())

@@ -17,7 +17,7 @@ use crate::rdb::{
 use crate::report::Code;
 use crate::verify::RecordChecker;
 use crate::verify::confirm::Texts;
-use crate::verify::duplicates::Digests;
+use crate::verify::duplicates::{Digests, Table};
 
 /// How much is known of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,8 @@ const VAIN_PER_BYTE: u64 = 4;
 /// Names that are longer, and the code of libraries that is longer, are not looked at as a whole.
 pub(super) const LONGEST_TEXT: usize = 64 << 10;
 const LONGEST_CODE: usize = 16 << 20;
+/// Keeps the hashes of long names apart from those of others.
+const LONG: u64 = 1;
 /// What is shown of the name of a key that is lost.
 const SHOWN_NAME: usize = 1024;
 
@@ -325,6 +327,14 @@ impl<'a> Decoder<'a> {
     pub(super) fn name_of(&mut self, unit: &Candidate) -> io::Result<Option<Vec<u8>>> {
         let CandidateKind::Key(key) = &unit.what else { return Ok(None) };
         self.text_at(key.type_at + 1, LONGEST_TEXT)
+    }
+
+    /// The hash of the name of a key, if it can be read. One that is too long to be held is as good as its digest.
+    pub(super) fn hash_of_name(&mut self, key: &Key, table: &Table, digests: &Digests) -> io::Result<Option<u64>> {
+        Ok(match self.text_at(key.type_at + 1, LONGEST_TEXT)? {
+            Some(name) => Some(table.hashes(&name, 0).0),
+            None => self.digest_of_name(key, digests).map(|name| table.hashes(&name.to_le_bytes(), LONG).0),
+        })
     }
 
     /// What stands for the name of a key, however long it is, if it can be read.

@@ -167,7 +167,7 @@ impl Loss {
             damaged_total: found.lost_total,
             partial: found.partials.iter().filter_map(|partial| partial_key(partial, found)).collect(),
             partial_total: found.partials.len() as u64,
-            repeated: (drops.ranges.len() + found.partials_dropped.len()) as u64,
+            repeated: drops.keys + found.partials_dropped.len() as u64,
             expiries_lost: found.expiries_lost,
             functions: found.functions(),
             functions_lost: found.functions_lost,

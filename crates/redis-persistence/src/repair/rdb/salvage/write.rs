@@ -128,8 +128,7 @@ impl Plan {
         let first = self.runs.partition_point(|run| self.databases[run.section] < db);
         let runs = self.runs[first..].iter().take_while(move |run| self.databases[run.section] == db);
         runs.flat_map(|run| {
-            let first = self.left_out.partition_point(|range| range.end <= run.range.start);
-            let inside = self.left_out[first..].iter().take_while(|range| range.start < run.range.end);
+            let inside = self.left_out.behind(run.range.start).take_while(|range| range.start < run.range.end);
             let starts = std::iter::once(run.range.start).chain(inside.clone().map(|range| range.end));
             let ends = inside.map(|range| range.start).chain(std::iter::once(run.range.end));
             starts.zip(ends).map(|(start, end)| start..end).filter(|range| range.start < range.end)
