@@ -155,6 +155,10 @@ pub struct Common {
     /// Print hashes instead of keys and of all other data
     #[arg(long, help_heading = "Output", conflicts_with = "hex")]
     pub redact: bool,
+    /// With --redact: make the hashes with this key, so that those of several runs can be compared. Whoever guesses it can try names
+    #[arg(long, help_heading = "Output", value_name = "KEY", requires = "redact")]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub redact_key: Option<String>,
     /// Show progress on standard error [default: auto]
     #[arg(long, help_heading = "Output", value_name = "auto|always|never", default_value = "auto")]
     #[arg(hide_default_value = true, hide_possible_values = true)]

@@ -13,6 +13,7 @@ use redis_persistence::verify::Options;
 use crate::args::{AofCheck, Common, RdbCheck};
 use crate::console::{reason, say};
 use crate::exit::Exit;
+use crate::redact;
 use crate::run::{aof, fix, rdb, salvage_aof, salvage_rdb};
 use crate::servers::Servers;
 use inputs::{Paths, Run, inputs};
@@ -30,6 +31,7 @@ pub(crate) fn rdbcheck(args: &RdbCheck, with_verbs: WithVerbs) -> Exit {
     if let Some(exit) = instead_of_checking(RDBCHECK, &args.common, || with_verbs(RDBCHECK, RdbCheck::command())) {
         return exit;
     }
+    args.common.redact_key.as_deref().into_iter().for_each(redact::use_key);
     if args.fix {
         say(
             RDBCHECK,
@@ -60,6 +62,7 @@ pub(crate) fn aofcheck(args: &AofCheck, with_verbs: WithVerbs) -> Exit {
     if let Some(exit) = instead_of_checking(AOFCHECK, &args.common, || with_verbs(AOFCHECK, AofCheck::command())) {
         return exit;
     }
+    args.common.redact_key.as_deref().into_iter().for_each(redact::use_key);
     if let Some(record) = &args.repair.undo {
         let mut run = Run::new(AOFCHECK, &args.common);
         let exit = fix::undo(AOFCHECK, record, args, &mut run);

@@ -4,9 +4,11 @@
 mod repair;
 mod timeline;
 mod told;
+mod unpack;
 
+use std::borrow::Cow;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use redis_persistence::aof::dir::AofSet;
 use redis_persistence::diagnose::{Cause, Step};
@@ -17,12 +19,14 @@ use crate::disguise::Disguise;
 use crate::exit::Exit;
 use crate::input::hex::Span;
 use crate::redact;
+use crate::shell;
 use crate::units::{commas, number};
 use crate::unpack::Packing;
 
 pub use repair::{RepairStatus, Repaired, SalvageStatus, Salvaged, SalvagedAof};
 pub use timeline::{MOST_CHANGES, Row, Timeline};
 pub use told::{Show, Told, UndoOutcome};
+pub use unpack::Unpack;
 
 /// What came of one input.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub struct Entry {
     pub loads: Vec<Loads>,
     /// How the input was packed.
     pub packing: Option<Packing>,
+    /// How to get at it, if it is packed or lies in an archive.
+    pub unpack: Option<Unpack>,
     /// What is wrong with the packing or the archive that the file lies in: it was reported on as far as it could be read.
     pub damage: Option<String>,
     /// The bytes around the findings, by their number; empty unless asked for.
@@ -85,6 +91,7 @@ impl Entry {
             advice: Vec::new(),
             loads: Vec::new(),
             packing: None,
+            unpack: None,
             damage: None,
             hex: Vec::new(),
             redacts: false,
@@ -95,6 +102,20 @@ impl Entry {
             salvaged: None,
             disguise: None,
         }
+    }
+
+    /// What to do about it, and the file that the commands of it are for.
+    #[must_use]
+    pub fn steps(&self) -> (Cow<'_, [Step]>, &Path) {
+        let steps = || (Cow::Borrowed(&self.advice[..]), self.path.as_path());
+        self.unpack.as_ref().map_or_else(steps, |unpack| unpack.before(&self.advice, &self.path))
+    }
+
+    /// A command of its cause or of a finding, for this file.
+    #[must_use]
+    pub fn command(&self, command: &str) -> String {
+        let filled = || shell::fill(command, &self.path);
+        self.unpack.as_ref().map_or_else(filled, |unpack| unpack.and_then(command, &self.path))
     }
 
     /// The findings that are not held in memory, as they may be shown.

@@ -18,7 +18,8 @@ use redis_persistence::verify::{Finding, Name, Report};
 use sha2::{Digest as _, Sha256};
 
 /// What stands for a key: `key#` and 64 bits of a hash in 16 hexadecimal digits, under a key that is random for each run. The
-/// same name has the same stand-in within one run, and in no other: nobody can try names against it.
+/// same name has the same stand-in within one run, and in no other: nobody can try names against it. Unless the command line gave
+/// the key: then two reports can be compared, and it has to be one that nobody guesses.
 ///
 /// # Examples
 /// ```
@@ -32,9 +33,19 @@ pub fn key(name: &[u8]) -> String {
     hashed("key#", name)
 }
 
-/// The key of this run.
+static SECRET: OnceLock<Vec<u8>> = OnceLock::new();
+
+/// Takes a text for the key of this run, before anything is hidden: then the same name has the same stand-in in all runs with it, and
+/// whoever knows or guesses the text can try names.
+pub(crate) fn use_key(text: &str) {
+    // Of a fixed length, so that no text and name put together are another text and name.
+    let secret = Sha256::digest(text.as_bytes()).to_vec();
+    // A command has one.
+    let _ = SECRET.set(secret);
+}
+
+/// The key of this run: random, unless it was given.
 fn secret() -> &'static [u8] {
-    static SECRET: OnceLock<Vec<u8>> = OnceLock::new();
     SECRET.get_or_init(|| {
         let mut secret = Vec::new();
         // Where the system gives no bytes, what seeds the maps of the standard library has to do, four times 64 bits of it.

@@ -37,7 +37,7 @@ pub fn fill(command: &str, path: &Path) -> String {
         return command.to_owned();
     }
     let file = word(path);
-    let out = word(&beside(path));
+    let out = word(&beside(path, ".new"));
     let words = command.split(' ').map(|word| match word {
         "FILE" => file.as_str(),
         "OUT" => out.as_str(),
@@ -46,16 +46,23 @@ pub fn fill(command: &str, path: &Path) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// How the names of packed files end.
+const PACKED: [&str; 4] = ["gz", "zst", "lz4", "xz"];
+
 /// `dump.new.rdb` for `dump.rdb`, and `appendonlydir.new` for `appendonlydir` or the manifest in it: a set's folder is no place for
 /// another one.
-fn beside(path: &Path) -> PathBuf {
+pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
     if path.extension().is_some_and(|end| end == "manifest") {
         let folder = path.parent().filter(|folder| folder.file_name().is_some());
-        return folder.map_or_else(|| path.with_file_name("../new"), beside);
+        return folder.map_or_else(|| path.with_file_name("../new"), |folder| beside(folder, what));
     }
+    // What is written is not packed.
+    let bare =
+        path.extension().filter(|end| PACKED.iter().any(|packed| end == packed)).map(|_| path.with_extension(""));
+    let path = bare.as_deref().unwrap_or(path);
     let Some(stem) = path.file_stem() else { return PathBuf::from("new") };
     let mut name = stem.to_owned();
-    name.push(".new");
+    name.push(what);
     if let Some(extension) = path.extension() {
         name.push(".");
         name.push(extension);
@@ -72,6 +79,7 @@ mod tests {
         assert_eq!(fill("head -c 5 FILE > OUT", "my FILE.rdb".as_ref()), "head -c 5 'my FILE.rdb' > 'my FILE.new.rdb'");
         assert_eq!(fill("PROFILE OUTER", "a".as_ref()), "PROFILE OUTER");
         assert_eq!(fill("x OUT", "dir/".as_ref()), "x dir.new");
+        assert_eq!(fill("x OUT", "a/b.rdb.gz".as_ref()), "x a/b.new.rdb");
         assert_eq!(fill("x OUT", "..".as_ref()), "x new");
         assert_eq!(fill("x OUT", "a/dir/b.manifest".as_ref()), "x a/dir.new");
         assert_eq!(fill("x OUT", "b.manifest".as_ref()), "x ../new");

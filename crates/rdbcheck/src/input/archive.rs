@@ -43,11 +43,24 @@ pub struct Archive {
     unended: bool,
 }
 
+/// What stands in the archive before the path by which a member is known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Lead {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// `./`, as where a folder was packed from within.
+    Dot,
+    /// Something else, or the path itself is another.
+    Odd,
+}
+
 /// Where a member lies in the file around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     start: u64,
     size: u64,
+    lead: Lead,
     /// What of it is stored, if it has holes.
     #[cfg(feature = "packed")]
     parts: Option<Arc<[sparse::Part]>>,
@@ -58,6 +71,7 @@ impl Place {
         Self {
             start,
             size,
+            lead: Lead::Nothing,
             #[cfg(feature = "packed")]
             parts: None,
         }
@@ -160,6 +174,22 @@ impl Archive {
             }
         }
         Ok(found)
+    }
+
+    /// The name by which an archive knows the member at a path, or all of the members below it; if there is one for all of them.
+    #[must_use]
+    pub fn stored_name(&self, path: &Path) -> Option<PathBuf> {
+        let folder = bare(path);
+        let inside = self.members.range(folder.to_owned()..).take_while(|(path, _)| path.starts_with(folder));
+        let mut leads = inside.map(|(_, place)| place.lead);
+        let first = leads.next()?;
+        let name = match first {
+            Lead::Nothing => folder.to_owned(),
+            Lead::Dot => Path::new(".").join(folder),
+            Lead::Odd => return None,
+        };
+        // All of it has no name there.
+        (leads.all(|lead| lead == first) && !name.as_os_str().is_empty()).then_some(name)
     }
 
     /// The append-only sets among the members, and the append-only files that belong to none, each with the path that

@@ -63,7 +63,8 @@ pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
         stats::stats(&mut page, numbers);
     }
     servers::servers(&mut page, &entry.loads);
-    cause::advice(&mut page, &entry.advice, &entry.path);
+    let (steps, file) = entry.steps();
+    cause::advice(&mut page, &steps, file);
     page.text
 }
 

@@ -21,7 +21,7 @@ use crate::input::laid::{self, Laid};
 use crate::input::open::{self, is_stream};
 use crate::input::packed_input::{self, Stored};
 use crate::input::tree::WatchedDisk;
-use crate::outcome::{Entry, Show, Timeline};
+use crate::outcome::{Entry, Show, Timeline, Unpack};
 use crate::progress::When;
 use crate::servers::Servers;
 use crate::unpack::Packing;
@@ -121,7 +121,7 @@ fn salvage_laid(path: &Path, laid: &Laid, how: &How<'_>, show: &mut dyn Show) {
         say(TOOL, &format!("{}: {why}", path.display()));
     }
     let mut tree = WatchedDisk::new(how.args.common.progress);
-    let around = Around { packing: laid.packing, damage: laid.damage.clone(), packed: true };
+    let around = Around { packing: laid.packing, unpack: None, damage: laid.damage.clone(), packed: true };
     let set = dir::find_as(&mut tree, &laid.path(), &how.servers.layout());
     let entry = set.and_then(|set| entry(path, &mut tree, set, how, around));
     salvage(path, entry.unwrap_or_else(|error| how.unreadable(path, &error)), how, show);
@@ -140,13 +140,13 @@ where
     T::File: Send,
 {
     let How { args, options, servers } = how;
-    let Around { packing, damage, packed } = around;
+    let Around { packing, unpack, damage, packed } = around;
     let report = verify::aof_set(tree, &set, options)?;
     let timeline = if args.timeline { Some(Timeline::of(tree, &set, &report, options)?) } else { None };
     let ends = ends(tree, &set, &report)?;
     let hex = hex::of(&report, args.common.hex, |found, at, len| read(tree, &set, found, at, len))?;
     let disguised = disguised::find(tree, &set, &report, options)?.into_iter().next();
-    let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands()).packed(packing, damage);
+    let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands()).packed(packing, unpack, damage);
     let (file, disguise) = disguised.map(|found| (found.name, found.disguise)).unzip();
     let is_disguised = disguise.is_some();
     let ways = |report: &Report, cause: Option<&Cause>| {
@@ -167,6 +167,8 @@ where
 #[derive(Default)]
 struct Around {
     packing: Option<Packing>,
+    /// How to get at it.
+    unpack: Option<Unpack>,
     /// What is wrong with it.
     damage: Option<String>,
     /// Whether it is no set of files on disk, so that nothing can be repaired.
@@ -228,7 +230,8 @@ fn members(path: &Path, stored: Stored, how: &How<'_>, each: &mut dyn FnMut(Entr
     while let Some((member, set)) = sets.next() {
         // What is missing behind the last one belongs to no other.
         let damage = if sets.peek().is_none() { damage.clone() } else { None };
-        let around = Around { packing, damage, packed: true };
+        let unpack = Some(Unpack::member(path, packing, archive.stored_name(&member).as_deref(), &member));
+        let around = Around { packing, unpack, damage, packed: true };
         each(entry(&packed_input::member_path(path, &member), &mut archive, set, how, around)?);
     }
     Ok(())
@@ -240,7 +243,8 @@ fn only_member(path: &Path, stored: Stored, how: &How<'_>) -> io::Result<Entry> 
     let name = Path::new(path.file_name().unwrap_or(path.as_os_str()));
     let mut archive = stored.only_member(name)?;
     let set = dir::find(&mut archive, name)?;
-    entry(path, &mut archive, set, how, Around { packing, damage: damage.get().cloned(), packed: true })
+    let unpack = packing.map(|packing| Unpack::stream(path, packing));
+    entry(path, &mut archive, set, how, Around { packing, unpack, damage: damage.get().cloned(), packed: true })
 }
 
 /// Bytes of the file that a finding lies in.

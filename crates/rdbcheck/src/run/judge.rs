@@ -7,7 +7,7 @@ use redis_persistence::servers::Loads;
 use redis_persistence::verify::{Report, Verdict};
 
 use crate::input::head_tail::Ends;
-use crate::outcome::{Entry, is_refused};
+use crate::outcome::{Entry, Unpack, is_refused};
 use crate::redact;
 use crate::servers::Servers;
 use crate::unpack::Packing;
@@ -15,11 +15,12 @@ use crate::unpack::Packing;
 impl Entry {
     /// The same with damage of what it was packed in: nothing vouches for what is missing.
     #[must_use]
-    pub fn packed(mut self, packing: Option<Packing>, damage: Option<String>) -> Self {
+    pub fn packed(mut self, packing: Option<Packing>, unpack: Option<Unpack>, damage: Option<String>) -> Self {
         if let (Some(_), Ok(report)) = (&damage, &mut self.outcome) {
             report.verdict = Verdict::Damaged;
         }
-        Self { packing, damage, ..self }
+        let unpack = unpack.map(|unpack| unpack.damaged(damage.is_some()));
+        Self { packing, unpack, damage, ..self }
     }
 
     /// The same with the cause, and with what to do about it.

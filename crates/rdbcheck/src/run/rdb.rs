@@ -27,7 +27,10 @@ impl How<'_> {
         let beside = around::beside(&checked.path, &self.servers, &self.options);
         let entry = Entry::new(checked.path, Ok(checked.report), common.demands());
         let entry = Entry { disguise: checked.disguise, cause: checked.cause, ..entry };
-        let entry = entry.packed(checked.packing, checked.damage).diagnosed(&checked.ends).judged(&self.servers);
+        let entry = entry
+            .packed(checked.packing, checked.unpack, checked.damage)
+            .diagnosed(&checked.ends)
+            .judged(&self.servers);
         let entry = beside.said_of(entry);
         (Entry { hex: checked.hex, ..entry }.redacted(common.redact), checked.file)
     }

@@ -15,6 +15,7 @@ use crate::input::head_tail::{Ends, Kept};
 use crate::input::hex::{self, Span};
 use crate::input::open::{self, Input};
 use crate::input::packed_input::{self, Content, How, Stored};
+use crate::outcome::Unpack;
 use crate::progress::Watched;
 use crate::unpack::Packing;
 
@@ -34,6 +35,8 @@ pub struct Checked {
     pub hex: Vec<Vec<Span>>,
     /// How the input was packed.
     pub packing: Option<Packing>,
+    /// How to get at it, if it is packed or lies in an archive.
+    pub unpack: Option<Unpack>,
     /// What is wrong with the packing or the archive.
     pub damage: Option<String>,
     /// The RDB as a file, if one is to be kept.
@@ -47,7 +50,7 @@ pub struct Checked {
 impl Checked {
     fn new(path: PathBuf, looked: Looked, ends: Ends, hex: Vec<Vec<Span>>) -> Self {
         let Looked { report, disguise, cause } = looked;
-        Self { path, report, ends, hex, packing: None, damage: None, file: None, disguise, cause }
+        Self { path, report, ends, hex, packing: None, unpack: None, damage: None, file: None, disguise, cause }
     }
 }
 
@@ -83,7 +86,8 @@ pub fn rdb(
         }
         content => (once(path.to_owned(), content, options, hex)?, None),
     };
-    each(Checked { packing, damage: damage.get().cloned(), file, ..checked });
+    let unpack = packing.map(|packing| Unpack::stream(path, packing));
+    each(Checked { packing, unpack, damage: damage.get().cloned(), file, ..checked });
     Ok(())
 }
 
@@ -181,7 +185,8 @@ fn members(
         let one = again(packed_input::member_path(path, &member), file, options, hex)?;
         // What is missing behind the last one belongs to no other.
         let damage = if snapshots.peek().is_none() { damage.clone() } else { None };
-        each(Checked { packing, damage, file: file_kept, ..one });
+        let unpack = Some(Unpack::member(path, packing, archive.stored_name(&member).as_deref(), &member));
+        each(Checked { packing, unpack, damage, file: file_kept, ..one });
     }
     Ok(())
 }

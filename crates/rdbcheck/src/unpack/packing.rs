@@ -62,6 +62,18 @@ impl Packing {
         }
     }
 
+    /// What unpacks it from standard input, if there is an ordinary tool.
+    #[must_use]
+    pub fn tool(self) -> Option<&'static str> {
+        match self {
+            Self::Gzip => Some("gzip -dc"),
+            Self::Zstd => Some("zstd -dc"),
+            Self::Lz4 => Some("lz4 -dc"),
+            Self::Xz => Some("xz -dc"),
+            Self::Valkey => None,
+        }
+    }
+
     /// How the names of files end that were packed so.
     #[must_use]
     pub fn extension(self) -> &'static str {

@@ -194,6 +194,17 @@ fn redaction_holds_within_a_run_only() -> TestResult {
         seen.insert(name);
     }
     assert_eq!(seen.len(), 3, "the stand-ins of two runs are the same");
+    // A key of the user's makes them the same in all runs with it, and in no other.
+    let mut keyed = Vec::new();
+    for key in ["a secret", "a secret", "a secret of others"] {
+        let run = run(&["--redact", "--redact-key", key, "../broken/duplicate-key.rdb"])?;
+        assert!(!run.out.contains("user:1"), "{}", run.out);
+        keyed.push(stand_in(&run.out).ok_or("no stand-in")?);
+    }
+    assert!(keyed[0] == keyed[1] && keyed[0] != keyed[2] && !keyed.iter().any(|name| seen.contains(name)), "{keyed:?}");
+    for args in [&["--redact-key", "k"][..], &["--redact", "--redact-key", ""]] {
+        assert_eq!(run(&[args, &["../broken/duplicate-key.rdb"]].concat())?.code, Some(2), "{args:?}");
+    }
     let document: Value = serde_json::from_str(&run(&["--redact", "--json", HOSTILE])?.out)?;
     let findings = document["files"][0]["findings"].as_array().ok_or("no findings")?;
     assert!(findings.iter().all(|finding| finding["key"].as_str().is_some_and(|key| key.len() == 20)));

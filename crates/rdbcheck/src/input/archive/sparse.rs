@@ -16,7 +16,7 @@ use std::sync::Arc;
 use redis_persistence::verify::ReadAt as _;
 use tar::{GnuExtSparseHeader, GnuSparseHeader, Header};
 
-use super::{Member, Place};
+use super::{Lead, Member, Place};
 
 /// What is wrong with a map.
 type Why = &'static str;
@@ -112,11 +112,11 @@ impl Map {
             let there = len.min(end.saturating_sub(start));
             parts.push(Part { at, start, len: there });
             if there < len {
-                return Ok(Place { start, size: at + there, parts: Some(parts.into()) });
+                return Ok(Place { start, size: at + there, lead: Lead::Nothing, parts: Some(parts.into()) });
             }
             start += len;
         }
-        Ok(Place { start, size, parts: Some(parts.into()) })
+        Ok(Place { start, size, lead: Lead::Nothing, parts: Some(parts.into()) })
     }
 }
 

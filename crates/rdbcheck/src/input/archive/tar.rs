@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use tar::Header;
 
-use super::Place;
 use super::sparse::{BLOCK, Map, Said, field, full};
+use super::{Lead, Place};
 use crate::unpack::Budget;
 
 /// How much memory names, their folders, and the maps of holes may take.
@@ -133,7 +133,8 @@ pub(super) fn members(file: &Arc<File>, start: u64, budget: Budget) -> io::Resul
                         listed.damage.get_or_insert(why);
                         break;
                     }
-                    listed.members.insert(path, place);
+                    let lead = lead(&name, &path);
+                    listed.members.insert(path, Place { lead, ..place });
                 }
             }
         }
@@ -209,6 +210,15 @@ fn head(file: &File, at: u64, most: u64) -> io::Result<Vec<u8>> {
     let n = full(file, &mut bytes, at)?;
     bytes.truncate(n);
     Ok(bytes)
+}
+
+/// How the name of a member differs from the path by which it is known.
+fn lead(name: &[u8], path: &Path) -> Lead {
+    match name.strip_suffix(path.as_os_str().as_bytes()) {
+        Some(b"") => Lead::Nothing,
+        Some(b"./") => Lead::Dot,
+        _ => Lead::Odd,
+    }
 }
 
 /// The path as files of the tar refer to each other: `./data/dump.rdb` is `data/dump.rdb`. Nothing is ever written there.

@@ -18,7 +18,6 @@ use super::outcomes::{RepairView, SalvageAofView, SalvageView};
 use crate::escape;
 use crate::input::hex::Span;
 use crate::outcome::{Entry, Row};
-use crate::shell::fill;
 use crate::unpack::Packing;
 
 #[derive(Serialize)]
@@ -81,7 +80,7 @@ impl<'a> FileView<'a> {
             findings: FindingsView(entry),
             findings_total: report.map_or(0, |r| r.findings_total),
             cause: entry.cause.clone().map(|mut cause| {
-                cause.command = cause.command.map(|command| fill(&command, &entry.path));
+                cause.command = cause.command.map(|command| entry.command(&command));
                 cause
             }),
             path_base64: entry
@@ -159,7 +158,7 @@ struct FindingView {
 
 /// The finding with the command that helps against its kind.
 fn hinted(mut finding: Finding, kind: Kind, entry: &Entry) -> Finding {
-    let command = hint(finding.code, kind).map(|hint| fill(hint, &entry.path));
+    let command = hint(finding.code, kind).map(|hint| entry.command(hint));
     let hints: Vec<_> = finding.hint.take().into_iter().chain(command).collect();
     finding.hint = (!hints.is_empty()).then(|| hints.join("; "));
     finding

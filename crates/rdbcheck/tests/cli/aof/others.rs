@@ -100,6 +100,54 @@ fn a_record_is_for_whoever_made_it() -> TestResult {
     Ok(())
 }
 
+/// The server runs as another user than who salvages: it has to rewrite what it starts on, and to make files beside it.
+#[test]
+fn whose_server_it_is_can_rewrite_what_was_salvaged() -> TestResult {
+    const TEST: &str = "whose_server_it_is_can_rewrite_what_was_salvaged";
+    const GROUP: u32 = 54_321;
+    if !is_root(TEST) {
+        return Ok(());
+    }
+    for (case, input, folder_of, (folder_mode, mode)) in [
+        ("cases/s066-garbage-middle", "set/appendonly.aof", "set", (0o700, 0o600)),
+        ("cases/s066-garbage-middle", "set/appendonly.aof", "set", (0o750, 0o640)),
+        (CUT, "set", "set/appendonlydir", (0o770, 0o660)),
+        (CUT, "set/appendonlydir", "set/appendonlydir", (0o755, 0o644)),
+    ] {
+        let copy = Copy::of(case)?;
+        open_to_all(&copy)?;
+        give(&copy.file("."), SOMEBODY)?;
+        let folder = copy.folder().join(folder_of);
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_file() {
+                chown(&path, Some(SOMEBODY), Some(GROUP))?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+            }
+        }
+        chown(&folder, Some(SOMEBODY), Some(GROUP))?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(folder_mode))?;
+        let run = copy.run(&["--salvage", "out", input])?;
+        assert_eq!(run.code, Some(4), "{input}: {run:?}");
+        let out = copy.folder().join("out");
+        let is =
+            |path: &Path| fs::symlink_metadata(path).map(|found| (found.uid(), found.gid(), found.mode() & 0o7777));
+        assert_eq!(is(&out)?, (SOMEBODY, GROUP, folder_mode), "{input}");
+        let inside: Vec<PathBuf> =
+            fs::read_dir(&out)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+        assert!(inside.len() >= 3, "{inside:?}");
+        for path in &inside {
+            assert_eq!(is(path)?, (SOMEBODY, GROUP, mode), "{}", path.display());
+        }
+        // As that user, who is in no group of theirs.
+        let script = "for file in \"$1\"/*; do : >>\"$file\" || exit; done; : >\"$1/new\" && rm \"$1/new\"";
+        let mut server = Command::new("sh");
+        let server = ran(server.args(["-c", script, "sh"]).arg(&out).uid(SOMEBODY).gid(NOBODY).output())?;
+        assert_eq!(server.code, Some(0), "{input}: {server:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_lock_of_another_user_is_waited_for_so_long_and_no_longer() -> TestResult {
     const TEST: &str = "a_lock_of_another_user_is_waited_for_so_long_and_no_longer";

@@ -9,7 +9,7 @@
 //!               └ search     the way through damage that most evidence speaks for (behind asks it for the end of a file alone)
 //!       -> collect ┬ sections   which database, how many keys were lost
 //!                  ├ partial    what is left of a damaged collection, if asked for
-//!                  └ twice      which of two keys of one name
+//!                  └ duplicates which of two keys of one name
 //!       -> Plan -> write, restore
 //! ```
 //! An RDB has no marks between its records: where one is damaged, the next one has to be found again. Every offset behind the damage

@@ -1,0 +1,99 @@
+//! How to get at a file that lies in an archive or is packed: the commands of advice take it as it is then.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use redis_persistence::diagnose::Step;
+
+use crate::escape;
+use crate::shell::{self, fill, word};
+use crate::unpack::Packing;
+
+/// Where a file lies once it is unpacked, and the command for that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpack {
+    /// What it is called where it lies now.
+    name: String,
+    /// If the shell can be told.
+    command: Option<String>,
+    /// The placeholder for a name, if not.
+    file: PathBuf,
+    /// Whether our own commands read it as it lies.
+    ours: bool,
+}
+
+impl Unpack {
+    /// Of the member of an archive. `stored` is its name there, if that is known to lead to it and nowhere else.
+    pub(crate) fn member(archive: &Path, packing: Option<Packing>, stored: Option<&Path>, member: &Path) -> Self {
+        let mut folder = archive.as_os_str().to_owned();
+        folder.push(".d");
+        let folder = PathBuf::from(folder);
+        let stored = stored.filter(|stored| [archive, stored].iter().all(|path| is_plain(path)));
+        let command = stored.and_then(|stored| {
+            let (of, to, name) = (word(archive), word(&folder), word(stored));
+            Some(match packing.map(Packing::tool) {
+                None => format!("mkdir {to} && tar -x -C {to} -f - {name} < {of}"),
+                Some(Some(tool)) => format!("mkdir {to} && {tool} < {of} | tar -x -C {to} -f - {name}"),
+                Some(None) => return None,
+            })
+        });
+        let file = if command.is_some() { folder.join(member) } else { "-".into() };
+        Self { name: escape::plain(member.as_os_str().as_encoded_bytes()), command, file, ours: false }
+    }
+
+    /// Of a file that is packed by itself.
+    pub(crate) fn stream(path: &Path, packing: Packing) -> Self {
+        let file = shell::beside(path, ".unpacked");
+        let tool = packing.tool().filter(|_| is_plain(path));
+        let command = tool.map(|tool| format!("{tool} < {} > {}", word(path), word(&file)));
+        let file = if command.is_some() { file } else { "-".into() };
+        Self { name: escape::plain(path.as_os_str().as_encoded_bytes()), command, file, ours: true }
+    }
+
+    /// The same where not all of it unpacks: no command ends well.
+    pub(crate) fn damaged(self, damage: bool) -> Self {
+        if damage { Self { command: None, file: "-".into(), ..self } } else { self }
+    }
+
+    /// Whether a command cannot take what lies packed.
+    fn is_needed(&self, command: &str) -> bool {
+        let named = command.split(' ').any(|word| ["FILE", "OUT"].contains(&word));
+        let ours = command.starts_with("rdbcheck ") || command.starts_with("aofcheck ");
+        named && !(self.ours && ours && !command.contains(" | "))
+    }
+
+    /// The steps with one before them that unpacks, if one of them needs that; and the file that they are for.
+    pub(super) fn before<'a>(&'a self, steps: &'a [Step], path: &'a Path) -> (Cow<'a, [Step]>, &'a Path) {
+        let command = |step: &Step| step.command.as_ref().is_some_and(|command| self.is_needed(command));
+        if !steps.iter().any(command) {
+            return (Cow::Borrowed(steps), path);
+        }
+        let text = match &self.command {
+            Some(_) => "Unpack it: the commands behind this take it as it is then.".to_owned(),
+            None => format!("Unpack it as far as it goes: FILE stands for {} as it is then.", self.name),
+        };
+        let mut all = Vec::with_capacity(steps.len() + 1);
+        let first = steps.iter().position(|step| step.command.is_some()).unwrap_or(0);
+        all.extend_from_slice(&steps[..first]);
+        let mut unpack = steps[first].clone();
+        (unpack.text, unpack.command) = (text, self.command.clone());
+        all.push(unpack);
+        all.extend_from_slice(&steps[first..]);
+        (Cow::Owned(all), &self.file)
+    }
+
+    /// A command that takes what lies packed, as one that unpacks it first.
+    pub(super) fn and_then(&self, command: &str, path: &Path) -> String {
+        match &self.command {
+            _ if !self.is_needed(command) => fill(command, path),
+            Some(unpack) => format!("{unpack} && {}", fill(command, &self.file)),
+            None => fill(command, &self.file),
+        }
+    }
+}
+
+/// Whether a path is the name of a file, and printed as it is.
+fn is_plain(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes != b"-" && !bytes.starts_with(b"-") && !path.starts_with("/dev") && escape::plain(bytes).as_bytes() == bytes
+}
