@@ -8,3 +8,4 @@ pub mod escape;
 pub mod limits;
 pub(crate) mod monitor;
 pub(crate) mod source;
+pub(crate) mod work;

@@ -32,8 +32,8 @@ impl Unpack {
         let command = stored.and_then(|stored| {
             let (of, to, name) = (word(archive), word(&folder), word(stored));
             Some(match packing.map(Packing::tool) {
-                None => format!("mkdir {to} && tar -x -C {to} -f - {name} < {of}"),
-                Some(Some(tool)) => format!("mkdir {to} && {tool} < {of} | tar -x -C {to} -f - {name}"),
+                None => format!("mkdir -p {to} && tar -x -C {to} -f - {name} < {of}"),
+                Some(Some(tool)) => format!("mkdir -p {to} && {tool} < {of} | tar -x -C {to} -f - {name}"),
                 Some(None) => return None,
             })
         });
@@ -69,8 +69,8 @@ impl Unpack {
             return (Cow::Borrowed(steps), path);
         }
         let text = match &self.command {
-            Some(_) => "Unpack it: the commands behind this take it as it is then.".to_owned(),
-            None => format!("Unpack it as far as it goes: FILE stands for {} as it is then.", self.name),
+            Some(_) => "Unpack it: the commands that follow are for what comes of it.".to_owned(),
+            None => format!("Unpack it, as far as that goes: FILE stands for {} as it comes of it.", self.name),
         };
         let mut all = Vec::with_capacity(steps.len() + 1);
         let first = steps.iter().position(|step| step.command.is_some()).unwrap_or(0);

@@ -320,6 +320,70 @@ fn every_rdb_of_a_tar_has_its_report() -> TestResult {
 }
 
 /// The compressed stream of Valkey 9.2, in both forms that documents have: checked, judged and taken out like other packings.
+/// What is advised for a file that lies packed can be typed as it stands: nothing has to be known of archives.
+#[test]
+fn what_is_advised_for_a_packed_file_can_be_run() -> TestResult {
+    let behind_text = [b"abc", &sound(DUMP)?[..]].concat();
+    let mut cut = sound(DUMP)?;
+    cut.truncate(cut.len() - 20);
+    let shell = |folder: &std::path::Path, command: &str| -> Result<Ran, Box<dyn std::error::Error>> {
+        let commands = std::path::Path::new(env!("CARGO_BIN_EXE_rdbcheck")).parent().ok_or("a folder")?;
+        let path = format!("{}:{}", commands.display(), std::env::var("PATH")?);
+        ran(std::process::Command::new("sh").args(["-ec", command]).env("PATH", path).current_dir(folder).output())
+    };
+    for (name, make) in [
+        ("a.tar", "tar -cf a.tar data 'of it'"),
+        ("a b:c.tar", "tar --force-local -cf 'a b:c.tar' data 'of it'"),
+        ("a.tgz", "tar -czf a.tgz ./data './of it'"),
+        ("from within.tar", "tar -cf 'from within.tar' -C data ."),
+        ("dump.rdb.gz", "gzip -c data/dump.rdb > dump.rdb.gz"),
+    ] {
+        for (bytes, expected) in [(&behind_text, 0), (&cut, 4)] {
+            let folder = tempfile::tempdir()?;
+            let at = |name: &str| folder.path().join(name);
+            for inside in ["data", "of it"] {
+                std::fs::create_dir(at(inside))?;
+                std::fs::write(at(inside).join("dump.rdb"), bytes)?;
+            }
+            assert_eq!(shell(folder.path(), make)?.code, Some(0), "{make}");
+            let check = |args: &[&str]| ran(rdbcheck(args).current_dir(folder.path()).output());
+            let document: serde_json::Value = serde_json::from_str(&check(&["--json", name])?.out)?;
+            let files = document["files"].as_array().ok_or("files")?;
+            assert!(!files.is_empty(), "{name}");
+            for file in files {
+                let command = file["cause"]["command"].as_str().ok_or(format!("{name}: no command"))?;
+                let run = shell(folder.path(), command)?;
+                assert_eq!(run.code, Some(expected), "{command}: {run:?}");
+            }
+            // The same from the text, one after the other, but for the check of a cut file that was written before.
+            let text = check(&[name])?.out;
+            let steps: Vec<_> = text
+                .lines()
+                .map(str::trim)
+                .filter(|line| {
+                    ["mkdir ", "gzip ", "tail ", "rdbcheck --salvage"].iter().any(|lead| line.starts_with(lead))
+                })
+                .collect();
+            assert!(!steps.is_empty(), "{text}");
+            for step in steps {
+                let step = step.replace("--salvage ", "--force --salvage ");
+                let run = shell(folder.path(), &step)?;
+                let fits = run.code == Some(0) || step.contains("--salvage ") && run.code == Some(expected);
+                assert!(fits, "{step}: {run:?}");
+            }
+        }
+    }
+    // What has no name is none in a command.
+    let mut writer = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(behind_text.len() as u64);
+    writer.append_data(&mut header, "dump.rdb", &behind_text[..])?;
+    let whole = writer.into_inner()?;
+    let piped = ran(rdbcheck(&["-"]).write_stdin(whole.clone()).output())?;
+    assert!(piped.out.contains("FILE stands for dump.rdb") && piped.out.contains("tail -c +4 FILE"), "{}", piped.out);
+    Ok(())
+}
+
 #[test]
 fn a_compressed_stream_of_valkey_is_checked() -> TestResult {
     let dump = sound(DUMP)?;

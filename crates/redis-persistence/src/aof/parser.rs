@@ -189,6 +189,7 @@ impl Parser {
     /// What the grammar does not allow, and an end of the file inside a command. There is no way on after an error: it is
     /// returned again.
     pub fn step(&mut self, data: &[u8], eof: bool) -> Result<Step> {
+        crate::base::work::did(1);
         self.found = Found::Nothing;
         let mut at = 0;
         if matches!(self.state, State::Boundary)

@@ -10,6 +10,8 @@
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
+use crate::base::work::did_read;
+
 /// An input of which any place can be read, by several threads at once.
 ///
 /// # Examples
@@ -122,12 +124,14 @@ pub(crate) trait Source {
 
 impl Source for &[u8] {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        did_read(buffer.len());
         ReadAt::read_at(self, buffer, offset)
     }
 }
 
 impl Source for At<'_> {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        did_read(buffer.len());
         read_block(&mut At { input: self.input, at: offset }, buffer)
     }
 }
@@ -140,6 +144,7 @@ pub(crate) struct Seekable<R> {
 
 impl<R: Read + Seek> Source for Seekable<R> {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        did_read(buffer.len());
         self.input.seek(SeekFrom::Start(self.base.saturating_add(offset)))?;
         read_block(&mut self.input, buffer)
     }

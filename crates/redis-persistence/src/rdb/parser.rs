@@ -199,6 +199,7 @@ impl Parser {
     /// The step under [`parse`](Self::parse): it borrows nothing, so that a driver can refill its buffer in between.
     #[inline]
     pub(crate) fn step(&mut self, window: &[u8], eof: bool) -> Result<Step> {
+        crate::base::work::did(1);
         let mut cursor = Cursor::new(window, self.offset);
         let found = match self.long {
             Some(long) => self.piece(&mut cursor, long),

@@ -30,6 +30,7 @@ impl<'a> PlainKey<'a> {
     /// Reads the key that the window begins with, if its name has at most `longest` bytes.
     #[inline]
     pub(crate) fn read(window: &'a [u8], longest: usize) -> Option<Self> {
+        crate::base::work::did(1);
         let (mut at, mut expire) = (0, None);
         if let [opcode::EXPIRETIME_MS, rest @ ..] = window {
             expire = Some(i64::from_le_bytes(*rest.first_chunk()?));

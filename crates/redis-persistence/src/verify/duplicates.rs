@@ -215,6 +215,7 @@ impl Table {
     #[inline]
     pub(crate) fn insert(&mut self, (hash, second): Hashes, place: u64) {
         self.seen += 1;
+        crate::base::work::did(1);
         // Neither below what is wanted nor at the limit or above it: one comparison for nearly all.
         let within = hash.wrapping_sub(self.low) < self.limit.0.wrapping_sub(self.low);
         if !within && (hash < self.low || (hash, place) > self.limit) {
@@ -267,6 +268,7 @@ impl Table {
     #[cold]
     fn nth(&self, n: usize) -> Entry {
         let (mut found, mut left) = (0, n);
+        crate::base::work::did(self.len);
         for shift in (0..u128::BITS).step_by(8).rev() {
             let mut counts = [0_usize; 256];
             let mut count = |key: u128| counts[usize::from((key >> shift).to_le_bytes()[0])] += 1;
@@ -294,6 +296,7 @@ impl Table {
 
     /// Drops what lies beyond the limit.
     fn drop_beyond(&mut self) {
+        crate::base::work::did(self.len);
         // Made anew, and not shortened where they are: that would leave holes into which nothing fits.
         let (flat, flat_second) = (std::mem::take(&mut self.flat), std::mem::take(&mut self.flat_second));
         let runs = std::mem::take(&mut self.runs);

@@ -121,6 +121,7 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        crate::base::work::did(1);
         if self.next == self.end {
             return None;
         }

@@ -119,6 +119,7 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        crate::base::work::did(1);
         if self.done {
             return None;
         }
@@ -198,6 +199,7 @@ impl<'a> Iterator for Rev<'a> {
     type Item = Result<PackedEntry<'a>, PackedError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        crate::base::work::did(1);
         if self.end <= HEADER {
             return None;
         }

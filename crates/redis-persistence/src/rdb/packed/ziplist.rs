@@ -129,6 +129,7 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        crate::base::work::did(1);
         if self.done {
             return None;
         }
@@ -203,6 +204,7 @@ impl<'a> Iterator for Rev<'a> {
     type Item = Result<PackedEntry<'a>, PackedError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        crate::base::work::did(1);
         let (at, start, lost) = match self.place {
             Place::Done => return None,
             Place::Tail => {

@@ -114,6 +114,7 @@ impl<'a> Iterator for Iter<'a> {
     type Item = Result<ZipmapPair<'a>, PackedError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        crate::base::work::did(1);
         if self.done {
             return None;
         }

@@ -37,6 +37,7 @@ impl Filter {
         entries: impl Fn() -> E,
         on: &mut impl FnMut(&[u64]),
     ) {
+        crate::base::work::did(len);
         if len < 2 {
             return;
         }
@@ -85,6 +86,7 @@ impl Filter {
         for (both, _) in entries().filter_map(|entry| these(self, entry)) {
             (count, least, most) = (count + 1, least.min(both), most.max(both));
         }
+        crate::base::work::did(count);
         if count < 2 {
             return;
         }

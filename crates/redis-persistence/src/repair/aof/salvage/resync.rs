@@ -260,7 +260,9 @@ impl<'s> Resync<'s> {
     pub(super) fn find(&mut self, mut at: u64, to: u64, bytes: &[u8]) -> io::Result<Option<u64>> {
         while at < to && !self.source.is_exhausted() {
             let window = self.source.bytes(at, 4096)?;
-            match memchr::memmem::find(window, bytes) {
+            let found = memchr::memmem::find(window, bytes);
+            crate::base::work::did(found.unwrap_or(window.len()));
+            match found {
                 Some(found) if at + (found as u64) < to => return Ok(Some(at + found as u64)),
                 Some(_) => return Ok(None),
                 None => at += window.len().saturating_sub(bytes.len() - 1).max(1) as u64,

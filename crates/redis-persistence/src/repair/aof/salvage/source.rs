@@ -67,12 +67,14 @@ impl Source {
     /// Returns the bytes from `at` on, as far as they are at hand: at least `wanted`, if the file has so many and `wanted`
     /// is no more than a window.
     pub(super) fn bytes(&mut self, at: u64, wanted: usize) -> io::Result<&[u8]> {
+        crate::base::work::did(1);
         let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
         let from = at.checked_sub(self.at).and_then(|from| usize::try_from(from).ok());
         let held = from.map_or(0, |from| self.window.len().saturating_sub(from));
         if held < wanted.min(WINDOW).min(left) {
             self.window.clear();
             self.file.seek(SeekFrom::Start(at))?;
+            crate::base::work::did(left.min(WINDOW));
             self.file.by_ref().take(left.min(WINDOW) as u64).read_to_end(&mut self.window)?;
             self.at = at;
         }

@@ -130,6 +130,7 @@ impl Search {
         while self.at < end {
             let at = self.at;
             decoder.pass();
+            crate::base::work::did(1);
             let chain = ways.arrive(at);
             if let Some(chain) = chain {
                 if ways.is_locked(&chain, at > *trouble) {
@@ -197,6 +198,7 @@ impl Ways {
     }
 
     fn is_locked(&self, chain: &Way, past_trouble: bool) -> bool {
+        crate::base::work::did(self.chains.len());
         (chain.has_gap || past_trouble)
             && chain.since >= self.locked
             && self.chains.values().all(|other| other.score < self.floor || other.score + AHEAD <= chain.score)
@@ -239,6 +241,7 @@ impl Ways {
     /// Gives up the worse half of the ways.
     #[cold]
     fn give_up(&mut self) {
+        crate::base::work::did(self.chains.len());
         let mut scores: Vec<i32> = self.chains.values().map(|way| way.score).collect();
         let (_, middle, _) = scores.select_nth_unstable(MOST_CHAINS / 2);
         let middle = *middle;
@@ -251,6 +254,7 @@ impl Ways {
 
     /// Drops the units that no way leads over any more; answers whether too many are left.
     fn compact(&mut self) -> bool {
+        crate::base::work::did(self.chains.len() + self.nodes.len());
         self.chains.retain(|_, way| way.score >= self.floor);
         let mut kept = vec![false; self.nodes.len()];
         let ends = self.chains.values().map(|way| way.node).chain([self.skipping.node]);
