@@ -6,9 +6,8 @@ mod timeline;
 mod told;
 mod unpack;
 
-use std::borrow::Cow;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use redis_persistence::aof::dir::AofSet;
 use redis_persistence::diagnose::{Cause, Step};
@@ -104,11 +103,13 @@ impl Entry {
         }
     }
 
-    /// What to do about it, and the file that the commands of it are for.
+    /// What to do about it, with commands for this file.
     #[must_use]
-    pub fn steps(&self) -> (Cow<'_, [Step]>, &Path) {
-        let steps = || (Cow::Borrowed(&self.advice[..]), self.path.as_path());
-        self.unpack.as_ref().map_or_else(steps, |unpack| unpack.before(&self.advice, &self.path))
+    pub fn steps(&self) -> Vec<Step> {
+        match &self.unpack {
+            Some(unpack) => unpack.steps(&self.advice, &self.path),
+            None => unpack::filled(&self.advice, &self.path),
+        }
     }
 
     /// A command of its cause or of a finding, for this file.

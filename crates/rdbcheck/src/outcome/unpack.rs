@@ -1,6 +1,5 @@
 //! How to get at a file that lies in an archive or is packed: the commands of advice take it as it is then.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use redis_persistence::diagnose::Step;
@@ -62,24 +61,19 @@ impl Unpack {
         named && !(self.ours && ours && !command.contains(" | "))
     }
 
-    /// The steps with one before them that unpacks, if one of them needs that; and the file that they are for.
-    pub(super) fn before<'a>(&'a self, steps: &'a [Step], path: &'a Path) -> (Cow<'a, [Step]>, &'a Path) {
-        let command = |step: &Step| step.command.as_ref().is_some_and(|command| self.is_needed(command));
-        if !steps.iter().any(command) {
-            return (Cow::Borrowed(steps), path);
-        }
-        let text = match &self.command {
+    /// The steps with their commands for the file: with one before them that unpacks, if one of them needs that.
+    pub(super) fn steps(&self, steps: &[Step], path: &Path) -> Vec<Step> {
+        let needs = |step: &Step| step.command.as_ref().is_some_and(|command| self.is_needed(command));
+        let Some(first) = steps.iter().position(needs) else { return filled(steps, path) };
+        let mut unpack = steps[first].clone();
+        unpack.text = match &self.command {
             Some(_) => "Unpack it: the commands that follow are for what comes of it.".to_owned(),
             None => format!("Unpack it, as far as that goes: FILE stands for {} as it comes of it.", self.name),
         };
-        let mut all = Vec::with_capacity(steps.len() + 1);
-        let first = steps.iter().position(|step| step.command.is_some()).unwrap_or(0);
-        all.extend_from_slice(&steps[..first]);
-        let mut unpack = steps[first].clone();
-        (unpack.text, unpack.command) = (text, self.command.clone());
-        all.push(unpack);
-        all.extend_from_slice(&steps[first..]);
-        (Cow::Owned(all), &self.file)
+        unpack.command.clone_from(&self.command);
+        let mut all = filled(steps, &self.file);
+        all.insert(first, unpack);
+        all
     }
 
     /// A command that takes what lies packed, as one that unpacks it first.
@@ -90,6 +84,15 @@ impl Unpack {
             None => fill(command, &self.file),
         }
     }
+}
+
+/// Steps with their commands for a file. A name may look like a placeholder: what was filled is not filled again.
+pub(super) fn filled(steps: &[Step], path: &Path) -> Vec<Step> {
+    let mut steps = steps.to_vec();
+    for command in steps.iter_mut().filter_map(|step| step.command.as_mut()) {
+        *command = fill(command, path);
+    }
+    steps
 }
 
 /// Whether a path is the name of a file, and printed as it is.

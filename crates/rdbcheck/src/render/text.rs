@@ -63,8 +63,7 @@ pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
         stats::stats(&mut page, numbers);
     }
     servers::servers(&mut page, &entry.loads);
-    let (steps, file) = entry.steps();
-    cause::advice(&mut page, &steps, file);
+    cause::advice(&mut page, &entry.steps());
     page.text
 }
 

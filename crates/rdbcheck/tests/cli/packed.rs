@@ -332,16 +332,16 @@ fn what_is_advised_for_a_packed_file_can_be_run() -> TestResult {
         ran(std::process::Command::new("sh").args(["-ec", command]).env("PATH", path).current_dir(folder).output())
     };
     for (name, make) in [
-        ("a.tar", "tar -cf a.tar data 'of it'"),
-        ("a b:c.tar", "tar --force-local -cf 'a b:c.tar' data 'of it'"),
-        ("a.tgz", "tar -czf a.tgz ./data './of it'"),
+        ("a.tar", "tar -cf a.tar data *FILE*"),
+        ("a b:c.tar", "tar --force-local -cf 'a b:c.tar' data *FILE*"),
+        ("a.tgz", "tar -czf a.tgz ./data ./*FILE*"),
         ("from within.tar", "tar -cf 'from within.tar' -C data ."),
         ("dump.rdb.gz", "gzip -c data/dump.rdb > dump.rdb.gz"),
     ] {
         for (bytes, expected) in [(&behind_text, 0), (&cut, 4)] {
             let folder = tempfile::tempdir()?;
             let at = |name: &str| folder.path().join(name);
-            for inside in ["data", "of it"] {
+            for inside in ["data", "of it's FILE OUT"] {
                 std::fs::create_dir(at(inside))?;
                 std::fs::write(at(inside).join("dump.rdb"), bytes)?;
             }

@@ -24,24 +24,20 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder at a path, which may be a link: but not one that somebody else than root, the caller and the folder's owner
-    /// has made.
+    /// Opens the folder at a path, which links may lead to: but none on the way that somebody else than root, the caller and the
+    /// folder's owner has made.
     pub(super) fn open(path: &Path) -> Result<Arc<Self>, ApplyError> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(CWD, path, flags, Mode::empty());
-        let file = File::from(opened.map_err(|error| {
-            let doing = if error == Errno::NOENT { "find" } else { "open" };
-            ApplyError::io(doing, path)(error.into())
-        })?);
-        let found = fs::canonicalize(path).map_err(ApplyError::io("find", path))?;
+        let (file, links) = open_through_links(path).map_err(|error| {
+            let doing = if error.kind() == io::ErrorKind::NotFound { "find" } else { "open" };
+            ApplyError::io(doing, path)(error)
+        })?;
         let owner = file.metadata().map_err(ApplyError::io("ask for", path))?.uid();
-        if let Ok(link) = fs::symlink_metadata(path)
-            && link.is_symlink()
-            && !may_lead(link.uid(), owner)
-        {
-            return Err(ApplyError::refused(path, "it is a link that belongs to somebody else than what it leads to"));
+        if links.iter().any(|link| !may_lead(*link, owner)) {
+            let why = "it is, or lies behind, a link that belongs to somebody else than what it leads to";
+            return Err(ApplyError::refused(path, why));
         }
+        let found = fs::canonicalize(path).map_err(ApplyError::io("find", path))?;
         Ok(Arc::new(Self { file, path: found }))
     }
 
@@ -262,6 +258,45 @@ pub(super) fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
     name
 }
 
+/// So many links may lie on a way, as for the system.
+#[cfg(target_os = "linux")]
+const MOST_LINKS: usize = 40;
+
+/// Opens a folder, and answers who made the links on the way to it. Each part of the way is held while the next one is looked at, so
+/// that a link which takes the place of a folder meanwhile is either not met or seen.
+#[cfg(target_os = "linux")]
+fn open_through_links(path: &Path) -> io::Result<(File, Vec<u32>)> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let parts = |path: &Path| path.components().rev().map(|part| part.as_os_str().to_owned()).collect::<Vec<_>>();
+    let mut at = rustix::fs::openat(CWD, ".", flags, Mode::empty())?;
+    let (mut left, mut links) = (parts(path), Vec::new());
+    while let Some(name) = left.pop() {
+        let next = rustix::fs::openat(&at, &name, flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&next)?;
+        if kind(&stat) != FileType::Symlink {
+            at = next;
+            continue;
+        }
+        links.push(stat.st_uid);
+        if links.len() > MOST_LINKS {
+            return Err(Errno::LOOP.into());
+        }
+        let target = rustix::fs::readlinkat(&next, "", Vec::new())?;
+        left.extend(parts(Path::new(OsStr::from_bytes(target.as_bytes()))));
+    }
+    let folder = rustix::fs::openat(&at, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok((folder.into(), links))
+}
+
+/// The same, where a folder cannot be held without being opened: of the last link alone, and as it is afterwards.
+#[cfg(not(target_os = "linux"))]
+fn open_through_links(path: &Path) -> io::Result<(File, Vec<u32>)> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+    let links = fs::symlink_metadata(path).ok().filter(|found| found.is_symlink()).map(|link| link.uid());
+    Ok((folder.into(), links.into_iter().collect()))
+}
+
 /// Opens what lies below a folder, without following a link.
 #[cfg(target_os = "linux")]
 fn open_beneath(folder: &File, path: &Path, flags: OFlags, mode: Mode) -> io::Result<File> {
@@ -337,6 +372,33 @@ pub(super) fn meant(folder: &Arc<Folder>, path: &Path) -> Result<Place, ApplyErr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    #[expect(clippy::unwrap_used, reason = "tests")]
+    fn a_folder_is_found_through_links_of_every_kind() {
+        let root = tempfile::TempDir::new().unwrap();
+        let inner = root.path().join("a/inner");
+        fs::create_dir_all(&inner).unwrap();
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, root.path().join(name)).unwrap();
+        link("a", "relative");
+        link(&inner.to_string_lossy(), "absolute");
+        link("relative/../a/./inner", "both");
+        link("circle", "circle");
+        let same = |path: &Path| {
+            let (file, links) = open_through_links(path).unwrap();
+            assert_eq!(file.metadata().unwrap().ino(), fs::metadata(&inner).unwrap().ino(), "{}", path.display());
+            links.len()
+        };
+        // The folder of the test may lie behind links itself.
+        let none = same(&inner);
+        for (path, more) in [("relative/inner", 1), ("absolute", 1), ("both", 2), ("a/../absolute/", 1)] {
+            assert!(same(&root.path().join(path)) >= none + more, "{path}");
+        }
+        assert!(open_through_links(&root.path().join("circle")).is_err());
+        assert!(open_through_links(&root.path().join("none")).is_err());
+        assert!(open_through_links(Path::new(".")).is_ok() && open_through_links(Path::new("/")).is_ok());
+    }
 
     #[test]
     #[expect(clippy::unwrap_used, reason = "tests")]

@@ -1,12 +1,9 @@
 //! The cause, and what to do about it: the beginning and the end of a report.
 
-use std::path::Path;
-
 use redis_persistence::diagnose::{Cause, Step};
 use redis_persistence::verify::Verdict;
 
 use crate::escape;
-use crate::shell::fill;
 use crate::style::{BOLD, KEY, Page, named, shorten};
 
 const MESSAGE: usize = 1000;
@@ -38,22 +35,22 @@ pub(super) fn cause(page: &mut Page, cause: &Cause, verdict: Verdict) {
 }
 
 /// What to do, in the order in which it is safe.
-pub(super) fn advice(page: &mut Page, steps: &[Step], path: &Path) {
+pub(super) fn advice(page: &mut Page, steps: &[Step]) {
     let [first, rest @ ..] = steps else { return };
     if rest.is_empty() {
         page.paragraph(0, "what to do", BOLD, &format!(": {}", first.text));
-        command(page, 4, first, path);
+        command(page, 4, first);
         return;
     }
     page.paragraph(0, "what to do", BOLD, ":");
     for (number, step) in (1..).zip(steps) {
         page.plain(2, &format!("{number}. {}", step.text));
-        command(page, 7, step, path);
+        command(page, 7, step);
     }
 }
 
-fn command(page: &mut Page, indent: usize, step: &Step, path: &Path) {
+fn command(page: &mut Page, indent: usize, step: &Step) {
     if let Some(command) = &step.command {
-        page.plain(indent, &fill(command, path));
+        page.plain(indent, command);
     }
 }

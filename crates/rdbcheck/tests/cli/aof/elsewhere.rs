@@ -1,7 +1,7 @@
 //! Nothing outside of a set ever changes: links, other users, names that are in the way, and races for them.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -83,9 +83,22 @@ fn a_set_whose_folder_is_a_link_is_mended() -> TestResult {
         fs::rename(copy.folder().join("set/appendonlydir"), copy.folder().join("real"))?;
         let link = copy.folder().join("set/appendonlydir");
         symlink("../real", &link)?;
-        std::os::unix::fs::lchown(&link, Some(12_345), Some(12_345))?;
+        lchown(&link, Some(12_345), Some(12_345))?;
         let run = copy.run(&["--preen", "set"])?;
         assert_eq!(run.code, Some(2), "somebody else has led us there: {run:?}");
+        // Nor may a link in the middle of the path lead there; one of root, or of the folder's owner, may.
+        for (owner, of_folder, code) in [(12_345, 0, 2), (12_345, 54_321, 2), (0, 54_321, 0), (12_345, 12_345, 0)] {
+            for input in ["link", "link/appendonlydir", "link/../link/appendonlydir/appendonly.aof.manifest"] {
+                let copy = Copy::of(CUT)?;
+                let link = copy.folder().join("link");
+                symlink("set", &link)?;
+                lchown(&link, Some(owner), Some(owner))?;
+                chown(copy.folder().join("set/appendonlydir"), Some(of_folder), Some(of_folder))?;
+                chown(copy.folder().join("set"), Some(of_folder), Some(of_folder))?;
+                let run = copy.run(&["--fix", "--yes", input])?;
+                assert_eq!((run.code, copy.is_untouched()?), (Some(code), code == 2), "{owner}, {input}: {run:?}");
+            }
+        }
     }
     Ok(())
 }
