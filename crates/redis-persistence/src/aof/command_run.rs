@@ -128,6 +128,7 @@ impl KnownHeads {
                 Found::Odd => break,
             };
             counts[last] += 1;
+            crate::base::work::did_read(len);
             run.commands += 1;
             (run.last, run.last_line_ends) = (run.bytes, run.line_ends);
             run.part = run.bytes + part;

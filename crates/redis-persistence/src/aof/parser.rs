@@ -196,10 +196,12 @@ impl Parser {
             && let Some(consumed) = self.whole(data)
         {
             self.found = Found::Whole;
+            crate::base::work::did_read(consumed);
             self.advance(consumed as u64);
             return Ok(Step::Record { consumed });
         }
         let step = self.walk(data, &mut at, eof);
+        crate::base::work::did_read(at);
         self.advance(at as u64);
         if let Err(error) = &step {
             self.state = State::Failed(error.clone());

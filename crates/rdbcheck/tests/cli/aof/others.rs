@@ -25,7 +25,8 @@ const SOMEBODY: u32 = 12_345;
 
 /// Lets every user enter the folder, and puts the command into it.
 fn open_to_all(copy: &Copy) -> Result<PathBuf, Box<dyn std::error::Error>> {
-    for path in [copy.folder().to_owned(), copy.file("."), copy.file("appendonlydir")] {
+    let folders = [copy.folder().to_owned(), copy.file("."), copy.file("appendonlydir")];
+    for path in folders.into_iter().filter(|path| path.is_dir()) {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     }
     let command = copy.folder().join("aofcheck");

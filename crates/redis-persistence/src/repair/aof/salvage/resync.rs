@@ -261,7 +261,7 @@ impl<'s> Resync<'s> {
         while at < to && !self.source.is_exhausted() {
             let window = self.source.bytes(at, 4096)?;
             let found = memchr::memmem::find(window, bytes);
-            crate::base::work::did(found.unwrap_or(window.len()));
+            crate::base::work::did_read(found.unwrap_or(window.len()));
             match found {
                 Some(found) if at + (found as u64) < to => return Ok(Some(at + found as u64)),
                 Some(_) => return Ok(None),

@@ -74,7 +74,7 @@ impl Source {
         if held < wanted.min(WINDOW).min(left) {
             self.window.clear();
             self.file.seek(SeekFrom::Start(at))?;
-            crate::base::work::did(left.min(WINDOW));
+            crate::base::work::did_read(left.min(WINDOW));
             self.file.by_ref().take(left.min(WINDOW) as u64).read_to_end(&mut self.window)?;
             self.at = at;
         }
