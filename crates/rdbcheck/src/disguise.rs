@@ -28,6 +28,8 @@ use forms::Layer;
 use pages::{Page, Units};
 use reader::{Range, Skipped, Undone};
 
+/// A few odd commands are read all the same.
+const MOST_GOOD: u64 = 4096;
 /// So many pages of characters are tried where no checksum chooses.
 const MOST_PAGES: usize = 6;
 /// So many forms and places are undone in full.
@@ -119,9 +121,11 @@ fn search(input: &dyn ReadAt, size: u64, head: &[u8], options: &Options) -> io::
     Ok(damaged)
 }
 
-/// Whether a file with these first bytes may be an append-only file in disguise.
-pub(crate) fn may_hold_commands(head: &[u8]) -> bool {
-    !forms::layers(head, Goal::Commands).is_empty()
+/// Whether a file with these first bytes may be an append-only file in disguise. A server reads `good` bytes of it as it is: what was
+/// taken for text is damaged from its first command with a byte on that is no ASCII.
+pub(crate) fn may_hold_commands(head: &[u8], good: u64) -> bool {
+    let first = head.iter().position(|byte| !byte.is_ascii()).unwrap_or(0) as u64;
+    good < first.saturating_add(MOST_GOOD) && !forms::layers(head, Goal::Commands).is_empty()
 }
 
 /// Looks for an append-only file in an input that is damaged as one. `judge` verifies what may be one, and answers the report and

@@ -98,7 +98,7 @@ fn marked(mark: u8, feeds: bool) -> Box<dyn Undo> {
 }
 
 /// Whether a text of these letters begins, at the start of the file or behind something else.
-fn is_text(text: &[u8], before: Option<u8>, is_letter: fn(u8) -> bool) -> bool {
+fn is_lettered(text: &[u8], before: Option<u8>, is_letter: fn(u8) -> bool) -> bool {
     let first = text.len() >= 8 && text[..8].iter().all(|byte| is_letter(*byte));
     first && before.is_none_or(|before| !before.is_ascii_alphanumeric())
 }
@@ -108,15 +108,15 @@ fn starts_base64(text: &[u8], before: Option<u8>) -> bool {
 }
 
 fn is_base64(text: &[u8], before: Option<u8>) -> bool {
-    is_text(text, before, |byte| byte.is_ascii_alphanumeric() || b"+/-_=\\\r\n".contains(&byte))
+    is_lettered(text, before, |byte| byte.is_ascii_alphanumeric() || b"+/-_=\\\r\n".contains(&byte))
 }
 
 fn starts_base32(text: &[u8], before: Option<u8>) -> bool {
-    before.is_none() && is_text(text, None, |byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte))
+    before.is_none() && is_lettered(text, None, |byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte))
 }
 
 fn is_base32(text: &[u8], before: Option<u8>) -> bool {
-    is_text(text, before, |byte| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(&byte))
+    is_lettered(text, before, |byte| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(&byte))
 }
 
 fn is_uuencoded(text: &[u8], before: Option<u8>) -> bool {
@@ -156,11 +156,11 @@ fn is_escaped(text: &[u8], before: Option<u8>) -> bool {
 }
 
 fn is_equals(text: &[u8], before: Option<u8>) -> bool {
-    behind_letters(text).starts_with(b"=") && before.is_none_or(|before| before == b'\n')
+    before.is_none_or(|before| before == b'\n') && behind_letters(text).starts_with(b"=")
 }
 
 fn is_percent(text: &[u8], before: Option<u8>) -> bool {
-    behind_letters(text).starts_with(b"%") && before.is_none_or(|before| !before.is_ascii_alphanumeric())
+    before.is_none_or(|before| !before.is_ascii_alphanumeric()) && behind_letters(text).starts_with(b"%")
 }
 
 /// What follows the first letters, digits and stars; of commands the first lines may do without escapes.
@@ -268,7 +268,7 @@ fn written(head: &[u8], goal: Goal, depth: usize, all: &mut Vec<Vec<Layer>>) {
     }
     let near = &head[..head.len().min(NEAR)];
     for row in &ROWS {
-        let mut found = 0;
+        let (mut found, mut looked) = (0, 0);
         for at in 0..near.len() {
             let before = at.checked_sub(1).map(|at| near[at]);
             if !(row.fits)(&near[at..], before) {
@@ -279,7 +279,9 @@ fn written(head: &[u8], goal: Goal, depth: usize, all: &mut Vec<Vec<Layer>>) {
             if goal.begins(&out) {
                 all.push(vec![layer]);
             } else {
-                inside(layer, &out, goal, depth, all);
+                // Texts in texts in texts take time, so not all places are looked into.
+                looked += usize::from(is_text(&out));
+                inside(layer, &out, goal, if looked > MOST_PLACES { 1 } else { depth }, all);
             }
             found += usize::from(all.len() > before);
             if found == MOST_PLACES {
@@ -295,13 +297,16 @@ fn inside(layer: Layer, out: &[u8], goal: Goal, depth: usize, all: &mut Vec<Vec<
         all.push(vec![layer, Layer::Packed(packing)]);
         return;
     }
-    // Of anything else some letters could be made.
-    let is_text = out.len() >= 32 && out.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
-    if is_text && depth > 1 {
+    if depth > 1 && is_text(out) {
         let mut inner = Vec::new();
         written(out, goal, depth - 1, &mut inner);
         all.extend(inner.into_iter().map(|rest| [vec![layer], rest].concat()));
     }
+}
+
+/// Whether it is text that may stand for something in turn: of a few letters anything could be made.
+fn is_text(out: &[u8]) -> bool {
+    out.len() >= 32 && out.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
 }
 
 /// What the first bytes of a text stand for.

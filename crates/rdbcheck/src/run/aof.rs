@@ -105,7 +105,7 @@ pub(crate) fn one(path: &Path, how: &How<'_>, show: &mut dyn Show) {
 fn as_they_were(path: &Path, entry: &Entry, how: &How<'_>) -> io::Result<Option<Laid>> {
     let (Ok(report), Some(set), true) = (&entry.outcome, &entry.set, entry.disguise.is_some()) else { return Ok(None) };
     let mut tree = WatchedDisk::new(how.args.common.progress);
-    let found = disguised::find(&mut tree, set, report, &how.options)?;
+    let found = disguised::find(&mut tree, set, report, &how.options, true)?;
     disguised::laid_down(&mut tree, path, set, &found).map(Some)
 }
 
@@ -145,7 +145,7 @@ where
     let timeline = if args.timeline { Some(Timeline::of(tree, &set, &report, options)?) } else { None };
     let ends = ends(tree, &set, &report)?;
     let hex = hex::of(&report, args.common.hex, |found, at, len| read(tree, &set, found, at, len))?;
-    let disguised = disguised::find(tree, &set, &report, options)?.into_iter().next();
+    let disguised = disguised::find(tree, &set, &report, options, !packed)?.into_iter().next();
     let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands()).packed(packing, unpack, damage);
     let (file, disguise) = disguised.map(|found| (found.name, found.disguise)).unzip();
     let is_disguised = disguise.is_some();

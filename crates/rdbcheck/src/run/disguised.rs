@@ -35,6 +35,7 @@ pub(super) fn find<T: Tree>(
     set: &AofSet,
     report: &Report,
     options: &Options,
+    on_disk: bool,
 ) -> io::Result<Vec<Disguised>> {
     let mut found = Vec::new();
     if report.verdict == Verdict::Sound {
@@ -49,12 +50,15 @@ pub(super) fn find<T: Tree>(
         let mut file = file;
         let mut head = Vec::new();
         file.by_ref().take(HEAD).read_to_end(&mut head)?;
-        if !disguise::may_hold_commands(&head) {
+        let good = said.and_then(|said| said.loads_up_to).unwrap_or(0);
+        if !disguise::may_hold_commands(&head, good) {
             continue;
         }
-        let copy = lay_down(head.as_slice().chain(file))?;
+        let copy = if on_disk { File::open(&part.path) } else { lay_down(head.as_slice().chain(file)) };
+        let Ok(copy) = copy else { continue };
         let judge = |stream: &mut dyn io::Read| judged(stream, options);
-        if let Some(disguise) = disguise::search_commands(&copy, size, &head, judge)? {
+        // What cannot be looked into, for lack of room or of memory, stays the damaged file that it is.
+        if let Ok(Some(disguise)) = disguise::search_commands(&copy, size, &head, judge) {
             found.push(Disguised { path: part.path.clone(), name, copy, disguise });
         }
     }
