@@ -22,7 +22,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::rdb::Family;
-pub(crate) use script::Script;
+pub(crate) use script::{Script, library_is_harmless};
 pub(crate) use shebang::shebang;
 
 /// A version as a server states it: major, minor, patch.

@@ -2,16 +2,18 @@
 //!
 //! Measured on Redis 7.0.15 to 8.6.3 and Valkey 8.0.1 to 9.1.2: while they load an append-only file, they crash where a command that
 //! a script runs is answered with an error, and that error is what comes of the script: raised by `call` and caught by nobody, or
-//! returned by `pcall` and handed on. Errors of the script itself (`error("x")`, `redis.error_reply`, an argument that is no text)
-//! they pass over, as they do in a transaction. Redis 5.0 to 6.2 pass over all of them.
+//! returned by `pcall` and handed on; or where its flags forbid the command. Most errors of the script itself (`error("x")`,
+//! `redis.error_reply`, an argument that is no text) they pass over, and some they do not: `error({})` ends Redis 7.0 and 8.0 and
+//! Valkey 8.1, `redis.acl_check_cmd` of an unknown command Valkey 9.1. In a transaction they pass over all errors, as Redis 5.0 to 6.2 do
+//! anywhere.
 //!
 //! Whether a command fails depends on the data, but for a few that never do, and those that a server does not know.
 
 /// What a script does with commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Script {
-    /// It runs none, or such as never fail.
-    Harmless,
+    /// It does no more than run commands that never fail, and raises no error if it is given so many keys and arguments.
+    Harmless { keys: u64, argv: u64 },
     /// It runs this one and nothing else, and its error is what comes of the script.
     Single(Call),
     /// More than a look at the text tells.
@@ -38,6 +40,8 @@ const LONGEST_NAME: usize = 64;
 /// Names by which a script gets at what is not called by its name.
 const OPENING: [&[u8]; 8] =
     [b"_G", b"getfenv", b"getmetatable", b"load", b"loadstring", b"rawget", b"setfenv", b"setmetatable"];
+/// Names by which a script raises an error.
+const RAISING: [&[u8]; 5] = [b"acl_check_cmd", b"assert", b"err", b"error", b"error_reply"];
 
 /// Whether a command has as many arguments as are meant.
 type Fits = fn(u64) -> bool;
@@ -53,21 +57,35 @@ const HARMLESS: [(&[u8], Fits); 6] = [
 ];
 
 impl Script {
-    /// Reads the source of a script, or of a library. A first line that begins with `#!` is no code.
+    /// Reads the source of a script of EVAL. Servers before 7.0 do not know a first line that begins with `#!`, and flags behind it
+    /// forbid commands; `server` is a name of Valkey alone.
     pub(crate) fn read(code: &[u8]) -> Self {
-        let body = match code.strip_prefix(b"#!") {
-            Some(rest) => rest.iter().position(|byte| *byte == b'\n').map_or(&b""[..], |end| &rest[end..]),
-            None => code,
-        };
-        if body.len() > LONGEST {
+        let (line, body) = without_shebang(code);
+        if body.len() > LONGEST || line.is_some_and(|line| line.trim_ascii() != b"lua") {
             return Self::Unknown;
         }
-        let Some(tokens) = tokens(body) else { return Self::Unknown };
-        if let Some(call) = single(&tokens) {
-            return if call.is_harmless() { Self::Harmless } else { Self::Single(call) };
+        let Some(tokens) = tokens(body).filter(|tokens| !tokens.contains(&Token::Word(b"server"))) else {
+            return Self::Unknown;
+        };
+        match (single(&tokens).filter(|call| !call.is_harmless()), straight(&tokens)) {
+            (Some(call), _) => Self::Single(call),
+            (None, Some((keys, argv))) if line.is_none() => Self::Harmless { keys, argv },
+            _ => Self::Unknown,
         }
-        if all_harmless(&tokens) { Self::Harmless } else { Self::Unknown }
     }
+}
+
+/// Whether no function of a library runs a command that may fail, or raises an error by name.
+pub(crate) fn library_is_harmless(code: &[u8]) -> bool {
+    let (_, body) = without_shebang(code);
+    body.len() <= LONGEST && tokens(body).is_some_and(|tokens| all_harmless(&tokens))
+}
+
+/// What stands behind `#!` in the first line, if it begins so, and the code behind that line.
+fn without_shebang(code: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let Some(rest) = code.strip_prefix(b"#!") else { return (None, code) };
+    let (line, body) = rest.split_at(rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()));
+    (Some(line), body)
 }
 
 impl Call {
@@ -194,27 +212,70 @@ fn single(tokens: &[Token<'_>]) -> Option<Call> {
     };
     let raises = opens(tokens)?;
     let (given, behind) = arguments(&tokens[OPENING_TOKENS..])?;
-    let mut call = call(&given)?;
-    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
+    let call = plain_call(&given)?;
+    (matches!(behind, [] | [Token::Sign(b';')]) && (raises || returns)).then_some(call)
+}
+
+/// The call, if each argument is a text, a number, or one of the keys and arguments by its number.
+fn plain_call(given: &[&[Token<'_>]]) -> Option<Call> {
+    let mut call = call(given)?;
     for argument in &given[1..] {
         match argument {
             [Token::Text(_) | Token::Number(_)] => {}
-            [Token::Word(b"KEYS"), Token::Sign(b'['), Token::Number(n), Token::Sign(b']')] => {
-                call.keys = call.keys.max(number(n)?);
-            }
-            [Token::Word(b"ARGV"), Token::Sign(b'['), Token::Number(n), Token::Sign(b']')] => {
-                call.argv = call.argv.max(number(n)?);
-            }
+            [Token::Word(b"KEYS"), rest @ ..] => call.keys = call.keys.max(index(rest)?),
+            [Token::Word(b"ARGV"), rest @ ..] => call.argv = call.argv.max(index(rest)?),
             _ => return None,
         }
     }
-    (matches!(behind, [] | [Token::Sign(b';')]) && (raises || returns)).then_some(call)
+    Some(call)
+}
+
+/// The number in square brackets.
+fn index(tokens: &[Token<'_>]) -> Option<u64> {
+    match tokens {
+        [Token::Sign(b'['), Token::Number(n), Token::Sign(b']')] => std::str::from_utf8(n).ok()?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// How many keys and arguments a script needs that is nothing but calls of commands that never fail, one after the other.
+fn straight(mut tokens: &[Token<'_>]) -> Option<(u64, u64)> {
+    let (mut keys, mut argv) = (0, 0);
+    loop {
+        let returns = matches!(tokens.first(), Some(Token::Word(b"return")));
+        let rest = &tokens[usize::from(returns)..];
+        let behind = match rest {
+            [] => return Some((keys, argv)),
+            [Token::Sign(b';'), behind @ ..] if !returns => {
+                tokens = behind;
+                continue;
+            }
+            [Token::Text(_) | Token::Number(_) | Token::Word(b"true" | b"false" | b"nil"), behind @ ..] if returns => {
+                behind
+            }
+            [Token::Word(b"KEYS" | b"ARGV"), rest @ ..] if returns => {
+                index(rest.get(..3)?)?;
+                &rest[3..]
+            }
+            _ => {
+                opens(rest)?;
+                let (given, behind) = arguments(&rest[OPENING_TOKENS..])?;
+                let call = plain_call(&given).filter(Call::is_harmless)?;
+                (keys, argv) = (keys.max(call.keys), argv.max(call.argv));
+                behind
+            }
+        };
+        if returns {
+            return matches!(behind, [] | [Token::Sign(b';')]).then_some((keys, argv));
+        }
+        tokens = behind;
+    }
 }
 
 /// Returns whether all calls are seen, and are of commands that never fail.
 fn all_harmless(tokens: &[Token<'_>]) -> bool {
     (0..tokens.len()).all(|at| match &tokens[at..] {
-        [Token::Word(word), ..] if OPENING.contains(word) => false,
+        [Token::Word(word), ..] if OPENING.contains(word) || RAISING.contains(word) => false,
         rest @ [Token::Word(b"redis" | b"server"), Token::Sign(b'.'), Token::Word(name), ..] => match *name {
             b"call" | b"pcall" => {
                 let given = opens(rest).and_then(|_| arguments(&rest[OPENING_TOKENS..]));
@@ -244,7 +305,7 @@ mod tests {
     fn a_script_of_one_call() {
         assert_eq!(single_of("return redis.call('nosuch', KEYS[2], 5, ARGV[1])"), Some(("NOSUCH".to_owned(), 4, 2, 1)));
         assert_eq!(single_of("redis.call(\"get\", 'a\\'b');"), Some(("GET".to_owned(), 2, 0, 0)));
-        assert_eq!(single_of("#!lua\nreturn server.pcall('get')"), Some(("GET".to_owned(), 1, 0, 0)));
+        assert_eq!(single_of("#!lua\nreturn redis.pcall('get')"), Some(("GET".to_owned(), 1, 0, 0)));
         for other in [
             "redis.pcall('get')",
             "return redis.call('get', f())",
@@ -260,14 +321,17 @@ mod tests {
 
     #[test]
     fn scripts_that_cannot_fail() {
-        for code in [
-            "return 1",
-            "return redis.sha1hex('redis')",
-            "return redis.call('set', KEYS[1], ARGV[1])",
-            "-- redis\nif ARGV[1] then redis.call('del', 'a', k[1] .. 'x') end return redis.error_reply('x')",
-            "#!lua name=l\nredis.register_function('f', function(k) return redis.call('set', k[1], 'x') end)",
+        for (code, keys, argv) in [
+            ("return 1", 0, 0),
+            ("return KEYS[3];", 0, 0),
+            ("return redis.call('set', KEYS[1], ARGV[2])", 1, 2),
+            (
+                "-- redis\nredis.call('set', KEYS[2], 'x'); redis.call('del', 'a') return redis.pcall('exists', ARGV[1])",
+                2,
+                1,
+            ),
         ] {
-            assert_eq!(Script::read(code.as_bytes()), Script::Harmless, "{code}");
+            assert_eq!(Script::read(code.as_bytes()), Script::Harmless { keys, argv }, "{code}");
         }
         for code in [
             "local r = redis r.call('get', 'a')",
@@ -279,8 +343,28 @@ mod tests {
             "redis.call('set', unpack(ARGV)) return 1",
             "return [[redis.call",
             "return 'redis",
+            "return redis.sha1hex('redis')",
+            "return 1 + nil",
+            "return KEYS[1].x",
+            "error({})",
+            "redis.call('set', 'a' .. ARGV[1], 'b')",
+            "return server.call('set', 'a', 'b')",
+            "return server.call('nosuch')",
+            "#!lua\nreturn redis.call('set', 'a', 'b')",
+            "#!lua flags=no-writes\nreturn redis.call('set', 'a', 'b')",
         ] {
             assert_eq!(Script::read(code.as_bytes()), Script::Unknown, "{code}");
+        }
+    }
+
+    #[test]
+    fn libraries() {
+        let library = |body: &str| format!("#!lua name=l\nredis.register_function('f', function(k) {body} end)");
+        for body in ["return redis.call('set', k[1], 'x')", "return #k", "for n = 1, 3 do redis.call('del', n) end"] {
+            assert!(library_is_harmless(library(body).as_bytes()), "{body}");
+        }
+        for body in ["return redis.call('incr', k[1])", "error({})", "return redis.error_reply('x')", "assert(k[1])"] {
+            assert!(!library_is_harmless(library(body).as_bytes()), "{body}");
         }
     }
 }

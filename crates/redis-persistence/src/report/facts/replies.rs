@@ -30,6 +30,8 @@ pub struct ReplyFacts {
     pub single_calls: Vec<(ScriptCall, Failing)>,
     /// Those outside of transactions of which it is not known whether a command that they run fails.
     pub unread_scripts: Failing,
+    /// Scripts of transactions that may end with an error.
+    pub queued_scripts: Failing,
     /// What is known of the code, for those who ask further servers.
     pub(crate) runs: Option<Runs>,
 }

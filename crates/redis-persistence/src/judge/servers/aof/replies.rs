@@ -2,7 +2,7 @@
 
 use super::{Case, Effect};
 use crate::aof::commands::named;
-use crate::functions::{Runs, Script};
+use crate::functions::{Runs, library_is_harmless};
 use crate::judge::servers::answer::{Outcome, Reason, Why};
 use crate::judge::servers::restore;
 use crate::report::{Code, Failing, Fails, FunctionStep, Occurrences, Place, ReplyFacts, RestoreFacts};
@@ -99,11 +99,23 @@ impl Case<'_> {
                 }
             }
         }
-        if unread.count > 0 && target.knows_functions() {
-            let message = format!(
-                "whether {target} loads scripts is not known: it crashes where a command that one runs fails, and its error is what comes of the script"
-            );
+        if unread.count > 0 {
+            let message = if target.knows_functions() {
+                format!(
+                    "whether {target} loads scripts is not known: it passes over an error of the script itself, and crashes where a \
+                     command that one runs fails, and its error is what comes of the script"
+                )
+            } else {
+                format!("whether {target} runs all of each script is not known: it passes over what ends with an error")
+            };
             self.unproven.push(Why::new(Reason::Script, &self.tallied(&unread), message));
+        }
+        let queued = &replies.queued_scripts;
+        if queued.count > 0 {
+            let message = format!(
+                "whether {target} runs all of each script in a transaction is not known: it passes over what ends with an error"
+            );
+            self.unproven.push(Why::new(Reason::Script, &self.tallied(queued), message));
         }
     }
 
@@ -184,7 +196,7 @@ impl Case<'_> {
         });
         let images = self.report.parts.iter().filter_map(|part| part.rdb.as_ref());
         let of_images = images.flat_map(|rdb| rdb.libraries.iter().map(|library| library.code.as_deref()));
-        of_steps.chain(of_images).all(|code| code.is_some_and(|code| Script::read(code) == Script::Harmless))
+        of_steps.chain(of_images).all(|code| code.is_some_and(library_is_harmless))
     }
 
     /// What the user that commands of a file run as may not do.

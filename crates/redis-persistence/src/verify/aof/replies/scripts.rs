@@ -18,20 +18,20 @@ const MOST_COMPILED: u64 = 16 << 20;
 const ZEROS: usize = 8;
 
 impl Replies<'_> {
-    /// A script is run, which does that if it compiles. In a transaction nothing comes of its errors.
+    /// A script is run, which does that if it compiles.
     pub(super) fn runs(&mut self, script: Option<Script>, command: &Command<'_>, queued: bool, place: Place) {
-        let call = match script {
-            None | Some(Script::Harmless) => return,
-            _ if queued => return,
-            Some(Script::Single(call)) => call,
-            Some(Script::Unknown) => return self.facts.unread_scripts.add(place),
-        };
         let keys = command.arg(2).and_then(|arg| u64::try_from(integer(arg.whole()?)?).ok());
-        let Some(argv) = keys.and_then(|keys| command.argc().checked_sub(3)?.checked_sub(keys)) else { return };
+        let argv = keys.and_then(|keys| command.argc().checked_sub(3)?.checked_sub(keys));
         // What it is not given is nothing, of which Lua itself complains.
-        if keys.is_some_and(|keys| keys < call.keys) || argv < call.argv {
-            return;
-        }
+        let given =
+            |least_keys, least_argv| keys.is_some_and(|n| n >= least_keys) && argv.is_some_and(|n| n >= least_argv);
+        let call = match script {
+            None => return,
+            Some(Script::Harmless { keys, argv }) if given(keys, argv) => return,
+            _ if queued => return self.facts.queued_scripts.add(place),
+            Some(Script::Single(call)) if given(call.keys, call.argv) => call,
+            Some(_) => return self.facts.unread_scripts.add(place),
+        };
         let call = ScriptCall { name: call.name, args: call.args };
         let calls = &mut self.facts.single_calls;
         match calls.iter().position(|(known, _)| *known == call) {
