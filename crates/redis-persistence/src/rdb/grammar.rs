@@ -381,6 +381,18 @@ mod tests {
         }
     }
 
+    /// A new way to lay out elements needs a frame, for the fast ways, the reading of values and what salvage keeps of a part.
+    #[test]
+    fn every_collection_has_a_frame() {
+        for value_type in ValueType::ALL {
+            let is_collection = match value_type.shape() {
+                Shape::List | Shape::Set | Shape::ZSet | Shape::Hash | Shape::HashTtl => true,
+                Shape::String | Shape::HashTemplate | Shape::Module | Shape::Stream | Shape::Array => false,
+            };
+            assert_eq!(is_collection, !matches!(value_type.frame(), Frame::Mixed | Frame::Text), "{value_type}");
+        }
+    }
+
     /// A count beyond the end of the file has to end the walk, so that a loop reads at least a byte each time.
     #[test]
     fn every_body_reads_something() {

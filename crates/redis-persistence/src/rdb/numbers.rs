@@ -38,8 +38,9 @@ impl Values {
         numbers: Numbers,
         kinds: &'static [Kind],
     ) -> Outcome<()> {
+        // The first of some is called otherwise than those behind it.
+        let (mut reading, later) = (numbers.reading(self.len), numbers.reading(1));
         for kind in kinds {
-            let reading = numbers.reading(self.len);
             match kind {
                 Kind::Len => self.push(c.number(reading)?),
                 Kind::Eight => self.push(u64::from_le_bytes(c.read(reading, fixed)?)),
@@ -76,6 +77,7 @@ impl Values {
                     }
                 }
             }
+            reading = later;
         }
         Ok(())
     }
