@@ -55,7 +55,8 @@
 //! # Features
 //!
 //! * `tokio`: `asynchronous`, over `tokio::io::AsyncRead`.
-//! * `serde`: `Serialize` for [`verify::Report`] and what is in it, in the shape of `docs/report.schema.json`.
+//! * `serde`: `Serialize` for [`verify::Report`] and what is in it (but for the facts that predictions are made from), for causes,
+//!   predictions, plans of repairs, losses of salvages and statistics, in the shapes of `docs/report.schema.json`.
 //!
 //! No C compiler is needed, and no dependency appears in a public signature but `bytes` (and `serde` and `tokio` behind their
 //! features).

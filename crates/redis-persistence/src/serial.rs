@@ -10,7 +10,7 @@ use crate::aof::changes::ChangeKind;
 use crate::aof::dir::{NextStart, Role, UnreadKind};
 use crate::base::escape::{base64, plain};
 use crate::judge::diagnose::CauseCode;
-use crate::judge::servers::{Basis, Loads, Moment, Outcome, Reason};
+use crate::judge::servers::{Basis, Loads, Moment, Outcome, Reason, ReleaseAnswer};
 use crate::rdb::Family;
 use crate::repair::aof::salvage::{self as salvage_aof, Certainty, Image, SalvagedFile, SkipKind};
 use crate::repair::rdb::salvage::{self, Anchor, DbLoss, LeftOut, LeftOutKind, LostKey, PartialKey};
@@ -166,6 +166,13 @@ fields!(Loads as answer,
     "start": answer.start,
     "basis": answer.release.basis(),
     "releases": answer.releases,
+);
+
+fields!(ReleaseAnswer as answer,
+    "release": answer.release,
+    "by_default": answer.by_default,
+    "build": answer.build,
+    "origin": answer.origin,
 );
 
 // Statistics.

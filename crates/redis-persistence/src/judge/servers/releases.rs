@@ -84,17 +84,16 @@ pub(super) const BINARIES: [Binary; 19] = [
 
 /// What a release does with the file: part of the answer for a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ReleaseAnswer {
     /// The release, such as `redis-8.0.6`; the series where none of it was run.
     pub release: String,
-    /// What it does with its settings.
-    pub by_default: Outcome,
     /// The build that was run, as the server names it.
     pub build: Option<&'static str>,
     /// Where that binary comes from.
     pub origin: &'static str,
+    /// What it does with its settings.
+    pub by_default: Outcome,
 }
 
 /// A server while a file is judged for it: a column of the rules, and what messages call it.
