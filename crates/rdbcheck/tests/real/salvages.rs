@@ -340,9 +340,9 @@ impl<'a> Case<'a> {
             let (same, whole) = (is == Some(was), !key.touches(&self.harmed.was));
             let is_moved = uncertain && elsewhere.contains(&(&key.name, was));
             let is_strange = !key.name.iter().all(|byte| (0x20..0x7f).contains(byte));
-            // One stored as a number, or a long one, tells as little.
+            // One stored as a number, a long one, or one that is shorter than the beginnings that are compared, tells as little.
             let is_number = key.name.iter().all(u8::is_ascii_digit);
-            let tells_nothing = is_strange || is_number || key.name.len() >= 0x100 || key.name.len() < 2;
+            let tells_nothing = is_strange || is_number || key.name.len() >= 0x100 || key.name.len() < 4;
             let unlike = behind_damage && tells_nothing;
             let ahead = before.get(number + 1).is_none_or(|next| next.touches(&self.harmed.was));
             // Of testkit alone: servers have written other types for long.
