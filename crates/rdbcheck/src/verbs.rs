@@ -2,7 +2,7 @@
 //! is `./list`.
 //!
 //! ```text
-//! dispatch -> Verb ┬ list, digest, diff       arguments of their own -> library -> lines
+//! dispatch -> Verb ┬ list, digest, diff, seal arguments of their own -> library -> lines
 //!                  ├ options: salvage, fix... the command line of the check, with another page
 //!                  └ explain, help            pages
 //! ```
@@ -14,6 +14,7 @@ mod help;
 mod list;
 mod options;
 mod rdbs;
+mod seal;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -64,6 +65,12 @@ fn verbs() -> impl Iterator<Item = Verb> {
             name: "diff",
             command: diff::DiffArgs::command,
             run: |verb, rest| verb.parsed(rest, diff::run),
+        },
+        Verb {
+            tool: "rdbcheck",
+            name: "seal",
+            command: seal::SealArgs::command,
+            run: |verb, rest| verb.parsed(rest, seal::run),
         },
     ];
     options::VERBS.into_iter().chain(own).chain(help::VERBS)

@@ -43,6 +43,7 @@
 //! | read keys and values | [`rdb::Keys`] |
 //! | list keys | [`list::each`] |
 //! | know whether two files hold the same, or what differs | [`digest::reader`], [`diff::readers`] |
+//! | be able to tell later whether a file is the one that was found sound | [`seal::file`] |
 //! | read the events of a file | [`reader::Reader`], [`rdb::events`], [`push::Push`] |
 //! | read commands | [`aof::Reader`], [`aof::Parser`] |
 //! | write an RDB | [`rdb::Writer`] |
@@ -74,6 +75,7 @@ pub mod official;
 pub mod rdb;
 pub mod repair;
 mod report;
+pub mod seal;
 #[cfg(feature = "serde")]
 mod serial;
 pub mod verify;

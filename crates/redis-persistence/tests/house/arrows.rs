@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["aof", "functions"],
     &["report"],
     &["verify", "contents"],
-    &["official", "repair", "asynchronous"],
+    &["official", "repair", "asynchronous", "seal"],
     &["judge"],
     &["serial"],
 ];
