@@ -34,7 +34,7 @@ mod tests {
     }
 
     /// Parts of 256 of a bomb, each twice as many as before.
-    const SHARES: [u64; 5] = [2, 4, 8, 16, 32];
+    const SHARES: [u64; 5] = [1, 2, 4, 8, 16];
     /// What a doubling may do to the work: sorting is a little more than linear. It is taken over two of them, for a search uses up at
     /// some size what it may do in vain, and from some size on a look at another place of the file reads a block.
     const GROWTH: f64 = 2.3;
