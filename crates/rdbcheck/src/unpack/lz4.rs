@@ -137,7 +137,7 @@ impl<R: BufRead> Lz4<R> {
             if let Some(sum) = &frame.sum
                 && u64::from(word(&mut self.input)?) != sum.finish()
             {
-                return Err(invalid("the sum of the content does not fit"));
+                return Err(invalid("the sum of the content does not match"));
             }
             if frame.stated.is_some_and(|stated| stated != frame.seen) {
                 return Err(invalid("the content is not as long as stated"));
@@ -154,7 +154,7 @@ impl<R: BufRead> Lz4<R> {
         }
         take(&mut self.input, length, &mut self.packed)?;
         if frame.block_sums && u64::from(word(&mut self.input)?) != sum_of(&self.packed) {
-            return Err(invalid("the sum of a block does not fit"));
+            return Err(invalid("the sum of a block does not match"));
         }
         self.end = if stored {
             self.out[..length].copy_from_slice(&self.packed);
@@ -228,7 +228,7 @@ fn descriptor(input: &mut impl Read) -> io::Result<Frame> {
     let length = if flags & 8 == 0 { 2 } else { 10 };
     input.read_exact(&mut bytes[2..=length])?;
     if u64::from(bytes[length]) != sum_of(&bytes[..length]) >> 8 & 0xff {
-        return Err(invalid("the sum of a frame's head does not fit"));
+        return Err(invalid("the sum of a frame's head does not match"));
     }
     let stated = (length == 10).then(|| bytes[2..10].iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
     let sum = (flags & 4 != 0).then(|| XxHash32::with_seed(0));

@@ -167,7 +167,7 @@ fn row_6_a_copy_that_was_broken_off() -> TestResult {
             "cause: the file ends in the middle of a ",
             "at byte 2048 (cut)",
             "db 0 key \"key:",
-            "the end mark and the checksum are missing; 2048 bytes, a multiple of 512; a RESIZEDB promises 300 keys,",
+            "the end mark and the checksum are missing; 2048 bytes, a multiple of 512; a RESIZEDB declares 300 keys,",
         ],
     );
     Ok(())

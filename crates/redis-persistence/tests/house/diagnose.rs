@@ -97,7 +97,7 @@ fn cut() -> TestResult {
     says(
         &cause,
         CauseCode::Cut,
-        &["in the middle of a", "at byte 2048", "promises 300 keys", "multiple of 512", "checksum"],
+        &["in the middle of a", "at byte 2048", "declares 300 keys", "multiple of 512", "checksum"],
     );
     assert!(matches!(&cause.keys[..], [Name::Key { db: 0, .. }]), "{:?}", cause.keys);
     assert!(!cause.reversible);

@@ -111,7 +111,7 @@ fn judge(file: &Encoded, damaged: &Damaged, report: &Report) -> Result<bool, Str
     let has_checksum = file.checksum_at.is_some();
     let kept = !damaged.checksum_fixed && !matches!(damaged.damage, Damage::Trailing);
     if kept && has_checksum && report.verdict == Verdict::Sound {
-        return Err("the checksum does not fit, and the verdict is sound".to_owned());
+        return Err("the checksum does not match, and the verdict is sound".to_owned());
     }
     Ok(report.verdict != Verdict::Sound || report.findings.iter().any(|f| f.severity == Severity::Warning))
 }

@@ -155,7 +155,7 @@ fn broken(head: &[u8], tail: &[u8], report: &Report) -> Option<Cause> {
                 format!("{what} at byte {at}, in the last key, was changed: it reaches over the end of the file");
             Cause::new(C::BitRot, message)
                 .evidence(format!(
-                    "all of the {} that a RESIZEDB promises are there",
+                    "all of the {} that a RESIZEDB declares are there",
                     plural(report.counts.keys, "key")
                 ))
                 .evidence("an end mark and a checksum stand at the end".to_owned())
@@ -192,7 +192,7 @@ fn cut(report: &Report) -> Option<Cause> {
         && promised > report.counts.keys
     {
         cause = cause.evidence(format!(
-            "a RESIZEDB promises {}, {} read in all",
+            "a RESIZEDB declares {}, {} read in all",
             plural(promised, "key"),
             report.counts.keys
         ));
@@ -217,7 +217,7 @@ fn bit_rot(report: &Report) -> Option<Cause> {
     let inside: Vec<_> = errors.into_iter().filter(|finding| finding.code != Code::RdbChecksumMismatch).collect();
     let keys = plural(report.counts.keys, "key");
     let message = if inside.is_empty() {
-        format!("all of it can be read, {keys}, but a byte somewhere has changed since: the checksum does not fit")
+        format!("all of it can be read, {keys}, but a byte somewhere has changed since: the checksum does not match")
     } else {
         let mut names: Vec<_> =
             inside.iter().filter_map(|finding| finding.key.as_ref().map(|key| (finding.db, key))).collect();

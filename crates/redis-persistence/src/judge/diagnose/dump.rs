@@ -24,7 +24,7 @@ pub(super) fn cause(report: &Report) -> Cause {
     cause.evidence.push(match report.checksum {
         Some(Checksum::Ok) => "its checksum is right".to_owned(),
         Some(Checksum::Disabled) => "its checksum is 0, which Redis takes for none from 8.6 on".to_owned(),
-        _ => "it begins with a type and ends with a version as such an answer does, and its checksum does not fit"
+        _ => "it begins with a type and ends with a version as such an answer does, and its checksum does not match"
             .to_owned(),
     });
     if line_end.is_some() {

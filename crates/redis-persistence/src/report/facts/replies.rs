@@ -100,7 +100,7 @@ impl Fails {
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
-            Self::PayloadChecksum => "RESTORE with a payload whose checksum does not fit",
+            Self::PayloadChecksum => "RESTORE with a payload whose checksum does not match",
             Self::PayloadValue => "RESTORE with a payload that holds no value",
             Self::RestoreArguments => "RESTORE with a time or an option that is none",
             Self::ScriptMissing => "EVALSHA of a script that was not loaded before",

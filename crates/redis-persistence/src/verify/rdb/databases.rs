@@ -47,7 +47,7 @@ impl Promise {
 
     fn describe(&self) -> String {
         format!(
-            "promises {} keys, {} of them with an expiry; {} and {} came",
+            "declares {} keys ({} expiring); found {} ({})",
             self.keys, self.expires, self.seen_keys, self.seen_expires
         )
     }
@@ -161,7 +161,7 @@ impl Databases {
         if let Some((keys, at)) = self.largest.filter(|(keys, _)| *keys > size / 3 + 1) {
             findings.add(Code::RdbResizedbImpossible, Location::at(at).reading(Reading::ResizeDb), || {
                 format!(
-                    "RESIZEDB promises {keys} keys, more than {size} bytes can hold: Redis reserves memory for them"
+                    "RESIZEDB declares {keys} keys, more than {size} bytes can hold: Redis reserves memory for them"
                 )
             });
         }

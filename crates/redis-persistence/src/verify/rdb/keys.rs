@@ -268,7 +268,7 @@ impl RdbVerifier {
                 "the expiry makes sense with its bytes swapped: a big-endian server wrote it",
             ),
             ..0 => (Code::RdbExpireNegative, "the expiry is negative: the key is dropped at load"),
-            _ => (Code::RdbExpireImplausible, "the expiry is no time of ours in milliseconds"),
+            _ => (Code::RdbExpireImplausible, "the expiry in milliseconds is out of range"),
         };
         // Where there are more, the first decides.
         let place = if repeated { place.detail(Visibility::Lenient) } else { place };

@@ -176,7 +176,7 @@ impl Image {
                 }
                 for (count, what) in [
                     (loss.damaged_total, "left out, whose values are damaged"),
-                    (loss.repeated, "left out, which were found twice"),
+                    (loss.repeated, "found twice, left out"),
                     (loss.uncertain, "may belong to another database"),
                 ] {
                     if count > 0 {

@@ -54,7 +54,7 @@ pub(in crate::verify) fn split(bytes: &[u8]) -> Result<(&[u8], u16, bool), Strin
     let computed = crc64::checksum(&bytes[..bytes.len() - sum.len()]);
     if stated != 0 && stated != computed {
         return Err(format!(
-            "the checksum of the payload does not fit: {stated:016x} is stated, {computed:016x} is right; servers answer with an error"
+            "the checksum of the payload does not match: {stated:016x} is stated, {computed:016x} is right; servers answer with an error"
         ));
     }
     Ok((body, u16::from_le_bytes([*a, *b]), stated != computed))
