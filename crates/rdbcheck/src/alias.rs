@@ -37,7 +37,7 @@ const NAMES: [Name; 4] = [
 ];
 
 impl Name {
-    /// The official name that a program was invoked under, by its file name.
+    /// Returns the official name that a program was invoked under, by its file name.
     ///
     /// # Examples
     /// ```
@@ -52,7 +52,7 @@ impl Name {
         NAMES.into_iter().find(|name| file == name.text)
     }
 
-    /// The line that the tool prints for `--version`.
+    /// Returns the line that the tool prints for `--version`.
     fn version(self) -> String {
         let version = if self.family == Tool::Valkey91 { "9.1.2" } else { "8.6.3" };
         let build = concat!("rdbcheck-", env!("CARGO_PKG_VERSION"));
@@ -83,7 +83,7 @@ fn limits() -> Limits {
     Limits::default()
 }
 
-/// A path that no call of the system takes.
+/// Returns a path that no call of the system takes.
 fn is_too_long(path: &OsStr) -> bool {
     const PATH_MAX: usize = 4096;
     path.len() >= PATH_MAX
@@ -93,7 +93,7 @@ fn is_version_option(argument: &OsStr) -> bool {
     argument == "-v" || argument == "--version"
 }
 
-/// The folder that takes what a cut in this file takes away: that of the file, or, where it belongs to a set with a
+/// Returns the folder that takes what a cut in this file takes away: that of the file, or, where it belongs to a set with a
 /// manifest, the one above, so that no server has to look at it.
 fn backup_dir(file: &Path, in_a_set: bool) -> PathBuf {
     let folder = match file.parent() {

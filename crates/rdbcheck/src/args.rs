@@ -240,7 +240,7 @@ pub enum FunctionsArg {
 const FINDINGS: usize = 1000;
 
 impl Common {
-    /// The form of the report.
+    /// Returns the form of the report.
     #[must_use]
     pub fn format(&self) -> Format {
         match (self.json, self.json_lines) {
@@ -256,7 +256,7 @@ impl Common {
         self.now.unwrap_or_else(units::now_ms)
     }
 
-    /// What the library is asked to do.
+    /// Returns what the library is asked to do.
     #[must_use]
     pub fn options(&self) -> Options {
         let limits = Limits::default();
@@ -295,7 +295,7 @@ impl Common {
         None
     }
 
-    /// The servers that files are judged for.
+    /// Returns the servers that files are judged for.
     ///
     /// # Errors
     /// If their configuration file cannot be read.
@@ -303,13 +303,13 @@ impl Common {
         Servers::new(&self.servers, self.conf.as_deref(), &self.settings, self.prover())
     }
 
-    /// How inputs are opened.
+    /// Returns how inputs are opened.
     #[must_use]
     pub fn how(&self) -> How {
         How::new(self.max_unpacked, self.unpack_memory, self.progress)
     }
 
-    /// What is asked for beyond the absence of errors.
+    /// Returns what is asked for beyond the absence of errors.
     #[must_use]
     pub fn demands(&self) -> Demands {
         Demands { strict: self.strict, checksum: self.require_checksum, keys: self.expect_keys }

@@ -92,7 +92,7 @@ pub(crate) fn aofcheck(args: &AofCheck, with_verbs: WithVerbs) -> Exit {
     inputs(&paths, |path, limit| aof::alone(path, limit, &small), |path, show| aof::one(path, &how, show))
 }
 
-/// The servers to judge for; what is odd about their configuration file is said at once.
+/// Returns the servers to judge for; what is odd about their configuration file is said at once.
 fn servers(tool: &str, common: &Common) -> Result<Servers, Exit> {
     let conf = || common.conf.as_deref().unwrap_or(Path::new("")).display();
     match common.judges() {

@@ -17,7 +17,7 @@ pub(crate) fn not_written(tool: &str, error: &io::Error) -> Exit {
     Exit::Unreadable
 }
 
-/// The exit after writing to standard output: nothing is wrong where its reader went away.
+/// Returns the exit after writing to standard output: nothing is wrong where its reader went away.
 pub(crate) fn written(tool: &str, result: io::Result<()>) -> Exit {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => not_written(tool, &error),
@@ -25,7 +25,7 @@ pub(crate) fn written(tool: &str, result: io::Result<()>) -> Exit {
     }
 }
 
-/// The system's text for a failure, without its number.
+/// Returns the system's text for a failure, without its number.
 #[must_use]
 pub fn reason(error: &io::Error) -> String {
     without_number(error.to_string())

@@ -30,9 +30,9 @@ use reader::{Range, Skipped, Undone};
 
 /// A few odd commands are read all the same.
 const MOST_GOOD: u64 = 4096;
-/// So many pages of characters are tried where no checksum chooses.
+/// This many pages of characters are tried where no checksum chooses.
 const MOST_PAGES: usize = 6;
-/// So many forms and places are undone in full.
+/// This many forms and places are undone in full.
 const MOST_TRIED: usize = 40;
 
 /// An RDB, or an append-only file, in disguise.
@@ -48,7 +48,7 @@ pub struct Disguise {
     pub length: u64,
 }
 
-/// Whether a file with these first bytes may be an RDB in disguise; not so for one that begins as an RDB does.
+/// Returns whether a file with these first bytes may be an RDB in disguise; not so for one that begins as an RDB does.
 #[must_use]
 pub fn is_suspected(head: &[u8]) -> bool {
     !around::is_signature(head) && (dump::is_suspected(head) || !forms::layers(head, Goal::Rdb).is_empty())
@@ -121,14 +121,14 @@ fn search(input: &dyn ReadAt, size: u64, head: &[u8], options: &Options) -> io::
     Ok(damaged)
 }
 
-/// Whether a file with these first bytes may be an append-only file in disguise. A server reads `good` bytes of it as it is: what was
-/// taken for text is damaged from its first command with a byte on that is no ASCII.
+/// Returns whether a file with these first bytes may be an append-only file in disguise. A server reads `good` bytes of it
+/// as it is: what was taken for text is damaged from its first command with a byte on that is no ASCII.
 pub(crate) fn may_hold_commands(head: &[u8], good: u64) -> bool {
     let first = head.iter().position(|byte| !byte.is_ascii()).unwrap_or(0) as u64;
     good < first.saturating_add(MOST_GOOD) && !forms::layers(head, Goal::Commands).is_empty()
 }
 
-/// Looks for an append-only file in an input that is damaged as one. `judge` verifies what may be one, and answers the report and
+/// Looks for an append-only file in an input that is damaged as one. `judge` verifies what may be one, and returns the report and
 /// how many bytes that was.
 ///
 /// # Errors
@@ -160,21 +160,21 @@ pub(crate) fn search_commands(
     Ok(damaged)
 }
 
-/// The same layers with each page that the characters may be of, where that is all that was done; others as they are.
+/// Returns the same layers with each page that the characters may be of, where that is all that was done; others as they are.
 fn with_pages(layers: Vec<Layer>, input: &dyn ReadAt, size: u64) -> io::Result<Vec<Vec<Layer>>> {
     let [Layer::Text { start, units, .. }] = layers[..] else { return Ok(vec![layers]) };
     let pages = pages::fitting(units, input, start, size)?;
     Ok(pages.into_iter().map(|page| vec![Layer::Text { start, units, page }]).collect())
 }
 
-/// Whether what came is not of the form, and the input did not fail.
+/// Returns whether what came is not of the form, and the input did not fail.
 fn is_misfit(error: &io::Error) -> bool {
     let limit =
         matches!(error.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::Unsupported | io::ErrorKind::StorageFull);
     error.raw_os_error().is_none() && !limit
 }
 
-/// What comes out of an input.
+/// Returns what comes out of an input.
 fn opened<'i>(layers: &[Layer], input: &'i dyn ReadAt, size: u64) -> io::Result<Box<dyn Read + Send + 'i>> {
     let mut stream: Box<dyn Read + Send + 'i> = Box::new(Range::new(input, 0, size));
     for (at, layer) in layers.iter().enumerate() {
@@ -193,7 +193,7 @@ fn opened<'i>(layers: &[Layer], input: &'i dyn ReadAt, size: u64) -> io::Result<
 }
 
 impl Disguise {
-    /// The RDB that comes out, if one does. What stands behind it is no part of it.
+    /// Returns the RDB that comes out, if one does. What stands behind it is no part of it.
     fn undone(layers: Vec<Layer>, input: &dyn ReadAt, size: u64, options: &Options) -> io::Result<Option<Self>> {
         let mut length = u64::MAX;
         for _ in 0..2 {
@@ -217,7 +217,7 @@ impl Disguise {
         Ok(None)
     }
 
-    /// Whether nothing but this form looks as the file does.
+    /// Returns whether nothing but this form looks as the file does.
     fn is_certain(&self) -> bool {
         !self.layers.iter().any(|layer| match layer {
             Layer::Text { .. } => true,
@@ -226,7 +226,7 @@ impl Disguise {
         })
     }
 
-    /// Whether what came out is whole: an RDB by its checksum, or all records of an append-only file.
+    /// Returns whether what came out is whole: an RDB by its checksum, or all records of an append-only file.
     pub(crate) fn is_whole(&self) -> bool {
         let proven = match self.goal {
             Goal::Rdb => self.report.checksum == Some(Checksum::Ok) || self.is_certain(),
@@ -240,7 +240,7 @@ impl Disguise {
         self.report.counts.keys > 0 || commands > 0
     }
 
-    /// What it holds.
+    /// Returns what it holds.
     ///
     /// # Errors
     /// If the input fails, or this build cannot unpack what lies in it.
@@ -248,7 +248,7 @@ impl Disguise {
         Ok(opened(&self.layers, input, self.size)?.take(self.length))
     }
 
-    /// What happened to the file, and what helps. `seen` is what its ends alone say.
+    /// Returns what happened to the file, and what helps. `seen` is what its ends alone say.
     #[must_use]
     pub fn cause(&self, seen: Option<Cause>) -> Cause {
         use CauseCode::{ByteOrderMark, LeadingNewlines, ReplicationCapture};
@@ -273,7 +273,7 @@ impl Disguise {
         cause
     }
 
-    /// What came of undoing it.
+    /// Returns what came of undoing it.
     fn evidence(&self) -> String {
         let length = number(self.length, "byte");
         let keys = self.report.counts.keys;
@@ -305,7 +305,7 @@ impl Disguise {
         }
     }
 
-    /// What it is, in a few words.
+    /// Returns what it is, in a few words.
     #[must_use]
     pub fn description(&self) -> String {
         self.words().1
@@ -317,7 +317,8 @@ impl Disguise {
         format!("what was done to the file is undone: {} bytes of {}", commas(self.length), self.thing())
     }
 
-    /// The cause, what it is in words, and the command that undoes it: one of the system where it does all, else ours.
+    /// Returns the cause, what it is in words, and the command that undoes it: one of the system where it does all, else
+    /// ours.
     fn words(&self) -> (CauseCode, String, String) {
         let thing = self.thing();
         let then = match self.goal {

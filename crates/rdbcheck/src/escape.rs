@@ -21,13 +21,13 @@ pub fn json(text: &str) -> String {
     out
 }
 
-/// How many columns text takes at most: two for what lies beyond the European scripts.
+/// Returns how many columns text takes at most: two for what lies beyond the European scripts.
 #[must_use]
 pub fn columns(text: &str) -> usize {
     text.chars().map(width).sum()
 }
 
-/// How many columns a character takes at most.
+/// Returns how many columns a character takes at most.
 #[must_use]
 pub fn width(c: char) -> usize {
     1 + usize::from(c >= '\u{1100}')

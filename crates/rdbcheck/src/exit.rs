@@ -21,7 +21,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
@@ -33,7 +33,7 @@ impl Exit {
         }
     }
 
-    /// The exit of several inputs: 1 if any is 1, else 2, else 3, else 4, else 0.
+    /// Returns the exit of several inputs: 1 if any is 1, else 2, else 3, else 4, else 0.
     ///
     /// # Examples
     /// ```

@@ -93,7 +93,8 @@ fn proven(most: u64, work: impl FnOnce(&Rc<Run>) -> mlua::Result<Proof>) -> Prov
     Proven { proof, steps, everywhere: !run.looked.get() }
 }
 
-/// What compiling costs. The compiler of Lua 5.1 walks over all ways out of a loop, or of an `if`, at each further one.
+/// Returns what compiling costs. The compiler of Lua 5.1 walks over all ways out of a loop, or of an `if`, at each further
+/// one.
 fn to_compile(code: &[u8]) -> u64 {
     let exits = [&b"break"[..], b"elseif"].map(|word| code.windows(word.len()).filter(|at| *at == word).count() as u64);
     let [breaks, branches] = exits;
@@ -196,7 +197,7 @@ impl Run {
         Proof::Unproven(given_up.map_or_else(|| format!("Lua says {error}"), str::to_owned))
     }
 
-    /// What an error means.
+    /// Returns what an error means.
     fn failed(&self, what: &str, error: &Error) -> Proof {
         if self.dies.get() {
             return Proof::Crashes("it writes to the log while it is loaded".to_owned());
@@ -225,7 +226,7 @@ fn cause(mut error: &Error) -> &Error {
     error
 }
 
-/// The beginning of a text, escaped.
+/// Returns the beginning of a text, escaped.
 fn shown(text: &[u8]) -> String {
     text[..text.len().min(SHOWN)].escape_ascii().to_string()
 }

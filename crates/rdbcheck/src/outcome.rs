@@ -78,7 +78,7 @@ pub struct Demands {
 }
 
 impl Entry {
-    /// An entry, held against the demands.
+    /// Returns an entry, held against the demands.
     #[must_use]
     pub fn new(path: PathBuf, outcome: Result<Report, String>, demands: Demands) -> Self {
         let unmet = outcome.as_ref().map(|report| demands.unmet(report)).unwrap_or_default();
@@ -103,7 +103,7 @@ impl Entry {
         }
     }
 
-    /// What to do about it, with commands for this file.
+    /// Returns what to do about it, with commands for this file.
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
         match &self.unpack {
@@ -112,14 +112,14 @@ impl Entry {
         }
     }
 
-    /// A command of its cause or of a finding, for this file.
+    /// Returns a command of its cause or of a finding, for this file.
     #[must_use]
     pub fn command(&self, command: &str) -> String {
         let filled = || shell::fill(command, &self.path);
         self.unpack.as_ref().map_or_else(filled, |unpack| unpack.and_then(command, &self.path))
     }
 
-    /// The findings that are not held in memory, as they may be shown.
+    /// Returns the findings that are not held in memory, as they may be shown.
     ///
     /// # Errors
     /// If the temporary file that holds them cannot be read.
@@ -135,13 +135,13 @@ impl Entry {
         }))
     }
 
-    /// Whether there are any.
+    /// Returns whether there are any.
     #[must_use]
     pub fn has_beyond(&self) -> bool {
         self.outcome.as_ref().is_ok_and(|report| report.more.count() > 0)
     }
 
-    /// What was asked for and does not hold, in one text: demands, and servers that do not load it.
+    /// Returns what was asked for and does not hold, in one text: demands, and servers that do not load it.
     #[must_use]
     pub fn complaint(&self) -> String {
         let mut complaint = String::new();
@@ -163,13 +163,13 @@ impl Entry {
         complaint
     }
 
-    /// Whether there is a report without an error.
+    /// Returns whether there is a report without an error.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.outcome.as_ref().is_ok_and(|report| report.verdict == Verdict::Sound)
     }
 
-    /// What it means for the exit code.
+    /// Returns what it means for the exit code.
     #[must_use]
     pub fn exit(&self) -> Exit {
         if let Some(exit) = self.salvaged_aof.as_ref().and_then(SalvagedAof::exit) {
@@ -200,13 +200,13 @@ impl Entry {
     }
 }
 
-/// Whether a server was asked for that does not load the file as it is.
+/// Returns whether a server was asked for that does not load the file as it is.
 pub(crate) fn is_refused(answer: &Loads) -> bool {
     !answer.loads && answer.by_default != Outcome::Unknown
 }
 
 impl Demands {
-    /// The demands that a report does not meet. What cannot be judged is held against none.
+    /// Returns the demands that a report does not meet. What cannot be judged is held against none.
     fn unmet(self, report: &Report) -> Vec<String> {
         let mut unmet = Vec::new();
         if report.verdict == Verdict::Unknown {
@@ -230,7 +230,7 @@ impl Demands {
     }
 }
 
-/// How many findings of that severity a report counted.
+/// Returns how many findings of that severity a report counted.
 #[must_use]
 pub fn count(report: &Report, severity: Severity) -> u64 {
     report.findings_by_code.iter().filter(|(code, _)| code.severity() == severity).map(|(_, n)| n).sum()

@@ -61,7 +61,7 @@ impl Meter {
         Self::of(name, Unit::Bytes, total, when)
     }
 
-    /// The inputs of a run, of which there are so many. Of one there is nothing to say.
+    /// Returns the inputs of a run, of which there are so many. Of one there is nothing to say.
     #[must_use]
     pub fn of_inputs(tool: &str, total: usize, when: When) -> Self {
         let when = if total < 2 { When::Never } else { when };
@@ -85,7 +85,7 @@ impl Meter {
         }
     }
 
-    /// So many bytes or inputs are done. What is done a second time is not counted again.
+    /// This many bytes or inputs are done. What is done a second time is not counted again.
     pub fn reached(&mut self, at: u64) {
         if at <= self.far {
             return;
@@ -150,7 +150,7 @@ impl Meter {
     }
 }
 
-/// Whether standard error is a terminal; it is asked once, however many inputs there are.
+/// Returns whether standard error is a terminal; it is asked once, however many inputs there are.
 fn on_terminal() -> bool {
     static ON_TERMINAL: OnceLock<bool> = OnceLock::new();
     *ON_TERMINAL.get_or_init(|| io::stderr().is_terminal())
@@ -188,17 +188,17 @@ impl<R> Watched<R> {
         Self { input, at: 0, meter: Mutex::new(Meter::new(name, total, when)) }
     }
 
-    /// The input.
+    /// Returns the input.
     pub fn get(&self) -> &R {
         &self.input
     }
 
-    /// The input, to be read unwatched.
+    /// Returns the input, to be read unwatched.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.input
     }
 
-    /// The input itself.
+    /// Returns the input itself.
     pub fn into_inner(self) -> R {
         self.input
     }

@@ -17,9 +17,9 @@ use redis_persistence::servers::{Loads, Reason, Why};
 use redis_persistence::verify::{Finding, Name, Report};
 use sha2::{Digest as _, Sha256};
 
-/// What stands for a key: `key#` and 64 bits of a hash in 16 hexadecimal digits, under a key that is random for each run. The
-/// same name has the same stand-in within one run, and in no other: nobody can try names against it. Unless the command line gave
-/// the key: then two reports can be compared, and it has to be one that nobody guesses.
+/// Returns what stands for a key: `key#` and 64 bits of a hash in 16 hexadecimal digits, under a key that is random for
+/// each run. The same name has the same stand-in within one run, and in no other: nobody can try names against it. Unless
+/// the command line gave the key: then two reports can be compared, and it has to be one that nobody guesses.
 ///
 /// # Examples
 /// ```
@@ -44,7 +44,7 @@ pub(crate) fn use_key(text: &str) {
     let _ = SECRET.set(secret);
 }
 
-/// The key of this run: random, unless it was given.
+/// Returns the key of this run: random, unless it was given.
 fn secret() -> &'static [u8] {
     SECRET.get_or_init(|| {
         let mut secret = Vec::new();
@@ -77,7 +77,7 @@ fn hashed(lead: &str, bytes: &[u8]) -> String {
     })
 }
 
-/// A message in which everything between double quotes is replaced: there, and only there, messages hold bytes of the
+/// Returns a message in which everything between double quotes is replaced: there, and only there, messages hold bytes of the
 /// data, escaped.
 ///
 /// # Examples
@@ -103,7 +103,7 @@ pub fn text(message: &str) -> String {
     out
 }
 
-/// Where the quotes end.
+/// Returns where the quotes end.
 fn closing(quoted: &str) -> Option<usize> {
     let mut escaped = false;
     quoted.bytes().position(|byte| {
@@ -185,7 +185,8 @@ fn at_its_place(shown: &str) -> String {
     if place.is_empty() { spoken(name) } else { format!("{} at {place}", spoken(name)) }
 }
 
-/// A message in which the names of commands that no server has are replaced: they stand behind "the command", without quotes.
+/// Returns a message in which the names of commands that no server has are replaced: they stand behind "the command",
+/// without quotes.
 fn commands_in(message: &str) -> String {
     const LEAD: &str = "the command ";
     let Some(at) = message.find(LEAD) else { return message.to_owned() };
@@ -195,7 +196,7 @@ fn commands_in(message: &str) -> String {
     format!("{before}{}{}", spoken(&rest[..end]), &rest[end..])
 }
 
-/// The name of a command with that of its subcommand behind a blank.
+/// Returns the name of a command with that of its subcommand behind a blank.
 fn spoken(name: &str) -> String {
     let shown = command(&name.replacen(' ', "|", 1));
     if shown.starts_with("text#") { shown } else { name.to_owned() }
@@ -209,7 +210,8 @@ fn names(names: &mut [Name]) {
     }
 }
 
-/// The name of a command that some server has, or that has subcommands; any other may be an argument that damage brought there.
+/// Returns the name of a command that some server has, or that has subcommands; any other may be an argument that damage
+/// brought there.
 fn command(name: &str) -> String {
     let known = |name: &str| {
         let name = name.to_ascii_uppercase();
@@ -218,7 +220,7 @@ fn command(name: &str) -> String {
     if known(name) { name.to_owned() } else { hashed("text#", name.as_bytes()) }
 }
 
-/// The version of a server, if it is one: the field can hold anything.
+/// Returns the version of a server, if it is one: the field can hold anything.
 fn version(text: &str) -> String {
     let digits = |part: &str| !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
     let is_version = (2..=4).contains(&text.split('.').count()) && text.split('.').all(digits);

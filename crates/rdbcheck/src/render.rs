@@ -45,7 +45,7 @@ pub enum Kept {
 }
 
 impl Form {
-    /// The form that the arguments ask for.
+    /// Returns the form that the arguments ask for.
     #[must_use]
     pub fn new(tool: &'static str, common: &Common) -> Self {
         let style =
@@ -54,14 +54,14 @@ impl Form {
         Self { kind, tool, style, listed: common.max_findings }
     }
 
-    /// What is shown of a check at once.
+    /// Returns what is shown of a check at once.
     #[must_use]
     pub fn shown(&self, entry: &Entry) -> Option<String> {
         let report = entry.outcome.as_ref().ok().filter(|_| self.is_text())?;
         Some(text::render(entry, report, self.style))
     }
 
-    /// What standard error is told of a check.
+    /// Returns what standard error is told of a check.
     #[must_use]
     pub fn line(&self, entry: &Entry) -> Option<String> {
         if let Err(why) = &entry.outcome {
@@ -71,13 +71,13 @@ impl Form {
         (!complaint.is_empty()).then(|| format!("{}: {}", entry.path.display(), complaint.trim_start_matches("; ")))
     }
 
-    /// What a run tells, in lines that are fit to print.
+    /// Returns what a run tells, in lines that are fit to print.
     #[must_use]
     pub fn told(&self, told: &Told<'_>) -> Vec<String> {
         text::told(told, self.listed)
     }
 
-    /// What is kept of an entry once all was done with it.
+    /// Returns what is kept of an entry once all was done with it.
     ///
     /// # Errors
     /// None that is known: reports hold nothing that JSON cannot.
@@ -92,7 +92,7 @@ impl Form {
         })
     }
 
-    /// Whether it is for machines.
+    /// Returns whether it is for machines.
     fn is_for_machines(&self) -> bool {
         self.kind != Kind::Quiet && !self.is_text()
     }
@@ -123,7 +123,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// The output that the arguments ask for.
+    /// Returns the output that the arguments ask for.
     #[must_use]
     pub fn new(tool: &'static str, common: &Common) -> Self {
         let choice = match common.color {
@@ -144,7 +144,7 @@ impl Output {
         }
     }
 
-    /// How it renders.
+    /// Returns how it renders.
     #[must_use]
     pub fn form(&self) -> Form {
         self.form
@@ -191,13 +191,13 @@ impl Output {
         true
     }
 
-    /// Whether somebody sees it at once.
+    /// Returns whether somebody sees it at once.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         io::stdout().is_terminal()
     }
 
-    /// Whether reports that somebody sees go by, one after the other.
+    /// Returns whether reports that somebody sees go by, one after the other.
     #[must_use]
     pub fn goes_by(&self) -> bool {
         matches!(self.form.kind, Kind::Of(Format::Text | Format::JsonLines)) && self.is_terminal()
@@ -235,7 +235,7 @@ impl Output {
         }
     }
 
-    /// What stands before the next part of the document.
+    /// Returns what stands before the next part of the document.
     fn lead(&mut self) -> String {
         if std::mem::replace(&mut self.has_part, true) {
             return json::BETWEEN.to_owned();

@@ -41,7 +41,7 @@ impl Asked {
     }
 }
 
-/// A setting as `--set` takes it, with its value.
+/// Returns a setting as `--set` takes it, with its value.
 ///
 /// # Errors
 /// If it is no setting that matters, or cannot have that value.
@@ -81,7 +81,8 @@ pub struct Servers {
 const CONF: u64 = 4 << 20;
 
 impl Servers {
-    /// The servers asked for, each once, in that order, with the settings of a configuration file and those given beside. `functions` runs code.
+    /// Returns the servers asked for, each once, in that order, with the settings of a configuration file and those given
+    /// beside. `functions` runs code.
     ///
     /// # Errors
     /// If the configuration file cannot be read, or is too large to be one.
@@ -111,43 +112,43 @@ impl Servers {
         Ok(Self { targets, settings, notes })
     }
 
-    /// What each of them would do with a file.
+    /// Returns what each of them would do with a file.
     #[must_use]
     pub fn judge(&self, report: &Report) -> Vec<Loads> {
         self.targets.iter().map(|target| judge(report, *target, &self.settings)).collect()
     }
 
-    /// Whether none was asked for.
+    /// Returns whether none was asked for.
     #[must_use]
     pub fn judges_none(&self) -> bool {
         self.targets.is_empty()
     }
 
-    /// Whether their configuration switches append-only files on; `None` where it does not say.
+    /// Returns whether their configuration switches append-only files on; `None` where it does not say.
     #[must_use]
     pub fn appendonly(&self) -> Option<bool> {
         self.settings.appendonly
     }
 
-    /// The names that their configuration gives to files.
+    /// Returns the names that their configuration gives to files.
     #[must_use]
     pub fn layout(&self) -> Layout {
         self.settings.layout()
     }
 
-    /// The commands that their configuration gives them beside their own.
+    /// Returns the commands that their configuration gives them beside their own.
     #[must_use]
     pub fn commands(&self) -> Extra {
         self.settings.commands()
     }
 
-    /// How they present themselves to the code of functions, those that have functions.
+    /// Returns how they present themselves to the code of functions, those that have functions.
     #[must_use]
     pub fn apis(&self) -> Vec<Api> {
         self.targets.iter().filter(|target| target.series().knows_functions()).map(|target| target.api()).collect()
     }
 
-    /// The family that a file has to be of, if one of them does not read both.
+    /// Returns the family that a file has to be of, if one of them does not read both.
     #[must_use]
     pub fn family(&self) -> Option<Family> {
         self.targets.iter().any(|target| !target.series().reads_valkey()).then_some(Family::Redis)

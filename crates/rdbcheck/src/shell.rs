@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::escape;
 
-/// A path as a word for a shell.
+/// Returns a path as a word for a shell.
 ///
 /// # Examples
 /// ```
@@ -20,8 +20,8 @@ pub fn word(path: &Path) -> String {
     if simple { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// A command or text with the words `FILE` and `OUT` replaced: by the path, and by one beside it that holds `new`. What was
-/// read from standard input has no name to put there.
+/// Returns a command or text with the words `FILE` and `OUT` replaced: by the path, and by one beside it that holds `new`.
+/// What was read from standard input has no name to put there.
 ///
 /// # Examples
 /// ```

@@ -95,7 +95,7 @@ pub(crate) fn shorten(text: &str, most: usize) -> String {
     head.into_iter().chain("...".chars()).chain(tail).collect()
 }
 
-/// The colour of a severity.
+/// Returns the colour of a severity.
 pub(crate) fn color(severity: Severity) -> Style {
     let color = match severity {
         Severity::Error => AnsiColor::Red,
@@ -105,7 +105,7 @@ pub(crate) fn color(severity: Severity) -> Style {
     Style::new().bold().fg_color(Some(color.into()))
 }
 
-/// A key with its database, or a place.
+/// Returns a key with its database, or a place.
 pub(crate) fn named(name: &Name) -> String {
     match name {
         Name::Key { db, key } => {

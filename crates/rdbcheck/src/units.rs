@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Days from 1 March of year 0 to 1 January 1970.
 const EPOCH_DAYS: i64 = 719_468;
 
-/// A number of bytes: a number, or one with K, M, G or T behind it (powers of 1024; `KiB` and `KB` mean the same).
+/// Returns a number of bytes: a number, or one with K, M, G or T behind it (powers of 1024; `KiB` and `KB` mean the same).
 ///
 /// # Errors
 /// If the text is none, or the number is too large.
@@ -48,14 +48,14 @@ pub fn range(text: &str) -> Result<(u64, u64), String> {
     if range.0 <= range.1 { Ok(range) } else { Err("a range begins with its smaller number".to_owned()) }
 }
 
-/// The time of the system, in milliseconds since the epoch.
+/// Returns the time of the system, in milliseconds since the epoch.
 #[must_use]
 pub fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A time, in milliseconds since the epoch: seconds or, from 12 digits on, milliseconds since the epoch, or RFC 3339.
+/// Returns a time, in milliseconds since the epoch: seconds or, from 12 digits on, milliseconds since the epoch, or RFC 3339.
 ///
 /// # Errors
 /// If the text is none of these.
@@ -146,7 +146,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day_of_year - (153 * from_march + 2) / 5 + 1)
 }
 
-/// A time in seconds since the epoch, for people.
+/// Returns a time in seconds since the epoch, for people.
 ///
 /// # Examples
 /// ```
@@ -163,7 +163,7 @@ pub fn date(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
-/// A size for people, in powers of 1000.
+/// Returns a size for people, in powers of 1000.
 ///
 /// # Examples
 /// ```
@@ -185,7 +185,7 @@ pub fn size(bytes: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
-/// A number with commas between the thousands.
+/// Returns a number with commas between the thousands.
 #[must_use]
 pub fn commas(n: u64) -> String {
     let digits = n.to_string();
@@ -199,7 +199,7 @@ pub fn commas(n: u64) -> String {
     out
 }
 
-/// A number of things, with the plural `s`.
+/// Returns a number of things, with the plural `s`.
 ///
 /// # Examples
 /// ```
@@ -210,7 +210,7 @@ pub fn number(n: u64, thing: &str) -> String {
     format!("{} {thing}{}", commas(n), if n == 1 { "" } else { "s" })
 }
 
-/// A number of threads.
+/// Returns a number of threads.
 ///
 /// # Errors
 /// If it is no number, or zero.

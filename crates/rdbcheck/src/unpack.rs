@@ -75,13 +75,13 @@ impl Unpacked {
         })
     }
 
-    /// Where it will be said what is wrong with the packing.
+    /// Returns where it will be said what is wrong with the packing.
     #[must_use]
     pub fn damage(&self) -> Damage {
         Arc::clone(&self.damage)
     }
 
-    /// The next bytes, at most `most` of them and no more than a block, which stay to be read.
+    /// Returns the next bytes, at most `most` of them and no more than a block, which stay to be read.
     ///
     /// # Errors
     /// As those of reading.
@@ -117,7 +117,7 @@ impl Unpacked {
     }
 }
 
-/// The same on the calling thread, within the usual limits.
+/// Returns the same on the calling thread, within the usual limits.
 ///
 /// # Errors
 /// If this build cannot unpack that.
@@ -171,13 +171,13 @@ fn work(
     }
 }
 
-/// Whether an error is damage of the packed stream: neither a failure of the input nor a limit.
+/// Returns whether an error is damage of the packed stream: neither a failure of the input nor a limit.
 fn is_damage(error: &io::Error) -> bool {
     let limit = matches!(error.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::Unsupported);
     error.raw_os_error().is_none() && !limit
 }
 
-/// An error of the decoder, with what was being read and how far it came.
+/// Returns an error of the decoder, with what was being read and how far it came.
 fn explained(packing: Packing, memory: u64, unpacked: u64, error: io::Error) -> io::Error {
     let what = match error.kind() {
         // The input's own errors carry a number of the system.

@@ -45,7 +45,7 @@ struct Verb {
     run: fn(&Self, Vec<OsString>) -> Exit,
 }
 
-/// The verbs of both tools, in the order in which help lists them.
+/// Returns the verbs of both tools, in the order in which help lists them.
 fn verbs() -> impl Iterator<Item = Verb> {
     let own = [
         Verb {
@@ -96,7 +96,7 @@ fn check<C: CommandFactory + FromArgMatches>(tool: &str, argv: Vec<OsString>, ru
     }
 }
 
-/// The command line of a tool with its verbs, for help, the manual page and completions.
+/// Returns the command line of a tool with its verbs, for help, the manual page and completions.
 fn with_verbs(tool: &str, check: Command) -> Command {
     let subcommands = verbs()
         .filter(|verb| verb.tool == tool)
@@ -105,7 +105,7 @@ fn with_verbs(tool: &str, check: Command) -> Command {
 }
 
 impl Verb {
-    /// What it is called.
+    /// Returns what it is called.
     fn title(&self) -> String {
         format!("{} {}", self.tool, self.name)
     }

@@ -234,7 +234,7 @@ impl<R: Read> Run<'_, '_, R> {
         self.window.consume(len);
     }
 
-    /// A value of the pre-release form, which lies `at` bytes into the window. The parser did not look at its key.
+    /// Returns a value of the pre-release form, which lies `at` bytes into the window. The parser did not look at its key.
     fn module_v1(&mut self, at: usize) -> Stop {
         const LONGEST_KEY: usize = 1 << 20;
         let mut wanted = at + 32;

@@ -78,7 +78,7 @@ impl Default for ApplyOptions {
     }
 }
 
-/// What the check whether another process has a file open cannot see here, in a sentence; nothing if it sees all.
+/// Returns what the check whether another process has a file open cannot see here, in a sentence; nothing if it sees all.
 #[must_use]
 pub fn unseen_processes() -> Option<String> {
     #[cfg(unix)]

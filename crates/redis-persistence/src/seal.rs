@@ -153,7 +153,7 @@ impl<R: Read> Read for Hashed<R> {
     }
 }
 
-/// What tells one state of a file from another: which file it is, its size, and when it was changed.
+/// Returns what tells one state of a file from another: which file it is, its size, and when it was changed.
 fn identity(file: &File) -> io::Result<impl PartialEq> {
     let data = file.metadata()?;
     #[cfg(unix)]

@@ -72,12 +72,12 @@ names!(
 names!(Role, SkipKind, UnreadKind, Verdict);
 texts!(Family, Name);
 
-/// A name as text, if it is text.
+/// Returns a name as text, if it is text.
 fn text(name: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok()
 }
 
-/// A name in base64, if it is not text.
+/// Returns a name in base64, if it is not text.
 fn not_text(name: &[u8]) -> Option<String> {
     text(name).is_none().then(|| base64(name))
 }
@@ -125,7 +125,7 @@ fields!(AofLoadFacts as load,
 struct Next<'a>(&'a NextStart, &'a [UnreadFacts]);
 
 impl Next<'_> {
-    /// What it does, what it overwrites, and what it appends to.
+    /// Returns what it does, what it overwrites, and what it appends to.
     fn does(&self) -> (&'static str, Option<String>, Option<String>) {
         let name = |name: &Option<Vec<u8>>| name.as_ref().map(|name| name.escape_ascii().to_string());
         match self.0 {
@@ -247,7 +247,7 @@ fields!(Plan as plan,
 );
 
 impl Step {
-    /// What is done, the size before and after it, and why.
+    /// Returns what is done, the size before and after it, and why.
     fn does(&self) -> (&'static str, Option<u64>, Option<u64>, Vec<&str>) {
         match self {
             Self::Cut(cut) => ("cut", Some(cut.from()), Some(cut.to), vec![&cut.why]),

@@ -40,7 +40,7 @@ impl Output {
         self.text(&format!("{}: {}", name.text, escape::plain(line.as_bytes())));
     }
 
-    /// Writes without a line end, at once; answers whether all that was written so far arrived.
+    /// Writes without a line end, at once; returns whether all that was written so far arrived.
     pub(super) fn prompt(&mut self, text: &str) -> bool {
         self.write(text.as_bytes());
         self.flush()

@@ -68,7 +68,7 @@ impl Statistics {
         matches!(self.to, To::Failed)
     }
 
-    /// Writes what is left; answers whether all went where it was to go.
+    /// Writes what is left; returns whether all went where it was to go.
     pub(super) fn finish(mut self, output: &mut Output) -> bool {
         if let To::File(path, file) = &mut self.to
             && let Err(error) = file.flush()

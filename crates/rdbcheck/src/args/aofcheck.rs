@@ -133,7 +133,7 @@ Exit codes (several paths: the first of 1, 2, 3, 4 that any has):
   1 damaged, not as demanded, not loaded by a server named with --for, or a repair that was declined or refused";
 
 impl AofCheck {
-    /// Whether a plan follows the check: of a repair, or of a salvage.
+    /// Returns whether a plan follows the check: of a repair, or of a salvage.
     #[must_use]
     pub fn plans(&self) -> bool {
         self.repair.wanted() || self.salvage.salvage.is_some()
@@ -141,26 +141,27 @@ impl AofCheck {
 }
 
 impl Repair {
-    /// Whether nobody is asked.
+    /// Returns whether nobody is asked.
     #[must_use]
     pub fn unasked(&self) -> bool {
         self.yes || self.preen
     }
 
-    /// Whether a plan is to be made.
+    /// Returns whether a plan is to be made.
     #[must_use]
     pub fn wanted(&self) -> bool {
         self.fix || self.preen || self.truncate_to_timestamp.is_some() || self.cut_before.is_some()
     }
 
-    /// The file of the set that is named. The names in a manifest hold no slash; who completes a path means its last part.
+    /// Returns the file of the set that is named. The names in a manifest hold no slash; who completes a path means its
+    /// last part.
     #[must_use]
     pub fn named(&self) -> Option<Vec<u8>> {
         let name = |path: &PathBuf| path.file_name().map_or_else(Vec::new, |name| name.as_encoded_bytes().to_vec());
         self.file.as_ref().map(name)
     }
 
-    /// What to plan for.
+    /// Returns what to plan for.
     #[must_use]
     pub fn plan_options(&self) -> FixOptions {
         FixOptions {
@@ -178,7 +179,7 @@ impl Repair {
         self.truncate_to_timestamp.map(|milliseconds| milliseconds.div_euclid(1000))
     }
 
-    /// How to apply it.
+    /// Returns how to apply it.
     #[must_use]
     pub fn apply_options(&self) -> ApplyOptions {
         let default = ApplyOptions::default();

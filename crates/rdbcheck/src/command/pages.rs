@@ -12,7 +12,7 @@ use crate::exit::Exit;
 /// What is used most; those of one command only are none of the other.
 const SHOWN: [&str; 11] =
     ["files", "paths", "servers", "require_checksum", "json", "salvage", "fix", "preen", "dry_run", "brief", "help"];
-/// So many lines of the examples that `--help` ends with, their title among them.
+/// This many lines of the examples that `--help` ends with, their title among them.
 const EXAMPLES: usize = 3;
 const EXITS: &str =
     "Exit codes: 0 sound, 1 damaged or not as demanded, 2 not readable,\n            3 cannot be judged";
@@ -46,7 +46,7 @@ pub(crate) fn instead_of_checking(tool: &str, common: &Common, command: impl FnO
     Some(written(tool, result))
 }
 
-/// The help of `-h`: what fits a screen. `--help` lists every option.
+/// Returns the help of `-h`: what fits a screen. `--help` lists every option.
 pub(crate) fn short_help(command: Command) -> String {
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let more = |line: &&str| !line.starts_with("Exit codes");
@@ -62,7 +62,7 @@ pub(crate) fn short_help(command: Command) -> String {
     brief.render_help().to_string()
 }
 
-/// The page of a code, or names near to one that does not exist.
+/// Returns the page of a code, or names near to one that does not exist.
 ///
 /// # Errors
 /// One line that says so, with up to five names that may have been meant.
@@ -77,7 +77,7 @@ pub(crate) fn explain(name: &str) -> Result<String, String> {
     }
 }
 
-/// The codes that differ from `name` by a few letters, or hold it, or are held by it.
+/// Returns the codes that differ from `name` by a few letters, or hold it, or are held by it.
 fn near(name: &str) -> Vec<&'static str> {
     let name = name.to_ascii_lowercase();
     let name: String = name.chars().take(64).collect();
@@ -94,7 +94,7 @@ fn near(name: &str) -> Vec<&'static str> {
     near.into_iter().take(5).map(|(_, code)| code).collect()
 }
 
-/// How many letters have to be added, left out or changed (Levenshtein).
+/// Returns how many letters have to be added, left out or changed (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

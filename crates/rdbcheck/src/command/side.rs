@@ -15,7 +15,7 @@ use std::thread;
 
 /// A thread takes at most so many at once: to ask for each would cost more than what is small.
 const AT_ONCE: usize = 8;
-/// So many may be done and not taken, for each thread.
+/// This many may be done and not taken, for each thread.
 const AHEAD: usize = 8 * AT_ONCE;
 
 /// What may be done and not taken yet.
@@ -90,17 +90,17 @@ impl<T: Send> Queue<T> {
         Self { state: Mutex::new(state), done: Condvar::new(), room: Condvar::new(), count, bounds }
     }
 
-    /// The state. What a thread that panicked left is as good as any: all end soon then.
+    /// Returns the state. What a thread that panicked left is as good as any: all end soon then.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many may be begun and not taken.
+    /// Returns how many may be begun and not taken.
     fn ahead(&self) -> usize {
         AHEAD * self.bounds.threads
     }
 
-    /// The next few that are to be done, if there is room for what comes of them.
+    /// Returns the next few that are to be done, if there is room for what comes of them.
     fn claim(&self, state: &mut State<T>) -> Option<Numbers> {
         let room = self.ahead().saturating_sub(state.next - state.taken);
         // Towards the end fewer, so that all have something to do until then.
@@ -173,7 +173,7 @@ impl<T: Send> Queue<T> {
 }
 
 impl<T> State<T> {
-    /// The next few that are done.
+    /// Returns the next few that are done.
     fn take(&mut self) -> Vec<T> {
         let mut results = Vec::new();
         while results.len() < AT_ONCE

@@ -5,7 +5,7 @@ use super::reader::{Misfit, Undo};
 /// How a frame of replication is named.
 pub(super) const FRAME: &str = "the frame of a replication stands before it";
 
-/// Whether an RDB begins there.
+/// Returns whether an RDB begins there.
 pub(super) fn is_signature(head: &[u8]) -> bool {
     let digits = |n: &[u8]| n.iter().all(u8::is_ascii_digit);
     match head {
@@ -25,13 +25,13 @@ pub(crate) enum Goal {
 }
 
 impl Goal {
-    /// Whether it begins there.
+    /// Returns whether it begins there.
     pub(crate) fn begins(self, head: &[u8]) -> bool {
         is_signature(head) || self == Self::Commands && begins_commands(head)
     }
 }
 
-/// Whether a command, or a timestamp, begins there.
+/// Returns whether a command, or a timestamp, begins there.
 fn begins_commands(head: &[u8]) -> bool {
     let number = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     match head {
@@ -43,8 +43,8 @@ fn begins_commands(head: &[u8]) -> bool {
     }
 }
 
-/// Where what is looked for may begin behind something else. Commands begin everywhere in a file of commands: they have to follow
-/// an empty line.
+/// Returns where what is looked for may begin behind something else. Commands begin everywhere in a file of commands: they
+/// have to follow an empty line.
 pub(super) fn starts(head: &[u8], goal: Goal) -> impl Iterator<Item = u64> {
     let is_start = move |at: &usize| {
         let (before, text) = head.split_at(*at);
@@ -58,7 +58,7 @@ fn is_behind_empty_line(before: &[u8]) -> bool {
     is_text && (before.ends_with(b"\n\n") || before.ends_with(b"\n\r\n") || before.iter().all(u8::is_ascii_whitespace))
 }
 
-/// What stands before an RDB, by the first bytes.
+/// Returns what stands before an RDB, by the first bytes.
 pub(super) fn describe(head: &[u8]) -> &'static str {
     let before = starts(head, Goal::Rdb).next().and_then(|at| head.get(..usize::try_from(at).ok()?)).unwrap_or(head);
     let text = before.iter().all(|b| b.is_ascii_graphic() || b" \t\r\n".contains(b));
@@ -74,7 +74,7 @@ pub(super) fn describe(head: &[u8]) -> &'static str {
     }
 }
 
-/// Whether the chunks of HTTP begin there, behind a header that says so or without one.
+/// Returns whether the chunks of HTTP begin there, behind a header that says so or without one.
 pub(super) fn is_chunked(text: &[u8]) -> bool {
     let body = if text.starts_with(b"HTTP/") {
         let Some(end) = text.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
@@ -91,7 +91,7 @@ pub(super) fn is_chunked(text: &[u8]) -> bool {
     line.is_some_and(|line| size_of(&body[..line]).is_some())
 }
 
-/// The size that the line before a chunk says.
+/// Returns the size that the line before a chunk says.
 fn size_of(line: &[u8]) -> Option<u64> {
     let line = line.strip_suffix(b"\r")?;
     let digits = line.split(|b| *b == b';').next()?;

@@ -18,24 +18,24 @@ use super::reader::Range;
 const MOST: u64 = 64 << 20;
 /// No form makes more of a byte than `\x00`, and a line end here and there.
 const MOST_TEXT: u64 = 5 * MOST;
-/// So many forms and places are tried.
+/// This many forms and places are tried.
 const MOST_TRIED: usize = 16;
 /// The types of values that an answer may begin with, and what begins a library of functions.
 const TYPES: std::ops::RangeInclusive<u8> = 0..=32;
 const FUNCTIONS: [u8; 2] = [245, 246];
 
-/// Whether a file that begins so may be such an answer.
+/// Returns whether a file that begins so may be such an answer.
 pub(super) fn is_suspected(head: &[u8]) -> bool {
     begins(head) || for_any(head).any(|layer| layer.peek(head).is_some_and(|out| begins(&out)))
 }
 
-/// Whether a type, or a library, may begin there.
+/// Returns whether a type, or a library, may begin there.
 fn begins(head: &[u8]) -> bool {
     let known = head.first().is_some_and(|first| TYPES.contains(first) || FUNCTIONS.contains(first));
     known && head.iter().any(|byte| *byte != 0)
 }
 
-/// The report on a file that is such an answer.
+/// Returns the report on a file that is such an answer.
 pub(super) fn as_it_is(input: &dyn ReadAt, size: u64, head: &[u8], options: &Options) -> io::Result<Option<Report>> {
     if size > MOST || !begins(head) {
         return Ok(None);
@@ -45,7 +45,7 @@ pub(super) fn as_it_is(input: &dyn ReadAt, size: u64, head: &[u8], options: &Opt
     Ok(verify::dump(&bytes, options))
 }
 
-/// What a text stands for, if that is such an answer.
+/// Returns what a text stands for, if that is such an answer.
 pub(super) fn in_text(input: &dyn ReadAt, size: u64, head: &[u8], options: &Options) -> io::Result<Option<Cause>> {
     if size > MOST_TEXT {
         return Ok(None);
@@ -67,7 +67,7 @@ pub(super) fn in_text(input: &dyn ReadAt, size: u64, head: &[u8], options: &Opti
     Ok(None)
 }
 
-/// The cause: that of the answer itself, in this form.
+/// Returns the cause: that of the answer itself, in this form.
 fn named(layer: Layer, inside: Cause, report: &Report) -> Cause {
     let Layer::Row { row, start } = layer else { return inside };
     let quoted = row.code == CauseCode::Escaped;

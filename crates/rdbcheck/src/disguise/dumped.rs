@@ -11,7 +11,7 @@
 
 use super::reader::{Misfit, Undo};
 
-/// What may stand between two bytes in hex.
+/// Returns what may stand between two bytes in hex.
 pub(super) fn is_between(byte: u8) -> bool {
     byte.is_ascii_whitespace() || matches!(byte, b':' | b',' | b'-')
 }
@@ -50,7 +50,7 @@ impl Undo for Hex {
 pub(super) enum Cells {
     /// Hex digits, two or more of them together, and text behind two spaces.
     Xxd,
-    /// Numbers of so many bytes each, the low byte first.
+    /// Numbers of this many bytes each, the low byte first.
     Numbers { radix: u32, size: usize },
     /// Characters, four columns each.
     Characters,
@@ -65,7 +65,7 @@ impl Cells {
         Self::Numbers { radix, size }
     }
 
-    /// The bytes that stand in a line, behind the offset.
+    /// Returns the bytes that stand in a line, behind the offset.
     fn read(self, text: &[u8]) -> Result<Vec<u8>, Misfit> {
         match self {
             Self::Xxd => {
@@ -157,7 +157,7 @@ impl Dumped {
         Self { cells, line: Vec::new(), bases, is_first: true, held: Vec::new(), repeats: false, length: 0 }
     }
 
-    /// The offset that a line begins with in a base, and what follows it.
+    /// Returns the offset that a line begins with in a base, and what follows it.
     fn offset<'l>(&self, line: &'l [u8], base: u32) -> Option<(u64, &'l [u8])> {
         let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t' | b':')).unwrap_or(line.len());
         let (digits, rest) = line.split_at(end);
@@ -165,7 +165,7 @@ impl Dumped {
         Some((offset, rest.strip_prefix(b":").unwrap_or(rest)))
     }
 
-    /// What stands in a line, without the text beside it.
+    /// Returns what stands in a line, without the text beside it.
     fn content<'l>(&self, line: &'l [u8], rest: &'l [u8]) -> &'l [u8] {
         if self.cells == Cells::Characters {
             return rest;

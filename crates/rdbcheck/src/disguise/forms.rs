@@ -14,13 +14,13 @@ use super::quoted::{Escaped, LineEnds, Marked};
 use super::reader::Undo;
 use crate::unpack::Packing;
 
-/// So many first bytes are looked at for where a text begins.
+/// This many first bytes are looked at for where a text begins.
 const NEAR: usize = 4096;
-/// So many bytes of a text show what comes out of it.
+/// This many bytes of a text show what comes out of it.
 const PEEK: usize = 1536;
-/// So many places of one form are tried in full.
+/// This many places of one form are tried in full.
 const MOST_PLACES: usize = 4;
-/// So many forms lie in one another at most.
+/// This many forms lie in one another at most.
 const DEPTH: usize = 3;
 
 /// One form.
@@ -97,7 +97,7 @@ fn marked(mark: u8, feeds: bool) -> Box<dyn Undo> {
     Box::new(Marked::new(mark, feeds))
 }
 
-/// Whether a text of these letters begins, at the start of the file or behind something else.
+/// Returns whether a text of these letters begins, at the start of the file or behind something else.
 fn is_lettered(text: &[u8], before: Option<u8>, is_letter: fn(u8) -> bool) -> bool {
     let first = text.len() >= 8 && text[..8].iter().all(|byte| is_letter(*byte));
     first && before.is_none_or(|before| !before.is_ascii_alphanumeric())
@@ -163,7 +163,7 @@ fn is_percent(text: &[u8], before: Option<u8>) -> bool {
     before.is_none_or(|before| !before.is_ascii_alphanumeric()) && behind_letters(text).starts_with(b"%")
 }
 
-/// What follows the first letters, digits and stars; of commands the first lines may do without escapes.
+/// Returns what follows the first letters, digits and stars; of commands the first lines may do without escapes.
 fn behind_letters(text: &[u8]) -> &[u8] {
     let letters =
         text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'$' | b'\r' | b'\n'));
@@ -204,7 +204,7 @@ impl Layer {
         }
     }
 
-    /// How it is undone, but for what is packed.
+    /// Returns how it is undone, but for what is packed.
     pub(super) fn undo(self) -> Option<Box<dyn Undo>> {
         match self {
             Self::Row { row, .. } => Some((row.undo)()),
@@ -213,14 +213,15 @@ impl Layer {
         }
     }
 
-    /// What the first bytes of a file stand for, where they were written in this form.
+    /// Returns what the first bytes of a file stand for, where they were written in this form.
     pub(super) fn peek(self, head: &[u8]) -> Option<Vec<u8>> {
         let text = head.get(usize::try_from(self.start()).ok()?..)?;
         self.undo().map(|undo| peek(undo, text))
     }
 }
 
-/// What a file that begins so may have been through, the last thing first. A page of characters that is not known yet is Latin-1.
+/// Returns what a file that begins so may have been through, the last thing first. A page of characters that is not known
+/// yet is Latin-1.
 pub(super) fn layers(head: &[u8], goal: Goal) -> Vec<Vec<Layer>> {
     const MARK: &[u8] = b"\xef\xbb\xbf";
     let (rest, skipped) = head.strip_prefix(MARK).map_or((head, 0), |rest| (rest, MARK.len() as u64));
@@ -244,7 +245,7 @@ pub(super) fn layers(head: &[u8], goal: Goal) -> Vec<Vec<Layer>> {
     all
 }
 
-/// Whether a row changes the first bytes, and what it makes of them begins as what is looked for.
+/// Returns whether a row changes the first bytes, and what it makes of them begins as what is looked for.
 fn comes_out(row: &Row, text: &[u8], goal: Goal) -> bool {
     let out = peek((row.undo)(), text);
     goal.begins(&out) && !text.starts_with(&out)
@@ -304,12 +305,12 @@ fn inside(layer: Layer, out: &[u8], goal: Goal, depth: usize, all: &mut Vec<Vec<
     }
 }
 
-/// Whether it is text that may stand for something in turn: of a few letters anything could be made.
+/// Returns whether it is text that may stand for something in turn: of a few letters anything could be made.
 fn is_text(out: &[u8]) -> bool {
     out.len() >= 32 && out.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
 }
 
-/// What the first bytes of a text stand for.
+/// Returns what the first bytes of a text stand for.
 pub(super) fn peek(mut undo: Box<dyn Undo>, text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     // What ends early, or does not fit, may have begun well.
@@ -320,7 +321,7 @@ pub(super) fn peek(mut undo: Box<dyn Undo>, text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The forms of a text that could stand for anything, for answers of DUMP: only all of it tells.
+/// Returns the forms of a text that could stand for anything, for answers of DUMP: only all of it tells.
 pub(super) fn for_any(head: &[u8]) -> impl Iterator<Item = Layer> {
     let near = &head[..head.len().min(NEAR)];
     let rows = ROWS.iter().filter(|row| !row.plain && !matches!(row.code, CauseCode::Chunked | CauseCode::Surrounded));

@@ -27,7 +27,7 @@ impl Numbers {
     }
 }
 
-/// The byte that a number stands for; negative ones are those of signed bytes.
+/// Returns the byte that a number stands for; negative ones are those of signed bytes.
 fn value(token: &[u8]) -> Option<u8> {
     let text = std::str::from_utf8(token).ok()?;
     let text = text.strip_suffix("u8").or_else(|| text.strip_suffix(['u', 'U', 'L'])).unwrap_or(text);

@@ -54,7 +54,7 @@ impl fmt::Display for Page {
     }
 }
 
-/// The pages that are tried, those of most machines first.
+/// Returns the pages that are tried, those of most machines first.
 fn pages() -> Vec<Page> {
     const NAMED: [&str; 24] = [
         "windows-1252",
@@ -91,7 +91,7 @@ fn pages() -> Vec<Page> {
 }
 
 impl Page {
-    /// The character of each byte from 0x80 on, where it has one.
+    /// Returns the character of each byte from 0x80 on, where it has one.
     pub(super) fn table(self) -> [Option<char>; 128] {
         let mut table = [None; 128];
         for (at, byte) in (0x80..=0xff_u8).enumerate() {
@@ -112,7 +112,7 @@ impl Page {
         table
     }
 
-    /// The byte of each character up to U+FFFF; 0 for those from U+0080 on that it does not have.
+    /// Returns the byte of each character up to U+FFFF; 0 for those from U+0080 on that it does not have.
     fn bytes(self) -> Vec<u8> {
         let mut bytes = vec![0; 1 << 16];
         for low in 0..0x80_u8 {
@@ -127,7 +127,7 @@ impl Page {
     }
 }
 
-/// Whether the first bytes can be text in UTF-8, with characters from U+0080 on.
+/// Returns whether the first bytes can be text in UTF-8, with characters from U+0080 on.
 pub(super) fn may_be_utf8(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
@@ -140,7 +140,7 @@ pub(super) fn may_be_utf8(head: &[u8]) -> bool {
     !text.is_ascii() && !text.contains('\u{fffd}')
 }
 
-/// Whether text begins there in UTF-16: how it is written, and where it begins.
+/// Returns whether text begins there in UTF-16: how it is written, and where it begins.
 pub(super) fn utf16(head: &[u8]) -> Option<(Units, u64)> {
     [(false, 0), (true, 0), (false, 2), (true, 2)].into_iter().find_map(|(big, start)| {
         let mark: &[u8] = if big { b"\xfe\xff" } else { b"\xff\xfe" };
@@ -156,7 +156,7 @@ pub(super) fn utf16(head: &[u8]) -> Option<(Units, u64)> {
     })
 }
 
-/// The pages that have all characters of the text from `start` on; of those that differ in none of these, one.
+/// Returns the pages that have all characters of the text from `start` on; of those that differ in none of these, one.
 pub(super) fn fitting(units: Units, input: &dyn ReadAt, start: u64, size: u64) -> io::Result<Vec<Page>> {
     let Some(used) = used(units, Range::new(input, start, size))? else { return Ok(Vec::new()) };
     let mut seen: Vec<Vec<u8>> = Vec::new();
@@ -172,7 +172,7 @@ pub(super) fn fitting(units: Units, input: &dyn ReadAt, start: u64, size: u64) -
     Ok(fitting)
 }
 
-/// The characters from U+0080 on that occur; `None` if it is no such text.
+/// Returns the characters from U+0080 on that occur; `None` if it is no such text.
 fn used(units: Units, mut input: Range<'_>) -> io::Result<Option<Vec<u16>>> {
     let mut seen = vec![false; 1 << 16];
     let (mut parts, mut block, mut out) = (Parts::new(units), vec![0; 64 << 10], Vec::new());

@@ -22,7 +22,7 @@ impl Escaped {
         Self { characters: true, ..Self::default() }
     }
 
-    /// What an escape stands for; `None` if more of it is to come.
+    /// Returns what an escape stands for; `None` if more of it is to come.
     fn value(&self) -> Result<Option<u8>, Misfit> {
         let number = |digits: &[u8]| {
             let text = std::str::from_utf8(digits).map_err(|_| Misfit)?;
@@ -171,7 +171,7 @@ impl Undo for Marked {
     }
 }
 
-/// Whether there are line feeds, and a carriage return before each.
+/// Returns whether there are line feeds, and a carriage return before each.
 pub(super) fn has_returns(head: &[u8]) -> bool {
     let mut feeds = head.iter().enumerate().filter(|(_, b)| **b == b'\n').peekable();
     feeds.peek().is_some() && feeds.all(|(at, _)| at > 0 && head[at - 1] == b'\r')

@@ -24,7 +24,7 @@ use redis_persistence::verify::ReadAt;
 use crate::progress::{Watched, When};
 use crate::unpack::Budget;
 
-/// So many folders in a folder are listed: no more of them are looked into.
+/// This many folders in a folder are listed: no more of them are looked into.
 const FOLDERS: usize = 64;
 /// The usual name of a folder of append-only files, which is listed in any case.
 const USUAL: &[u8] = b"appendonlydir";
@@ -88,7 +88,7 @@ impl Place {
         file.read_at(buffer, self.start.saturating_add(offset))
     }
 
-    /// Whether it begins as an RDB does.
+    /// Returns whether it begins as an RDB does.
     fn is_rdb(&self, file: &Arc<File>) -> io::Result<bool> {
         let mut head = Vec::new();
         Member { file: Arc::clone(file), place: self.clone(), at: 0 }.take(6).read_to_end(&mut head)?;
@@ -114,13 +114,13 @@ impl Archive {
         Self { file, folders, members, name, progress, damage: None, unended: false }
     }
 
-    /// What is wrong with it, or with the packing around it.
+    /// Returns what is wrong with it, or with the packing around it.
     #[must_use]
     pub fn is_damaged(&self, unpacking: Option<&String>) -> Option<String> {
         unpacking.cloned().or_else(|| self.damage.as_ref().map(|damage| format!("tar: {damage}")))
     }
 
-    /// What is to be said of an archive that may have been cut between two members.
+    /// Returns what is to be said of an archive that may have been cut between two members.
     #[must_use]
     pub fn warning(&self) -> Option<&'static str> {
         const WHY: &str = "a tar; it ends behind a member, without the mark of its end: more may have followed";
@@ -132,8 +132,8 @@ impl Archive {
         place.or_else(|| self.folders.contains_key(bare(path)).then_some(Node::Directory))
     }
 
-    /// The members of a tar that begins at `start`. Members with holes may be as large as `budget` allows for what is packed.
-    /// `name` must be fit to print.
+    /// Returns the members of a tar that begins at `start`. Members with holes may be as large as `budget` allows for what
+    /// is packed. `name` must be fit to print.
     ///
     /// # Errors
     /// If it cannot be read, or has more holes than that.
@@ -162,7 +162,8 @@ impl Archive {
         Ok(Self::new(Arc::new(file), BTreeMap::from([(path.to_owned(), Place::whole(start, size))]), name, progress))
     }
 
-    /// The members that begin as an RDB does, or are called one: it may be damaged from its first byte on. In the order of their names.
+    /// Returns the members that begin as an RDB does, or are called one: it may be damaged from its first byte on. In the
+    /// order of their names.
     ///
     /// # Errors
     /// If one cannot be read.
@@ -176,7 +177,8 @@ impl Archive {
         Ok(found)
     }
 
-    /// The name by which an archive knows the member at a path, or all of the members below it; if there is one for all of them.
+    /// Returns the name by which an archive knows the member at a path, or all of the members below it; if there is one for
+    /// all of them.
     #[must_use]
     pub fn stored_name(&self, path: &Path) -> Option<PathBuf> {
         let folder = bare(path);
@@ -192,7 +194,7 @@ impl Archive {
         (leads.all(|lead| lead == first) && !name.as_os_str().is_empty()).then_some(name)
     }
 
-    /// The append-only sets among the members, and the append-only files that belong to none, each with the path that
+    /// Returns the append-only sets among the members, and the append-only files that belong to none, each with the path that
     /// leads to it.
     ///
     /// # Errors
@@ -228,14 +230,14 @@ impl Archive {
     }
 }
 
-/// Whether a file of that name may belong to a set.
+/// Returns whether a file of that name may belong to a set.
 fn is_of_set(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     let has = |part: &[u8]| name.windows(part.len()).any(|at| at == part);
     has(b".aof") || has(b".manifest") || has(b".base.rdb")
 }
 
-/// The path of a folder as it is listed: the one that all lies in has an empty one.
+/// Returns the path of a folder as it is listed: the one that all lies in has an empty one.
 fn bare(folder: &Path) -> &Path {
     if folder == Path::new(".") { Path::new("") } else { folder }
 }

@@ -37,19 +37,19 @@ impl Ends {
         Ok(Self { bytes, head, tail })
     }
 
-    /// The first bytes.
+    /// Returns the first bytes.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.bytes[..self.head]
     }
 
-    /// The last bytes.
+    /// Returns the last bytes.
     #[must_use]
     pub fn tail(&self) -> &[u8] {
         &self.bytes[self.bytes.len() - self.tail..]
     }
 
-    /// So many bytes from an offset on of an input of that size, as far as they were kept.
+    /// This many bytes from an offset on of an input of that size, as far as they were kept.
     #[must_use]
     pub fn read(&self, size: u64, at: u64, len: usize) -> Vec<u8> {
         let in_tail = at.checked_sub(size.saturating_sub(self.tail as u64));

@@ -14,7 +14,7 @@ use redis_persistence::verify::{Finding, Report};
 const ROW: u64 = 16;
 /// Rows before and after the row of an offset.
 const ROWS: u64 = 1;
-/// So many findings are shown with their bytes.
+/// This many findings are shown with their bytes.
 pub const MOST: usize = 100;
 
 /// Bytes of a file, and where they stand.
@@ -26,7 +26,7 @@ pub struct Span {
     pub bytes: Vec<u8>,
 }
 
-/// The bytes around the first findings of a report, if they are wanted. `read` gives so many bytes of the file that a
+/// Returns the bytes around the first findings of a report, if they are wanted. `read` gives so many bytes of the file that a
 /// finding lies in, from an offset on.
 ///
 /// # Errors
@@ -52,7 +52,7 @@ pub fn read(mut input: impl Read + Seek, at: u64, len: usize) -> io::Result<Vec<
     Ok(bytes)
 }
 
-/// Reads the rows around both offsets: one span, or two if they are far from each other. `read` gives up to so many bytes
+/// Reads the rows around both offsets: one span, or two if they are far from each other. `read` gives up to this many bytes
 /// from an offset on.
 ///
 /// # Errors
@@ -82,7 +82,7 @@ fn around(
     Ok(spans)
 }
 
-/// The rows of the spans, with `...` between two spans.
+/// Returns the rows of the spans, with `...` between two spans.
 #[must_use]
 pub fn rows(spans: &[Span], start: u64, failed_at: u64) -> Vec<String> {
     let mut rows = Vec::new();

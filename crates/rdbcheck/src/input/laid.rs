@@ -27,14 +27,14 @@ pub(crate) struct Laid {
 }
 
 impl Laid {
-    /// The path of the one set or file in it.
+    /// Returns the path of the one set or file in it.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join(&self.inside)
     }
 }
 
-/// A new folder. Nobody else gets at it. What lies in it has the modes that new files of the caller have, for what is salvaged gets
-/// them.
+/// Returns a new folder. Nobody else gets at it. What lies in it has the modes that new files of the caller have, for what
+/// is salvaged gets them.
 fn temporary() -> io::Result<TempDir> {
     let temporary = std::env::temp_dir();
     let folder = tempfile::Builder::new().prefix("aofcheck.").tempdir_in(&temporary);
@@ -127,7 +127,7 @@ fn of_tar(stored: Stored, folder: TempDir) -> io::Result<Laid> {
     Ok(Laid { folder, inside, packing: None, damage, warning })
 }
 
-/// The files of a set, its manifest too.
+/// Returns the files of a set, its manifest too.
 fn files(set: &AofSet) -> impl Iterator<Item = &Path> {
     let parts = set.parts.iter().filter(|part| matches!(part.node, Some(Node::File(_))));
     let parts = parts.map(|part| part.path.as_path());

@@ -64,7 +64,7 @@ pub fn open(path: &Path) -> io::Result<Input> {
     Input::new(file, &metadata, handed_over)
 }
 
-/// Whether the path names an open descriptor of this process.
+/// Returns whether the path names an open descriptor of this process.
 #[must_use]
 pub fn is_descriptor(path: &Path) -> bool {
     let is_number = |name: &Path| name.to_str().is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
@@ -73,7 +73,7 @@ pub fn is_descriptor(path: &Path) -> bool {
         || plain && ["/dev/fd", "/proc/self/fd"].iter().any(|dir| path.strip_prefix(dir).is_ok_and(is_number))
 }
 
-/// Whether the path stands for something that is open already, and that can perhaps be read once.
+/// Returns whether the path stands for something that is open already, and that can perhaps be read once.
 #[must_use]
 pub fn is_stream(path: &Path) -> bool {
     path == Path::new("-") || is_descriptor(path)
@@ -94,8 +94,8 @@ fn admit(kind: FileType, handed_over: bool) -> io::Result<()> {
 }
 
 impl Input {
-    /// An input of an open file, from where it stands. `handed_over`: the caller opened it, so that it may be anything
-    /// that can be read.
+    /// Returns an input of an open file, from where it stands. `handed_over`: the caller opened it, so that it may be
+    /// anything that can be read.
     fn new(mut file: File, metadata: &Metadata, handed_over: bool) -> io::Result<Self> {
         let kind = metadata.file_type();
         if !handed_over || kind.is_dir() {
@@ -122,25 +122,25 @@ impl Input {
         Ok(Self { file, seekable: true, size, base: at, at, whole, ahead: Vec::new(), dropped })
     }
 
-    /// All that is left of it, if it is a small file.
+    /// Returns all that is left of it, if it is a small file.
     #[must_use]
     pub fn whole(&self) -> Option<&[u8]> {
         self.whole.as_deref()
     }
 
-    /// The same, to be kept.
+    /// Returns the same, to be kept.
     #[must_use]
     pub fn into_whole(self) -> Option<Vec<u8>> {
         self.whole
     }
 
-    /// The file itself, which stands anywhere.
+    /// Returns the file itself, which stands anywhere.
     #[must_use]
     pub fn into_file(self) -> File {
         self.file
     }
 
-    /// The same file, open once more.
+    /// Returns the same file, open once more.
     ///
     /// # Errors
     /// If the system has no room for that.
@@ -148,19 +148,19 @@ impl Input {
         self.file.try_clone()
     }
 
-    /// Whether it is a file that was read of before it came here: what is left of it is the input.
+    /// Returns whether it is a file that was read of before it came here: what is left of it is the input.
     #[must_use]
     pub fn begins_inside(&self) -> bool {
         self.base > 0
     }
 
-    /// Whether any place of it can be read.
+    /// Returns whether any place of it can be read.
     #[must_use]
     pub fn is_seekable(&self) -> bool {
         self.seekable
     }
 
-    /// The next bytes, at most `most` of them, which stay to be read.
+    /// Returns the next bytes, at most `most` of them, which stay to be read.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -211,7 +211,7 @@ fn whole(file: &File, at: u64, size: usize) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// What stands at an offset and behind it.
+/// Returns what stands at an offset and behind it.
 fn behind(bytes: &[u8], offset: u64) -> &[u8] {
     usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or_default()
 }

@@ -110,7 +110,7 @@ pub fn open(path: &Path, how: How) -> io::Result<Stored> {
     Ok(Stored { content, packing, damage, is_tar, is_disguised, seekable, name, how })
 }
 
-/// Whether an input that begins so is neither packed nor a tar.
+/// Returns whether an input that begins so is neither packed nor a tar.
 #[must_use]
 pub fn is_plain(head: &[u8]) -> bool {
     !cfg!(feature = "packed") || Packing::of(head).is_none() && !is_tar(head)
@@ -121,7 +121,7 @@ fn is_tar(head: &[u8]) -> bool {
 }
 
 impl Stored {
-    /// The members of the tar that the content is.
+    /// Returns the members of the tar that the content is.
     ///
     /// # Errors
     /// If it is no tar, is cut, or cannot be laid down.
@@ -131,7 +131,7 @@ impl Stored {
         Archive::of_tar(file, start, budget, name, progress)
     }
 
-    /// The content as the one file of an archive, under that name.
+    /// Returns the content as the one file of an archive, under that name.
     ///
     /// # Errors
     /// If it cannot be laid down.
@@ -141,7 +141,7 @@ impl Stored {
         Archive::of_one(file, start, path, name, progress)
     }
 
-    /// A file that holds the content, which the input itself may be, and where the content begins in it.
+    /// Returns a file that holds the content, which the input itself may be, and where the content begins in it.
     fn laid_down_from(self) -> io::Result<(File, u64)> {
         match self.content {
             Content::Plain(mut input) if self.seekable => {
@@ -174,7 +174,7 @@ pub(crate) fn copy_into(mut file: File, folder: &Path, mut content: impl Read) -
     }
 }
 
-/// The path that a report gives a member of an archive: `data.tar:data/dump.rdb`.
+/// Returns the path that a report gives a member of an archive: `data.tar:data/dump.rdb`.
 #[must_use]
 pub fn member_path(archive: &Path, member: &Path) -> PathBuf {
     let mut path = archive.as_os_str().to_owned();

@@ -45,7 +45,7 @@ pub enum RepairStatus {
 }
 
 impl RepairStatus {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl RepairStatus {
         }
     }
 
-    /// Whether something was to be changed, and was not.
+    /// Returns whether something was to be changed, and was not.
     #[must_use]
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Declined | Self::Refused | Self::Forbidden | Self::Stopped)
@@ -66,7 +66,7 @@ impl RepairStatus {
 }
 
 impl Repaired {
-    /// A repair that changed nothing.
+    /// Returns a repair that changed nothing.
     #[must_use]
     pub fn without(plan: Plan, status: RepairStatus, why: Option<String>) -> Self {
         Self { plan, status, why, applied: None }
@@ -91,7 +91,7 @@ pub enum SalvageStatus {
 }
 
 impl SalvageStatus {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -104,7 +104,7 @@ impl SalvageStatus {
         }
     }
 
-    /// What it means for the exit code; `None` if it means nothing.
+    /// Returns what it means for the exit code; `None` if it means nothing.
     #[must_use]
     pub fn exit(self) -> Option<Exit> {
         match self {
@@ -137,19 +137,19 @@ pub struct Salvaged {
 }
 
 impl Salvaged {
-    /// Whether what was written is proven to be the original content.
+    /// Returns whether what was written is proven to be the original content.
     #[must_use]
     pub fn content_proven(&self) -> bool {
         self.loss.as_ref().map_or(!self.unproven_copy, |loss| loss.content_proven)
     }
 
-    /// Whether keys are lost, or may be.
+    /// Returns whether keys are lost, or may be.
     fn loses_keys(&self) -> bool {
         let written = self.written.map_or(0, |(_, keys)| keys);
         self.loss.as_ref().is_some_and(|loss| loss.keys_missing() != Some(0) || written < loss.keys)
     }
 
-    /// What it means for the exit code; `None` if it means nothing.
+    /// Returns what it means for the exit code; `None` if it means nothing.
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
         match self.status {
@@ -177,7 +177,7 @@ pub struct SalvagedAof {
 }
 
 impl SalvagedAof {
-    /// What it means for the exit code; `None` if it means nothing.
+    /// Returns what it means for the exit code; `None` if it means nothing.
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
         match self.status {
@@ -192,7 +192,7 @@ impl SalvagedAof {
     }
 }
 
-/// Whether commands are left out, or keys of an image are lost or may be.
+/// Returns whether commands are left out, or keys of an image are lost or may be.
 fn loses(plan: &Salvage) -> bool {
     let of_image = |image: &Image| match image {
         Image::Salvaged(of) => of.loss.keys_missing() != Some(0),

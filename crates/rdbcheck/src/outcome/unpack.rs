@@ -49,19 +49,19 @@ impl Unpack {
         Self { name: escape::plain(path.as_os_str().as_encoded_bytes()), command, file, ours: true }
     }
 
-    /// The same where not all of it unpacks: no command ends well.
+    /// Returns the same where not all of it unpacks: no command ends well.
     pub(crate) fn damaged(self, damage: bool) -> Self {
         if damage { Self { command: None, file: "-".into(), ..self } } else { self }
     }
 
-    /// Whether a command cannot take what lies packed.
+    /// Returns whether a command cannot take what lies packed.
     fn is_needed(&self, command: &str) -> bool {
         let named = command.split(' ').any(|word| ["FILE", "OUT"].contains(&word));
         let ours = command.starts_with("rdbcheck ") || command.starts_with("aofcheck ");
         named && !(self.ours && ours && !command.contains(" | "))
     }
 
-    /// The steps with their commands for the file: with one before them that unpacks, if one of them needs that.
+    /// Returns the steps with their commands for the file: with one before them that unpacks, if one of them needs that.
     pub(super) fn steps(&self, steps: &[Step], path: &Path) -> Vec<Step> {
         let needs = |step: &Step| step.command.as_ref().is_some_and(|command| self.is_needed(command));
         let Some(first) = steps.iter().position(needs) else { return filled(steps, path) };
@@ -76,7 +76,7 @@ impl Unpack {
         all
     }
 
-    /// A command that takes what lies packed, as one that unpacks it first.
+    /// Returns a command that takes what lies packed, as one that unpacks it first.
     pub(super) fn and_then(&self, command: &str, path: &Path) -> String {
         match &self.command {
             _ if !self.is_needed(command) => fill(command, path),
@@ -95,7 +95,7 @@ pub(super) fn filled(steps: &[Step], path: &Path) -> Vec<Step> {
     steps
 }
 
-/// Whether a path is the name of a file, and printed as it is.
+/// Returns whether a path is the name of a file, and printed as it is.
 fn is_plain(path: &Path) -> bool {
     let bytes = path.as_os_str().as_encoded_bytes();
     bytes != b"-" && !bytes.starts_with(b"-") && !path.starts_with("/dev") && escape::plain(bytes).as_bytes() == bytes

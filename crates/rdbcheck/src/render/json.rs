@@ -40,7 +40,7 @@ struct Line<'a> {
     undo: Option<&'a UndoView>,
 }
 
-/// What stands of an entry in the document.
+/// Returns what stands of an entry in the document.
 pub(super) fn part(entry: &Entry) -> io::Result<String> {
     // What is text has no line ends of its own.
     Ok(pretty(&FileView::of(entry))?.replace('\n', "\n    "))
@@ -53,7 +53,7 @@ pub(super) fn write_part(entry: &Entry, out: impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// What stands before the first part of the document.
+/// Returns what stands before the first part of the document.
 pub(super) fn opening(tool: &str) -> io::Result<String> {
     Ok(around(tool, None)?.0 + "[\n    ")
 }
@@ -61,12 +61,12 @@ pub(super) fn opening(tool: &str) -> io::Result<String> {
 /// What stands between two parts.
 pub(super) const BETWEEN: &str = ",\n    ";
 
-/// What stands behind the last part.
+/// Returns what stands behind the last part.
 pub(super) fn closing(tool: &str, undo: Option<&UndoView>) -> io::Result<String> {
     Ok("\n  ]".to_owned() + &around(tool, undo)?.1)
 }
 
-/// The document without any part, with a line end.
+/// Returns the document without any part, with a line end.
 pub(super) fn document(tool: &str, undo: Option<&UndoView>) -> io::Result<String> {
     let (before, behind) = around(tool, undo)?;
     Ok(before + "[]" + &behind)
@@ -110,12 +110,12 @@ pub(super) fn write_line(tool: &str, entry: &Entry, out: impl Write) -> io::Resu
     out.flush()
 }
 
-/// An entry as a document on one line.
+/// Returns an entry as a document on one line.
 pub(super) fn line(tool: &str, entry: &Entry) -> io::Result<String> {
     one_line(&Line { schema_version: SCHEMA, tool, version: VERSION, file: Some(FileView::of(entry)), undo: None })
 }
 
-/// What came of taking a repair back as a document on one line.
+/// Returns what came of taking a repair back as a document on one line.
 pub(super) fn undo_line(tool: &str, undo: &UndoView) -> io::Result<String> {
     one_line(&Line { schema_version: SCHEMA, tool, version: VERSION, file: None, undo: Some(undo) })
 }

@@ -23,7 +23,7 @@ struct Failed {
     text: String,
 }
 
-/// The whole document.
+/// Returns the whole document.
 pub(super) fn render(tool: &str, entries: &[Entry], style: Style) -> String {
     let suites: Vec<(&Entry, Vec<Case>)> = entries.iter().map(|entry| (entry, cases(entry, style))).collect();
     let all = || suites.iter().flat_map(|(_, cases)| cases);

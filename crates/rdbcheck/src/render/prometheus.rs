@@ -21,7 +21,7 @@ struct Metric {
     samples: Vec<(Vec<(&'static str, String)>, f64)>,
 }
 
-/// The whole text.
+/// Returns the whole text.
 pub(super) fn render(tool: &str, entries: &[Entry], now_ms: i64) -> String {
     let mut out = String::new();
     for metric in metrics(entries, now_ms) {
@@ -39,8 +39,8 @@ pub(super) fn render(tool: &str, entries: &[Entry], now_ms: i64) -> String {
     out
 }
 
-/// How each input is named: by its path, and by a number where another one before it has the same. A series that occurs twice
-/// makes the collector refuse the whole text.
+/// Returns how each input is named: by its path, and by a number where another one before it has the same. A series that
+/// occurs twice makes the collector refuse the whole text.
 fn names(entries: &[Entry]) -> Vec<Vec<(&'static str, String)>> {
     let mut seen: HashMap<String, u64> = HashMap::new();
     let named = entries.iter().map(|entry| {
@@ -53,7 +53,7 @@ fn names(entries: &[Entry]) -> Vec<Vec<(&'static str, String)>> {
     named.collect()
 }
 
-/// The value of a label: backslashes, quotes and line ends are escaped, as the format has it.
+/// Returns the value of a label: backslashes, quotes and line ends are escaped, as the format has it.
 fn label(text: &str) -> String {
     escape::plain(text.as_bytes()).replace('\\', r"\\").replace('"', "\\\"")
 }

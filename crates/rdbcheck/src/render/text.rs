@@ -40,7 +40,7 @@ const VERDICT_PATH: usize = 30;
 /// Findings for which a file cannot be judged; the verdict says them.
 const DEFERRING: [Code; 3] = [Code::RdbNewerVersion, Code::RdbForeignProduct, Code::RdbNotAnRdb];
 
-/// The report on one input.
+/// Returns the report on one input.
 pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
     let mut page = Page { text: verdict_line(entry, report) };
     if let Some(cause) = &entry.cause {
@@ -67,7 +67,7 @@ pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
     page.text
 }
 
-/// What is said before the findings that memory did not hold.
+/// Returns what is said before the findings that memory did not hold.
 pub(super) fn beyond_head(report: &Report) -> String {
     let mut page = Page::default();
     page.paragraph(0, &number(report.more.count(), "further finding"), BOLD, ", as they were found:");
@@ -81,7 +81,7 @@ pub(super) fn one(found: &Finding, kind: Kind) -> String {
     page.text
 }
 
-/// The first line of a report.
+/// Returns the first line of a report.
 pub(super) fn verdict_line(entry: &Entry, report: &Report) -> String {
     let path = shorten(&escape::plain(entry.path.as_os_str().as_encoded_bytes()), PATH);
     let (word, color, rest) = verdict(entry, report);
@@ -90,7 +90,7 @@ pub(super) fn verdict_line(entry: &Entry, report: &Report) -> String {
     format!("{path}: {color}{word}{color:#}{rest}\n")
 }
 
-/// The verdict in a word, its colour, and what else the last line says.
+/// Returns the verdict in a word, its colour, and what else the last line says.
 fn verdict(entry: &Entry, report: &Report) -> (&'static str, Ansi, String) {
     let counted: Vec<_> = [Severity::Error, Severity::Warning]
         .into_iter()

@@ -101,7 +101,7 @@ pub(crate) fn one(path: &Path, how: &How<'_>, show: &mut dyn Show) {
     show.take(entry);
 }
 
-/// The files of a set with those in disguise as they were, laid down for a salvage.
+/// Returns the files of a set with those in disguise as they were, laid down for a salvage.
 fn as_they_were(path: &Path, entry: &Entry, how: &How<'_>) -> io::Result<Option<Laid>> {
     let (Ok(report), Some(set), true) = (&entry.outcome, &entry.set, entry.disguise.is_some()) else { return Ok(None) };
     let mut tree = WatchedDisk::new(how.args.common.progress);
@@ -175,7 +175,8 @@ struct Around {
     packed: bool,
 }
 
-/// What helps with damaged files, tried on them. They are read again for that, so it is left out where nobody would be told.
+/// Returns what helps with damaged files, tried on them. They are read again for that, so it is left out where nobody would
+/// be told.
 fn tried(how: &How<'_>, set: &AofSet, report: &Report, cause: Option<&Cause>, packed: bool) -> Option<Vec<Way>> {
     let told = how.args.common.format() == Format::Text && !how.args.common.quiet;
     let named = cause.is_some_and(|cause| cause.command.is_some());

@@ -59,7 +59,7 @@ pub fn beside(path: &Path, servers: &Servers, options: &Options) -> Beside {
     Beside { finding, left_alone }
 }
 
-/// Whether there is more than the RDB.
+/// Returns whether there is more than the RDB.
 fn is_read(set: &AofSet) -> bool {
     set.parts.iter().any(|part| part.size().is_some())
 }

@@ -92,7 +92,7 @@ impl Fix<'_> {
         }
     }
 
-    /// Whether the plan may be applied, and if not, why.
+    /// Returns whether the plan may be applied, and if not, why.
     fn agreed(&self, plan: &Plan) -> Result<(), (RepairStatus, String)> {
         if !plan.within_max_loss() {
             return Err((RepairStatus::Refused, "more bytes would go than --max-loss allows".to_owned()));
@@ -126,7 +126,7 @@ impl Fix<'_> {
     }
 }
 
-/// The command that takes a repair back. It names the set where that does not lie beside the record.
+/// Returns the command that takes a repair back. It names the set where that does not lie beside the record.
 fn undo_command(tool: &str, record: &Path, set: Option<&Path>) -> String {
     let set = set.map(|set| if set.as_os_str().is_empty() { Path::new(".") } else { set });
     let set = set.and_then(|set| std::fs::canonicalize(set).ok());
@@ -148,12 +148,12 @@ fn consented(question: &str) -> Result<(), (RepairStatus, String)> {
     }
 }
 
-/// Whether a plan may be applied once it was shown.
+/// Returns whether a plan may be applied once it was shown.
 fn may_follow(args: &AofCheck) -> bool {
     !args.repair.dry_run && (args.repair.unasked() || console::somebody_is_there())
 }
 
-/// What a repair that failed comes to.
+/// Returns what a repair that failed comes to.
 fn failure(tool: &str, error: &ApplyError) -> (RepairStatus, String) {
     let text = without_number(error.to_string());
     match error {
@@ -251,7 +251,7 @@ fn tell(show: &mut dyn Show, told: &Told<'_>, follows: bool, args: &AofCheck) {
     }
 }
 
-/// Whether it is the record itself that cannot be opened.
+/// Returns whether it is the record itself that cannot be opened.
 fn is_of_record(path: &Path, record: &Path) -> bool {
     path.file_name() == record.file_name() || path == record.parent().unwrap_or(path)
 }

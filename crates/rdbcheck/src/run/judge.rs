@@ -23,13 +23,13 @@ impl Entry {
         Self { packing, unpack, damage, ..self }
     }
 
-    /// The same with the cause, and with what to do about it.
+    /// Returns the same with the cause, and with what to do about it.
     #[must_use]
     pub fn diagnosed(self, ends: &Ends) -> Self {
         self.diagnosed_with(ends, |_, _| None)
     }
 
-    /// The same, where `ways` finds out what helps by trying it.
+    /// Returns the same, where `ways` finds out what helps by trying it.
     #[must_use]
     pub fn diagnosed_with(
         mut self,
@@ -72,7 +72,7 @@ impl Entry {
         self
     }
 
-    /// The same without names and values from the data, if `redact`.
+    /// Returns the same without names and values from the data, if `redact`.
     #[must_use]
     pub fn redacted(mut self, redact: bool) -> Self {
         self.redacts = redact;
@@ -87,7 +87,7 @@ impl Entry {
     }
 }
 
-/// What is to be known of an RDB in the compressed stream of Valkey.
+/// Returns what is to be known of an RDB in the compressed stream of Valkey.
 fn in_compressed_stream(packing: Packing) -> Option<Cause> {
     let message = "the RDB lies in a compressed stream, as Valkey 9.2 is to write them (rdbcompression lz4): no server before reads it";
     let salvage = Some("rdbcheck --salvage OUT FILE".to_owned());

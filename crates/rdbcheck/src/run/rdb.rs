@@ -40,7 +40,7 @@ impl How<'_> {
     }
 }
 
-/// Checks an input on the calling thread alone, if it is a plain file of at most so many bytes.
+/// Checks an input on the calling thread alone, if it is a plain file of at most this many bytes.
 pub(crate) fn alone(path: &Path, limit: u64, how: &How<'_>) -> Option<Entry> {
     if path.is_dir() {
         return None;

@@ -91,7 +91,7 @@ pub fn rdb(
     Ok(())
 }
 
-/// Verifies an RDB on the calling thread and without progress, if it is a plain file of at most so many bytes.
+/// Verifies an RDB on the calling thread and without progress, if it is a plain file of at most this many bytes.
 ///
 /// # Errors
 /// If it cannot be read.
@@ -197,7 +197,7 @@ mod tests {
     use crate::progress::When;
     use crate::unpack::{Budget, MEMORY};
 
-    /// How often this thread has read so far.
+    /// Returns how often this thread has read so far.
     fn reads() -> u64 {
         let io = std::fs::read_to_string("/proc/thread-self/io").expect("the kernel counts");
         let count = io.lines().find_map(|line| line.strip_prefix("syscr: ")).expect("reads are counted");

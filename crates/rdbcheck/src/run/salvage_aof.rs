@@ -169,7 +169,7 @@ fn not_loaded(report: &Report, servers: &Servers, redacts: bool) -> Option<Strin
     Some(refused.iter().map(of).collect::<Vec<_>>().join("; "))
 }
 
-/// The same plan without names of keys and texts of the data.
+/// Returns the same plan without names of keys and texts of the data.
 fn redacted(mut plan: Salvage) -> Salvage {
     plan.notes.iter_mut().chain(&mut plan.reasons).for_each(|line| *line = redact::text(line));
     for file in &mut plan.files {

@@ -82,12 +82,12 @@ fn out_refused(input: &Path, out: &Path, args: &Args) -> Option<String> {
     repair::check_output(out, existing).err().map(|error| without_number(error.to_string()))
 }
 
-/// Whether OUT is written to as it is, from its start to its end: commands go to standard output or a pipe.
+/// Returns whether OUT is written to as it is, from its start to its end: commands go to standard output or a pipe.
 fn to_stream(out: &Path, resp: bool) -> bool {
     resp && (out.as_os_str() == "-" || is_pipe(out))
 }
 
-/// Whether OUT is standard output, by whatever name.
+/// Returns whether OUT is standard output, by whatever name.
 #[cfg(unix)]
 pub(crate) fn is_standard_output(out: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -285,7 +285,7 @@ fn too_much(loss: &Loss, most: u64) -> Option<String> {
     }
 }
 
-/// Whether a path names the open file.
+/// Returns whether a path names the open file.
 #[cfg(unix)]
 fn is_same_file(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -295,7 +295,7 @@ fn is_same_file(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Whether a path names the open file: nothing is ever written here.
+/// Returns whether a path names the open file: nothing is ever written here.
 #[cfg(not(unix))]
 fn is_same_file(_: &File, _: &Path) -> bool {
     false

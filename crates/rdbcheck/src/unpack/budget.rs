@@ -15,7 +15,7 @@ pub enum Budget {
     /// 4 GiB, or 250 times what was read of the stream if that is more.
     #[default]
     Usual,
-    /// So many bytes.
+    /// This many bytes.
     Bytes(u64),
 }
 

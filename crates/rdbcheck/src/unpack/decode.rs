@@ -18,7 +18,7 @@ const CHUNK: usize = 128 << 10;
 #[cfg(feature = "packed")]
 const XZ_BESIDES: u64 = 4 << 20;
 
-/// A decoder of a packed stream that may take so many bytes for its window.
+/// Returns a decoder of a packed stream that may take so many bytes for its window.
 #[cfg(feature = "packed")]
 pub(super) fn decoder<'i>(
     packing: Packing,
@@ -42,7 +42,7 @@ pub(super) fn decoder<'i>(
     })
 }
 
-/// Whether a decoder's error says that the stream wants more memory than it may take.
+/// Returns whether a decoder's error says that the stream wants more memory than it may take.
 pub(super) fn is_limit(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::OutOfMemory || error.to_string().contains("requires too much memory")
 }

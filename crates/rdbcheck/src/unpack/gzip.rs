@@ -31,7 +31,7 @@ impl<R: BufRead> Read for Gzip<R> {
     }
 }
 
-/// Whether another member follows; else nothing but padding may.
+/// Returns whether another member follows; else nothing but padding may.
 fn another(input: &mut impl BufRead) -> io::Result<bool> {
     let mut padded = false;
     loop {

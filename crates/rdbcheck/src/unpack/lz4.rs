@@ -76,12 +76,12 @@ impl<R: BufRead> Lz4<R> {
         }
     }
 
-    /// The same of one frame, behind which something else may stand.
+    /// Returns the same of one frame, behind which something else may stand.
     pub(super) fn of_one_frame(input: R) -> Self {
         Self { behind: Behind::AsItIs, ..Self::new(input) }
     }
 
-    /// Unpacks the next block that holds something; answers whether there is one.
+    /// Unpacks the next block that holds something; returns whether there is one.
     fn fill(&mut self) -> io::Result<bool> {
         (self.at, self.end) = (0, 0);
         while self.end == 0 {
@@ -207,7 +207,7 @@ impl<R: BufRead> Read for Lz4<R> {
     }
 }
 
-/// What stands between the magic number and the first block.
+/// Returns what stands between the magic number and the first block.
 fn descriptor(input: &mut impl Read) -> io::Result<Frame> {
     let mut bytes = [0; 14];
     input.read_exact(&mut bytes[..2])?;

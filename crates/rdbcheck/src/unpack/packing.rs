@@ -30,7 +30,7 @@ impl Packing {
     /// As many bytes as tell it.
     pub const HEAD: usize = 6;
 
-    /// How a stream that begins with these bytes is packed, if it is.
+    /// Returns how a stream that begins with these bytes is packed, if it is.
     #[must_use]
     pub fn of(head: &[u8]) -> Option<Self> {
         match head {
@@ -62,7 +62,7 @@ impl Packing {
         }
     }
 
-    /// What unpacks it from standard input, if there is an ordinary tool.
+    /// Returns what unpacks it from standard input, if there is an ordinary tool.
     #[must_use]
     pub fn tool(self) -> Option<&'static str> {
         match self {
@@ -74,7 +74,7 @@ impl Packing {
         }
     }
 
-    /// How the names of files end that were packed so.
+    /// Returns how the names of files end that were packed so.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {

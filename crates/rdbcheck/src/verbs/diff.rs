@@ -88,7 +88,7 @@ pub(super) fn run(args: &DiffArgs) -> Exit {
     }
 }
 
-/// A file, from its start. Where its packing is damaged, reading it fails.
+/// Returns a file, from its start. Where its packing is damaged, reading it fails.
 fn opened(path: &Path, how: How) -> io::Result<Box<dyn Read>> {
     let stored = packed_input::open(path, how)?;
     if stored.is_tar {

@@ -78,7 +78,7 @@ fn help(verb: &Verb, args: &Help) -> Exit {
     }
 }
 
-/// The command line of a check, with the verbs on its pages.
+/// Returns the command line of a check, with the verbs on its pages.
 pub(super) fn listed(tool: &str, check: Command) -> Command {
     let row = |verb: &Verb| {
         let about = verb.page().get_about().map(ToString::to_string).unwrap_or_default();
@@ -90,7 +90,7 @@ pub(super) fn listed(tool: &str, check: Command) -> Command {
     check.after_help(format!("Verbs ({tool} help VERB tells more; a file of that name is ./VERB):\n{rows}{after}"))
 }
 
-/// The manual page of a command line.
+/// Returns the manual page of a command line.
 pub(super) fn manual(tool: &str, command: Command) -> Result<String, Exit> {
     let mut page = Vec::new();
     let rendered = clap_mangen::Man::new(command).render(&mut page);

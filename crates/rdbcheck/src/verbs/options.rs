@@ -160,7 +160,7 @@ Exit codes: those of a check; see aofcheck --help",
 };
 
 impl Page {
-    /// The command line of the verb: that of the check, with other arguments and another page.
+    /// Returns the command line of the verb: that of the check, with other arguments and another page.
     fn command<C: CommandFactory>(&self, name: &'static str) -> Command {
         let tool = C::command().get_name().to_owned();
         let place = |id: &str| self.arguments.iter().position(|argument| *argument == id);
@@ -214,7 +214,7 @@ impl Page {
     }
 }
 
-/// The same argument, given once.
+/// Returns the same argument, given once.
 fn one(many: &Arg) -> Arg {
     let arg = Arg::new(many.get_id().clone()).value_parser(value_parser!(PathBuf));
     let arg = arg.value_name(many.get_value_names().and_then(|names| names.first()).cloned().unwrap_or_default());

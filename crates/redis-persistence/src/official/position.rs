@@ -6,7 +6,8 @@
 use crate::base::error::{Error, ErrorKind, Reading};
 use crate::rdb::length_size;
 
-/// How many bytes of a length or string, which cannot be read, were consumed: the whole steps, and the byte that is wrong.
+/// Returns how many bytes of a length or string, which cannot be read, were consumed: the whole steps, and the byte that is
+/// wrong.
 pub(super) fn steps(bytes: &[u8]) -> usize {
     match bytes {
         [] => 0,
@@ -20,7 +21,7 @@ pub(super) fn steps(bytes: &[u8]) -> usize {
     }
 }
 
-/// The same of a length alone; all of it if it is complete.
+/// Returns the same of a length alone; all of it if it is complete.
 pub(super) fn length(bytes: &[u8]) -> usize {
     let whole = whole_length(bytes);
     if bytes.len() >= whole { whole } else { bytes.len().min(1) }
@@ -34,7 +35,7 @@ fn is_whole(bytes: &[u8]) -> bool {
     bytes.len() >= whole_length(bytes) && !matches!(bytes.first(), None | Some(0x82..=0xbf))
 }
 
-/// Whether the parser stopped at an item of a module's data that it does not know; answers how long its number is.
+/// Returns whether the parser stopped at an item of a module's data that it does not know; returns how long its number is.
 pub(super) fn unknown_module_item(error: &Error, data: &[u8]) -> Option<usize> {
     matches!(error.kind(), ErrorKind::BadModuleOpcode(_)).then(|| length(data))
 }
@@ -43,8 +44,8 @@ pub(super) fn is_module_v1(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::ModuleV1)
 }
 
-/// Where the parser stopped, counted from the start of `data`, which lies at the parser's offset `base`: the start of the
-/// thing that it was reading. `fixed` says that it is of fixed size.
+/// Returns where the parser stopped, counted from the start of `data`, which lies at the parser's offset `base`: the start
+/// of the thing that it was reading. `fixed` says that it is of fixed size.
 pub(super) fn consumed(error: &Error, base: u64, data: &[u8], fixed: bool) -> usize {
     let start = usize::try_from(error.start().saturating_sub(base)).unwrap_or(usize::MAX).min(data.len());
     if fixed || error.reading() == Reading::Opcode { start } else { start + steps(&data[start..]) }

@@ -109,8 +109,8 @@ impl Profile {
         left.is_some()
     }
 
-    /// Whether there was no memory for all: keys of further databases are not counted, and sizes that came late are missing from
-    /// the percentiles.
+    /// Returns whether there was no memory for all: keys of further databases are not counted, and sizes that came late are
+    /// missing from the percentiles.
     pub(super) fn is_full(&self) -> bool {
         self.full
     }
@@ -128,7 +128,7 @@ impl Profile {
     }
 }
 
-/// Which column a type is in. The tool takes a module's value for a string.
+/// Returns which column a type is in. The tool takes a module's value for a string.
 fn column(value_type: ValueType) -> u8 {
     match value_type.type_name() {
         "list" => 1,

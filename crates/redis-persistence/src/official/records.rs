@@ -96,7 +96,7 @@ impl<'a, 'p> Records<'a, 'p> {
         (self.print)(Line::Out(&[format!("[offset {at}] ").as_bytes(), &text[..most]].concat()));
     }
 
-    /// Reads signature and version; answers how the parser would have them.
+    /// Reads signature and version; returns how the parser would have them.
     pub(super) fn header(&mut self, head: &[u8; 9]) -> Result<[u8; 9], Failure> {
         let valkey = self.tool() == Tool::Valkey91;
         let digits = match head {
@@ -290,7 +290,7 @@ impl<'a, 'p> Records<'a, 'p> {
         Err(Failure::new(before + (at + GREATEST.len()) as u64, UNEXPECTED_EOF))
     }
 
-    /// Reads a string that ends at `end`; answers whether all of it is there.
+    /// Reads a string that ends at `end`; returns whether all of it is there.
     fn take(&mut self, string: &RdbString<&[u8]>, end: u64) -> Result<bool, Failure> {
         match strings::take(string, end, &mut self.text)? {
             Taken::Whole => Ok(true),

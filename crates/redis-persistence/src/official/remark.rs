@@ -14,7 +14,7 @@ pub enum Remark {
     Plain(&'static str),
 }
 
-/// What the tool says about a finding in a value of that type; `None` if it does not see it.
+/// Returns what the tool says about a finding in a value of that type; `None` if it does not see it.
 ///
 /// What is about the frame and about streams is not in this table: the tools' words there depend on the place. They are
 /// blind to duplicate keys, database numbers, bytes behind the checksum, counts of keys, slots, functions, key metadata,
@@ -73,7 +73,7 @@ pub fn remark(tool: Tool, code: Code, value_type: ValueType) -> Option<Remark> {
     }
 }
 
-/// What the tools say of a packed value that is damaged.
+/// Returns what the tools say of a packed value that is damaged.
 fn integrity(value_type: ValueType) -> Option<&'static str> {
     let nodes = matches!(value_type.frame(), Frame::Nodes { .. });
     Some(match value_type.packing()? {

@@ -29,13 +29,13 @@ impl Seen {
         }
     }
 
-    /// Adds a text; answers whether it is new.
+    /// Adds a text; returns whether it is new.
     pub(super) fn is_new(&mut self, hash: u128) -> bool {
         if self.texts.len() >= self.most { !self.texts.contains(&hash) } else { self.texts.insert(hash) }
     }
 }
 
-/// The hash of a text.
+/// Returns the hash of a text.
 pub(super) fn hash(text: &[u8]) -> u128 {
     xxh3_128(text)
 }

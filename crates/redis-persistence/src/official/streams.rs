@@ -217,7 +217,7 @@ impl Streams {
         Ok(())
     }
 
-    /// Whether the parser stopped in an id or a time.
+    /// Returns whether the parser stopped in an id or a time.
     pub(super) fn is_fixed(&self, error: &Error, base: u64) -> bool {
         match error.reading() {
             // The count of deliveries is a length, and lies behind both.
@@ -226,7 +226,7 @@ impl Streams {
         }
     }
 
-    /// What the tools say of a stream that ends too early, at `at`. `done` was read of the thing at hand.
+    /// Returns what the tools say of a stream that ends too early, at `at`. `done` was read of the thing at hand.
     pub(super) fn cut(&self, done: &[u8], at: u64) -> Failure {
         let message = match self.place.next() {
             Some(Op::Many(Numbers::Items(of), _)) => match of {
@@ -268,7 +268,7 @@ impl Streams {
     }
 }
 
-/// How many numbers there are in `bytes`.
+/// Returns how many numbers there are in `bytes`.
 fn numbers(bytes: &[u8]) -> usize {
     let (mut rest, mut count) = (bytes, 0);
     while !rest.is_empty() {

@@ -6,7 +6,7 @@ use crate::rdb::{Family, ValueType};
 pub(super) const UNEXPECTED_EOF: &str = "Unexpected EOF reading RDB file";
 pub(super) const BAD_LZF: &str = "Invalid LZF compressed string";
 
-/// Whether the tool knows the value type. 22 and above are the business of their own family.
+/// Returns whether the tool knows the value type. 22 and above are the business of their own family.
 pub(super) fn knows_type(tool: Tool, byte: u8) -> bool {
     match tool {
         Tool::Redis70 => matches!(byte, 0..=7 | 9..=19),
@@ -15,7 +15,7 @@ pub(super) fn knows_type(tool: Tool, byte: u8) -> bool {
     }
 }
 
-/// The tool's name of a value type.
+/// Returns the tool's name of a value type.
 pub(super) fn type_name(tool: Tool, byte: u8) -> &'static str {
     use ValueType as T;
     let family = if tool == Tool::Valkey91 { Family::Valkey } else { Family::Redis };
@@ -58,7 +58,7 @@ pub(super) fn type_name(tool: Tool, byte: u8) -> &'static str {
     }
 }
 
-/// The text up to its first NUL, where C's strings end.
+/// Returns the text up to its first NUL, where C's strings end.
 pub(super) fn c_string(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == 0).next().unwrap_or(text)
 }

@@ -22,7 +22,7 @@ use crate::verify::duplicates::{Form, HashKey, Table};
 use crate::verify::value::template::Registry;
 use crate::verify::value::{Context, Scratch, ValueChecker};
 
-/// The tools hold a hash of at most so many fields as a listpack, and each of at most so many bytes.
+/// The tools hold a hash of at most so many fields as a listpack, and each of at most this many bytes.
 const SMALL_FIELDS: u64 = 512;
 const SMALL_BYTES: u64 = 64;
 /// The greatest time that a field can expire at, in milliseconds, and what stands for none.
@@ -102,7 +102,7 @@ impl Values {
         self.value_type
     }
 
-    /// What was counted of the value that ended, if statistics are wanted.
+    /// Returns what was counted of the value that ended, if statistics are wanted.
     pub(super) fn profiled(&mut self) -> Option<Pending> {
         self.profiled.as_mut().map(std::mem::take)
     }
@@ -190,7 +190,7 @@ impl Values {
         self.has_field_expiry = first.is_some_and(|entry| entry.is_ok_and(|entry| entry.value.as_int() > Some(0)));
     }
 
-    /// The checker, and what it works with.
+    /// Returns the checker, and what it works with.
     fn in_context<'s>(
         &'s mut self,
         suspects: &'s mut Suspects,
@@ -237,7 +237,7 @@ impl Values {
         }
     }
 
-    /// The value ends at `end`. Answers whether fields of it expire.
+    /// The value ends at `end`. Returns whether fields of it expire.
     pub(super) fn end(&mut self, end: u64) -> Result<bool, Failure> {
         let mut suspects = Suspects::new(&self.limits);
         let (checker, mut cx) = self.in_context(&mut suspects, false);
@@ -248,7 +248,7 @@ impl Values {
         Ok(self.has_field_expiry)
     }
 
-    /// Whether the parser stopped in something of fixed size, which the tools read as a whole.
+    /// Returns whether the parser stopped in something of fixed size, which the tools read as a whole.
     pub(super) fn is_fixed(&self, error: &Error, data: &[u8], base: u64) -> bool {
         match error.reading() {
             Reading::Score => self.value_type == ValueType::ZSet2 || data.is_empty(),
@@ -263,7 +263,7 @@ impl Values {
         }
     }
 
-    /// What the tools say of a value that ends too early, at `failure`.
+    /// Returns what the tools say of a value that ends too early, at `failure`.
     pub(super) fn cut(&self, error: &Error, data: &[u8], base: u64, failure: Failure) -> Failure {
         let at = failure.at;
         match self.value_type {
@@ -284,7 +284,7 @@ impl Values {
         }
     }
 
-    /// The same inside a long string.
+    /// Returns the same inside a long string.
     pub(super) fn cut_long(&self, failure: Failure) -> Failure {
         match self.value_type {
             ValueType::Module2 => module_cut(self.module, &[5], failure),
@@ -294,7 +294,7 @@ impl Values {
     }
 }
 
-/// What the tools say of an item of a module's data that ends too early. `data` begins with it.
+/// Returns what the tools say of an item of a module's data that ends too early. `data` begins with it.
 pub(super) fn module_cut(module: ModuleId, data: &[u8], failure: Failure) -> Failure {
     let what = match data.first() {
         Some(1 | 2) => "integer",
@@ -307,7 +307,7 @@ pub(super) fn module_cut(module: ModuleId, data: &[u8], failure: Failure) -> Fai
     Failure::internal(failure.at, format!("Error reading {what} from module {} value", module.name()))
 }
 
-/// The length of the first field of a zipmap that occurs twice.
+/// Returns the length of the first field of a zipmap that occurs twice.
 fn repeated_field(blob: &[u8]) -> usize {
     let mut seen = Seen::new(usize::MAX);
     let Ok(map) = Zipmap::new(blob) else { return 0 };

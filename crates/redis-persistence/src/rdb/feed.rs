@@ -22,7 +22,7 @@ pub(crate) trait Consumer {
     fn event(&mut self, event: &Event<&[u8]>);
 
     /// Asked wherever a key's record or an opcode begins at `offset`, with nothing pending. It may take any number of
-    /// whole records from the start of `window` by itself, without events, and answers how many bytes those are.
+    /// whole records from the start of `window` by itself, without events, and returns how many bytes those are.
     fn ahead(&mut self, _window: &[u8], _offset: u64) -> usize {
         0
     }
@@ -47,17 +47,17 @@ impl Feeder {
         Self { parser: Parser::at_record(limits, header, offset), ..Self::default() }
     }
 
-    /// Whether a record begins with the next byte, and nothing is carried over.
+    /// Returns whether a record begins with the next byte, and nothing is carried over.
     pub(crate) fn is_between_records(&self) -> bool {
         self.carry.is_empty() && self.parser.is_between_records()
     }
 
-    /// Where the RDB ends, once that is known.
+    /// Returns where the RDB ends, once that is known.
     pub(crate) fn end(&self) -> Option<u64> {
         self.parser.is_done().then(|| self.parser.offset())
     }
 
-    /// Takes the next chunk, and answers how much of it belongs to the RDB: less than all behind the end of the records.
+    /// Takes the next chunk, and returns how much of it belongs to the RDB: less than all behind the end of the records.
     pub(crate) fn feed(&mut self, chunk: &[u8], consumer: &mut impl Consumer) -> Result<usize> {
         let mut at = 0;
         while !self.carry.is_empty() && !self.parser.is_done() {

@@ -91,7 +91,7 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// What the TYPE command of a server answers.
+    /// Returns what the TYPE command of a server answers.
     pub(crate) const fn type_name(self) -> &'static str {
         match self {
             Self::String => "string",
@@ -105,7 +105,7 @@ impl Shape {
         }
     }
 
-    /// The number that servers have for the kind of value. That of arrays, which no server here has, follows.
+    /// Returns the number that servers have for the kind of value. That of arrays, which no server here has, follows.
     pub(crate) const fn number(self) -> u8 {
         match self {
             Self::String => 0,
@@ -147,7 +147,7 @@ pub(crate) enum Tuple {
 }
 
 impl Tuple {
-    /// How many entries make one element.
+    /// Returns how many entries make one element.
     pub(crate) const fn len(self) -> usize {
         match self {
             Self::Item | Self::Member => 1,
@@ -246,31 +246,31 @@ impl ValueType {
         &Self::ROWS[self as usize]
     }
 
-    /// The byte in the file.
+    /// Returns the byte in the file.
     #[must_use]
     pub const fn byte(self) -> u8 {
         self.row().byte
     }
 
-    /// What the TYPE command of a server would answer. For module values see [`ModuleId`](super::ModuleId).
+    /// Returns what the TYPE command of a server would answer. For module values see [`ModuleId`](super::ModuleId).
     #[must_use]
     pub fn type_name(self) -> &'static str {
         self.row().shape.type_name()
     }
 
-    /// The name of the encoding, as reports use it.
+    /// Returns the name of the encoding, as reports use it.
     #[must_use]
     pub fn encoding_name(self) -> &'static str {
         self.row().encoding
     }
 
-    /// The first RDB version whose writers use it.
+    /// Returns the first RDB version whose writers use it.
     #[must_use]
     pub fn min_version(self) -> u32 {
         self.row().since
     }
 
-    /// The value type that a byte stands for in a file of the given family.
+    /// Returns the value type that a byte stands for in a file of the given family.
     ///
     /// In a `REDIS` file 22 is the release candidates' hash, in a `VALKEY` file it is Valkey's. Types that only servers of the
     /// other family write are known, where the byte has no meaning of its own.
@@ -301,43 +301,44 @@ impl ValueType {
         types
     }
 
-    /// Whether servers of the family write this type. Valkey 9 refuses the types 22 to 32 of Redis.
+    /// Returns whether servers of the family write this type. Valkey 9 refuses the types 22 to 32 of Redis.
     #[must_use]
     pub fn belongs_to(self, family: Family) -> bool {
         self.row().families.has(family)
     }
 
-    /// Which version of the stream layout the type has (1 to 5), or `None` if it is no stream.
+    /// Returns which version of the stream layout the type has (1 to 5), or `None` if it is no stream.
     #[must_use]
     pub fn stream_version(self) -> Option<u8> {
         (self.shape() == Shape::Stream).then_some(self.row().version)
     }
 
-    /// What kind of value it holds.
+    /// Returns what kind of value it holds.
     #[inline]
     pub(crate) const fn shape(self) -> Shape {
         self.row().shape
     }
 
-    /// How its elements are packed; `None` if they are not, or in a way of their own, as those of streams and templates.
+    /// Returns how its elements are packed; `None` if they are not, or in a way of their own, as those of streams and
+    /// templates.
     #[inline]
     pub(crate) const fn packing(self) -> Option<Packing> {
         self.row().packing
     }
 
-    /// What follows the key.
+    /// Returns what follows the key.
     #[inline]
     pub(crate) const fn layout(self) -> &'static [Op] {
         self.row().layout
     }
 
-    /// Whether its fields are those of a template that is a record of its own.
+    /// Returns whether its fields are those of a template that is a record of its own.
     pub(crate) fn needs_template(self) -> bool {
         self.shape() == Shape::HashTemplate
             && !any(self.layout(), &|op| matches!(op, Op::Switch { on: Numbers::FieldForm, .. }))
     }
 
-    /// Where its elements lie.
+    /// Returns where its elements lie.
     #[inline]
     pub(crate) const fn frame(self) -> Frame {
         self.row().frame

@@ -48,12 +48,12 @@ pub struct Key<'k, R> {
 }
 
 impl<R: Read> Keys<R> {
-    /// The keys of an RDB, from its start.
+    /// Returns the keys of an RDB, from its start.
     pub fn new(input: R) -> Self {
         Self::with_limits(input, Limits::default())
     }
 
-    /// The same with limits of one's own: of a string, and of a value that [`Key::value`] holds, at most
+    /// Returns the same with limits of one's own: of a string, and of a value that [`Key::value`] holds, at most
     /// [`Limits::packed_bytes`] are kept.
     pub fn with_limits(input: R, limits: Limits) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl<R: Read> Keys<R> {
         }
     }
 
-    /// The next key; `None` behind the last one.
+    /// Returns the next key; `None` behind the last one.
     ///
     /// # Errors
     /// If the input fails, its bytes leave no way on, or the name of a key is longer than the limits allow.
@@ -122,19 +122,19 @@ impl<R: Read> Keys<R> {
 }
 
 impl<R: Read> Key<'_, R> {
-    /// The name of the key.
+    /// Returns the name of the key.
     #[must_use]
     pub fn name(&self) -> &[u8] {
         &self.keys.name
     }
 
-    /// The number of its database.
+    /// Returns the number of its database.
     #[must_use]
     pub fn db(&self) -> u64 {
         self.head.db
     }
 
-    /// The type and encoding of its value.
+    /// Returns the type and encoding of its value.
     #[must_use]
     pub fn value_type(&self) -> ValueType {
         self.head.value_type
@@ -146,19 +146,19 @@ impl<R: Read> Key<'_, R> {
         self.head.expires_ms
     }
 
-    /// How long nobody had used it when the file was written, in seconds, if the file says that.
+    /// Returns how long nobody had used it when the file was written, in seconds, if the file says that.
     #[must_use]
     pub fn idle(&self) -> Option<u64> {
         self.head.idle
     }
 
-    /// How often it was used, as the logarithmic counter of LFU, if the file says that.
+    /// Returns how often it was used, as the logarithmic counter of LFU, if the file says that.
     #[must_use]
     pub fn freq(&self) -> Option<u8> {
         self.head.freq
     }
 
-    /// The file offset of its record.
+    /// Returns the file offset of its record.
     #[must_use]
     pub fn start(&self) -> u64 {
         self.head.start

@@ -98,12 +98,12 @@ impl Values {
         self.values[0]
     }
 
-    /// How often comes what they count.
+    /// Returns how often comes what they count.
     pub(crate) fn count(&self, numbers: Numbers) -> u64 {
         self.values[numbers.count_at()]
     }
 
-    /// What they are, at `start`.
+    /// Returns what they are, at `start`.
     #[inline]
     pub(crate) fn payload(&self, numbers: Numbers, start: u64) -> Payload<Span> {
         let [a, b, c, d, ..] = self.values;
@@ -159,8 +159,8 @@ impl Values {
         }
     }
 
-    /// The numbers that a payload was made of; `None` if it was made of something else. `expiry` is what the value's type has for the
-    /// expiry of a field.
+    /// Returns the numbers that a payload was made of; `None` if it was made of something else. `expiry` is what the
+    /// value's type has for the expiry of a field.
     pub(crate) fn of<B>(payload: &Payload<B>, expiry: Numbers) -> Option<(Numbers, Self)> {
         let of = |numbers, values: &[u64]| {
             let mut all = Self { values: [0; MOST], len: values.len() };
@@ -256,7 +256,7 @@ impl Values {
         }
     }
 
-    /// Adds what they say of the next key; answers whether it was said already.
+    /// Adds what they say of the next key; returns whether it was said already.
     pub(crate) fn attribute(&self, attribute: Attribute, start: u64, to: &mut Attributes) -> bool {
         let [value, ..] = self.values;
         to.start.get_or_insert(start);
@@ -273,7 +273,7 @@ impl Values {
 }
 
 impl ArrayValue {
-    /// What a tag stands for; `number` is what it holds itself.
+    /// Returns what a tag stands for; `number` is what it holds itself.
     fn of(tag: u64, number: u64) -> Self {
         match tag {
             0 => Self::Long,

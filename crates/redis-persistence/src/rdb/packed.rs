@@ -28,17 +28,17 @@ pub use value::{IntText, PackedEntry, PackedValue, canonical_int};
 pub use ziplist::Ziplist;
 pub use zipmap::Zipmap;
 
-/// The little-endian `u32` at `at`, where the caller has made sure that there is one.
+/// Returns the little-endian `u32` at `at`, where the caller has made sure that there is one.
 fn u32_le(blob: &[u8], at: usize) -> u32 {
     blob.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
-/// The little-endian `u16` at `at`, where the caller has made sure that there is one.
+/// Returns the little-endian `u16` at `at`, where the caller has made sure that there is one.
 fn u16_le(blob: &[u8], at: usize) -> u16 {
     blob.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u16::from_le_bytes(*bytes))
 }
 
-/// The value of a 24-bit two's complement number, least significant byte first.
+/// Returns the value of a 24-bit two's complement number, least significant byte first.
 fn i24_le(a: u8, b: u8, c: u8) -> i64 {
     i64::from(i32::from_le_bytes([0, a, b, c]) >> 8)
 }

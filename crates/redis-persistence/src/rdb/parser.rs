@@ -75,7 +75,7 @@ enum Dialect {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "an event is answered for nearly every call, and is not kept")]
 pub enum Parsed<'a> {
-    /// Nothing was consumed. Call again with a window of at least so many bytes from the same position.
+    /// Nothing was consumed. Call again with a window of at least this many bytes from the same position.
     Need(usize),
     /// An event, and how many bytes it took.
     Event {
@@ -141,7 +141,7 @@ impl Default for Parser {
 }
 
 impl Parser {
-    /// A parser at the start of a file.
+    /// Returns a parser at the start of a file.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let header = Header { family: Family::Redis, version: 0, well_formed: true, digits: *b"0000" };
@@ -158,12 +158,12 @@ impl Parser {
         }
     }
 
-    /// The same for one that reads every file as a server does, whoever wrote it.
+    /// Returns the same for one that reads every file as a server does, whoever wrote it.
     pub(crate) fn without_dialects(self) -> Self {
         Self { dialect: Dialect::ServersAlone, ..self }
     }
 
-    /// The file offset of the next byte that it will look at.
+    /// Returns the file offset of the next byte that it will look at.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
@@ -175,7 +175,7 @@ impl Parser {
         (!matches!(self.state, State::Header)).then_some(self.header)
     }
 
-    /// Whether the end of the records was reached. What follows in the file is not the parser's.
+    /// Returns whether the end of the records was reached. What follows in the file is not the parser's.
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
@@ -196,7 +196,7 @@ impl Parser {
         })
     }
 
-    /// The step under [`parse`](Self::parse): it borrows nothing, so that a driver can refill its buffer in between.
+    /// Returns the step under [`parse`](Self::parse): it borrows nothing, so that a driver can refill its buffer in between.
     #[inline]
     pub(crate) fn step(&mut self, window: &[u8], eof: bool) -> Result<Step> {
         crate::base::work::did(1);
@@ -237,7 +237,7 @@ impl Parser {
         }
     }
 
-    /// Goes on, and answers whether the record of a key ends there.
+    /// Goes on, and returns whether the record of a key ends there.
     #[inline]
     fn advance(&mut self, advance: Advance) -> bool {
         match advance {
@@ -353,13 +353,13 @@ pub fn events(data: &[u8]) -> Events<'_> {
 }
 
 impl<'a> Events<'a> {
-    /// The same with limits of one's own.
+    /// Returns the same with limits of one's own.
     #[must_use]
     pub fn with_limits(data: &'a [u8], limits: Limits) -> Self {
         Self { parser: Parser::new(limits), data, failed: false }
     }
 
-    /// The file offset of the next byte.
+    /// Returns the file offset of the next byte.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.parser.offset()

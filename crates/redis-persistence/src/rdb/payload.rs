@@ -272,7 +272,7 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// Takes an expiry; answers whether there was one already.
+    /// Takes an expiry; returns whether there was one already.
     pub(super) fn expires_at(&mut self, expire: Expire) -> bool {
         let before = self.expire.replace(expire);
         if let Some(before) = before {
@@ -355,7 +355,7 @@ pub enum ArrayValue {
 }
 
 impl<B> Payload<B> {
-    /// The same thing with its bytes held in another way.
+    /// Returns the same thing with its bytes held in another way.
     #[inline]
     pub(crate) fn map<C>(self, f: &mut impl FnMut(B) -> C) -> Payload<C> {
         match self {
@@ -409,7 +409,7 @@ impl<B> Payload<B> {
 }
 
 impl Payload<&[u8]> {
-    /// The value of the AUX field of that name, if it is one and its texts can be read.
+    /// Returns the value of the AUX field of that name, if it is one and its texts can be read.
     ///
     /// # Examples
     /// ```
@@ -427,7 +427,7 @@ impl Payload<&[u8]> {
 }
 
 impl<B> Event<B> {
-    /// The same event with its bytes held in another way.
+    /// Returns the same event with its bytes held in another way.
     #[inline]
     pub(crate) fn map<C>(self, f: &mut impl FnMut(B) -> C) -> Event<C> {
         Event {
@@ -441,7 +441,7 @@ impl<B> Event<B> {
 }
 
 impl Event<&[u8]> {
-    /// The same event with bytes of its own.
+    /// Returns the same event with bytes of its own.
     #[must_use]
     pub fn into_owned(self) -> Event<Vec<u8>> {
         self.map(&mut |bytes| bytes.to_vec())

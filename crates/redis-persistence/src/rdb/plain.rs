@@ -48,7 +48,7 @@ impl<'a> PlainKey<'a> {
     }
 }
 
-/// Reads the string that the window begins with, if it is stored in at most `longest` bytes, and answers how many bytes it
+/// Reads the string that the window begins with, if it is stored in at most `longest` bytes, and returns how many bytes it
 /// takes.
 #[inline]
 pub(crate) fn plain_string(window: &[u8], longest: usize) -> Option<(Body<&[u8]>, usize)> {
@@ -77,7 +77,7 @@ pub(crate) fn plain_string(window: &[u8], longest: usize) -> Option<(Body<&[u8]>
     }
 }
 
-/// A length of up to 32 bits in the shortest form that holds it, and how many bytes it takes.
+/// Returns a length of up to 32 bits in the shortest form that holds it, and how many bytes it takes.
 #[inline]
 pub(crate) fn plain_length(window: &[u8]) -> Option<(usize, usize)> {
     let (length, size) = shortest(window)?;
@@ -92,7 +92,7 @@ mod tests {
     use testkit::rdb::RdbWriter;
     use testkit::rng::Rng;
 
-    /// A string key, and its length.
+    /// Returns a string key, and its length.
     fn string_key(record: &[u8], longest: usize) -> Option<(PlainKey<'_>, Body<&[u8]>, usize)> {
         let key = PlainKey::read(record, longest).filter(|key| key.value_type == 0)?;
         let (value, len) = plain_string(&record[key.value_at..], longest)?;

@@ -32,7 +32,7 @@ pub struct Push {
 }
 
 impl Push {
-    /// A parser at the start of an RDB.
+    /// Returns a parser at the start of an RDB.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self { feeder: Feeder::new(limits), ..Self::default() }
@@ -41,7 +41,7 @@ impl Push {
     /// Takes the next chunk and calls `on` for each event that is complete with it. Beside the event `on` is given the
     /// CRC-64 of everything up to the event's end, where it is [`Payload::Eof`], and 0 elsewhere.
     ///
-    /// Answers how many bytes of the chunk belong to the RDB: fewer than all behind the end of the records.
+    /// Returns how many bytes of the chunk belong to the RDB: fewer than all behind the end of the records.
     ///
     /// # Errors
     /// If the bytes leave no way on. What is fed after that is the same error again.
@@ -68,13 +68,13 @@ impl Push {
         self.feeder.finish(&mut Summed { before: self.crc, chunk: &[], start: self.fed, on })
     }
 
-    /// The file offset behind the last event.
+    /// Returns the file offset behind the last event.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.feeder.parser.offset()
     }
 
-    /// Whether the end of the records was reached.
+    /// Returns whether the end of the records was reached.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.feeder.parser.is_done()

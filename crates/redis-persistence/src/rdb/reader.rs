@@ -35,22 +35,22 @@ pub struct Window<R> {
 }
 
 impl<R: Read> Window<R> {
-    /// A window at the start of an input.
+    /// Returns a window at the start of an input.
     pub fn new(input: R) -> Self {
         Self { input, buffer: vec![0; BLOCK], start: 0, end: 0, summed: 0, offset: 0, crc: Crc64::new(), eof: false }
     }
 
-    /// The resident bytes.
+    /// Returns the resident bytes.
     pub fn data(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// The file offset of the first resident byte.
+    /// Returns the file offset of the first resident byte.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Whether the resident bytes reach the end of the input.
+    /// Returns whether the resident bytes reach the end of the input.
     pub fn eof(&self) -> bool {
         self.eof
     }
@@ -65,7 +65,7 @@ impl<R: Read> Window<R> {
         self.offset += n as u64;
     }
 
-    /// The CRC-64 of everything before [`offset`](Self::offset).
+    /// Returns the CRC-64 of everything before [`offset`](Self::offset).
     pub fn crc(&mut self) -> u64 {
         self.crc.update(&self.buffer[self.summed..self.start]);
         self.summed = self.start;
@@ -89,7 +89,7 @@ impl<R: Read> Window<R> {
         Ok(())
     }
 
-    /// Reads to the end of the input, handing out what comes, and answers the offset of the end.
+    /// Reads to the end of the input, handing out what comes, and returns the offset of the end.
     ///
     /// # Errors
     /// What the input says.
@@ -121,12 +121,12 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// The input.
+    /// Returns the input.
     pub fn into_inner(self) -> R {
         self.input
     }
 
-    /// The input, for a look at other places of it. What is resident stays.
+    /// Returns the input, for a look at other places of it. What is resident stays.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.input
     }
@@ -154,17 +154,17 @@ pub struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// A reader at the start of an RDB.
+    /// Returns a reader at the start of an RDB.
     pub fn new(input: R) -> Self {
         Self::with_limits(input, Limits::default())
     }
 
-    /// The same with limits of one's own.
+    /// Returns the same with limits of one's own.
     pub fn with_limits(input: R, limits: Limits) -> Self {
         Self { window: Window::new(input), parser: Parser::new(limits) }
     }
 
-    /// The next event, which borrows from the reader's buffer; `None` behind the end of the records.
+    /// Returns the next event, which borrows from the reader's buffer; `None` behind the end of the records.
     ///
     /// # Errors
     /// If the input fails, or its bytes leave no way on.
@@ -209,7 +209,7 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    /// Finds the next event and passes over it; answers where in the buffer its ranges count from.
+    /// Finds the next event and passes over it; returns where in the buffer its ranges count from.
     fn advance(&mut self) -> Result<Option<(usize, Event<Span>)>, ReadError> {
         if self.parser.is_done() {
             return Ok(None);
@@ -226,23 +226,23 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The file offset behind the last event.
+    /// Returns the file offset behind the last event.
     pub fn offset(&self) -> u64 {
         self.window.offset()
     }
 
-    /// The CRC-64 of everything up to [`offset`](Self::offset).
+    /// Returns the CRC-64 of everything up to [`offset`](Self::offset).
     pub fn crc(&mut self) -> u64 {
         self.window.crc()
     }
 
-    /// The window, at the first byte that the parser did not consume: after the end of the records that is what
+    /// Returns the window, at the first byte that the parser did not consume: after the end of the records that is what
     /// follows the RDB, such as the commands of an AOF.
     pub fn into_window(self) -> Window<R> {
         self.window
     }
 
-    /// The parser, for its offset and header.
+    /// Returns the parser, for its offset and header.
     pub fn parser(&self) -> &Parser {
         &self.parser
     }

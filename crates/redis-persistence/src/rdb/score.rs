@@ -33,8 +33,8 @@ pub(crate) fn parse(text: &[u8]) -> Score {
     odd(text)
 }
 
-/// The decimal's value, if digits and divisor are exact doubles, and so the quotient is rounded once: what most scores
-/// are, several times faster than by the general way.
+/// Returns the decimal's value, if digits and divisor are exact doubles, and so the quotient is rounded once: what most
+/// scores are, several times faster than by the general way.
 #[inline]
 fn short_decimal(text: &[u8]) -> Option<f64> {
     decimal(text).and_then(|(value, exact)| exact.then_some(value))
@@ -102,7 +102,7 @@ fn number(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// How long the decimal number is that the text begins with: digits, a fraction, an exponent.
+/// Returns how long the decimal number is that the text begins with: digits, a fraction, an exponent.
 fn decimal_len(text: &[u8]) -> usize {
     let run = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let whole = run(0);
@@ -126,7 +126,7 @@ fn decimal_len(text: &[u8]) -> usize {
     len
 }
 
-/// What follows `0x`: digits, a fraction, a binary exponent.
+/// Returns what follows `0x`: digits, a fraction, a binary exponent.
 fn hexadecimal(text: &[u8]) -> Option<f64> {
     let (mut value, mut scale, mut digits, mut fraction) = (0.0_f64, 0_i32, 0, false);
     let mut rest = text.iter();

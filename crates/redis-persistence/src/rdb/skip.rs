@@ -42,9 +42,9 @@ enum Layout {
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Str,
-    /// So many numbers.
+    /// This many numbers.
     Numbers(usize),
-    /// So many bytes.
+    /// This many bytes.
     Pass(usize),
     /// A sorted set's score as text.
     ScoreText,
@@ -78,7 +78,7 @@ impl RecordSkipper {
         Self(layouts)
     }
 
-    /// The records that the window begins with: as many as are whole, up to about `most` bytes.
+    /// Returns the records that the window begins with: as many as are whole, up to about `most` bytes.
     pub(crate) fn records(&self, window: &[u8], most: usize) -> Extent {
         let mut extent = Extent::default();
         while extent.len < most {
@@ -125,7 +125,8 @@ impl RecordSkipper {
     }
 }
 
-/// Whether a value tells by itself how far it reaches and what it means. What modules write is left to the parser as well.
+/// Returns whether a value tells by itself how far it reaches and what it means. What modules write is left to the parser
+/// as well.
 fn stands_alone(ops: &'static [Op]) -> bool {
     let leans = |op| matches!(op, Op::Names(_) | Op::PerName(_) | Op::Str(Role::TemplateValues) | Op::Module);
     !ops.is_empty() && !any(ops, &leans)
@@ -221,7 +222,7 @@ impl Walk<'_> {
         Some(())
     }
 
-    /// A number in the shortest form that holds it.
+    /// Returns a number in the shortest form that holds it.
     #[inline]
     fn number(&mut self) -> Option<u64> {
         let (value, size) = shortest(self.rest)?;

@@ -3,12 +3,12 @@
 /// Number of slots.
 pub(crate) const SLOTS: u64 = 16384;
 
-/// The slot of a key.
+/// Returns the slot of a key.
 pub(crate) fn of_key(key: &[u8]) -> u64 {
     u64::from(crc16(tag(key))) % SLOTS
 }
 
-/// What lies between the first `{` and the next `}`, if it is not empty; else the whole key.
+/// Returns what lies between the first `{` and the next `}`, if it is not empty; else the whole key.
 fn tag(key: &[u8]) -> &[u8] {
     let Some(open) = key.iter().position(|b| *b == b'{') else { return key };
     match key[open + 1..].iter().position(|b| *b == b'}') {

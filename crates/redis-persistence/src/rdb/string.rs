@@ -58,7 +58,7 @@ impl<B: AsRef<[u8]>> Body<B> {
 }
 
 impl<B> RdbString<B> {
-    /// The length of the string's text in bytes, as the file states it.
+    /// Returns the length of the string's text in bytes, as the file states it.
     pub fn text_len(&self) -> u64
     where
         B: AsRef<[u8]>,
@@ -66,7 +66,7 @@ impl<B> RdbString<B> {
         self.body.text_len()
     }
 
-    /// The same string with its bytes held in another way.
+    /// Returns the same string with its bytes held in another way.
     pub(crate) fn map<C>(self, f: &mut impl FnMut(B) -> C) -> RdbString<C> {
         RdbString {
             start: self.start,
@@ -105,7 +105,7 @@ pub(crate) fn string_at(window: &[u8], offset: u64) -> Result<RdbString<&[u8]>, 
     }
 }
 
-/// The same up to the string's content, which is always said to follow, unless it is a number.
+/// Returns the same up to the string's content, which is always said to follow, unless it is a number.
 ///
 /// # Errors
 /// As those of [`string_at`].
@@ -126,7 +126,7 @@ pub(crate) fn string_head_at(window: &[u8], offset: u64) -> Result<RdbString<&[u
 }
 
 impl<'a> RdbString<&'a [u8]> {
-    /// The text of the string, borrowed where it lies in the file as it is.
+    /// Returns the text of the string, borrowed where it lies in the file as it is.
     ///
     /// A [`Body::Long`] string answers with nothing: its bytes are in the events that follow.
     ///
@@ -155,7 +155,7 @@ impl<'a> RdbString<&'a [u8]> {
         }
     }
 
-    /// The same string with bytes of its own.
+    /// Returns the same string with bytes of its own.
     #[must_use]
     pub fn into_owned(self) -> RdbString<Vec<u8>> {
         self.map(&mut |bytes| bytes.to_vec())

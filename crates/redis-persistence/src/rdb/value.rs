@@ -238,7 +238,7 @@ pub struct Consumer {
 }
 
 impl Value {
-    /// A value of that type without any element, to be filled by [`push`](Self::push).
+    /// Returns a value of that type without any element, to be filled by [`push`](Self::push).
     pub(crate) fn empty(value_type: ValueType) -> Self {
         match value_type.shape() {
             Shape::String => Self::String(Vec::new()),
@@ -273,7 +273,7 @@ impl Value {
 }
 
 impl Element<'_> {
-    /// Whether it counts as an element of its value, as XLEN, HLEN and their like count.
+    /// Returns whether it counts as an element of its value, as XLEN, HLEN and their like count.
     pub(crate) fn is_counted(&self) -> bool {
         match self {
             Self::Text(_)

@@ -49,7 +49,7 @@ pub(crate) enum LengthForm {
     Special,
 }
 
-/// A length of one byte or two, as most are, in whatever form, and how many bytes it takes.
+/// Returns a length of one byte or two, as most are, in whatever form, and how many bytes it takes.
 #[inline]
 const fn short(window: &[u8]) -> Option<(u64, usize)> {
     match *window {
@@ -114,7 +114,7 @@ pub(crate) fn tolerant(window: &[u8]) -> Option<(u64, usize)> {
     length(window).ok().map(|(rest, length)| (length.value, window.len() - rest.len()))
 }
 
-/// How many bytes a length has that begins with this one.
+/// Returns how many bytes a length has that begins with this one.
 pub(crate) const fn length_size(first: u8) -> usize {
     match first {
         0x40..=0x7f => 2,
@@ -124,7 +124,7 @@ pub(crate) const fn length_size(first: u8) -> usize {
     }
 }
 
-/// The shortest form of a length, in the first bytes of that many.
+/// Returns the shortest form of a length, in the first bytes of that many.
 pub(crate) fn encode_length(value: u64) -> ([u8; 9], usize) {
     let mut bytes = [0; 9];
     let len = match value {
@@ -157,11 +157,11 @@ fn canonical_from(value: u64, least: u64) -> LengthForm {
 /// What a string's header announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StringHead {
-    /// So many bytes follow.
+    /// This many bytes follow.
     Raw(u64),
     /// The string is this number's decimal text.
     Int(i32),
-    /// So many compressed bytes follow, which decode to so many.
+    /// This many compressed bytes follow, which decode to so many.
     Lzf {
         /// Stored bytes.
         stored: u64,

@@ -84,7 +84,7 @@ pub struct KeyAttributes {
 }
 
 impl<W: Write> Writer<W> {
-    /// A writer that has written signature and version.
+    /// Returns a writer that has written signature and version.
     ///
     /// # Errors
     /// If the version is none that the family's digits can hold (1 to 9999, Valkey 1 to 999), or the output fails.
@@ -108,7 +108,7 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// How many bytes were written.
+    /// Returns how many bytes were written.
     pub fn written(&self) -> u64 {
         self.written
     }

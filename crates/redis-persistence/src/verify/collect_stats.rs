@@ -224,7 +224,7 @@ fn is_zeros(event: &Event<&[u8]>, record: &Record<&[u8]>) -> bool {
     event.ends_record && event.end - event.start == 3 && record.value_type == ValueType::String
 }
 
-/// The bytes of a packed value, decoded if they are compressed: into the room that the verifier has for that.
+/// Returns the bytes of a packed value, decoded if they are compressed: into the room that the verifier has for that.
 fn opened<'a>(string: &RdbString<&'a [u8]>, room: &'a mut Room, longest: usize) -> Option<&'a [u8]> {
     match string.body {
         Body::Raw(bytes) => Some(bytes),
@@ -236,7 +236,7 @@ fn opened<'a>(string: &RdbString<&'a [u8]>, room: &'a mut Room, longest: usize) 
     }
 }
 
-/// How many elements a packed value has, by its header, or by a walk where the header cannot hold the number.
+/// Returns how many elements a packed value has, by its header, or by a walk where the header cannot hold the number.
 fn elements(value_type: ValueType, role: Role, blob: &[u8]) -> u64 {
     let listpack = || {
         let list = Listpack::with_any_header(blob).ok()?;

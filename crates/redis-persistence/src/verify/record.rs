@@ -72,7 +72,7 @@ impl RecordChecker {
         }
     }
 
-    /// Whether something was found by now that no server would load.
+    /// Returns whether something was found by now that no server would load.
     pub(crate) fn is_damaged(&self) -> bool {
         self.flaws.error.is_some() || !self.findings.is_empty() && self.findings.any(Severity::Error)
     }
@@ -172,7 +172,7 @@ impl RecordChecker {
         self.flaws.error.get_or_insert(Code::LzfDamaged);
     }
 
-    /// What is wrong with the record that began last.
+    /// Returns what is wrong with the record that began last.
     pub(crate) fn end(&mut self) -> Flaws {
         if let Some((checker, start)) = self.value.take() {
             checker.end(start, &mut self.context());

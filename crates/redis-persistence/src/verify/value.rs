@@ -72,7 +72,7 @@ pub(crate) enum ValueChecker {
 }
 
 impl ValueChecker {
-    /// A checker for a value of that type.
+    /// Returns a checker for a value of that type.
     pub(crate) fn new(value_type: ValueType) -> Self {
         match (value_type.shape(), value_type.packing()) {
             // What modules write is known of vector sets alone: see `event`.
@@ -109,7 +109,7 @@ impl ValueChecker {
         }
     }
 
-    /// Looks back at the whole value, which began at `start`, and answers how many elements it holds.
+    /// Looks back at the whole value, which began at `start`, and returns how many elements it holds.
     pub(crate) fn end(self, start: u64, cx: &mut Context<'_>) -> u64 {
         match self {
             Self::Plain => 1,

@@ -61,7 +61,7 @@ impl Map {
         Ok(())
     }
 
-    /// The map of GNU's old kind, and where the content begins behind it, which is at `at` or later.
+    /// Returns the map of GNU's old kind, and where the content begins behind it, which is at `at` or later.
     ///
     /// # Errors
     /// If the tar cannot be read; and what is wrong with the map.
@@ -100,7 +100,7 @@ impl Map {
         Ok(Ok((map, taken.next_multiple_of(BLOCK))))
     }
 
-    /// The file of so many bytes: what is stored of it begins at `start` in the tar, and is cut at `end`.
+    /// Returns the file of this many bytes: what is stored of it begins at `start` in the tar, and is cut at `end`.
     fn place(self, size: u64, (mut start, mut left): (u64, u64), end: u64) -> Result<Place, Why> {
         // Tar makes the file as long as its last part says, which may have no bytes.
         if self.last != size {
@@ -173,7 +173,7 @@ impl Said {
         }
     }
 
-    /// Where the file lies whose stored parts begin at `start` and take `size` bytes, in a tar that ends at `end`.
+    /// Returns where the file lies whose stored parts begin at `start` and take `size` bytes, in a tar that ends at `end`.
     ///
     /// # Errors
     /// If the tar cannot be read; and what is wrong with the map.
@@ -213,7 +213,7 @@ impl Said {
 }
 
 impl Map {
-    /// The same of GNU's old kind, whose header says how large the file is.
+    /// Returns the same of GNU's old kind, whose header says how large the file is.
     pub(super) fn place_old(self, header: &Header, stored: (u64, u64), end: u64) -> Result<Place, Why> {
         let size = header.as_gnu().and_then(|head| field(&head.realsize)).ok_or(DAMAGED)?;
         self.place(size, stored, end)
@@ -257,7 +257,8 @@ fn decimal(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
-/// A number of a header: octal digits, or eight bytes behind a mark. Others are none here, as for tar on most systems.
+/// Returns a number of a header: octal digits, or eight bytes behind a mark. Others are none here, as for tar on most
+/// systems.
 pub(super) fn field(bytes: &[u8; 12]) -> Option<u64> {
     match bytes {
         [0x80, 0, 0, 0, number @ ..] => Some(u64::from_be_bytes(*number)),

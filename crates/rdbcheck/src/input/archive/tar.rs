@@ -173,7 +173,7 @@ impl Next {
     }
 }
 
-/// The first record: its length, and what stands between its length and its line end.
+/// Returns the first record: its length, and what stands between its length and its line end.
 fn record(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let digits = bytes.iter().take(8).position(|byte| *byte == b' ')?;
     let length: usize = std::str::from_utf8(&bytes[..digits]).ok()?.parse().ok()?;
@@ -185,14 +185,14 @@ fn is_pax(header: &Header) -> bool {
     header.entry_type().is_pax_local_extensions() || header.entry_type().is_pax_global_extensions()
 }
 
-/// Whether a file of that name may belong to an append-only set, or be an RDB.
+/// Returns whether a file of that name may belong to an append-only set, or be an RDB.
 fn matters(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_bytes();
     let has = |part: &[u8]| name.windows(part.len()).any(|at| at == part);
     name.starts_with(b"temp-") || [&b".aof"[..], b".rdb", b".manifest"].iter().any(|part| has(part))
 }
 
-/// Whether the sum of a header is that of its bytes, its own field taken for blanks.
+/// Returns whether the sum of a header is that of its bytes, its own field taken for blanks.
 fn sum_fits(header: &Header) -> bool {
     let bytes = header.as_bytes();
     let sum: u32 =
@@ -200,7 +200,7 @@ fn sum_fits(header: &Header) -> bool {
     header.cksum().is_ok_and(|stated| stated == sum)
 }
 
-/// A path that is fit to print.
+/// Returns a path that is fit to print.
 fn shown(path: &Path) -> String {
     crate::escape::plain(path.as_os_str().as_bytes())
 }
@@ -212,7 +212,7 @@ fn head(file: &File, at: u64, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// How the name of a member differs from the path by which it is known.
+/// Returns how the name of a member differs from the path by which it is known.
 fn lead(name: &[u8], path: &Path) -> Lead {
     match name.strip_suffix(path.as_os_str().as_bytes()) {
         Some(b"") => Lead::Nothing,
@@ -221,7 +221,8 @@ fn lead(name: &[u8], path: &Path) -> Lead {
     }
 }
 
-/// The path as files of the tar refer to each other: `./data/dump.rdb` is `data/dump.rdb`. Nothing is ever written there.
+/// Returns the path as files of the tar refer to each other: `./data/dump.rdb` is `data/dump.rdb`. Nothing is ever written
+/// there.
 fn plain(path: &Path) -> PathBuf {
     path.components().filter(|part| matches!(part, Component::Normal(_))).collect()
 }

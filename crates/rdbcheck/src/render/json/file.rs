@@ -100,7 +100,7 @@ impl<'a> FileView<'a> {
     }
 }
 
-/// What a server does, with the path of a single file that it cuts.
+/// Returns what a server does, with the path of a single file that it cuts.
 fn named(answer: &Loads, entry: &Entry) -> Loads {
     let mut answer = answer.clone();
     for cut in &mut answer.cuts {
@@ -156,7 +156,7 @@ struct FindingView {
     bytes: Option<Vec<SpanView>>,
 }
 
-/// The finding with the command that helps against its kind.
+/// Returns the finding with the command that helps against its kind.
 fn hinted(mut finding: Finding, kind: Kind, entry: &Entry) -> Finding {
     let command = hint(finding.code, kind).map(|hint| entry.command(hint));
     let hints: Vec<_> = finding.hint.take().into_iter().chain(command).collect();

@@ -18,7 +18,7 @@ const FIRST_NAMES: usize = 12;
 const ALL_NAMES: usize = 1000;
 const FIRST_DATABASES: usize = 16;
 
-/// What it is: `append-only set "appendonly.aof" of 2 files in data/appendonlydir, 5.4 kB`.
+/// Returns what it is: `append-only set "appendonly.aof" of 2 files in data/appendonlydir, 5.4 kB`.
 pub(super) fn head(entry: &Entry, report: &Report) -> String {
     let set = entry.set.as_ref();
     let elsewhere = |path: &std::path::Path| {
@@ -114,7 +114,7 @@ fn parts(page: &mut Page, parts: &[Part]) {
     }
 }
 
-/// How far a file is valid.
+/// Returns how far a file is valid.
 fn good(part: &Part) -> String {
     match (part.role, part.size, part.loads_up_to) {
         (Role::History, Some(_), _) => "waits to be deleted".to_owned(),
@@ -188,7 +188,7 @@ fn tool(page: &mut Page, facts: &AofFacts) {
     page.plain(2, &format!("as redis-check-aof counts: ok_up_to={ok_up_to}, ok_up_to_line={line}, diff={diff}"));
 }
 
-/// Where the start ends before the end of the files, as far as the first file tells that is damaged.
+/// Returns where the start ends before the end of the files, as far as the first file tells that is damaged.
 fn stops(report: &Report) -> Option<String> {
     let last = report.parts.iter().rposition(|part| part.role.is_loaded());
     let loaded = report.parts.iter().enumerate().filter(|(_, part)| part.role.is_loaded());

@@ -12,8 +12,8 @@ use crate::unpack::Packing;
 /// How many databases are shown.
 const FIRST_DATABASES: usize = 16;
 
-/// What the file is: `RDB 12 of Redis 7.4.1, written 2025-03-01 12:00:00 UTC, 12.3 MB`; before it `in gzip: `, if it was
-/// packed.
+/// Returns what the file is: `RDB 12 of Redis 7.4.1, written 2025-03-01 12:00:00 UTC, 12.3 MB`; before it `in gzip: `, if
+/// it was packed.
 pub(super) fn head(report: &Report, packing: Option<Packing>) -> String {
     let mut head = packing.map_or_else(String::new, |packing| format!("in {packing}: "));
     head.push_str(&unpacked_head(report));
@@ -35,7 +35,7 @@ fn unpacked_head(report: &Report) -> String {
     format!("{}, {}", origin(format), size(report.size))
 }
 
-/// The version of an RDB, and what wrote it when: `RDB 12 of Redis 7.4.1, written 2025-03-01 12:00:00 UTC`.
+/// Returns the version of an RDB, and what wrote it when: `RDB 12 of Redis 7.4.1, written 2025-03-01 12:00:00 UTC`.
 pub(in crate::render) fn origin(format: &Format) -> String {
     let mut head = format!("RDB {}", format.rdb_version);
     match &format.writer {

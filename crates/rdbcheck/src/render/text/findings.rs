@@ -85,7 +85,7 @@ pub(super) fn finding(page: &mut Page, finding: &Finding, kind: Kind) {
     }
 }
 
-/// Where a finding lies in its file. What is about a set, or a whole file of one, lies nowhere.
+/// Returns where a finding lies in its file. What is about a set, or a whole file of one, lies nowhere.
 fn place(finding: &Finding, kind: Kind) -> String {
     let mut place = finding.file.as_ref().map_or_else(String::new, |file| format!(" in {}", shorten(file, KEY)));
     let of_whole = finding.failed_at == 0 && finding.end.is_none() && finding.record.is_none();

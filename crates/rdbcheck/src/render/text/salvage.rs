@@ -6,12 +6,12 @@ use crate::escape;
 use crate::outcome::Salvaged;
 use crate::units::{commas, number};
 
-/// So many of each kind are listed, unless more are asked for.
+/// This many of each kind are listed, unless more are asked for.
 const LISTED: usize = 20;
-/// So many databases are, in any case: no honest file has more than a few of them.
+/// This many databases are, in any case: no honest file has more than a few of them.
 const LISTED_DATABASES: usize = 256;
 
-/// What is to be written, and what is lost.
+/// Returns what is to be written, and what is lost.
 pub(super) fn of(done: &Salvaged, listed: Option<usize>) -> Vec<String> {
     let mut lines = vec![String::new()];
     if let Some(mended) = &done.mended {
@@ -165,7 +165,7 @@ fn more(lines: &mut Vec<String>, all: u64, shown: usize) {
     }
 }
 
-/// What came of it.
+/// Returns what came of it.
 pub(super) fn ended(done: &Salvaged) -> Vec<String> {
     let out = escape::plain(done.out.as_os_str().as_encoded_bytes());
     match done.written {

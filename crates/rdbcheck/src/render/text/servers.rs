@@ -46,7 +46,7 @@ pub(super) fn servers(page: &mut Page, answers: &[Loads]) {
     }
 }
 
-/// What it reads, if that is not all that lies there, what goes later, and how long it takes.
+/// Returns what it reads, if that is not all that lies there, what goes later, and how long it takes.
 fn start_lines(answer: &Loads, start: &StartFiles) -> Vec<String> {
     const FIRST: usize = 6;
     let listed = |files: &mut dyn Iterator<Item = String>, all: usize| {

@@ -12,7 +12,7 @@ use crate::escape;
 use crate::outcome::{Entry, SalvagedAof, Told};
 use crate::units;
 
-/// The lines, fit to print. Of losses `listed` are named.
+/// Returns the lines, fit to print. Of losses `listed` are named.
 pub(in crate::render) fn lines(told: &Told<'_>, listed: Option<usize>) -> Vec<String> {
     match told {
         Told::Plan(plan, entry) => described(plan, entry),
@@ -32,7 +32,7 @@ pub(in crate::render) fn lines(told: &Told<'_>, listed: Option<usize>) -> Vec<St
     }
 }
 
-/// The plan in lines.
+/// Returns the plan in lines.
 fn described(plan: &Plan, entry: &Entry) -> Vec<String> {
     let lost = entry.cause.as_ref().is_some_and(|cause| cause.code == CauseCode::DataLost);
     let ours = !entry.outcome.as_ref().is_ok_and(|report| report.verdict == Verdict::Unknown);

@@ -70,7 +70,7 @@ pub(super) fn decide(content: &Content, file: &mut File, how: &How<'_>) -> Resul
     refused(&report.map_err(|error| reason(&error))?, how).map_or(Ok(()), Err)
 }
 
-/// The first server that would not load what a report is about, and why.
+/// Returns the first server that would not load what a report is about, and why.
 fn refused(report: &Report, how: &How<'_>) -> Option<String> {
     let mut answer = how.servers.judge(report).into_iter().find(|answer| !answer.loads)?;
     if how.common.redact {
@@ -80,7 +80,7 @@ fn refused(report: &Report, how: &How<'_>) -> Option<String> {
     Some(format!("{} would not load it: {}{}", answer.release, because.join("; "), leave_out(&answer)))
 }
 
-/// Which kind could be left out so that a server loads the rest, if that is all that it takes.
+/// Returns which kind could be left out so that a server loads the rest, if that is all that it takes.
 fn leave_out(answer: &Loads) -> String {
     let kinds = answer.because.iter().map(|why| match why.reason {
         Reason::Module if why.message.ends_with(" vectorset") => Some("vector-sets"),

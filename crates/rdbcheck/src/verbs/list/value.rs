@@ -224,12 +224,12 @@ fn group_view(group: &Group) -> GroupView<'_> {
     }
 }
 
-/// A value as text that a terminal shows as it is: its JSON, escaped.
+/// Returns a value as text that a terminal shows as it is: its JSON, escaped.
 pub(super) fn text(value: &Value) -> String {
     json(&serde_json::to_string(&ValueView(value)).unwrap_or_default())
 }
 
-/// A value for a table: a string as it is, anything else as JSON.
+/// Returns a value for a table: a string as it is, anything else as JSON.
 pub(super) fn plain(value: &Value) -> io::Result<Vec<u8>> {
     match value {
         Value::String(text) => Ok(text.clone()),

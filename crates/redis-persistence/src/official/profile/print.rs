@@ -70,7 +70,7 @@ fn decimal(number: u64) -> String {
     format!("{number}.00")
 }
 
-/// The tool computes with 32 bits.
+/// Returns the tool computes with 32 bits.
 fn average(sum: u64, count: u64) -> String {
     if count == 0 { decimal(0) } else { format!("{:.2}", sum as f32 / count as f32) }
 }

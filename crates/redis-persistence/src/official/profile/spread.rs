@@ -26,7 +26,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Adds a number; answers how many buckets that took, or `None` if it would be more than `room`.
+    /// Adds a number; returns how many buckets that took, or `None` if it would be more than `room`.
     pub(super) fn add(&mut self, number: u64, limit: u64, room: usize) -> Option<usize> {
         self.max = self.max.max(number);
         if number >= limit {
@@ -55,13 +55,13 @@ impl Spread {
         Some(usize::from(is_new))
     }
 
-    /// The greatest number, whatever the limit.
+    /// Returns the greatest number, whatever the limit.
     pub(super) fn max(&self) -> u64 {
         self.max
     }
 
-    /// The number that so many percent do not exceed, rounded up to the end of its bucket. Which of them that is, is rounded to
-    /// the nearest, and not up.
+    /// Returns the number that so many percent do not exceed, rounded up to the end of its bucket. Which of them that is,
+    /// is rounded to the nearest, and not up.
     pub(super) fn percentile(&self, percent: u8) -> u64 {
         // A half more, cut: exact, where the tool's double is, too.
         let wanted = (u128::from(percent) * u128::from(self.count) + 50) / 100;
@@ -76,7 +76,7 @@ impl Spread {
     }
 }
 
-/// The greatest number of the bucket in which one lies.
+/// Returns the greatest number of the bucket in which one lies.
 fn last_of(number: u64) -> u64 {
     if number < EXACT { number } else { number | ((1 << (number.ilog2() - WIDTH.ilog2())) - 1) }
 }

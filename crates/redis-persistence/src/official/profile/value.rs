@@ -181,7 +181,7 @@ fn parsed(text: &[u8]) -> f64 {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0)
 }
 
-/// How long the text of a score is: the fewest digits that tell it from others, with zeros, a point or an exponent.
+/// Returns how long the text of a score is: the fewest digits that tell it from others, with zeros, a point or an exponent.
 fn text_len(score: f64) -> u64 {
     let sign = u64::from(score.is_sign_negative());
     if score.is_nan() {

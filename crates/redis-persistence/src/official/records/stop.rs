@@ -9,7 +9,7 @@ use crate::base::error::{Error, ErrorKind, Reading};
 use crate::rdb::{Attribute, Family, Kind, ModuleId, Numbers, Op, Opcode, ValueType, string_at, tolerant};
 
 impl Records<'_, '_> {
-    /// What the tool says where the parser, at `base` in its own count and at `before` in the file, cannot go on.
+    /// Returns what the tool says where the parser, at `base` in its own count and at `before` in the file, cannot go on.
     pub(in crate::official) fn stopped(&mut self, error: &Error, base: u64, before: u64, data: &[u8]) -> Failure {
         if let Some(long) = &self.long {
             return self.in_place(Failure::new(long.content, UNEXPECTED_EOF));
@@ -46,7 +46,7 @@ impl Records<'_, '_> {
         }
     }
 
-    /// The same in a record of which the parser handed out nothing yet. Finds out what the tool is doing there.
+    /// Returns the same in a record of which the parser handed out nothing yet. Finds out what the tool is doing there.
     fn stopped_between(&mut self, error: &Error, base: u64, before: u64, data: &[u8]) -> Option<Failure> {
         let mut rest = data;
         self.doing = "read-type";
@@ -103,7 +103,7 @@ impl Records<'_, '_> {
         None
     }
 
-    /// The words for data that end too early, by the record they end in. Other failures stay as they are.
+    /// Returns the words for data that end too early, by the record they end in. Other failures stay as they are.
     pub(super) fn in_place(&self, failure: Failure) -> Failure {
         if failure.internal || failure.message != UNEXPECTED_EOF.as_bytes() {
             return failure;
@@ -116,7 +116,7 @@ impl Records<'_, '_> {
         }
     }
 
-    /// A value of type 6, of which `data` begins with the key, at `at` in the file. `None` asks for more of it.
+    /// Returns a value of type 6, of which `data` begins with the key, at `at` in the file. `None` asks for more of it.
     pub(in crate::official) fn module_v1(&mut self, data: &[u8], at: u64, more: bool) -> Option<Failure> {
         let byte = ValueType::Module.byte();
         (self.doing, self.value_type) = ("read-key", Some(byte));

@@ -14,7 +14,7 @@ use crate::rdb::packed::{Listpack, PackedErrorKind, listpack};
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
 
-/// How many living entries a node says that it has; `None` if the tools refuse it.
+/// Returns how many living entries a node says that it has; `None` if the tools refuse it.
 pub(super) fn living(blob: &[u8], strict: bool) -> Option<u64> {
     let list = Listpack::new(blob).ok()?;
     let counted = list.iter().find_map(Result::err);
@@ -68,7 +68,7 @@ impl Walk<'_> {
         self.0.next()?.ok()?.value.as_int()
     }
 
-    /// Passes over so many elements; none if that is below zero.
+    /// Passes over this many elements; none if that is below zero.
     fn skip(&mut self, count: i64) -> Option<()> {
         for _ in 0..count {
             self.0.next()?.ok()?;
@@ -81,7 +81,7 @@ impl Walk<'_> {
 mod tests {
     use super::*;
 
-    /// A listpack of numbers up to 127.
+    /// Returns a listpack of numbers up to 127.
     fn blob(numbers: &[u8]) -> Vec<u8> {
         let count = u8::try_from(numbers.len()).unwrap_or(u8::MAX);
         let size = 7 + 2 * count;

@@ -119,7 +119,7 @@ const fn kinds(first: &'static [Kind]) -> Kinds {
 }
 
 impl Numbers {
-    /// How they are stored.
+    /// Returns how they are stored.
     #[inline]
     pub(crate) const fn kinds(self) -> Kinds {
         use Kind::{Byte, Eight, Four, Id, Index, Len, Optional};
@@ -144,7 +144,7 @@ impl Numbers {
         }
     }
 
-    /// What is being read, for errors: the number `at` of them.
+    /// Returns what is being read, for errors: the number `at` of them.
     pub(crate) const fn reading(self, at: usize) -> Reading {
         match self {
             Self::Items(Role::SlotImportJob) | Self::SlotImport | Self::SlotRange => Reading::SlotImport,
@@ -174,7 +174,7 @@ impl Numbers {
         }
     }
 
-    /// Which of them counts what follows.
+    /// Returns which of them counts what follows.
     pub(crate) const fn count_at(self) -> usize {
         // A template's number comes before its count.
         if matches!(self, Self::Template) { 1 } else { 0 }
@@ -184,7 +184,7 @@ impl Numbers {
 /// No layout has more loops and choices inside one another.
 pub(crate) const DEEPEST: usize = 3;
 
-/// How many loops and choices a layout has inside one another.
+/// Returns how many loops and choices a layout has inside one another.
 pub(crate) const fn depth(ops: &[Op]) -> usize {
     let (mut deepest, mut i) = (0, 0);
     while i < ops.len() {
@@ -211,7 +211,7 @@ pub(crate) const fn depth(ops: &[Op]) -> usize {
     deepest
 }
 
-/// Whether one of the steps, or of those inside them, is such a one.
+/// Returns whether one of the steps, or of those inside them, is such a one.
 pub(crate) fn any(ops: &[Op], is: &dyn Fn(Op) -> bool) -> bool {
     ops.iter().any(|op| {
         is(*op)

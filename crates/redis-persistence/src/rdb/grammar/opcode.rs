@@ -31,13 +31,13 @@ macro_rules! opcodes {
 
             $(#[doc = $doc] pub const $name: u8 = $byte;)*
 
-            /// The name of an opcode, or `None` for a byte that is none in a file of this family.
+            /// Returns the name of an opcode, or `None` for a byte that is none in a file of this family.
             #[must_use]
             pub fn name(byte: u8, family: Family) -> Option<&'static str> {
                 Opcode::from_byte(byte, family).map(|opcode| opcode.row().name)
             }
 
-            /// The first RDB version whose writers use the opcode.
+            /// Returns the first RDB version whose writers use the opcode.
             #[must_use]
             pub fn min_version(byte: u8, family: Family) -> u32 {
                 Opcode::from_byte(byte, family).map_or(1, |opcode| opcode.row().since)
@@ -101,7 +101,7 @@ impl Opcode {
         &Self::ROWS[self as usize]
     }
 
-    /// The opcode that a byte stands for in a file of that family.
+    /// Returns the opcode that a byte stands for in a file of that family.
     #[inline]
     pub(crate) fn from_byte(byte: u8, family: Family) -> Option<Self> {
         // They are the highest bytes, and all of these are some.
@@ -137,7 +137,7 @@ impl Opcode {
         Self::ALL.iter().find(begins).copied()
     }
 
-    /// What follows its byte.
+    /// Returns what follows its byte.
     #[inline]
     pub(crate) const fn layout(self) -> &'static [Op] {
         self.row().layout
@@ -161,13 +161,13 @@ pub(crate) mod dragonfly {
     /// How its version begins in the AUX field `redis-ver`.
     pub(crate) const VERSION: &str = "df-";
 
-    /// Whether a type is its own, where Redis has or may have another one of that number.
+    /// Returns whether a type is its own, where Redis has or may have another one of that number.
     pub(crate) fn is_own(byte: u8, version: u32) -> bool {
         // Early builds wrote JSON as 20, which Redis took for sets with version 11.
         matches!(byte, 30..=35) || byte == 20 && version < 10
     }
 
-    /// What its own type or opcode holds, as far as that is known.
+    /// Returns what its own type or opcode holds, as far as that is known.
     pub(crate) fn describe(byte: u8) -> Option<&'static str> {
         Some(match byte {
             20 | 30 => "JSON",

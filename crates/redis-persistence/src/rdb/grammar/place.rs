@@ -29,14 +29,14 @@ struct Loop {
 }
 
 impl Place {
-    /// The start of a layout.
+    /// Returns the start of a layout.
     #[inline]
     pub(crate) fn new(ops: &'static [Op], version: u8, in_value: bool) -> Self {
         let loops = [Loop { left: 0, body: &[], then: &[] }; DEEPEST];
         Self { ops, loops, depth: 0, version, names: 0, in_value }
     }
 
-    /// The next step; `None` behind the last one.
+    /// Returns the next step; `None` behind the last one.
     #[inline]
     pub(crate) fn next(&self) -> Option<&'static Op> {
         self.ops.first()

@@ -71,7 +71,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// What was being read, for errors.
+    /// Returns what was being read, for errors.
     pub(crate) fn reading(self) -> Reading {
         match self {
             Self::AuxName => Reading::AuxName,
@@ -99,7 +99,7 @@ impl Role {
         }
     }
 
-    /// Whether the string is a self-contained structure that must be resident to be looked into.
+    /// Returns whether the string is a self-contained structure that must be resident to be looked into.
     pub(crate) fn is_blob(self) -> bool {
         matches!(self, Self::Packed | Self::ListNode | Self::StreamNode | Self::TemplateFields | Self::TemplateValues)
     }

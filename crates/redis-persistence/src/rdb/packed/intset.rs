@@ -59,25 +59,25 @@ impl<'a> Intset<'a> {
         Ok(Self { integers: &blob[HEADER..], width })
     }
 
-    /// The width of each integer, in bytes.
+    /// Returns the width of each integer, in bytes.
     #[must_use]
     pub fn width(&self) -> usize {
         self.width as usize
     }
 
-    /// How many integers there are.
+    /// Returns how many integers there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.integers.len() / self.width()
     }
 
-    /// Whether there are none. Servers store no empty set.
+    /// Returns whether there are none. Servers store no empty set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.integers.is_empty()
     }
 
-    /// The integers in the order in which they lie.
+    /// Returns the integers in the order in which they lie.
     #[must_use]
     pub fn iter(&self) -> Iter<'a> {
         Iter { set: *self, next: 0, end: self.len() }

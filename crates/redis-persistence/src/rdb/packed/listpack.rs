@@ -71,25 +71,25 @@ impl<'a> Listpack<'a> {
         Some(super::u16_le(self.blob, COUNT_AT)).filter(|&count| count != u16::MAX)
     }
 
-    /// The elements, then whatever is wrong.
+    /// Returns the elements, then whatever is wrong.
     #[must_use]
     pub fn iter(&self) -> Iter<'a> {
         Iter { body: self.body(), at: HEADER, counted: 0, stated: self.stated_len(), done: false }
     }
 
-    /// The element at an offset that the iterator gave.
+    /// Returns the element at an offset that the iterator gave.
     pub(crate) fn entry_at(&self, at: usize) -> Option<PackedEntry<'a>> {
         entry(self.body(), at).ok()
     }
 
-    /// The elements from the last to the first, found by their backlen. Beginning at the terminator it is independent of
-    /// anything that is wrong further ahead. Counts are not compared.
+    /// Returns the elements from the last to the first, found by their backlen. Beginning at the terminator it is
+    /// independent of anything that is wrong further ahead. Counts are not compared.
     #[must_use]
     pub fn rev_from_end(&self) -> Rev<'a> {
         Rev { body: self.body(), end: self.blob.len().saturating_sub(1) }
     }
 
-    /// All but the terminator: no element may reach beyond.
+    /// Returns all but the terminator: no element may reach beyond.
     fn body(&self) -> &'a [u8] {
         self.blob.split_last().map_or(&[], |(_, body)| body)
     }
@@ -152,7 +152,7 @@ impl<'a> Iter<'a> {
         Some(())
     }
 
-    /// The next element that is none of the most usual ones, or the end.
+    /// Returns the next element that is none of the most usual ones, or the end.
     #[inline(never)]
     fn next_odd(&mut self) -> Option<Result<PackedEntry<'a>, PackedError>> {
         let result = match self.body.get(self.at) {
@@ -227,7 +227,7 @@ fn entry_before(body: &[u8], end: usize) -> Result<PackedEntry<'_>, PackedError>
     Ok(entry)
 }
 
-/// The element at `at`, if it is one of those that most are: a number up to 127, or a short string.
+/// Returns the element at `at`, if it is one of those that most are: a number up to 127, or a short string.
 #[inline]
 fn short_entry(body: &[u8], at: usize) -> Option<PackedEntry<'_>> {
     let (value, size) = match *body.get(at..)? {
@@ -275,7 +275,7 @@ fn check_backlen(body: &[u8], at: usize, len: usize) -> Result<(usize, bool), Pa
     Err(PackedError { start: at, failed_at: back_at, kind })
 }
 
-/// The value at `at`, the length of encoding and data, and whether that is how a writer stores such a value.
+/// Returns the value at `at`, the length of encoding and data, and whether that is how a writer stores such a value.
 #[inline]
 fn value_and_len(body: &[u8], at: usize) -> Result<(PackedValue<'_>, usize, bool), PackedError> {
     let beyond = PackedError { start: at, failed_at: body.len(), kind: Kind::ElementBeyondEnd };
@@ -303,7 +303,7 @@ fn value_and_len(body: &[u8], at: usize) -> Result<(PackedValue<'_>, usize, bool
     })
 }
 
-/// A string of `len` bytes behind a header of `header` bytes, which is for strings of `least` bytes and more.
+/// Returns a string of `len` bytes behind a header of `header` bytes, which is for strings of `least` bytes and more.
 #[inline]
 fn string(tail: &[u8], len: usize, header: usize, least: usize) -> Option<(PackedValue<'_>, usize, bool)> {
     let bytes = tail.get(..len)?;
@@ -311,14 +311,14 @@ fn string(tail: &[u8], len: usize, header: usize, least: usize) -> Option<(Packe
     Some((PackedValue::Bytes(bytes), header.checked_add(len)?, canonical))
 }
 
-/// An integer in a form of `len` bytes, where the next smaller form holds `smaller` bits.
+/// Returns an integer in a form of `len` bytes, where the next smaller form holds `smaller` bits.
 fn int(value: i64, len: usize, smaller: u32) -> (PackedValue<'static>, usize, bool) {
     let limit = 1 << (smaller - 1);
     (PackedValue::Int(value), len, !(-limit..limit).contains(&value))
 }
 
-/// How many bytes the backlen of an element of `len` bytes takes. From the second limit on, the limits are one below what
-/// would still fit.
+/// Returns how many bytes the backlen of an element of `len` bytes takes. From the second limit on, the limits are one
+/// below what would still fit.
 fn backlen_size(len: usize) -> usize {
     match len {
         ..128 => 1,
@@ -329,7 +329,7 @@ fn backlen_size(len: usize) -> usize {
     }
 }
 
-/// Whether `stored` are just the bytes that a writer puts behind an element of `len` bytes.
+/// Returns whether `stored` are just the bytes that a writer puts behind an element of `len` bytes.
 fn is_backlen_of(stored: &[u8], len: usize) -> bool {
     stored.iter().rev().enumerate().all(|(place, &byte)| {
         let more = if place + 1 < stored.len() { 0x80 } else { 0 };
@@ -337,7 +337,7 @@ fn is_backlen_of(stored: &[u8], len: usize) -> bool {
     })
 }
 
-/// The backlen that ends at `end`, read from there to the left; `None` if it goes on for too long.
+/// Returns the backlen that ends at `end`, read from there to the left; `None` if it goes on for too long.
 fn decode_backlen(body: &[u8], end: usize) -> Option<u64> {
     let mut value = 0;
     for (place, &byte) in body.get(..end)?.iter().rev().take(BACKLEN_MAX).enumerate() {
@@ -354,7 +354,7 @@ mod tests {
     use super::*;
     use testkit::rdb::{Listpack as Writer, LpForm};
 
-    /// What the iterator says last about `blob`, or the constructor.
+    /// Returns what the iterator says last about `blob`, or the constructor.
     fn fault(blob: &[u8]) -> Option<PackedError> {
         match Listpack::new(blob) {
             Ok(list) => list.iter().last().and_then(Result::err),

@@ -10,7 +10,7 @@ pub enum PackedValue<'a> {
 }
 
 impl<'a> PackedValue<'a> {
-    /// The string that is meant: borrowed from the blob, or written into `buffer`.
+    /// Returns the string that is meant: borrowed from the blob, or written into `buffer`.
     ///
     /// # Examples
     /// ```
@@ -31,7 +31,7 @@ impl<'a> PackedValue<'a> {
         }
     }
 
-    /// The length in bytes of the string that is meant.
+    /// Returns the length in bytes of the string that is meant.
     #[must_use]
     pub fn text_len(&self) -> usize {
         match *self {
@@ -43,7 +43,7 @@ impl<'a> PackedValue<'a> {
         }
     }
 
-    /// The number that is meant, if the string is one in canonical form, whichever way it is stored.
+    /// Returns the number that is meant, if the string is one in canonical form, whichever way it is stored.
     #[must_use]
     pub fn as_int(&self) -> Option<i64> {
         match *self {

@@ -71,26 +71,26 @@ impl<'a> Ziplist<'a> {
         Some(super::u16_le(self.blob, COUNT_AT)).filter(|&count| count != u16::MAX)
     }
 
-    /// The offset of the last entry that the header states. The iterator compares it at the end, but not in an empty list,
-    /// where servers do not look at it either; writers set it to 10 there.
+    /// Returns the offset of the last entry that the header states. The iterator compares it at the end, but not in an
+    /// empty list, where servers do not look at it either; writers set it to 10 there.
     #[must_use]
     pub fn stated_tail(&self) -> u32 {
         super::u32_le(self.blob, TAIL_AT)
     }
 
-    /// The entries, then whatever is wrong.
+    /// Returns the entries, then whatever is wrong.
     #[must_use]
     pub fn iter(&self) -> Iter<'a> {
         Iter { list: *self, at: HEADER, previous: None, counted: 0, done: false }
     }
 
-    /// The entry at an offset that the iterator gave.
+    /// Returns the entry at an offset that the iterator gave.
     pub(crate) fn entry_at(&self, at: usize) -> Option<PackedEntry<'a>> {
         entry(self.body(), at, None).ok().map(|(_, entry)| entry)
     }
 
-    /// The entries from the last to the first, found by the header's offset of the last one and by prevlen. Counts are not
-    /// compared.
+    /// Returns the entries from the last to the first, found by the header's offset of the last one and by prevlen. Counts
+    /// are not compared.
     #[must_use]
     pub fn rev_from_end(&self) -> Rev<'a> {
         let last = self.body().len();
@@ -98,7 +98,7 @@ impl<'a> Ziplist<'a> {
         Rev { list: *self, place: start, end: last }
     }
 
-    /// All but the terminator: no entry may reach beyond.
+    /// Returns all but the terminator: no entry may reach beyond.
     fn body(&self) -> &'a [u8] {
         self.blob.split_last().map_or(&[], |(_, body)| body)
     }
@@ -164,7 +164,7 @@ impl<'a> Iterator for Iter<'a> {
 impl FusedIterator for Iter<'_> {}
 
 impl Iter<'_> {
-    /// What the header states, against what was found.
+    /// Returns what the header states, against what was found.
     fn check_header(&self) -> Result<(), PackedError> {
         let fail = |start, kind| Err(PackedError { start, failed_at: self.at, kind });
         let stated = self.list.stated_tail();
@@ -290,7 +290,7 @@ fn entry(body: &[u8], at: usize, before: Option<usize>) -> Result<(u32, PackedEn
     Ok((prevlen, PackedEntry { value, at, end: body.len() - rest.len(), canonical }))
 }
 
-/// A string of `len` bytes in a form that is for strings of `least` bytes and more; what follows it; whether it is
+/// Returns a string of `len` bytes in a form that is for strings of `least` bytes and more; what follows it; whether it is
 /// canonical.
 fn string(tail: &[u8], len: usize, least: usize) -> Option<(PackedValue<'_>, &[u8], bool)> {
     let (bytes, rest) = tail.split_at_checked(len)?;

@@ -65,12 +65,12 @@ impl<'a> Zipmap<'a> {
         self.blob.first().copied().filter(|&count| count != BIG)
     }
 
-    /// The pair at an offset that the iterator gave.
+    /// Returns the pair at an offset that the iterator gave.
     pub(crate) fn pair_at(&self, at: usize) -> Option<ZipmapPair<'a>> {
         pair(self.blob.split_last()?.1, at).ok()
     }
 
-    /// The pairs, then whatever is wrong.
+    /// Returns the pairs, then whatever is wrong.
     #[must_use]
     pub fn iter(&self) -> Iter<'a> {
         Iter { map: *self, at: HEADER, counted: 0, done: false }

@@ -103,7 +103,7 @@ impl Parser {
     }
 }
 
-/// How many elements the listpack holds: without that number a template hash of single values cannot be walked on.
+/// Returns how many elements the listpack holds: without that number a template hash of single values cannot be walked on.
 fn listpack_count(c: &Cursor<'_>, string: &RdbString<Span>) -> Option<u64> {
     let blob = string.map(&mut |span| c.window(span)).decode().ok()?;
     let listpack = Listpack::new(&blob).ok()?;

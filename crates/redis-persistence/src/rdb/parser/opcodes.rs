@@ -50,7 +50,7 @@ impl Parser {
         c.fail(run_start, Reading::Opcode, ErrorKind::PastTheEnd)
     }
 
-    /// An opcode that says nothing about the next key alone, and what the parser itself has to remember of it.
+    /// Returns an opcode that says nothing about the next key alone, and what the parser itself has to remember of it.
     fn other_opcode(&mut self, c: &mut Cursor<'_>, opcode: Opcode, start: u64) -> Outcome<Found> {
         // Until something was read this has no effect: the parser is not inside of it.
         self.place = Place::new(opcode.layout(), 0, false);
@@ -132,8 +132,8 @@ impl Parser {
         Ok(Found { start, payload, advance: Advance::Begin })
     }
 
-    /// The value of a string key, in the same event as the key. Where the input ends inside the value the key goes out
-    /// alone, so that the error about the value can name it.
+    /// Returns the value of a string key, in the same event as the key. Where the input ends inside the value the key goes
+    /// out alone, so that the error about the value can name it.
     fn fused_value(
         &mut self,
         c: &mut Cursor<'_>,
@@ -156,7 +156,7 @@ impl Parser {
     }
 }
 
-/// Whether an AUX field says that Dragonfly wrote the file.
+/// Returns whether an AUX field says that Dragonfly wrote the file.
 fn names_dragonfly(c: &Cursor<'_>, name: &RdbString<Span>, value: &RdbString<Span>) -> bool {
     let (Body::Raw(name), Body::Raw(value)) = (&name.body, &value.body) else { return false };
     c.window(*name).eq_ignore_ascii_case(b"redis-ver") && c.window(*value).starts_with(dragonfly::VERSION.as_bytes())

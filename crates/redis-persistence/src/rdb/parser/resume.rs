@@ -5,12 +5,12 @@ use crate::base::limits::Limits;
 use crate::rdb::Header;
 
 impl Parser {
-    /// A parser inside a file, at an offset where a record begins and nothing is pending.
+    /// Returns a parser inside a file, at an offset where a record begins and nothing is pending.
     pub(crate) fn at_record(limits: Limits, header: Header, offset: u64) -> Self {
         Self { offset, state: State::Opcode, header, ..Self::new(limits) }
     }
 
-    /// Whether a key's record or an opcode begins with the next byte, without attributes that are pending.
+    /// Returns whether a key's record or an opcode begins with the next byte, without attributes that are pending.
     #[inline]
     pub(crate) fn is_between_records(&self) -> bool {
         matches!(self.state, State::Opcode) && self.long.is_none() && self.attributes == Attributes::default()
@@ -30,17 +30,17 @@ impl Parser {
         self.attributes = Attributes::default();
     }
 
-    /// Whether a template of that number was read.
+    /// Returns whether a template of that number was read.
     pub(crate) fn knows_template(&self, id: u64) -> bool {
         self.templates.contains_key(&id)
     }
 
-    /// How many bytes of a long string are still to come.
+    /// Returns how many bytes of a long string are still to come.
     pub(crate) fn long_left(&self) -> Option<u64> {
         self.long.map(|long| long.left)
     }
 
-    /// Passes over the rest of a long string without a look at it; answers whether the record ends with it.
+    /// Passes over the rest of a long string without a look at it; returns whether the record ends with it.
     pub(crate) fn pass_over_long(&mut self) -> bool {
         match self.long.take() {
             Some(long) => {

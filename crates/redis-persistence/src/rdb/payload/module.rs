@@ -26,7 +26,7 @@ pub enum ModuleItem {
 pub struct ModuleId(pub u64);
 
 impl ModuleId {
-    /// The nine characters of the name.
+    /// Returns the nine characters of the name.
     ///
     /// # Examples
     /// ```
@@ -39,7 +39,7 @@ impl ModuleId {
         (0..9).map(|i| char::from(ALPHABET[(self.0 >> (58 - 6 * i) & 63) as usize])).collect()
     }
 
-    /// The encoding version, 0 to 1023.
+    /// Returns the encoding version, 0 to 1023.
     #[must_use]
     pub fn version(self) -> u16 {
         (self.0 & 1023) as u16

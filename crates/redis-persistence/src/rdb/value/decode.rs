@@ -272,7 +272,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// A string that belongs to no key.
+    /// Returns a string that belongs to no key.
     #[cold]
     fn outside(&mut self, role: Role, text: &[u8], start: u64, sink: &mut impl FnMut(Part<'_>)) -> Result<()> {
         match role {
@@ -400,7 +400,7 @@ impl Unfinished {
     }
 }
 
-/// Whether the expiry of a field comes after its value.
+/// Returns whether the expiry of a field comes after its value.
 fn is_expiry_behind(value_type: ValueType) -> bool {
     matches!(value_type.frame(), Frame::Elements { element: PlainElement::PairExpiry, .. })
 }

@@ -24,7 +24,7 @@ pub struct EntryFields<'a> {
 }
 
 impl<'a> EntryFields<'a> {
-    /// All of them, with bytes of their own.
+    /// Returns all of them, with bytes of their own.
     #[must_use]
     pub fn to_vec(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut buffer = IntText::new();
@@ -42,7 +42,7 @@ impl PartialEq for EntryFields<'_> {
 impl<'a> Iterator for EntryFields<'a> {
     type Item = (PackedValue<'a>, PackedValue<'a>);
 
-    /// The next field and its value. All of them were found readable before they were handed out.
+    /// Returns the next field and its value. All of them were found readable before they were handed out.
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         let names = self.names.as_mut().unwrap_or(&mut self.rest);

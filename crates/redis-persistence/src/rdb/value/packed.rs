@@ -46,7 +46,7 @@ pub(super) fn elements(packing: Packing, blob: &[u8], sink: &mut impl FnMut(Elem
 
 /// Entries of a ziplist or listpack.
 trait Entries<'a>: Iterator<Item = Result<PackedEntry<'a>, PackedError>> {
-    /// The next one, which has to be there.
+    /// Returns the next one, which has to be there.
     fn wanted(&mut self, before: &PackedEntry<'a>) -> Result<PackedEntry<'a>, BadBlob> {
         match self.next() {
             // An odd number of elements may show as a wrong count first; that says less.
@@ -97,7 +97,7 @@ fn score(value: PackedValue<'_>) -> Option<f64> {
     }
 }
 
-/// A score that is stored as text, as servers read it.
+/// Returns a score that is stored as text, as servers read it.
 pub(super) fn number(text: &[u8]) -> Option<f64> {
     match score::parse(text) {
         Score::Plain(value) | Score::Odd(value) => Some(value),

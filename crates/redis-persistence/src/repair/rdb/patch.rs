@@ -61,7 +61,7 @@ impl<'a, R: Read + Seek + Send> Patched<'a, R> {
         Ok(self)
     }
 
-    /// Whether the checksum fits, and the rest is as sound as this build can tell.
+    /// Returns whether the checksum fits, and the rest is as sound as this build can tell.
     pub(super) fn is_proven(&mut self, options: &Options) -> io::Result<bool> {
         let report = verify::reader(self.rewound()?, options)?;
         Ok(report.checksum == Some(Checksum::Ok) && report.verdict != Verdict::Damaged)

@@ -215,8 +215,8 @@ impl Plan {
     }
 }
 
-/// What the file begins with, whether that is a sound header, and whether it tells the family. One that is damaged is replaced by what it
-/// most likely was.
+/// Returns what the file begins with, whether that is a sound header, and whether it tells the family. One that is damaged
+/// is replaced by what it most likely was.
 fn header(input: &mut SourceWindow<'_>) -> io::Result<(Header, bool, bool)> {
     let bytes = input.bytes(0, 9)?;
     let read = match Parser::default().step(bytes, true) {
@@ -239,10 +239,10 @@ fn header(input: &mut SourceWindow<'_>) -> io::Result<(Header, bool, bool)> {
     Ok((guessed, false, redis.abs_diff(valkey) >= TELLING))
 }
 
-/// So many bytes more that are those of one family tell it.
+/// This many bytes more that are those of one family tell it.
 const TELLING: usize = 3;
 
-/// The newest header of a family.
+/// Returns the newest header of a family.
 fn guessed(family: Family) -> Header {
     let version = if family == Family::Valkey { NEWEST_VALKEY } else { NEWEST_REDIS };
     Header { family, version, well_formed: false, digits: *b"0000" }

@@ -100,7 +100,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Changes the bytes of the file. Answers `false`, and changes nothing, if they are not those of the search.
+    /// Changes the bytes of the file. Returns `false`, and changes nothing, if they are not those of the search.
     #[must_use]
     pub fn apply_to(&self, data: &mut [u8]) -> bool {
         let range = usize::try_from(self.offset).ok().and_then(|at| Some(at..at.checked_add(self.old.len())?));
@@ -113,7 +113,7 @@ impl Candidate {
         }
     }
 
-    /// The mended file, read from the damaged one that was searched.
+    /// Returns the mended file, read from the damaged one that was searched.
     ///
     /// # Errors
     /// If the input fails, or does not hold the [`old`](Self::old) bytes.
@@ -129,7 +129,7 @@ impl Candidate {
 }
 
 impl Search {
-    /// The change that mends the file.
+    /// Returns the change that mends the file.
     #[must_use]
     pub fn mended(&self) -> Option<&Candidate> {
         match &self.outcome {
@@ -138,7 +138,7 @@ impl Search {
         }
     }
 
-    /// Mends the file. Answers `false`, and changes nothing, if the search did not find out how, or not in these bytes.
+    /// Mends the file. Returns `false`, and changes nothing, if the search did not find out how, or not in these bytes.
     #[must_use]
     pub fn apply_to(&self, data: &mut [u8]) -> bool {
         self.mended().is_some_and(|candidate| candidate.apply_to(data))
@@ -167,7 +167,8 @@ pub fn search(data: &[u8], report: &Report, options: &Options) -> Search {
     search_in(&mut Cursor::new(data), report, options).unwrap_or(nothing)
 }
 
-/// The same for an input of which any place can be read, such as a file; it is read from its start, and none of it is held.
+/// Returns the same for an input of which any place can be read, such as a file; it is read from its start, and none of it
+/// is held.
 ///
 /// # Errors
 /// If the input fails.
@@ -188,7 +189,7 @@ pub fn search_in(input: &mut (impl Read + Seek + Send), report: &Report, options
     Ok(Search { range: 0..size, near_break: near, outcome })
 }
 
-/// What it means that there is no candidate at all.
+/// Returns what it means that there is no candidate at all.
 fn nothing(report: &Report) -> Outcome {
     let only_the_checksum = report
         .findings_by_code
@@ -204,7 +205,7 @@ fn nothing(report: &Report) -> Outcome {
     }
 }
 
-/// The offsets at which the cause of the first break may begin.
+/// Returns the offsets at which the cause of the first break may begin.
 fn near_break(len: u64, report: &Report) -> Option<Range<u64>> {
     let broken = |f: &&Finding| f.severity == Severity::Error && f.code != Code::RdbChecksumMismatch;
     let finding = report.findings.iter().find(broken)?;
@@ -337,13 +338,13 @@ impl Found {
 /// What is more likely than this is not taken for the truth.
 const MOST_LIKELY: f64 = 1e-3;
 
-/// How many changes of up to `len` bytes chance is expected to make up among so many offsets.
+/// Returns how many changes of up to `len` bytes chance is expected to make up among so many offsets.
 #[expect(clippy::cast_precision_loss, reason = "odds need no more digits")]
 fn odds(offsets: u64, len: u32) -> f64 {
     offsets as f64 / 2_f64.powi(64 - 8 * i32::try_from(len).unwrap_or(8))
 }
 
-/// The longest change that is worth showing: of which chance is expected to make up less than one.
+/// Returns the longest change that is worth showing: of which chance is expected to make up less than one.
 fn longest(offsets: u64) -> u32 {
     (1..=8).take_while(|len| odds(offsets, *len) < 1.0).last().unwrap_or(0)
 }

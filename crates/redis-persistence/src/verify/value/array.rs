@@ -87,7 +87,7 @@ impl Checker {
         }
     }
 
-    /// The place of the element at hand.
+    /// Returns the place of the element at hand.
     fn place(&self, start: u64, end: u64) -> Location {
         Location::span(start, end).element(self.count.saturating_sub(1)).reading(Reading::ArrayElement)
     }
@@ -111,7 +111,7 @@ impl Checker {
     }
 }
 
-/// Whether servers of 32 and of 64 bits store that text as an integer or a double.
+/// Returns whether servers of 32 and of 64 bits store that text as an integer or a double.
 fn is_number(string: &RdbString<&[u8]>) -> bool {
     let int = |value: i64| (-INT_LIMIT_32..INT_LIMIT_32).contains(&value);
     match string.body {
@@ -121,7 +121,7 @@ fn is_number(string: &RdbString<&[u8]>) -> bool {
     }
 }
 
-/// Whether the text is that of a double in plain digits that also 4 bytes hold exactly.
+/// Returns whether the text is that of a double in plain digits that also 4 bytes hold exactly.
 fn is_float(text: &[u8]) -> bool {
     let plain = text.len() <= 16 && text.iter().all(|byte| matches!(byte, b'-' | b'.' | b'0'..=b'9'));
     let Some(text) = std::str::from_utf8(text).ok().filter(|text| plain && text.contains('.')) else { return false };

@@ -24,7 +24,7 @@ pub(crate) struct Blob<'a> {
 
 impl<'a> Blob<'a> {
     /// Opens the string: compressed bytes are decoded into `room`. One that cannot be decoded, or is too large to be
-    /// looked into, is reported and answers `None`.
+    /// looked into, is reported and returns `None`.
     pub(crate) fn open(
         string: &RdbString<&'a [u8]>,
         room: &'a mut lzf::Room,
@@ -66,8 +66,8 @@ impl<'a> Blob<'a> {
         }
     }
 
-    /// The place in the file of something that begins at `start` in the blob and fails at `failed_at`. In a compressed
-    /// blob no byte of the file stands for it: the place is the whole string.
+    /// Returns the place in the file of something that begins at `start` in the blob and fails at `failed_at`. In a
+    /// compressed blob no byte of the file stands for it: the place is the whole string.
     pub(crate) fn place(&self, start: usize, failed_at: usize) -> Location {
         let place = match self.content {
             Some(content) => Location::new(content + start as u64, content + failed_at as u64),
@@ -76,7 +76,7 @@ impl<'a> Blob<'a> {
         Location { end: Some(self.end), ..place }.reading(Reading::Packed)
     }
 
-    /// The place as words, where the file has no offset for it.
+    /// Returns the place as words, where the file has no offset for it.
     pub(crate) fn locate(&self, at: usize) -> String {
         match self.content {
             Some(_) => String::new(),

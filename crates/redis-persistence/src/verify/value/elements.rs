@@ -96,7 +96,7 @@ impl Checker {
         next
     }
 
-    /// Whether it decodes the strings of the role `Item`, so that nobody else has to look whether they can be.
+    /// Returns whether it decodes the strings of the role `Item`, so that nobody else has to look whether they can be.
     pub(crate) fn decodes_items(&self) -> bool {
         self.value_type.shape() == Shape::Set
     }
@@ -280,7 +280,7 @@ impl Checker {
     }
 }
 
-/// The code of something that occurs twice in a value of that type; a list may hold anything twice.
+/// Returns the code of something that occurs twice in a value of that type; a list may hold anything twice.
 pub(super) fn duplicate_code(value_type: ValueType) -> Option<Code> {
     match value_type.type_name() {
         "set" => Some(Code::SetDuplicateMember),

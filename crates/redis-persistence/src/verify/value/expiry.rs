@@ -15,7 +15,7 @@ pub(super) const NONE: u64 = 1 << 48;
 /// September 2001. Below lie times that someone gave in seconds.
 const EARLIEST: u64 = 1_000_000_000_000;
 
-/// Looks at a field's time in a hash of Redis, and answers whether Redis can hold it.
+/// Looks at a field's time in a hash of Redis, and returns whether Redis can hold it.
 #[inline]
 pub(super) fn check_redis(ms: u64, place: Location, findings: &mut Collector) -> bool {
     if (EARLIEST..=MAX).contains(&ms) {

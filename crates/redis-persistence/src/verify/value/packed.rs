@@ -137,7 +137,7 @@ impl Checker {
         }
     }
 
-    /// Whether it is a list of any number of blobs.
+    /// Returns whether it is a list of any number of blobs.
     fn has_nodes(&self) -> bool {
         matches!(self.value_type.frame(), Frame::Nodes { .. })
     }

@@ -38,7 +38,7 @@ const MOST_IN_INTSET: u64 = 8 + 512 * 2;
 const COUNT_OF_ZIPLIST: std::ops::Range<usize> = 8..10;
 const MOST_IN_ZIPLIST: u16 = 2 * 128;
 
-/// What servers compare before they look at elements.
+/// Returns what servers compare before they look at elements.
 fn detail(encoding: Encoding, kind: Kind, bytes: &[u8]) -> Visibility {
     match kind {
         // Servers that do not compare it read their header from what lies behind the bytes.

@@ -8,7 +8,7 @@ pub(super) use crate::rdb::score::{Score, parse};
 
 pub(super) use stored::stored_roughly;
 
-/// The score of a packed element, if it is one that writers write.
+/// Returns the score of a packed element, if it is one that writers write.
 pub(super) fn exact(score: PackedValue<'_>) -> Option<f64> {
     match score {
         // Servers make a double of it as well.
@@ -25,14 +25,14 @@ pub(super) fn exact(score: PackedValue<'_>) -> Option<f64> {
 pub(super) struct Rough(f64);
 
 impl Rough {
-    /// Whether it is below another one by more than the bits that are missing in both.
+    /// Returns whether it is below another one by more than the bits that are missing in both.
     #[inline]
     pub(super) fn is_clearly_below(self, other: Self) -> bool {
         self.0 >= 0.0 && other.0 - self.0 > other.0 * 2.0_f64.powi(-49)
     }
 }
 
-/// The score, if it is an integer or a plain decimal.
+/// Returns the score, if it is an integer or a plain decimal.
 #[inline]
 pub(super) fn rough(value: PackedValue<'_>) -> Option<Rough> {
     match value {

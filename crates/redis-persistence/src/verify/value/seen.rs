@@ -10,9 +10,9 @@ use crate::report::collector::Collector;
 use crate::report::facts::Visibility;
 use crate::verify::duplicates::{HashKey, Settled, Table, repeated};
 
-/// Values of at most so many elements use the small table.
+/// Values of at most this many elements use the small table.
 const SMALL: usize = 1024;
-/// So many pairs are collected before any is dropped.
+/// This many pairs are collected before any is dropped.
 const LEAST_ROOM: usize = 1024;
 /// The half of an entry that is the offset.
 const LOW: u64 = 0xFFFF_FFFF;
@@ -44,7 +44,7 @@ impl<'w> Few<'w> {
         Some(Self { slots, room: expected })
     }
 
-    /// Adds the element at the offset `at`. Answers the offset of an equal one before; `same` tells whether the one at an
+    /// Adds the element at the offset `at`. Returns the offset of an equal one before; `same` tells whether the one at an
     /// offset is equal.
     #[inline]
     pub(crate) fn add(&mut self, hash: u64, at: usize, same: impl Fn(usize) -> bool) -> Option<usize> {
@@ -87,18 +87,18 @@ impl<'w> Elements<'w> {
         Self { few, key: table.key(), table }
     }
 
-    /// The hash of an element.
+    /// Returns the hash of an element.
     #[inline]
     pub(super) fn hash_of(&self, entry: &PackedEntry<'_>) -> u64 {
         hash_of(entry, &self.key)
     }
 
-    /// The key of the hashes.
+    /// Returns the key of the hashes.
     pub(super) fn key(&self) -> &HashKey {
         &self.key
     }
 
-    /// Adds the element of that number at the offset `at`. Answers the offset of an equal one before, if that is known
+    /// Adds the element of that number at the offset `at`. Returns the offset of an equal one before, if that is known
     /// yet; `same` tells whether the one at an offset is equal.
     #[inline]
     pub(super) fn add(&mut self, hash: u64, at: usize, number: u64, same: impl Fn(usize) -> bool) -> Option<usize> {
@@ -154,7 +154,7 @@ impl<'w> Elements<'w> {
     }
 }
 
-/// A hash of the element's text. An integer is not spelled out for it; what looks like one is taken for one.
+/// Returns a hash of the element's text. An integer is not spelled out for it; what looks like one is taken for one.
 #[inline]
 pub(super) fn hash_of(entry: &PackedEntry<'_>, key: &HashKey) -> u64 {
     match entry.value {
@@ -164,7 +164,7 @@ pub(super) fn hash_of(entry: &PackedEntry<'_>, key: &HashKey) -> u64 {
     }
 }
 
-/// What stands for the text of an element: a number, if it can be one.
+/// Returns what stands for the text of an element: a number, if it can be one.
 pub(super) fn canonical<'a>(entry: &PackedEntry<'a>) -> PackedValue<'a> {
     match entry.value {
         PackedValue::Bytes(bytes) => canonical_int(bytes).map_or(entry.value, PackedValue::Int),
@@ -172,7 +172,7 @@ pub(super) fn canonical<'a>(entry: &PackedEntry<'a>) -> PackedValue<'a> {
     }
 }
 
-/// Whether two elements have the same text.
+/// Returns whether two elements have the same text.
 pub(super) fn same_text(a: PackedValue<'_>, b: PackedValue<'_>) -> bool {
     a.text(&mut IntText::new()) == b.text(&mut IntText::new())
 }

@@ -6,7 +6,7 @@
 use crate::verify::duplicates::HashKey;
 use crate::verify::stored_form::may_begin_number;
 
-/// So many bytes behind an element may be read with it.
+/// This many bytes behind an element may be read with it.
 pub(super) const BEHIND: usize = 32;
 /// The longest string of which [`short_text`] says where it ends.
 pub(crate) const SHORT_TEXT: usize = 0x3F;
@@ -22,8 +22,8 @@ pub(super) const MASKS: [u128; 17] = {
     masks
 };
 
-/// The string of the frame that begins at `at`, if its length has one byte, there is any text, and that begins as no number does:
-/// where it ends.
+/// Returns the string of the frame that begins at `at`, if its length has one byte, there is any text, and that begins as
+/// no number does: where it ends.
 #[inline]
 pub(crate) fn short_text(window: &[u8], at: usize) -> Option<usize> {
     let [len, first] = *window.get(at..)?.first_chunk()?;
@@ -31,13 +31,13 @@ pub(crate) fn short_text(window: &[u8], at: usize) -> Option<usize> {
     ((1..=SHORT_TEXT).contains(&usize::from(len)) && !may_begin_number(first) && end <= window.len()).then_some(end)
 }
 
-/// The hash of such a string, wherever it stands in a window.
+/// Returns the hash of such a string, wherever it stands in a window.
 #[inline]
 pub(crate) fn hash_of_short(window: &[u8], at: usize, end: usize, key: &HashKey) -> u64 {
     hash(window, at, end, key).unwrap_or_else(|| hash_at_end(&window[at..end], key))
 }
 
-/// The hash of a string behind which not enough bytes follow.
+/// Returns the hash of a string behind which not enough bytes follow.
 #[cold]
 fn hash_at_end(string: &[u8], key: &HashKey) -> u64 {
     let mut wide = [0; 1 + SHORT_TEXT + BEHIND];
@@ -45,7 +45,7 @@ fn hash_at_end(string: &[u8], key: &HashKey) -> u64 {
     hash(&wide, 0, string.len(), key).unwrap_or_default()
 }
 
-/// The hash of an element as it is stored; `None` where not enough bytes follow.
+/// Returns the hash of an element as it is stored; `None` where not enough bytes follow.
 #[inline]
 pub(super) fn hash(wide: &[u8], at: usize, end: usize, key: &HashKey) -> Option<u64> {
     let len = end - at;

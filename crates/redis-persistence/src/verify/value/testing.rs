@@ -21,23 +21,23 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// The code, start and failing offset of each finding, in file order.
+    /// Returns the code, start and failing offset of each finding, in file order.
     pub(crate) fn places(&self) -> Vec<(Code, u64, u64)> {
         self.findings.iter().map(|finding| (finding.code, finding.start, finding.failed_at)).collect()
     }
 
-    /// The codes, in file order.
+    /// Returns the codes, in file order.
     pub(crate) fn codes(&self) -> Vec<Code> {
         self.findings.iter().map(|finding| finding.code).collect()
     }
 
-    /// The findings that are more than notes.
+    /// Returns the findings that are more than notes.
     pub(crate) fn serious(&self) -> Vec<&Finding> {
         self.findings.iter().filter(|finding| finding.severity > Severity::Note).collect()
     }
 }
 
-/// What stands in the table of elements.
+/// Returns what stands in the table of elements.
 pub(crate) fn form() -> Form {
     Form { key: HashKey::fixed(1), wide: true, second: false }
 }
@@ -48,7 +48,7 @@ pub(crate) fn check(file: &[u8]) -> Checked {
     check_within(file, &Limits::default())
 }
 
-/// The same with limits of one's own.
+/// Returns the same with limits of one's own.
 #[track_caller]
 pub(crate) fn check_within(file: &[u8], limits: &Limits) -> Checked {
     let (fast, slow) = (check_once(file, limits, true), check_once(file, limits, false));

@@ -80,7 +80,7 @@ impl LongText {
         Text::Long(Box::new(Self { place, data_at: string.end, hasher: table.hasher(0), inflater, damaged: false }))
     }
 
-    /// Where the string begins.
+    /// Returns where the string begins.
     pub(super) fn start(&self) -> u64 {
         self.place.start
     }

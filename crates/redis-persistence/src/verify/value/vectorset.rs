@@ -48,7 +48,7 @@ enum Next {
     Attributes,
     Vector,
     Parameters,
-    /// So many parameters of an element are left.
+    /// This many parameters of an element are left.
     Parameter(Parameter, u64),
     /// The end of the module's stream.
     End,
@@ -63,7 +63,7 @@ enum Parameter {
     Level,
     LinkCount,
     MostLinks,
-    /// So many links are left in this level.
+    /// This many links are left in this level.
     Link(u64),
     Worst,
     Norm,
@@ -93,7 +93,7 @@ pub(crate) struct Checker {
     long: Option<Box<LongText>>,
 }
 
-/// Whether a module id, of any version, is that of vector sets.
+/// Returns whether a module id, of any version, is that of vector sets.
 pub(crate) fn is_vectorset(id: ModuleId) -> bool {
     id.name() == "vectorset"
 }
@@ -174,7 +174,7 @@ impl Checker {
         cx.findings.add(Code::VectorsetInvalid, self.place(event).detail(Visibility::Lenient), message);
     }
 
-    /// The half of a number that servers keep.
+    /// Returns the half of a number that servers keep.
     fn low(&self, number: u64, event: &Event<&[u8]>, cx: &mut Context<'_>) -> u64 {
         if number > LOW {
             self.odd(event, cx, || format!("the number {number}, of which servers keep the low 32 bits"));
@@ -258,7 +258,7 @@ impl Checker {
         if self.count < self.elements { Next::Name } else { Next::End }
     }
 
-    /// Takes a parameter, behind which `left` follow, and answers what the next one is.
+    /// Takes a parameter, behind which `left` follow, and returns what the next one is.
     fn parameter(
         &mut self,
         parameter: Parameter,

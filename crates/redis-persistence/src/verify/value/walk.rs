@@ -80,7 +80,7 @@ pub(super) struct Walk<'w, 'a, P: Packed<'a>> {
 }
 
 impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
-    /// Begins the walk; a bad header is reported and answers `None`.
+    /// Begins the walk; a bad header is reported and returns `None`.
     pub(super) fn new(blob: &'w Blob<'a>, width: u64, first: u64, findings: &'w mut Collector) -> Option<Self> {
         match P::open(blob.bytes) {
             Ok(list) => Some(Self {
@@ -102,7 +102,7 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
         }
     }
 
-    /// The next element of the encoding.
+    /// Returns the next element of the encoding.
     #[inline]
     pub(super) fn next(&mut self) -> Option<PackedEntry<'a>> {
         match self.entries.next()? {
@@ -141,34 +141,34 @@ impl<'w, 'a, P: Packed<'a>> Walk<'w, 'a, P> {
         self.findings.subject.detail = detail;
     }
 
-    /// How many elements of the value there are to be expected at most.
+    /// Returns how many elements of the value there are to be expected at most.
     pub(super) fn expected(&self) -> usize {
         // No element of an encoding has less than two bytes.
         let most = self.list.stated_len().map_or(self.blob.bytes.len() / 2, usize::from);
         most.div_ceil(usize::try_from(self.width).unwrap_or(1))
     }
 
-    /// How many elements of the value there are by the header, which servers go by.
+    /// Returns how many elements of the value there are by the header, which servers go by.
     pub(super) fn stated_elements(&self) -> u64 {
         self.list.stated_len().map_or(u64::MAX, u64::from) / self.width
     }
 
-    /// How many whole elements of the value were read.
+    /// Returns how many whole elements of the value were read.
     pub(super) fn elements(&self) -> u64 {
         self.read / self.width
     }
 
-    /// How many elements of the encoding were read.
+    /// Returns how many elements of the encoding were read.
     pub(super) fn read(&self) -> u64 {
         self.read
     }
 
-    /// The number of the element that the element of the encoding read last belongs to.
+    /// Returns the number of the element that the element of the encoding read last belongs to.
     pub(super) fn number(&self) -> u64 {
         self.first + self.read.saturating_sub(1) / self.width
     }
 
-    /// The place of an element of the encoding, which was read last.
+    /// Returns the place of an element of the encoding, which was read last.
     pub(super) fn place(&self, entry: &PackedEntry<'_>) -> Location {
         self.blob.place(entry.at, entry.at).element(self.number())
     }

@@ -79,17 +79,17 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Where the bytes begin that are worth keeping, of a key whose first attribute stands at `start`.
+    /// Returns where the bytes begin that are worth keeping, of a key whose first attribute stands at `start`.
     pub(super) fn kept_from(&self, start: u64) -> u64 {
         if self.expire_lost { self.type_at } else { self.last_expire_at.unwrap_or(start) }
     }
 
-    /// Whether it cannot be read without a template of the file.
+    /// Returns whether it cannot be read without a template of the file.
     pub(super) fn refers_to_template(&self) -> bool {
         self.value_type.needs_template()
     }
 
-    /// The first version that has all of it.
+    /// Returns the first version that has all of it.
     pub(super) fn min_version(&self, family: Family) -> u32 {
         let meta = if self.meta { opcode::min_version(opcode::KEY_META, family) } else { 0 };
         let eviction =
@@ -99,7 +99,7 @@ impl Key {
 }
 
 impl Candidate {
-    /// Where the bytes begin that are worth keeping.
+    /// Returns where the bytes begin that are worth keeping.
     pub(super) fn kept_from(&self) -> u64 {
         match &self.what {
             CandidateKind::Key(key) => key.kept_from(self.start),
@@ -107,12 +107,12 @@ impl Candidate {
         }
     }
 
-    /// Whether it is a type, a name and a string, and no more.
+    /// Returns whether it is a type, a name and a string, and no more.
     pub(super) fn is_plain_string(&self) -> bool {
         matches!(&self.what, CandidateKind::Key(key) if key.value_type == ValueType::String && key.type_at == self.start)
     }
 
-    /// Whether nothing but strings and numbers one after the other make up its value.
+    /// Returns whether nothing but strings and numbers one after the other make up its value.
     pub(super) fn is_plain(&self) -> bool {
         let CandidateKind::Key(key) = &self.what else { return false };
         match key.value_type.frame() {
@@ -122,7 +122,7 @@ impl Candidate {
         }
     }
 
-    /// The same as one that a hole of zeros reaches into.
+    /// Returns the same as one that a hole of zeros reaches into.
     pub(super) fn in_a_hole(self) -> Self {
         match self.what {
             CandidateKind::Key(key) => Self { what: CandidateKind::Broken { key, why: Code::RdbZeroHole }, ..self },
@@ -130,7 +130,7 @@ impl Candidate {
         }
     }
 
-    /// The key, if it is a sound one.
+    /// Returns the key, if it is a sound one.
     pub(super) fn key(&self) -> Option<Key> {
         if let CandidateKind::Key(key) = self.what { Some(key) } else { None }
     }
@@ -157,14 +157,14 @@ const DROPPED_AUX: [&[u8]; 9] = [
     b"%salvaged",
 ];
 
-/// Whether a field is kept, and whether it is a known one at all.
+/// Returns whether a field is kept, and whether it is a known one at all.
 pub(super) fn aux_of(name: &[u8]) -> (bool, bool) {
     let is = |known: &&[u8]| name.eq_ignore_ascii_case(known);
     let keep = KEPT_AUX.iter().chain(&AUX_OF_KEYS).any(&is);
     (keep, keep || DROPPED_AUX.iter().any(is))
 }
 
-/// What an event inside a value adds to the evidence for it, in bits.
+/// Returns what an event inside a value adds to the evidence for it, in bits.
 pub(super) fn bits_inside(payload: &Payload<&[u8]>) -> i32 {
     match payload {
         Payload::Str { role, string } => match (role, &string.body) {
@@ -190,19 +190,19 @@ pub(super) fn bits_inside(payload: &Payload<&[u8]>) -> i32 {
     }
 }
 
-/// What it adds that a structure of so many bytes is right to its end.
+/// Returns what it adds that a structure of this many bytes is right to its end.
 fn of_length(len: usize) -> i32 {
     i32::try_from(len / 16).unwrap_or(i32::MAX).min(60)
 }
 
-/// Where a string begins that may hold any bytes, with nothing in them that says where it ends.
+/// Returns where a string begins that may hold any bytes, with nothing in them that says where it ends.
 pub(super) fn raw_at(role: Role, string: &RdbString<&[u8]>) -> Option<u64> {
     let any = matches!(role, Role::Value | Role::Item | Role::FieldValue | Role::PlainNode);
     let raw = matches!(string.body, Body::Raw(_) | Body::Long { decoded: None, .. });
     (any && raw).then_some(string.start)
 }
 
-/// What a string value adds, which is sound whatever its bytes are.
+/// Returns what a string value adds, which is sound whatever its bytes are.
 pub(super) fn bits_of_string(string: &RdbString<&[u8]>) -> i32 {
     match string.body {
         Body::Int(_) => 5,
@@ -220,7 +220,7 @@ pub(super) const PLAUSIBLE_MS: std::ops::Range<i64> = 946_684_800_000..1 << 43;
 /// What comes behind these cannot be held by a server.
 const LAST_POSSIBLE_MS: i64 = 1 << 48;
 
-/// What an expiry adds, and whether it can be one at all.
+/// Returns what an expiry adds, and whether it can be one at all.
 pub(super) fn bits_of_expiry(ms: i64) -> (i32, bool) {
     if PLAUSIBLE_MS.contains(&ms) {
         (20, true)

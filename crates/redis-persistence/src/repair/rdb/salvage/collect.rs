@@ -128,7 +128,7 @@ impl Collected {
         }
     }
 
-    /// What is remembered of the places found so far, in bytes. A gap is remembered twice: here and in the report.
+    /// Returns what is remembered of the places found so far, in bytes. A gap is remembered twice: here and in the report.
     pub(super) fn held(&self) -> usize {
         self.runs.len() * size_of::<Run>()
             + self.parts.len() * size_of::<Part>()
@@ -138,7 +138,7 @@ impl Collected {
             + self.library_bytes
     }
 
-    /// Whether what begins at a place can be kept account of. What is held is taken from the memory for duplicates.
+    /// Returns whether what begins at a place can be kept account of. What is held is taken from the memory for duplicates.
     fn has_room(&mut self, at: u64) -> bool {
         let (held, most) = (self.held(), self.options.limits.duplicate_bytes);
         self.hashes.shrink(most.saturating_sub(held));
@@ -171,7 +171,7 @@ impl Collected {
         Ok(())
     }
 
-    /// Takes what is left of a damaged collection; answers whether anything is. `code`: what is wrong with it, if its extent is known.
+    /// Takes what is left of a damaged collection; returns whether anything is. `code`: what is wrong with it, if its extent is known.
     fn partial(
         &mut self,
         key: Key,
@@ -257,7 +257,7 @@ impl Collected {
         Ok(())
     }
 
-    /// Which of the partial collections begins at a place.
+    /// Returns which of the partial collections begins at a place.
     pub(super) fn partial_at(&self, at: u64) -> Option<usize> {
         self.partials.binary_search_by_key(&at, |partial| partial.range.start).ok()
     }
@@ -366,19 +366,19 @@ impl Collected {
         Ok(())
     }
 
-    /// Whether no server that has to load a library is known to refuse it.
+    /// Returns whether no server that has to load a library is known to refuse it.
     fn loads(&mut self, code: &[u8]) -> bool {
         let refuses = |proof| matches!(proof, Proof::Refuses(_) | Proof::Crashes(_));
         let code = code.into();
         !self.loaders.iter_mut().any(|loader| refuses(loader.load(Some(&code))))
     }
 
-    /// How many function libraries are kept.
+    /// Returns how many function libraries are kept.
     pub(super) fn functions(&self) -> u64 {
         self.libraries.len() as u64
     }
 
-    /// The version that the written file needs at least.
+    /// Returns the version that the written file needs at least.
     pub(super) fn version(&self, stated: Option<u32>, family: Family) -> u32 {
         match family {
             Family::Valkey => crate::rdb::NEWEST_VALKEY,

@@ -34,9 +34,9 @@ pub(super) enum Start {
 pub(super) const LEAST_NAME_BITS: i32 = -8;
 /// What is held of a packed value whose place is merely tried, in bytes.
 const MOST_TRIED: usize = 16 << 20;
-/// The work that may be done in vain is counted in steps: one for each event, and for so many bytes of it.
+/// The work that may be done in vain is counted in steps: one for each event, and for this many bytes of it.
 const BYTES_PER_STEP: u64 = 16;
-/// So many steps may be done in any case, for each byte of the file, and for each that a search passes.
+/// This many steps may be done in any case, for each byte of the file, and for each that a search passes.
 const VAIN_AT_LEAST: u64 = 4 << 20;
 const VAIN_OF_FILE: u64 = 1;
 const VAIN_PER_BYTE: u64 = 4;
@@ -93,7 +93,7 @@ impl<'a> Decoder<'a> {
         self.left += VAIN_PER_BYTE;
     }
 
-    /// Whether it is worth trying to read a unit at a place: nearly none is.
+    /// Returns whether it is worth trying to read a unit at a place: nearly none is.
     pub(super) fn is_worth_a_try(&mut self, at: u64) -> io::Result<bool> {
         let bytes = self.input.bytes(at, 16)?;
         let Some((&first, rest)) = bytes.split_first() else { return Ok(false) };
@@ -114,8 +114,8 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// Whether the byte at `at` can be the last one of a number in a collection, stored as a string or as a score: with the strings
-    /// behind it, it looks like a key with its value if that byte is a type.
+    /// Returns whether the byte at `at` can be the last one of a number in a collection, stored as a string or as a score:
+    /// with the strings behind it, it looks like a key with its value if that byte is a type.
     pub(super) fn may_be_in_a_number(&mut self, at: u64) -> io::Result<bool> {
         let behind = at.min(7);
         let bytes = self.input.bytes(at - behind, 8)?;
@@ -153,7 +153,7 @@ impl<'a> Decoder<'a> {
         Ok(unit)
     }
 
-    /// The key that begins at `at` up to its value, and what speaks for it.
+    /// Returns the key that begins at `at` up to its value, and what speaks for it.
     pub(super) fn head(&mut self, at: u64) -> io::Result<Option<(Key, i32)>> {
         self.parser.resume_at(at);
         let mut draft = Draft::new();
@@ -219,8 +219,8 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// A unit as it is among those that are kept. A hash may refer to a template that was read, and then not believed in, or not
-    /// the first one of its number.
+    /// Returns a unit as it is among those that are kept. A hash may refer to a template that was read, and then not
+    /// believed in, or not the first one of its number.
     pub(super) fn among_kept(&mut self, unit: Candidate) -> io::Result<Candidate> {
         let again = match &unit.what {
             CandidateKind::Template(id) if self.kept.0.knows_template(*id) => None,
@@ -238,7 +238,7 @@ impl<'a> Decoder<'a> {
         Ok(Candidate { what, ..unit })
     }
 
-    /// The unit that begins at `at`, with the templates that are kept.
+    /// Returns the unit that begins at `at`, with the templates that are kept.
     pub(super) fn kept_unit(&mut self, at: u64) -> io::Result<Option<Candidate>> {
         self.swap_kept();
         let unit = self.unit(at, Start::Known);
@@ -251,7 +251,7 @@ impl<'a> Decoder<'a> {
         mem::swap(&mut self.checker, &mut self.kept.1);
     }
 
-    /// Whether there is no RESIZEDB where the servers of the file's version write one.
+    /// Returns whether there is no RESIZEDB where the servers of the file's version write one.
     fn lacks_resize(&mut self, at: u64) -> io::Result<bool> {
         let is_written = self.header.version >= opcode::min_version(opcode::RESIZEDB, self.header.family);
         Ok(is_written && self.input.bytes(at, 1)?.first() != Some(&opcode::RESIZEDB))
@@ -268,8 +268,8 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Whether servers of the file's version write another type instead, so that nothing begins with it: nodes of a list, one
-    /// after the other, read as lists of one element.
+    /// Returns whether servers of the file's version write another type instead, so that nothing begins with it: nodes of a
+    /// list, one after the other, read as lists of one element.
     pub(super) fn is_no_longer_written(&self, unit: &Candidate) -> bool {
         let CandidateKind::Key(key) = &unit.what else { return false };
         match key.value_type.frame() {
@@ -285,7 +285,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Whether the file may hold hashes whose fields expire, and its names tell whether they are some.
+    /// Returns whether the file may hold hashes whose fields expire, and its names tell whether they are some.
     pub(super) fn may_hold_fields(&self) -> bool {
         let least =
             [ValueType::HashMetadata, ValueType::Hash2].into_iter().filter(|kind| kind.belongs_to(self.family()));
@@ -293,8 +293,8 @@ impl<'a> Decoder<'a> {
         known && self.names.prefixes_tell()
     }
 
-    /// Whether keys may lie between two places: somewhere a type, a length and the beginning of a name that others share follow each
-    /// other, or names do not begin alike.
+    /// Returns whether keys may lie between two places: somewhere a type, a length and the beginning of a name that others
+    /// share follow each other, or names do not begin alike.
     pub(super) fn may_hold_keys(&mut self, range: Range<u64>) -> io::Result<bool> {
         const HEAD: usize = 2 + names::PREFIX;
         if !self.names.prefixes_tell() {
@@ -318,18 +318,18 @@ impl<'a> Decoder<'a> {
         Ok(false)
     }
 
-    /// Whether its name begins as that of another key does.
+    /// Returns whether its name begins as that of another key does.
     pub(super) fn has_known_prefix(&mut self, unit: &Candidate) -> io::Result<bool> {
         Ok(self.name_of(unit)?.is_some_and(|name| self.names.knows_prefix_of(&name)))
     }
 
-    /// The name of a key, unless it is longer than any that is held whole.
+    /// Returns the name of a key, unless it is longer than any that is held whole.
     pub(super) fn name_of(&mut self, unit: &Candidate) -> io::Result<Option<Vec<u8>>> {
         let CandidateKind::Key(key) = &unit.what else { return Ok(None) };
         self.text_at(key.type_at + 1, LONGEST_TEXT)
     }
 
-    /// The hash of the name of a key, if it can be read. One that is too long to be held is as good as its digest.
+    /// Returns the hash of the name of a key, if it can be read. One that is too long to be held is as good as its digest.
     pub(super) fn hash_of_name(&mut self, key: &Key, table: &Table, digests: &Digests) -> io::Result<Option<u64>> {
         Ok(match self.text_at(key.type_at + 1, LONGEST_TEXT)? {
             Some(name) => Some(table.hashes(&name, 0).0),
@@ -337,12 +337,12 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// What stands for the name of a key, however long it is, if it can be read.
+    /// Returns what stands for the name of a key, however long it is, if it can be read.
     pub(super) fn digest_of_name(&mut self, key: &Key, digests: &Digests) -> Option<u128> {
         Texts::new(&mut self.input, digests).digest(key.type_at + 1)
     }
 
-    /// What is shown of the name of a key that is not saved whole: its first bytes.
+    /// Returns what is shown of the name of a key that is not saved whole: its first bytes.
     pub(super) fn shown_name(&mut self, key: &Key) -> io::Result<Vec<u8>> {
         let mut name = self.text_at(key.type_at + 1, LONGEST_TEXT)?.unwrap_or_default();
         name.truncate(SHOWN_NAME);
@@ -350,7 +350,7 @@ impl<'a> Decoder<'a> {
         Ok(name)
     }
 
-    /// The name of a key and where its value begins, if the name is no longer than `most`, as stored.
+    /// Returns the name of a key and where its value begins, if the name is no longer than `most`, as stored.
     pub(super) fn name_and_value(&mut self, key: &Key, most: usize) -> io::Result<Option<(Vec<u8>, u64)>> {
         self.string_at(key.type_at + 1, most)
     }
@@ -368,12 +368,12 @@ impl<'a> Decoder<'a> {
         Ok(name.map(|name| (name, code)))
     }
 
-    /// The text of the string that begins at `at`, if it is no longer than `most`, as stored.
+    /// Returns the text of the string that begins at `at`, if it is no longer than `most`, as stored.
     pub(super) fn text_at(&mut self, at: u64, most: usize) -> io::Result<Option<Vec<u8>>> {
         Ok(self.string_at(at, most)?.map(|(text, _)| text))
     }
 
-    /// The same, and where the string ends.
+    /// Returns the same, and where the string ends.
     fn string_at(&mut self, at: u64, most: usize) -> io::Result<Option<(Vec<u8>, u64)>> {
         let mut least = 64;
         loop {
@@ -387,7 +387,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The next event, if there is one, and if no more than `most` bytes are wanted for it and the file has them.
+/// Returns the next event, if there is one, and if no more than `most` bytes are wanted for it and the file has them.
 fn next<'e>(parser: &mut Parser, input: &'e mut SourceWindow<'_>, most: usize) -> io::Result<Option<Event<&'e [u8]>>> {
     let pos = parser.offset();
     let left = input.size().saturating_sub(pos);
@@ -404,7 +404,7 @@ fn next<'e>(parser: &mut Parser, input: &'e mut SourceWindow<'_>, most: usize) -
     Ok(Some(event.map(&mut |span| span.of(bytes))))
 }
 
-/// Whether a long string was announced whose bytes tell nothing.
+/// Returns whether a long string was announced whose bytes tell nothing.
 fn is_announced_raw(payload: &Payload<&[u8]>) -> bool {
     let raw = |body: &Body<&[u8]>| matches!(body, Body::Long { decoded: None, .. });
     match payload {
@@ -417,7 +417,7 @@ fn is_announced_raw(payload: &Payload<&[u8]>) -> bool {
     }
 }
 
-/// Whether strings of that role are compared with each other.
+/// Returns whether strings of that role are compared with each other.
 fn hashed(role: Role) -> bool {
     matches!(role, Role::Item | Role::Member | Role::Field | Role::Group | Role::Consumer)
 }

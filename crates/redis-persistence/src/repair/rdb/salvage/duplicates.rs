@@ -156,7 +156,7 @@ impl Rivals {
     }
 }
 
-/// The key that begins at a place where one was read before.
+/// Returns the key that begins at a place where one was read before.
 fn key_at(at: u64, decoder: &mut Decoder<'_>) -> io::Result<(Candidate, Key)> {
     let unit = decoder.kept_unit(at)?;
     unit.and_then(|unit| Some((unit, unit.key()?))).ok_or_else(|| changed(at))
@@ -166,7 +166,7 @@ fn changed(at: u64) -> io::Error {
     io::Error::other(format!("the key at byte {at} could not be read again: the file was changed meanwhile"))
 }
 
-/// The section of the unit that begins at `at`.
+/// Returns the section of the unit that begins at `at`.
 fn section_of(found: &Collected, at: u64) -> Option<usize> {
     let part = found.partial_at(at).map(|index| found.partials[index].section);
     part.or_else(|| Some(run_at(&found.runs, at)?.section))
@@ -207,12 +207,12 @@ pub(super) fn same_hash(found: &mut Collected) -> Groups {
     if fits { Groups { rest: settled.rest, ..groups } } else { Groups { rest: Some(0), ..Groups::default() } }
 }
 
-/// The run that holds the unit that begins at `at`, whose first bytes may have been left out.
+/// Returns the run that holds the unit that begins at `at`, whose first bytes may have been left out.
 fn run_at(runs: &[Run], at: u64) -> Option<&Run> {
     runs.get(runs.partition_point(|run| run.range.end <= at))
 }
 
-/// How far a key can be trusted: that its database is known, and how far the next gap is.
+/// Returns how far a key can be trusted: that its database is known, and how far the next gap is.
 fn trust(found: &Collected, unit: &Candidate) -> (bool, u64) {
     let certain = run_at(&found.runs, unit.start).is_some_and(|run| found.sections.get(run.section).certain);
     let next = found.gaps.partition_point(|gap| gap.start < unit.end);

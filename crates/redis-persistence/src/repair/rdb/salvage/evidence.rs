@@ -53,7 +53,7 @@ impl Draft {
         Self { bits: OF_OPCODE, ..Self::default() }
     }
 
-    /// Takes the next event; answers whether it can be one of a unit.
+    /// Takes the next event; returns whether it can be one of a unit.
     pub(super) fn take(&mut self, event: &Event<&[u8]>, names: &Names, start: Start, size: u64) -> bool {
         match &event.payload {
             Payload::Record(record) => return self.record(record, names, start),
@@ -122,8 +122,8 @@ impl Draft {
         true
     }
 
-    /// Whether a file of that product and version can hold it; newer things speak against themselves. Templates must not be believed in
-    /// where there are none: what refers to them cannot be read without.
+    /// Returns whether a file of that product and version can hold it; newer things speak against themselves. Templates
+    /// must not be believed in where there are none: what refers to them cannot be read without.
     pub(super) fn fits(&mut self, event: &Event<&[u8]>, header: &Header, version: u32) -> bool {
         let least = match &event.payload {
             Payload::Record(record) if !record.value_type.belongs_to(header.family) => return false,
@@ -198,7 +198,7 @@ impl Draft {
         Some(Candidate { start: start_at, end, bits, head, what })
     }
 
-    /// The key up to its value, and what speaks for it.
+    /// Returns the key up to its value, and what speaks for it.
     pub(super) fn head(self) -> Option<(Key, i32)> {
         let Self { key, expire, expire_lost, last_expire_at, meta, idle, freq, module, raw_at, bits, .. } = self;
         let (type_at, value_type) = key?;

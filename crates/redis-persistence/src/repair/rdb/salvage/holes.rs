@@ -17,7 +17,7 @@ use super::source_window::{BLOCK, SourceWindow};
 const SECTOR: usize = 512;
 /// More of them are not remembered: a value in one is then taken for what it seems.
 const MOST: usize = 1 << 16;
-/// So many zeros behind a value that ends with one: the hole begins inside of the value, wherever it lies.
+/// This many zeros behind a value that ends with one: the hole begins inside of the value, wherever it lies.
 const EDGE: usize = 16;
 
 /// The holes of a file, in its order.
@@ -51,7 +51,7 @@ impl Holes {
         Ok(Self(holes))
     }
 
-    /// Whether one of them lies in the bytes of a unit.
+    /// Returns whether one of them lies in the bytes of a unit.
     pub(super) fn touch(&self, unit: &Candidate) -> bool {
         let first = self.0.partition_point(|hole| hole.end <= unit.start);
         self.0.get(first).is_some_and(|hole| hole.start < unit.end)
@@ -62,7 +62,8 @@ fn is_zero(bytes: &[u8]) -> bool {
     bytes.chunks(16).all(|bytes| bytes.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
-/// Whether the bytes from the end of a unit up to `next`, where the next one begins, are a hole that begins inside of the unit.
+/// Returns whether the bytes from the end of a unit up to `next`, where the next one begins, are a hole that begins inside
+/// of the unit.
 pub(super) fn begins_in(unit: &Candidate, next: u64, input: &mut SourceWindow<'_>) -> io::Result<bool> {
     let len = usize::try_from(next - unit.end).unwrap_or(EDGE).min(EDGE);
     if len < EDGE || unit.end == unit.start {

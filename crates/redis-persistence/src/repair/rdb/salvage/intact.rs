@@ -10,15 +10,15 @@ use crate::base::crc64::Crc64;
 /// The checksum behind the end of the records.
 const CHECKSUM: u64 = 8;
 
-/// Whether the checksum of a file fits, and its records lead from `at` to it, each of them sound. One that a server wrote of damaged
-/// memory has a checksum that fits as well, and is no such file.
+/// Returns whether the checksum of a file fits, and its records lead from `at` to it, each of them sound. One that a server
+/// wrote of damaged memory has a checksum that fits as well, and is no such file.
 pub(super) fn is_whole(decoder: &mut Decoder<'_>, at: u64) -> io::Result<bool> {
     let size = decoder.input.size();
     let Some(end) = size.checked_sub(CHECKSUM).filter(|end| *end > at) else { return Ok(false) };
     Ok(fits(decoder, end)? && leads_to(decoder, at)?)
 }
 
-/// Whether the checksum at `end` is that of all before it. Zeros stand for none.
+/// Returns whether the checksum at `end` is that of all before it. Zeros stand for none.
 fn fits(decoder: &mut Decoder<'_>, end: u64) -> io::Result<bool> {
     let stored = decoder.input.bytes(end, 8)?.first_chunk().copied().map(u64::from_le_bytes);
     let Some(stored) = stored.filter(|stored| *stored != 0) else { return Ok(false) };
@@ -32,7 +32,7 @@ fn fits(decoder: &mut Decoder<'_>, end: u64) -> io::Result<bool> {
     Ok(crc.value() == stored)
 }
 
-/// Whether sound units follow each other from `at` to the end of the file.
+/// Returns whether sound units follow each other from `at` to the end of the file.
 pub(super) fn leads_to(decoder: &mut Decoder<'_>, mut at: u64) -> io::Result<bool> {
     let size = decoder.input.size();
     while let Some(unit) = decoder.unit(at, Start::Known)? {

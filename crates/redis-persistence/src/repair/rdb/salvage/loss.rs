@@ -84,7 +84,7 @@ pub struct DbLoss {
 }
 
 impl DbLoss {
-    /// How many keys are lost, if the file says how many there were.
+    /// Returns how many keys are lost, if the file says how many there were.
     #[must_use]
     pub fn lost(&self) -> Option<u64> {
         self.stated.map(|stated| stated.saturating_sub(self.keys + self.left_out))
@@ -134,7 +134,7 @@ pub struct Anchor {
     pub range: Range<u64>,
     /// The keys in it.
     pub keys: u64,
-    /// What speaks for its first record, in bits: a false one is expected in one of two to the power of so many places.
+    /// What speaks for its first record, in bits: a false one is expected in one of two to the power of this many places.
     pub first_bits: i32,
     /// What speaks for all of it.
     pub bits: i64,
@@ -181,13 +181,13 @@ impl Loss {
         }
     }
 
-    /// How many bytes are skipped; those of keys of which a part is saved are among them.
+    /// Returns how many bytes are skipped; those of keys of which a part is saved are among them.
     #[must_use]
     pub fn bytes_skipped(&self) -> u64 {
         self.skipped.iter().map(|range| range.end - range.start).sum()
     }
 
-    /// Whether nothing is lost, as far as was found.
+    /// Returns whether nothing is lost, as far as was found.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.skipped.is_empty()
@@ -198,9 +198,9 @@ impl Loss {
             && self.damaged_total + self.partial_total + self.repeated + self.expiries_lost + self.functions_lost == 0
     }
 
-    /// How many keys are lost: all that the file says it had and that are neither saved nor left out on request; or those that are known to
-    /// be lost, if these are more. Keys that are saved in part count. `None` if bytes are skipped in which any number may have been lost.
-    /// A database of which nothing was found, not even its number, is not known of.
+    /// Returns how many keys are lost: all that the file says it had and that are neither saved nor left out on request; or
+    /// those that are known to be lost, if these are more. Keys that are saved in part count. `None` if bytes are skipped
+    /// in which any number may have been lost. A database of which nothing was found, not even its number, is not known of.
     #[must_use]
     pub fn keys_missing(&self) -> Option<u64> {
         let unstated = self.databases.is_empty() || self.databases.values().any(|db| db.stated.is_none());
@@ -208,14 +208,14 @@ impl Loss {
         (!unknown).then(|| self.keys_known_lost())
     }
 
-    /// How many keys are known to be lost; there may be more.
+    /// Returns how many keys are known to be lost; there may be more.
     #[must_use]
     pub fn keys_known_lost(&self) -> u64 {
         let lacking: u64 = self.databases.values().filter_map(DbLoss::lost).sum();
         (lacking + self.partial_total).max(self.damaged_total + self.partial_total + self.unsaved)
     }
 
-    /// How many keys are lost, as far as the file says how many there were.
+    /// Returns how many keys are lost, as far as the file says how many there were.
     #[must_use]
     pub fn keys_lost(&self) -> Option<u64> {
         self.databases.values().map(DbLoss::lost).sum()
@@ -234,7 +234,7 @@ fn partial_key(partial: &Partial, found: &Collected) -> Option<PartialKey> {
     })
 }
 
-/// Whether a key has expired by the time that was given.
+/// Returns whether a key has expired by the time that was given.
 pub(super) fn is_expired(key: &Key, options: &Options) -> bool {
     match (key.expire, options.now_ms) {
         (Some(ms), Some(now)) => !key.expire_lost && ms < now,

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::decode::LEAST_NAME_BITS;
 
-/// So many bytes of a name are looked at.
+/// This many bytes of a name are looked at.
 const LOOKED_AT: usize = 64;
 /// The first bytes of names, which are remembered, and how many of them.
 pub(super) const PREFIX: usize = 4;
@@ -89,7 +89,7 @@ impl Names {
         }
     }
 
-    /// Whether none was seen.
+    /// Returns whether none was seen.
     pub(super) fn know_nothing(&self) -> bool {
         self.seen == 0
     }
@@ -101,12 +101,12 @@ impl Names {
         self.expect_any = true;
     }
 
-    /// Whether any names are expected, for nothing else is known.
+    /// Returns whether any names are expected, for nothing else is known.
     pub(super) fn are_any(&self) -> bool {
         self.expect_any && self.know_nothing()
     }
 
-    /// How many bits must speak for the head of a unit with which a chain begins.
+    /// Returns how many bits must speak for the head of a unit with which a chain begins.
     pub(super) fn lead(&self) -> i32 {
         if self.know_nothing() && !self.expect_any {
             return BLIND_LEAD;
@@ -114,7 +114,8 @@ impl Names {
         (self.heads / 32).clamp(LEAST_LEAD, MOST_LEAD)
     }
 
-    /// The same for a unit whose value has so many bits besides: one that is surely right lets its name be unlike the others.
+    /// Returns the same for a unit whose value has so many bits besides: one that is surely right lets its name be unlike
+    /// the others.
     pub(super) fn lead_of(&self, value: i32) -> i32 {
         match value {
             ..SURE => self.lead(),
@@ -146,22 +147,22 @@ impl Names {
         }
     }
 
-    /// Whether many names begin alike.
+    /// Returns whether many names begin alike.
     pub(super) fn prefixes_tell(&self) -> bool {
         self.seen >= FEW && self.alike >= self.seen / 2
     }
 
-    /// Whether other names begin as this one does, and not just any.
+    /// Returns whether other names begin as this one does, and not just any.
     pub(super) fn knows_prefix_of(&self, name: &[u8]) -> bool {
         self.prefixes.len() < MOST_PREFIXES && self.prefixes.contains(&prefix(name))
     }
 
-    /// How much likelier this is the name of a key than any bytes, in bits.
+    /// Returns how much likelier this is the name of a key than any bytes, in bits.
     pub(super) fn bits(&self, name: &[u8]) -> i32 {
         self.bits_of(name, name.len())
     }
 
-    /// The same of a name of that length, of which only the start is at hand.
+    /// Returns the same of a name of that length, of which only the start is at hand.
     pub(super) fn bits_of(&self, name: &[u8], len: usize) -> i32 {
         if name.is_empty() {
             // Two of them are a hole of zeros, and one is rare.

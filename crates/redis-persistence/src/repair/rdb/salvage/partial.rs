@@ -78,13 +78,13 @@ struct Row {
 }
 
 impl Partial {
-    /// The bytes of the value, as far as they are looked at.
+    /// Returns the bytes of the value, as far as they are looked at.
     fn held<'a>(&self, input: &'a mut SourceWindow<'_>) -> io::Result<&'a [u8]> {
         let len = usize::try_from(self.range.end - self.value_at).unwrap_or(usize::MAX).min(MOST_HELD);
         Ok(&input.bytes(self.value_at, len)?[..len])
     }
 
-    /// What can be kept; `None` if that is nothing.
+    /// Returns what can be kept; `None` if that is nothing.
     pub(super) fn kept(&self, input: &mut SourceWindow<'_>) -> io::Result<Option<Kept>> {
         let whole = self.range.end - self.value_at <= MOST_HELD as u64;
         let bytes = self.held(input)?;
@@ -97,7 +97,7 @@ impl Partial {
         Ok(kept.filter(|kept| kept.elements > 0))
     }
 
-    /// Whether its key expires.
+    /// Returns whether its key expires.
     pub(super) fn expires(&self) -> bool {
         self.key.expire.is_some() && !self.key.expire_lost
     }
@@ -172,7 +172,7 @@ impl Default for Once {
 }
 
 impl Once {
-    /// Whether this one is new. Nobody can make two that are taken for each other.
+    /// Returns whether this one is new. Nobody can make two that are taken for each other.
     fn is_new(&mut self, text: &[u8]) -> bool {
         self.seen.insert(self.digests.of(text))
     }

@@ -99,7 +99,7 @@ impl<W: Write> Commands<W> {
         self.write(b"\r\n")
     }
 
-    /// Writes the command that restores a key; answers whether there is one.
+    /// Writes the command that restores a key; returns whether there is one.
     fn restore(&mut self, unit: &Candidate, decoder: &mut Decoder<'_>) -> io::Result<bool> {
         let CandidateKind::Key(key) = &unit.what else { return Ok(false) };
         if key.refers_to_template() {
@@ -110,7 +110,7 @@ impl<W: Write> Commands<W> {
         Ok(true)
     }
 
-    /// Writes the command that restores what is left of a key; answers whether there is one.
+    /// Writes the command that restores what is left of a key; returns whether there is one.
     fn restore_part(&mut self, partial: &Partial, decoder: &mut Decoder<'_>) -> io::Result<bool> {
         let Some((name, _)) = decoder.name_and_value(&partial.key, LONGEST)? else { return Ok(false) };
         let Some(kept) = partial.kept(&mut decoder.input)? else { return Ok(false) };
@@ -171,7 +171,7 @@ impl<W: Write> Commands<W> {
     }
 }
 
-/// What follows the payload.
+/// Returns what follows the payload.
 fn options(key: &Key) -> Vec<String> {
     let mut options = vec!["REPLACE".to_owned(), "ABSTTL".to_owned()];
     if let Some(seconds) = key.idle {

@@ -42,9 +42,9 @@ const AHEAD: i32 = 40;
 const HOPELESS: i32 = 400;
 /// No score grows past this, so that no sum overflows.
 const MOST_SCORE: i32 = i32::MAX / 2;
-/// So many ways are followed at a time.
+/// This many ways are followed at a time.
 const MOST_CHAINS: usize = 1 << 12;
-/// So many units are kept before those are dropped that no way leads over any more; and of those that are left.
+/// This many units are kept before those are dropped that no way leads over any more; and of those that are left.
 const MOST_NODES: usize = 1 << 15;
 
 /// A part of the way that was found.
@@ -186,13 +186,13 @@ pub(super) fn chain_over(
     Ok(chain.split_off(gap))
 }
 
-/// What it costs to begin a chain at one of so many places.
+/// Returns what it costs to begin a chain at one of this many places.
 fn open_among(places: u64) -> i32 {
     i32::try_from(u64::BITS - places.leading_zeros()).map_or(OPEN, |bits| (OPEN_AMONG_FEW + bits).min(OPEN))
 }
 
 impl Ways {
-    /// The way that ends at `at`, unless it is given up.
+    /// Returns the way that ends at `at`, unless it is given up.
     fn arrive(&mut self, at: u64) -> Option<Way> {
         self.chains.remove(&at).filter(|chain| chain.score >= self.floor)
     }
@@ -252,7 +252,7 @@ impl Ways {
         });
     }
 
-    /// Drops the units that no way leads over any more; answers whether too many are left.
+    /// Drops the units that no way leads over any more; returns whether too many are left.
     fn compact(&mut self) -> bool {
         crate::base::work::did(self.chains.len() + self.nodes.len());
         self.chains.retain(|_, way| way.score >= self.floor);
@@ -295,7 +295,7 @@ impl Ways {
         units
     }
 
-    /// The units up to that one; all are forgotten.
+    /// Returns the units up to that one; all are forgotten.
     fn path(&mut self, mut node: Option<u32>) -> Vec<Candidate> {
         let mut units = Vec::new();
         while let Some(at) = node {

@@ -136,12 +136,12 @@ impl Sections {
         self.all[index].repeated += 1;
     }
 
-    /// What all of them take, in bytes.
+    /// Returns what all of them take, in bytes.
     pub(super) fn held(&self) -> usize {
         self.all.len() * size_of::<Section>()
     }
 
-    /// The database of each section.
+    /// Returns the database of each section.
     pub(super) fn databases(&self) -> Vec<u64> {
         self.all.iter().map(|section| section.db).collect()
     }
@@ -189,7 +189,7 @@ impl Sections {
         }
     }
 
-    /// The databases that the keys were found to belong to.
+    /// Returns the databases that the keys were found to belong to.
     pub(super) fn tally(&self) -> BTreeMap<u64, DbLoss> {
         let mut databases: BTreeMap<u64, DbLoss> = BTreeMap::new();
         for section in &self.all {
@@ -207,7 +207,7 @@ impl Sections {
     }
 }
 
-/// Whether gaps lie shortly before and shortly behind a place.
+/// Returns whether gaps lie shortly before and shortly behind a place.
 fn is_enclosed(at: u64, gaps: &[Range<u64>]) -> bool {
     let next = gaps.partition_point(|gap| gap.start <= at);
     let behind = gaps.get(next).is_some_and(|gap| gap.start - at <= LONGEST_COPY);
@@ -261,7 +261,7 @@ impl Section {
         self.expires = self.expires.saturating_sub(u64::from(expires));
     }
 
-    /// The keys that count: those that occur nowhere else.
+    /// Returns the keys that count: those that occur nowhere else.
     fn of_its_own(&self) -> u64 {
         self.keys.saturating_sub(self.repeated + self.parts) + self.broken
     }

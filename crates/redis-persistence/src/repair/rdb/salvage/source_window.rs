@@ -48,17 +48,17 @@ impl<'a> SourceWindow<'a> {
         Self { source, size, buffer: Vec::new(), start: 0, read: 0 }
     }
 
-    /// The size of the file.
+    /// Returns the size of the file.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Whether the byte at `at` is at hand without reading.
+    /// Returns whether the byte at `at` is at hand without reading.
     pub(super) fn holds(&self, at: u64) -> bool {
         (self.start..self.start + self.buffer.len() as u64).contains(&at)
     }
 
-    /// The bytes from `at` on: at least `least`, unless the file ends before.
+    /// Returns the bytes from `at` on: at least `least`, unless the file ends before.
     #[inline]
     pub(super) fn bytes(&mut self, at: u64, least: usize) -> io::Result<&[u8]> {
         let held = at.checked_sub(self.start).and_then(|from| usize::try_from(from).ok());

@@ -22,7 +22,7 @@ const LEAST: u64 = 64;
 /// What stands before a key takes no more than so many bytes: when it expires, and how often or when it was used.
 const ATTRIBUTES: u64 = 16;
 
-/// Where the keys begin that the value of a unit has swallowed, if it has; or the attributes of the key behind it.
+/// Returns where the keys begin that the value of a unit has swallowed, if it has; or the attributes of the key behind it.
 pub(super) fn swallowed_by(unit: &Candidate, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
     let CandidateKind::Key(key) = &unit.what else { return Ok(None) };
     let Some(from) = key.raw_at.map(|at| at + 1) else { return Ok(None) };
@@ -32,8 +32,8 @@ pub(super) fn swallowed_by(unit: &Candidate, decoder: &mut Decoder<'_>) -> io::R
     expiry(from, unit.end, decoder)
 }
 
-/// Where keys begin that are like others and follow each other up to `end`, or over it: what is read from there on then lies in one of
-/// them, such as fields of a hash that look like keys.
+/// Returns where keys begin that are like others and follow each other up to `end`, or over it: what is read from there on
+/// then lies in one of them, such as fields of a hash that look like keys.
 fn keys(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
     if end.saturating_sub(from) < LEAST || !decoder.may_hold_keys(from..end)? {
         return Ok(None);
@@ -59,7 +59,8 @@ fn keys(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64
     Ok(goes_on.then_some(first.start))
 }
 
-/// Where an expiry of our time begins that ends at `end`, perhaps with more attributes, of the key which begins there.
+/// Returns where an expiry of our time begins that ends at `end`, perhaps with more attributes, of the key which begins
+/// there.
 fn expiry(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
     for at in from.max(end.saturating_sub(ATTRIBUTES))..end {
         if decoder.input.bytes(at, 1)?.first() != Some(&opcode::EXPIRETIME_MS) {

@@ -143,7 +143,7 @@ pub(super) fn walk(
     Ok(())
 }
 
-/// How many of the units are proven by those behind them.
+/// Returns how many of the units are proven by those behind them.
 fn proven(doubted: &VecDeque<Candidate>) -> usize {
     let last = doubted.len().saturating_sub(2);
     if doubted.len() > 2 && doubted.range(last..).all(|unit| unit.bits >= STRONG) {

@@ -28,7 +28,7 @@ impl Without {
     /// The names of the kinds.
     pub const NAMES: [&str; 3] = ["modules", "functions", "vector-sets"];
 
-    /// The same with the kinds of both.
+    /// Returns the same with the kinds of both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl Without {
         }
     }
 
-    /// Whether the content of that module type is left out.
+    /// Returns whether the content of that module type is left out.
     fn module(self, id: ModuleId) -> bool {
         if id.name() == VECTOR_SET { self.vector_sets } else { self.modules }
     }
@@ -89,7 +89,7 @@ pub enum LeftOutKind {
 }
 
 impl LeftOutKind {
-    /// The name that reports use.
+    /// Returns the name that reports use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

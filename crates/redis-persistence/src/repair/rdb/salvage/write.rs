@@ -52,7 +52,7 @@ impl Plan {
         self.write_as(Form::Rdb, input, out)
     }
 
-    /// What a verification makes of the output, without writing it: for a decision on it before anything is written.
+    /// Returns what a verification makes of the output, without writing it: for a decision on it before anything is written.
     ///
     /// Of commands it is that of the RDB with the same keys and functions, in which payloads have the same version.
     ///
@@ -95,7 +95,7 @@ impl Plan {
         Ok(Written { bytes, keys: self.loss.keys })
     }
 
-    /// What the field says that marks the file.
+    /// Returns what the field says that marks the file.
     fn note(&self) -> String {
         format!(
             "redis-persistence {}: {} of {} bytes skipped, {} damaged keys left out, {} saved in part",
@@ -117,13 +117,13 @@ impl Plan {
         parts.map(|part| part.range.clone()).try_for_each(|range| from.copy(range, to))
     }
 
-    /// The collections of a database of which a part is kept.
+    /// Returns the collections of a database of which a part is kept.
     pub(super) fn partials_of(&self, db: u64) -> impl Iterator<Item = &Partial> + '_ {
         let first = self.partials.partition_point(|partial| self.databases[partial.section] < db);
         self.partials[first..].iter().take_while(move |partial| self.databases[partial.section] == db)
     }
 
-    /// The bytes of a database's keys, without what is left out of them.
+    /// Returns the bytes of a database's keys, without what is left out of them.
     pub(super) fn ranges_of(&self, db: u64) -> impl Iterator<Item = Range<u64>> + '_ {
         let first = self.runs.partition_point(|run| self.databases[run.section] < db);
         let runs = self.runs[first..].iter().take_while(move |run| self.databases[run.section] == db);

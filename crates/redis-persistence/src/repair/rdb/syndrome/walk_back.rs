@@ -23,7 +23,7 @@ use std::thread::ScopedJoinHandle;
 use crate::base::crc64::{POLYNOMIAL, product};
 use crate::base::monitor::spawn;
 
-/// A step back, of one bit.
+/// Returns a step back, of one bit.
 const fn undo_bit(state: u64) -> u64 {
     // The highest coefficient of the polynomial is never 0, so the high bit tells whether it went in.
     let high = (state >> 63).wrapping_neg();
@@ -116,12 +116,12 @@ impl Burst {
     }
 }
 
-/// How many bytes there are up to the highest that is not 0.
+/// Returns how many bytes there are up to the highest that is not 0.
 fn significant(pattern: u64) -> u32 {
     8 - pattern.leading_zeros() / 8
 }
 
-/// The change within the trailer alone.
+/// Returns the change within the trailer alone.
 pub(super) fn in_trailer(syndrome: u64, trailer_at: u64) -> Burst {
     let unchanged = syndrome.trailing_zeros() / 8;
     Burst { at: trailer_at + u64::from(unchanged), pattern: syndrome.checked_shr(8 * unchanged).unwrap_or(0) }
@@ -134,7 +134,8 @@ pub(super) struct Stretch {
     pub(super) longest: u32,
 }
 
-/// Every change that begins in the stretch, the last one first. `trailer_at` is where the trailer lies that the syndrome is of.
+/// Returns every change that begins in the stretch, the last one first. `trailer_at` is where the trailer lies that the
+/// syndrome is of.
 pub(super) fn bursts(syndrome: u64, trailer_at: u64, stretch: &Stretch, threads: usize) -> Vec<Burst> {
     let Range { start, end } = stretch.offsets;
     let state = steps_back(syndrome, trailer_at - end);
@@ -169,7 +170,7 @@ const LEAST_FOR_A_THREAD: u64 = 4 << 20;
 /// At so many places a thread walks at a time.
 const LANES: usize = 4;
 
-/// The changes in a range of offsets, the last one first. `state` is the pattern at the end of it.
+/// Returns the changes in a range of offsets, the last one first. `state` is the pattern at the end of it.
 fn in_share(state: u64, offsets: Range<u64>, longest: u32) -> Vec<Burst> {
     let per_lane = (offsets.end - offsets.start) / LANES as u64 / STRIDE as u64;
     if longest as usize > STRIDE || per_lane == 0 {
@@ -199,7 +200,7 @@ fn is_one(burst: Burst, longest: u32) -> bool {
     burst.pattern & 0xff != 0 && burst.len() <= longest
 }
 
-/// The change that shows `shifted` in the pattern at `at`: it began 1 to 4 offsets behind.
+/// Returns the change that shows `shifted` in the pattern at `at`: it began 1 to 4 offsets behind.
 fn shifted(pattern: u64, at: u64, longest: u32) -> Option<Burst> {
     let by = pattern.trailing_zeros() / 8;
     let burst = Burst { at: at + u64::from(by), pattern: pattern.checked_shr(8 * by)? };

@@ -11,8 +11,8 @@ use crate::verify::value::score::{Rough, exact, rough};
 use crate::verify::value::seen::{Few, hash_of};
 use crate::verify::value::walk::Packed;
 
-/// Whether a blob of that packing is sound and not empty. `wide` is the blob and what more may be read with it, which means
-/// nothing.
+/// Returns whether a blob of that packing is sound and not empty. `wide` is the blob and what more may be read with it,
+/// which means nothing.
 pub(crate) fn is_plain(packing: Packing, bytes: &[u8], wide: &[u8], mut buffers: Buffers<'_>) -> bool {
     match packing {
         Packing::Zipmap | Packing::Ziplist(Tuple::Triple) | Packing::Listpack(Tuple::Triple) => false,
@@ -71,7 +71,7 @@ fn tuples<'a, P: Packed<'a>>(bytes: &'a [u8], tuple: Tuple, buffers: Buffers<'_>
     entries.next().is_none().then_some(())
 }
 
-/// An element that is sound and stored as a server stores it.
+/// Returns an element that is sound and stored as a server stores it.
 #[inline]
 fn plain<'a>(entry: Option<Result<PackedEntry<'a>, PackedError>>) -> Option<PackedEntry<'a>> {
     entry?.ok().filter(|entry| entry.canonical)
@@ -82,7 +82,7 @@ fn plain<'a>(entry: Option<Result<PackedEntry<'a>, PackedError>>) -> Option<Pack
 struct Order<'a>(Option<(PackedValue<'a>, PackedValue<'a>, Option<Rough>)>);
 
 impl<'a> Order<'a> {
-    /// Whether an element may follow those before.
+    /// Returns whether an element may follow those before.
     #[inline]
     fn goes_on(&mut self, member: PackedValue<'a>, score: PackedValue<'a>) -> bool {
         let now = rough(score);

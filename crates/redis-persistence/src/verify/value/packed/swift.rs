@@ -97,7 +97,7 @@ impl<'a> List<'a> {
         if sound { Some(at + size + 1) } else { self.odd(at) }
     }
 
-    /// The same, where it is likely to be a string.
+    /// Returns the same, where it is likely to be a string.
     #[inline]
     fn text(self, at: usize) -> Option<usize> {
         let bytes: &[u8; 2] = self.wide.get(at..)?.first_chunk()?;
@@ -115,7 +115,7 @@ impl<'a> List<'a> {
         self.any(at)
     }
 
-    /// A number, and where its element ends.
+    /// Returns a number, and where its element ends.
     #[inline]
     pub(crate) fn number(self, at: usize) -> Option<(i64, usize)> {
         let bytes: &[u8; 9] = self.wide.get(at..)?.first_chunk()?;
@@ -142,7 +142,7 @@ impl<'a> List<'a> {
 }
 
 impl Kind {
-    /// The number; of one of 13 bits these, without the sign.
+    /// Returns the number; of one of 13 bits these, without the sign.
     #[inline]
     fn number_in(&self, byte: u8, word: u64) -> i64 {
         let middle = (u64::from(byte & 0x1F) << 8 | word & 0xFF).cast_signed();
@@ -161,13 +161,13 @@ fn word(bytes: &[u8; 9]) -> u64 {
     u64::from_le_bytes(word)
 }
 
-/// Whether the bytes of `mask` show that this is the text of no number.
+/// Returns whether the bytes of `mask` show that this is the text of no number.
 #[inline]
 fn is_text(word: u64, mask: u64) -> bool {
     (no_digits(word) & mask != 0) & (word & 0xFF != u64::from(b'-'))
 }
 
-/// The high bit of each byte that is no digit.
+/// Returns the high bit of each byte that is no digit.
 #[inline]
 pub(crate) fn no_digits(word: u64) -> u64 {
     let value = word ^ 0x3030_3030_3030_3030;

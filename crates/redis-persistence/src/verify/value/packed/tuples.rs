@@ -15,7 +15,7 @@ use crate::verify::value::score::{self, Score};
 use crate::verify::value::seen::{Elements, Seen};
 use crate::verify::value::walk::{Packed, Walk};
 
-/// How many elements a server keeps packed by default. A list is never unpacked.
+/// Returns how many elements a server keeps packed by default. A list is never unpacked.
 fn most_packed(tuple: Tuple) -> u64 {
     match tuple {
         Tuple::Item => u64::MAX,
@@ -117,18 +117,18 @@ impl<'a> Order<'a> {
     }
 }
 
-/// Whether an element of a sorted set, its score and member, may stand before another one.
+/// Returns whether an element of a sorted set, its score and member, may stand before another one.
 #[inline]
 pub(super) fn in_order(before: (f64, PackedValue<'_>), now: (f64, PackedValue<'_>)) -> bool {
     before.0 < now.0 || before.0 == now.0 && !follows(before.1, now.1)
 }
 
-/// Whether `a` stands behind `b` in the order of their bytes.
+/// Returns whether `a` stands behind `b` in the order of their bytes.
 fn follows(a: PackedValue<'_>, b: PackedValue<'_>) -> bool {
     a.text(&mut IntText::new()).cmp(b.text(&mut IntText::new())) == Ordering::Greater
 }
 
-/// The score, if it is one that can be compared.
+/// Returns the score, if it is one that can be compared.
 #[inline]
 fn read_score<'a, P: Packed<'a>>(entry: &PackedEntry<'a>, walk: &mut Walk<'_, 'a, P>) -> Option<f64> {
     let text = match entry.value {
@@ -165,7 +165,7 @@ struct Expiries {
 }
 
 impl Expiries {
-    /// The greatest, if each field has one.
+    /// Returns the greatest, if each field has one.
     fn last(&self) -> Option<u64> {
         self.least.filter(|_| !self.ended && !self.damaged).map(|_| self.before)
     }

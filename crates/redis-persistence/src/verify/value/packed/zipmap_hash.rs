@@ -11,7 +11,7 @@ use crate::verify::value::packed_error::{self, Encoding};
 use crate::verify::value::seen::Elements;
 use crate::verify::value::walk::twice;
 
-/// Writers leave at most so many bytes unused behind a value.
+/// Writers leave at most this many bytes unused behind a value.
 const MAX_FREE: u8 = 4;
 /// The size of a pair of empty strings.
 const MIN_PAIR: usize = 3;

@@ -10,9 +10,9 @@ const POWERS: [f64; 17] = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 
 /// The digits and zeros of a text as numbers.
 const DIGITS: u128 = 0x0F0F_0F0F_0F0F_0F0F_0F0F_0F0F_0F0F_0F0F;
 
-/// The score that begins at `at` as a listpack's element, if it is a decimal with a point and without a sign, or a number up to
-/// 127: what it is at least but for rounding, what it is below by more than
-/// that, and where its element ends. `None` says nothing.
+/// Returns the score that begins at `at` as a listpack's element, if it is a decimal with a point and without a sign, or a
+/// number up to 127: what it is at least but for rounding, what it is below by more than that, and where its element ends.
+/// `None` says nothing.
 #[inline]
 pub(in crate::verify::value) fn stored_roughly(wide: &[u8], at: usize) -> Option<(f64, f64, usize)> {
     let bytes: &[u8; 17] = wide.get(at..)?.first_chunk()?;
@@ -66,7 +66,7 @@ mod tests {
     use testkit::rdb::Listpack;
     use testkit::rng::Rng;
 
-    /// The bounds of a score that is an element of its own.
+    /// Returns the bounds of a score that is an element of its own.
     fn roughly(text: &str) -> Option<(f64, f64)> {
         let mut blob = Listpack::of([text]);
         let end = blob.len() - 1;
@@ -76,7 +76,7 @@ mod tests {
         Some((low, above))
     }
 
-    /// A decimal of so many digits, and perhaps a fraction.
+    /// Returns a decimal of so many digits, and perhaps a fraction.
     fn decimal(rng: &mut Rng) -> String {
         let (whole, fraction) = (rng.size(1..=9), rng.size(0..=14));
         let mut digits =

@@ -111,7 +111,7 @@ impl Entries {
         self.tombstones.sort_unstable();
     }
 
-    /// Whether there is certainly no living entry of that id: it lies in no node, or is deleted.
+    /// Returns whether there is certainly no living entry of that id: it lies in no node, or is deleted.
     pub(super) fn is_gone(&self, id: Id) -> bool {
         if !self.complete || !self.kept {
             return false;

@@ -73,12 +73,13 @@ impl Groups {
 /// A consumer that was never active.
 const NEVER: i64 = -1;
 
-/// Whether a consumer can have been seen and active at these times.
+/// Returns whether a consumer can have been seen and active at these times.
 pub(super) fn is_plausible(seen: i64, active: Option<i64>) -> bool {
     is_time(seen) && active.is_none_or(|active| active == NEVER || is_time(active))
 }
 
-/// What is wrong with the number of entries that a group has read of a stream to which so many were added, if that is known.
+/// Returns what is wrong with the number of entries that a group has read of a stream to which so many were added, if that
+/// is known.
 pub(super) fn fault_of_read(read: u64, added: Option<u64>) -> Option<Code> {
     // The greatest number is -1: not known.
     if read == u64::MAX {

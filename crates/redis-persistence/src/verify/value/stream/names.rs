@@ -26,7 +26,7 @@ impl Names {
         }
     }
 
-    /// The hashes of a name. A long one is not compared.
+    /// Returns the hashes of a name. A long one is not compared.
     pub(super) fn hashes(&mut self, string: &RdbString<&[u8]>, seed: u64, cx: &mut Context<'_>) -> Option<Hashes> {
         if !cx.duplicates {
             return None;

@@ -282,7 +282,7 @@ impl<'a> Walk<'a, '_> {
         self.findings.add(code, place, || format!("{}{}", message(), blob.locate(at)));
     }
 
-    /// What it takes to see why the walk stops.
+    /// Returns what it takes to see why the walk stops.
     fn detail(&self, stop: &Stop) -> Visibility {
         let first = match stop {
             // Servers read the first element of every node, and break down where they cannot.

@@ -15,12 +15,12 @@ use crate::verify::value::Context;
 /// Servers allow no times beyond their own, and this is the year 10000.
 const END_OF_TIME: i64 = 253_402_300_800_000;
 
-/// Whether a server can have had that time.
+/// Returns whether a server can have had that time.
 pub(super) fn is_time(ms: i64) -> bool {
     (0..END_OF_TIME).contains(&ms)
 }
 
-/// Whether an entry can have been delivered so often, and last at that time.
+/// Returns whether an entry can have been delivered so often, and last at that time.
 pub(super) fn is_plausible(time: i64, deliveries: u64) -> bool {
     is_time(time) && deliveries <= COUNTER_MAX
 }
@@ -55,7 +55,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Takes what concerns pending entries; answers whether it did.
+    /// Takes what concerns pending entries; returns whether it did.
     pub(super) fn event(&mut self, event: &Event<&[u8]>, stream: &Entries, cx: &mut Context<'_>) -> bool {
         let place = Location::span(event.start, event.end).reading(Reading::Pel);
         match event.payload {
@@ -153,7 +153,7 @@ impl Pending {
         Location::at(self.start + u64::from(entry.at)).reading(Reading::Pel)
     }
 
-    /// The place of that id in the list.
+    /// Returns the place of that id in the list.
     fn find(&mut self, id: Id) -> Option<usize> {
         let near = |at: usize| self.entries.get(at).is_none_or(|entry| entry.id >= id);
         let (mut low, mut step) = (self.found, 1);

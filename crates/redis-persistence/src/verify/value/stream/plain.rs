@@ -18,7 +18,7 @@ const VERSION_MAX: u8 = 3;
 /// With so much memory, in bytes, for each pending entry and each name, the checks of neither are cut short.
 const AMPLE: usize = 4096;
 
-/// The size of the value of a stream of that version.
+/// Returns the size of the value of a stream of that version.
 pub(crate) fn size(value: &[u8], version: u8, room: &mut lzf::Room, limits: &Limits) -> Option<usize> {
     if version > VERSION_MAX {
         return None;
@@ -61,7 +61,7 @@ impl<'a> From<'a> {
         Some(length)
     }
 
-    /// A number of up to 64 bits, in the shortest form.
+    /// Returns a number of up to 64 bits, in the shortest form.
     #[inline]
     fn number(&mut self) -> Option<u64> {
         let (number, size) = shortest(self.value.get(self.at..)?)?;
@@ -95,7 +95,7 @@ impl<'a> From<'a> {
         self.id()
     }
 
-    /// A string and where it ends.
+    /// Returns a string and where it ends.
     #[inline]
     fn string(&mut self) -> Option<Body<&'a [u8]>> {
         let (body, size) = plain_string(self.value.get(self.at..)?, self.longest)?;
@@ -103,7 +103,7 @@ impl<'a> From<'a> {
         Some(body)
     }
 
-    /// The bytes of a node, and the same with more behind them.
+    /// Returns the bytes of a node, and the same with more behind them.
     #[inline]
     fn node<'r>(&mut self, room: &'r mut lzf::Room, limits: &Limits) -> Option<(&'r [u8], &'r [u8])>
     where
@@ -135,7 +135,7 @@ impl<'a> From<'a> {
         matches!(self.string()?, Body::Raw(text) if !is_number_of_server(text)).then_some(())
     }
 
-    /// A group, of which one consumer at most owns all that is pending.
+    /// Returns a group, of which one consumer at most owns all that is pending.
     fn group(&mut self, version: u8, info: &StreamInfo, entries: &Entries, limits: &Limits) -> Option<()> {
         self.name()?;
         self.pair()?;

@@ -25,7 +25,7 @@ pub(super) enum Ordered {
 }
 
 impl NameOrder {
-    /// How many names came.
+    /// Returns how many names came.
     pub(super) fn count(&self) -> u64 {
         self.count
     }

@@ -67,7 +67,7 @@ impl Registry {
         report_order(ordered, Code::TemplateInvalid, place, findings);
     }
 
-    /// How many fields the template of that number has, for a hash that refers to it.
+    /// Returns how many fields the template of that number has, for a hash that refers to it.
     pub(super) fn refer(&mut self, id: u64) -> Option<u64> {
         let template = self.known.get_mut(&id)?;
         template.used = true;

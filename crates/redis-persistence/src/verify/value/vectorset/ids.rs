@@ -19,7 +19,7 @@ pub(super) struct Unique {
 }
 
 impl Ids {
-    /// Remembers them in at most so many bytes.
+    /// Remembers them in at most this many bytes.
     pub(super) fn new(budget: usize) -> Self {
         Self { runs: Vec::new(), most: (budget / 32).max(1), complete: true }
     }

@@ -33,11 +33,11 @@ pub(super) struct Link {
     pub(super) element: u64,
 }
 
-/// So many lone links are named.
+/// This many lone links are named.
 const MOST_NAMED: usize = 16;
 
 impl Links {
-    /// Remembers links in at most so many bytes.
+    /// Remembers links in at most this many bytes.
     pub(super) fn new(key: HashKey, budget: usize) -> Self {
         let most = budget / (2 * size_of::<Link>());
         Self { key, sums: (0, 0), from: 0, level: 0, here: HashSet::new(), kept: Vec::new(), most, all_kept: true }
@@ -49,7 +49,7 @@ impl Links {
         self.here.clear();
     }
 
-    /// Takes a link, and answers whether it stands there twice.
+    /// Takes a link, and returns whether it stands there twice.
     pub(super) fn add(&mut self, to: u64, at: u64, element: u64) -> bool {
         let Self { from, level, .. } = *self;
         // More than that in one level are too many, which is told elsewhere.
@@ -77,7 +77,7 @@ impl Links {
         self.sums == (0, 0)
     }
 
-    /// The first links that have none back, unless too many were met.
+    /// Returns the first links that have none back, unless too many were met.
     pub(super) fn lone(self) -> Option<Vec<Link>> {
         if !self.all_kept {
             return None;

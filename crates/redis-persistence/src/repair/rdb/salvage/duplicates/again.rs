@@ -61,7 +61,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// The hash of the name of the next key, and where its unit begins.
+    /// Returns the hash of the name of the next key, and where its unit begins.
     fn next(
         &mut self,
         found: &Collected,

@@ -8,7 +8,7 @@
 use std::iter::Peekable;
 use std::ops::Range;
 
-/// So many ranges lie between two marks.
+/// This many ranges lie between two marks.
 const BETWEEN: usize = 256;
 /// What waits to be put in order may take one part in so many of the memory.
 const PENDING: usize = 4;
@@ -26,7 +26,7 @@ pub(in super::super) struct Ranges {
 }
 
 impl Ranges {
-    /// Adds a range. Answers whether all of them fit into so much memory, in bytes.
+    /// Adds a range. Returns whether all of them fit into so much memory, in bytes.
     pub(super) fn add(&mut self, range: Range<u64>, memory: usize) -> bool {
         self.pending.push(range);
         if self.pending.len() * size_of::<Range<u64>>() > memory / PENDING {
@@ -61,7 +61,7 @@ impl Ranges {
         self.bytes.shrink_to_fit();
     }
 
-    /// How many there are, of those that are in order.
+    /// Returns how many there are, of those that are in order.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.len

@@ -27,9 +27,9 @@ const MOST_WORK: usize = 16;
 const SLACK: u64 = 64;
 /// An element that is so many times as long as the longest before it does not belong there.
 const FAR_LONGER: usize = 8;
-/// So many elements tell how long they usually are.
+/// This many elements tell how long they usually are.
 const MANY: usize = 8;
-/// So many zeros where an element should begin are a hole.
+/// This many zeros where an element should begin are a hole.
 const HOLE: usize = 16;
 /// The greatest time of a field.
 const LATEST: u64 = 1 << 48;
@@ -60,7 +60,7 @@ pub(super) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// The elements of a value that lie one after the other in `bytes`, if its type has such.
+    /// Returns the elements of a value that lie one after the other in `bytes`, if its type has such.
     pub(super) fn of(value_type: ValueType, bytes: &'a [u8]) -> Option<Self> {
         let layout = match (value_type.frame(), value_type.packing()) {
             (Frame::Elements { element, least }, _) => match element {
@@ -86,7 +86,8 @@ impl<'a> Chain<'a> {
         matches!(self.layout, Layout::ZiplistNode | Layout::ListpackNode)
     }
 
-    /// What can be kept of a value. `framed`: it is known to end where the bytes end; `whole`: the next record begins there.
+    /// Returns what can be kept of a value. `framed`: it is known to end where the bytes end; `whole`: the next record
+    /// begins there.
     pub(super) fn keep(mut self, value_type: ValueType, framed: bool, whole: bool) -> Option<Kept> {
         let before = if self.layout == Layout::ExpiringField { 8 } else { 0 };
         if let Some(earliest) = self.bytes.first_chunk().filter(|_| before > 0)
@@ -132,7 +133,7 @@ impl<'a> Chain<'a> {
         Some(Kept { elements: kept, declared, value_type, form: Form::Bytes { before: 0..before, count, ranges } })
     }
 
-    /// The elements from `at` on, and where they stop.
+    /// Returns the elements from `at` on, and where they stop.
     fn forward(&mut self, first: usize, most: u64, strict: bool) -> (Vec<Range<usize>>, usize) {
         let mut elements = Vec::new();
         let mut at = first;
@@ -145,7 +146,7 @@ impl<'a> Chain<'a> {
         (elements, at)
     }
 
-    /// How many of the first elements to keep, and those behind the damage.
+    /// Returns how many of the first elements to keep, and those behind the damage.
     fn behind(&mut self, elements: &[Range<usize>], first: usize, stated: u64) -> Option<(usize, Vec<Range<usize>>)> {
         let size = self.bytes.len();
         let from = first.max(size.saturating_sub(MOST_SEARCHED));
@@ -183,7 +184,7 @@ impl<'a> Chain<'a> {
         Some((before, self.forward(at, stated, true).0))
     }
 
-    /// Where the element ends that begins at `at`. If `strict`, a node has to be sound.
+    /// Returns where the element ends that begins at `at`. If `strict`, a node has to be sound.
     fn end_of(&mut self, at: usize, strict: bool) -> Option<usize> {
         let bytes = self.bytes;
         if bytes.get(at..)?.starts_with(&[0; HOLE]) {
@@ -210,7 +211,7 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Whether the node at `at` is packed, and where its string begins.
+    /// Returns whether the node at `at` is packed, and where its string begins.
     fn node_at(&self, at: usize) -> Option<(bool, usize)> {
         match self.layout {
             Layout::ListpackNode => match number(self.bytes, at)? {
@@ -221,7 +222,7 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// How many entries the packed string at `at` has, if it is sound.
+    /// Returns how many entries the packed string at `at` has, if it is sound.
     fn entries(&mut self, at: usize) -> Option<u64> {
         let string = string(self.bytes, at)?.0;
         self.work = self.work.checked_sub(usize::try_from(string.text_len()).ok()?)?;
@@ -234,7 +235,7 @@ impl<'a> Chain<'a> {
         Some(entries).filter(|entries| *entries > 0)
     }
 
-    /// How many entries a node says that it has.
+    /// Returns how many entries a node says that it has.
     fn stated_in(&self, element: &Range<usize>) -> Option<u64> {
         let (is_packed, at) = self.node_at(element.start)?;
         if !is_packed {
@@ -248,8 +249,9 @@ impl<'a> Chain<'a> {
         stated.map(u64::from)
     }
 
-    /// How many of the first elements are surely fields with their values, and not values with the next field, as they may be
-    /// behind a damaged length. The lengths of both tell, if they differ: those of the first ones, and those of some in a row.
+    /// Returns how many of the first elements are surely fields with their values, and not values with the next field, as
+    /// they may be behind a damaged length. The lengths of both tell, if they differ: those of the first ones, and those of
+    /// some in a row.
     fn in_phase(&self, elements: &[Range<usize>]) -> usize {
         let is_pair = matches!(self.layout, Layout::Field | Layout::ExpiringField | Layout::TimedField);
         if !is_pair {
@@ -273,7 +275,7 @@ impl<'a> Chain<'a> {
         (of_phase.count() * MANY).min(elements.len())
     }
 
-    /// How long a field is, and its value.
+    /// Returns how long a field is, and its value.
     fn lengths(&self, element: &Range<usize>) -> Option<(usize, usize)> {
         let at =
             if self.layout == Layout::ExpiringField { number(self.bytes, element.start)?.1 } else { element.start };
@@ -282,7 +284,7 @@ impl<'a> Chain<'a> {
         Some((field - at, value - field))
     }
 
-    /// How many elements of the collection a sound element holds; `None` if it is not kept.
+    /// Returns how many elements of the collection a sound element holds; `None` if it is not kept.
     fn holds(&mut self, element: &Range<usize>, once: &mut Once) -> Option<u64> {
         let bytes = self.bytes;
         let text = |at| string(bytes, at).and_then(|(string, end)| Some((string.decode().ok()?, end)));
@@ -315,7 +317,7 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// The greatest length of an element among others of which none is longer than that.
+/// Returns the greatest length of an element among others of which none is longer than that.
 fn far(longest: usize) -> usize {
     FAR_LONGER * longest.max(8)
 }
@@ -332,13 +334,15 @@ fn believable(elements: &mut Vec<Range<usize>>) {
     elements.truncate(jumps.unwrap_or(elements.len().saturating_sub(1)));
 }
 
-/// Whether so many bytes are likely to have been so many elements of such a size: but for a quarter, and for two that are longer.
+/// Returns whether so many bytes are likely to have been so many elements of such a size: but for a quarter, and for two
+/// that are longer.
 fn is_likely(bytes: u64, elements: u64, usual: u64) -> bool {
     let expected = elements.saturating_mul(usual);
     bytes.abs_diff(expected) <= expected / 4 + 2 * usual + SLACK
 }
 
-/// Whether that is a score as text: its length, and the digits; or one of the lengths that stand for what is no number.
+/// Returns whether that is a score as text: its length, and the digits; or one of the lengths that stand for what is no
+/// number.
 fn is_score(bytes: &[u8]) -> bool {
     match bytes {
         [254 | 255] => true,
@@ -350,12 +354,12 @@ fn is_score(bytes: &[u8]) -> bool {
     }
 }
 
-/// The length that begins at `at` in its shortest form, and where it ends.
+/// Returns the length that begins at `at` in its shortest form, and where it ends.
 fn number(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     shortest(bytes.get(at..)?).map(|(value, size)| (value, at + size))
 }
 
-/// The string that begins at `at` in the form that servers write, and where it ends.
+/// Returns the string that begins at `at` in the form that servers write, and where it ends.
 fn string(bytes: &[u8], at: usize) -> Option<(RdbString<&[u8]>, usize)> {
     let string = string_at(bytes.get(at..)?, 0).ok()?;
     if let Body::Raw(_) = string.body {

@@ -24,7 +24,7 @@ struct Found {
     declared: Option<u64>,
 }
 
-/// What can be kept of a value that is one blob in a string.
+/// Returns what can be kept of a value that is one blob in a string.
 pub(super) fn keep(value_type: ValueType, bytes: &[u8]) -> Option<Kept> {
     let Frame::Packed { least } = value_type.frame() else { return None };
     let packing = value_type.packing()?;
@@ -45,7 +45,7 @@ pub(super) fn keep(value_type: ValueType, bytes: &[u8]) -> Option<Kept> {
     Some(Kept { elements: rows.len() as u64, declared, value_type, form: Form::Rows(rows) })
 }
 
-/// What it is written as.
+/// Returns what it is written as.
 fn becomes(packing: Packing, least: bool) -> Option<ValueType> {
     match packing {
         // It has no second lengths by which it could be read from its end.
@@ -92,7 +92,7 @@ fn rows(packing: Packing, blob: &[u8]) -> Option<Found> {
     Some(Found { rows, declared: stated.map(|stated| u64::from(stated) / row as u64) })
 }
 
-/// The elements from the front up to the first fault, and those from the end back to it, in their order.
+/// Returns the elements from the front up to the first fault, and those from the end back to it, in their order.
 fn both_ways<'a, B: Iterator<Item = Result<PackedEntry<'a>, PackedError>>>(
     front: impl Iterator<Item = Result<PackedEntry<'a>, PackedError>>,
     back: impl FnOnce() -> B,
@@ -131,8 +131,8 @@ fn row_of(entries: &[PackedEntry<'_>], row: usize, is_sorted: bool) -> Option<Ro
     Some(made)
 }
 
-/// The longest ascending choice of numbers, in their order, without those that stand alone in it: in a long set, some are in order
-/// by chance.
+/// Returns the longest ascending choice of numbers, in their order, without those that stand alone in it: in a long set,
+/// some are in order by chance.
 fn ascending(numbers: &[i64]) -> Vec<i64> {
     // Of each length, the choice that ends lowest; and what stands before each number in its choice.
     let mut lowest: Vec<usize> = Vec::new();

@@ -17,7 +17,7 @@ const LAST_ENDING_WITH_GROUPS: u8 = 3;
 const NAME: &[u8] = b"\x01k";
 const HEAD: usize = 9 + 1 + NAME.len();
 
-/// What can be kept of a stream.
+/// Returns what can be kept of a stream.
 pub(super) fn keep(value_type: ValueType, bytes: &[u8]) -> Option<Kept> {
     let version = value_type.stream_version()?;
     let becomes = if version <= LAST_ENDING_WITH_GROUPS { value_type } else { ValueType::StreamListpacks3 };
@@ -31,12 +31,12 @@ pub(super) fn keep(value_type: ValueType, bytes: &[u8]) -> Option<Kept> {
     })
 }
 
-/// A file that holds the value alone, without an end.
+/// Returns a file that holds the value alone, without an end.
 fn file(value_type: ValueType, value: &[u8]) -> Vec<u8> {
     [format!("REDIS{NEWEST_REDIS:04}").as_bytes(), &[value_type.byte()], NAME, value].concat()
 }
 
-/// How many entries the stream says it has, and where in the value the number of its groups stands.
+/// Returns how many entries the stream says it has, and where in the value the number of its groups stands.
 fn up_to_groups(file: &[u8]) -> Option<(u64, usize)> {
     let mut entries = None;
     for event in Events::with_limits(file, Limits::default()) {
@@ -52,7 +52,7 @@ fn up_to_groups(file: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-/// Whether nothing is wrong with the record that the file holds.
+/// Returns whether nothing is wrong with the record that the file holds.
 fn is_sound(file: &[u8]) -> bool {
     let limits = Limits::default();
     let mut checker = RecordChecker::new(&limits);

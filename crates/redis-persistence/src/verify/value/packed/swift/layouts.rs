@@ -15,7 +15,7 @@ struct Compared<'w> {
 }
 
 impl Compared<'_> {
-    /// Whether the element between these is none of those before.
+    /// Returns whether the element between these is none of those before.
     #[inline]
     fn is_new(&mut self, list: List<'_>, at: usize, end: usize) -> Option<bool> {
         let hash = hash(list.wide, at, end, &self.key)?;
@@ -24,7 +24,7 @@ impl Compared<'_> {
     }
 }
 
-/// Whether the `len` first bytes of `wide` are a sound listpack of that tuple that is not empty.
+/// Returns whether the `len` first bytes of `wide` are a sound listpack of that tuple that is not empty.
 pub(in super::super) fn is_plain(
     tuple: Tuple,
     wide: &[u8],
@@ -127,7 +127,7 @@ fn scored(list: List<'_>, mut few: Option<Compared<'_>>) -> Option<()> {
     (at == list.end && count == list.stated).then_some(())
 }
 
-/// Whether an element may follow the one before, if there is one.
+/// Returns whether an element may follow the one before, if there is one.
 #[cold]
 fn goes_on(list: List<'_>, before: &Scored, now: &Scored) -> Option<()> {
     let element = |of: &Scored| Some((exact(list.value(of.score_at)?)?, list.value(of.member_at)?));
