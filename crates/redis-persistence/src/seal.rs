@@ -6,7 +6,7 @@
 //!      -> the same file as before?                       size, time of change, identity
 //!      -> Seal
 //! ```
-//! The SHA-256 tells whether it is the same bytes; [`digest`](crate::digest) tells whether other bytes hold the same data. A seal
+//! The SHA-256 tells whether it is the same bytes; the [digest](mod@crate::digest) tells whether other bytes hold the same data. A seal
 //! says nothing about who made it: sign the file that it is kept in.
 
 use std::fs::File;
