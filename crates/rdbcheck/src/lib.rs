@@ -1,4 +1,4 @@
-//! What the commands `rdbcheck` and `aofcheck` share. Each module uses those below it, and none above (`tests/house/arrows.rs` fails
+//! What the commands `rdbcheck` and `aofcheck` share. Each module uses those below it, and none above (`tests/checks/arrows.rs` fails
 //! otherwise):
 //!
 //! ```text

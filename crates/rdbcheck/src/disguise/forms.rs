@@ -55,7 +55,7 @@ const fn plain(
     undo: fn() -> Box<dyn Undo>,
     command: Option<&'static str>,
 ) -> Row {
-    Row { code, name, plain: true, fits, undo, command }
+    Row { plain: true, ..row(code, name, fits, undo, command) }
 }
 
 /// All forms, those that a command of the system undoes first.

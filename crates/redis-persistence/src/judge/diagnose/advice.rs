@@ -107,21 +107,12 @@ fn instead(cause: &Cause) -> Option<&'static str> {
         | C::QuotedPrintable
         | C::Escaped
         | C::Chunked
-        | C::Surrounded
-            if cause.reversible =>
-        {
-            "Take out what it holds; nothing is lost."
-        }
-        C::Base64
-        | C::Base32
-        | C::Uuencoded
-        | C::Hex
-        | C::Numbers
-        | C::QuotedPrintable
-        | C::Escaped
-        | C::Chunked
         | C::Surrounded => {
-            "What lies in it is damaged too. Look for another copy; --salvage takes it out, and keeps what can be read."
+            if cause.reversible {
+                "Take out what it holds; nothing is lost."
+            } else {
+                "What lies in it is damaged too. Look for another copy; --salvage takes it out, and keeps what can be read."
+            }
         }
         C::CrLfCommands | C::LineEndsLost => {
             "Fetch it again as binary. Or have the line ends brought back in a new folder: the lengths prove them, but for values that \
