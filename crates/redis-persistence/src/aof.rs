@@ -37,7 +37,7 @@ pub use counts::CommandCounts;
 pub use manifest::Manifest;
 pub use parser::{Grammar, Parser, Step};
 pub(crate) use read_ahead::{ReadAhead, Sizes};
-pub use reader::Reader;
+pub use reader::{Image, Reader};
 pub(crate) use record::Span;
 pub use record::{Annotation, Arg, Args, Command, LineEnd, Record};
 pub use state::{StreamState, Transaction, TransactionEvent};

@@ -59,3 +59,9 @@ pub use value::{
 pub(crate) use value::{Decoder, Head, Part};
 pub(crate) use wire::{length_size, shortest, tolerant};
 pub use writer::{KeyAttributes, Writer};
+
+/// Returns whether these bytes begin as an RDB does: with the signature of Redis or of Valkey, of six bytes at most.
+#[must_use]
+pub fn has_signature(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"REDIS") || bytes.starts_with(b"VALKEY")
+}

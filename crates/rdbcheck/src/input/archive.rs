@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use redis_persistence::aof::dir::{self, AofSet, Node, Tree};
 use redis_persistence::aof::dir::{Files, Opened};
+use redis_persistence::rdb::has_signature;
 use redis_persistence::verify::ReadAt;
 
 use crate::progress::{Watched, When};
@@ -92,7 +93,7 @@ impl Place {
     fn is_rdb(&self, file: &Arc<File>) -> io::Result<bool> {
         let mut head = Vec::new();
         Member { file: Arc::clone(file), place: self.clone(), at: 0 }.take(6).read_to_end(&mut head)?;
-        Ok(head.starts_with(b"REDIS") || head == b"VALKEY")
+        Ok(has_signature(&head))
     }
 }
 

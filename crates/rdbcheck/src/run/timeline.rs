@@ -1,14 +1,13 @@
 //! `--timeline`: the timestamps of append-only files, where they are, how much was written between them, and the commands that took
 //! much away at once. History files, which a server with `aof-disable-auto-gc yes` keeps, come first: they are older.
 
-use std::io::{self, Read as _, SeekFrom};
+use std::io;
 
 use redis_persistence::ReadError;
 use redis_persistence::aof::changes::{Change, Changes};
 use redis_persistence::aof::dir::Opened;
 use redis_persistence::aof::dir::{AofSet, Role, Tree};
-use redis_persistence::aof::{Grammar, Parser, Reader, Record};
-use redis_persistence::reader;
+use redis_persistence::aof::{Grammar, Image, Reader, Record};
 use redis_persistence::verify::{Options, Report};
 
 use crate::outcome::{MOST_CHANGES, Row, Timeline};
@@ -28,64 +27,30 @@ impl Timeline {
         for (number, part) in history {
             // Nothing needs them: one that is gone is no error.
             let Some(size) = part.size() else { continue };
-            let Opened::File { mut file, .. } = tree.open(&part.path)? else { continue };
-            let Some(start) = timeline.image(number, &mut file)? else { continue };
-            timeline.stretch(number, (start, size), file, options)?;
+            let Opened::File { file, .. } = tree.open(&part.path)? else { continue };
+            let reader = match Reader::behind_image(file, Grammar::Loader) {
+                Ok(reader) => reader.with_limits(&options.limits).seeking(),
+                Err(ReadError::Io(error)) => return Err(error),
+                Err(ReadError::Parse(_)) => continue,
+            };
+            let image = reader.image();
+            if let Some(Image { end: bytes, made, .. }) = image {
+                let (offset, commands, stamps) = (0, 0, 0);
+                timeline.push(Row { part: number, offset, bytes, timestamp: made, commands, stamps, image: true });
+            }
+            timeline.records(number, (image.map_or(0, |image| image.end), size), reader)?;
         }
         for (number, (part, of)) in report.parts.iter().zip(&set.parts).enumerate() {
             let Some(end) = part.loads_up_to else { continue };
             let Opened::File { file, .. } = tree.open(&of.path)? else { continue };
-            timeline.stretch(number, (part.preamble_end.unwrap_or(0), end), file, options)?;
+            let start = part.preamble_end.unwrap_or(0);
+            let reader = Reader::at(file, Grammar::Loader, start)?.with_limits(&options.limits);
+            timeline.records(number, (start, end), reader)?;
         }
         Ok(timeline)
     }
 
-    /// Finds the end of the image at the start of a file, if there is one; `None` if it cannot be read.
-    fn image<F: io::Read + io::Seek>(&mut self, part: usize, file: &mut F) -> io::Result<Option<u64>> {
-        let mut magic = Vec::new();
-        file.by_ref().take(6).read_to_end(&mut magic)?;
-        file.rewind()?;
-        if !magic.starts_with(b"REDIS") && !magic.starts_with(b"VALKEY") {
-            return Ok(Some(0));
-        }
-        let mut events = reader::Reader::new(&mut *file);
-        let mut timestamp = None;
-        loop {
-            match events.next() {
-                Ok(Some(event)) => {
-                    if let Some(text) = event.payload.aux_text(b"ctime") {
-                        timestamp = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-                    }
-                }
-                Ok(None) => break,
-                Err(ReadError::Io(error)) => return Err(error),
-                Err(ReadError::Parse(_)) => return Ok(None),
-            }
-        }
-        let end = events.offset();
-        self.push(Row { part, offset: 0, bytes: end, timestamp, commands: 0, stamps: 0, image: true });
-        Ok(Some(end))
-    }
-
-    fn stretch<F: io::Read + io::Seek>(
-        &mut self,
-        part: usize,
-        (start, end): (u64, u64),
-        mut file: F,
-        options: &Options,
-    ) -> io::Result<()> {
-        file.seek(SeekFrom::Start(start))?;
-        let parser = Parser::at(Grammar::Loader, start);
-        let mut reader = Reader::with_parser(file, parser).with_limits(&options.limits).seeking();
-        self.records(part, (start, end), &mut reader)
-    }
-
-    fn records<R: io::Read>(
-        &mut self,
-        part: usize,
-        (start, end): (u64, u64),
-        reader: &mut Reader<R>,
-    ) -> io::Result<()> {
+    fn records<R: io::Read>(&mut self, part: usize, (start, end): (u64, u64), mut reader: Reader<R>) -> io::Result<()> {
         let mut row = Row { part, offset: start, bytes: 0, timestamp: None, commands: 0, stamps: 0, image: false };
         let mut changes = Changes::default();
         loop {
@@ -164,7 +129,7 @@ mod tests {
 
     fn read(data: &[u8]) -> io::Result<Timeline> {
         let mut timeline = Timeline::default();
-        timeline.records(0, (0, data.len() as u64), &mut Reader::new(data, Grammar::Loader))?;
+        timeline.records(0, (0, data.len() as u64), Reader::new(data, Grammar::Loader))?;
         Ok(timeline)
     }
 

@@ -1,10 +1,11 @@
 //! Drives a [`Parser`] from any input, with one buffer of fixed size.
 
 use std::fmt;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use crate::aof::window::Window;
 use crate::aof::{CommandRun, Grammar, KnownHeads, Parser, Record, Step};
+use crate::rdb;
 use crate::{Limits, ReadError};
 
 const BUFFER: usize = 256 << 10;
@@ -35,6 +36,7 @@ type PassOver<R> = fn(&mut R, u64) -> io::Result<u64>;
 /// ```
 pub struct Reader<R> {
     input: R,
+    image: Option<Image>,
     parser: Parser,
     window: Window,
     /// The length of the record that was lent last, which is let go of at the next call.
@@ -51,7 +53,64 @@ impl<R> fmt::Debug for Reader<R> {
     }
 }
 
+/// The RDB image that an append-only file may begin with, the preamble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Image {
+    /// The file offset of the first byte after it.
+    pub end: u64,
+    /// When it was made, in seconds since the epoch, if it says that.
+    pub made: Option<i64>,
+}
+
 impl<R: Read> Reader<R> {
+    /// Reads a file from its start, and passes over the RDB image that it may begin with: [`image`](Self::image) tells of it,
+    /// [`rdb::Keys`] has its keys.
+    ///
+    /// # Errors
+    /// Those of the input, and those of an image whose bytes leave no way on.
+    ///
+    /// # Examples
+    /// ```
+    /// use redis_persistence::aof::{Grammar, Reader};
+    ///
+    /// let file = b"REDIS0009\xfa\x05ctime\xc0\x7b\xff\0\0\0\0\0\0\0\0*1\r\n$8\r\nFLUSHALL\r\n";
+    /// let mut reader = Reader::behind_image(&file[..], Grammar::Strict)?;
+    /// assert_eq!(reader.image().map(|image| (image.end, image.made)), Some((27, Some(123))));
+    /// assert_eq!(reader.next_record()?.map(|record| record.start()), Some(27));
+    /// # Ok::<(), redis_persistence::ReadError>(())
+    /// ```
+    pub fn behind_image(input: R, grammar: Grammar) -> Result<Self, ReadError> {
+        Self::behind_image_made(input, grammar, &mut None)
+    }
+
+    /// Does the same, and says when the image was made where its bytes leave no way on, too.
+    pub(crate) fn behind_image_made(mut input: R, grammar: Grammar, made: &mut Option<i64>) -> Result<Self, ReadError> {
+        let mut head = Vec::new();
+        input.by_ref().take(6).read_to_end(&mut head)?;
+        let mut image = None;
+        if rdb::has_signature(&head) {
+            let mut events = rdb::reader::Reader::new(Cursor::new(head).chain(input));
+            while let Some(event) = events.next()? {
+                if let Some(text) = event.payload.aux_text(b"ctime") {
+                    *made = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+                }
+            }
+            image = Some(Image { end: events.offset(), made: *made });
+            let (rest, chain) = events.into_window().into_rest();
+            (head, input) = (rest, chain.into_inner().1);
+        }
+        let parser = Parser::at(grammar, image.map_or(0, |image| image.end));
+        let reader = Self::with_parser(input, parser);
+        Ok(Self { image, window: reader.window.holding(head), ..reader })
+    }
+
+    /// Returns the image that was passed over.
+    #[must_use]
+    pub fn image(&self) -> Option<Image> {
+        self.image
+    }
+
     /// Reads an input from its start.
     #[must_use]
     pub fn new(input: R, grammar: Grammar) -> Self {
@@ -76,7 +135,7 @@ impl<R: Read> Reader<R> {
 
 impl<R> Reader<R> {
     pub(crate) fn with_window(input: R, parser: Parser, window: Window, refill: Refill<R>) -> Self {
-        Self { input, parser, window, lent: 0, eof: false, refill, pass_over: None }
+        Self { input, image: None, parser, window, lent: 0, eof: false, refill, pass_over: None }
     }
 
     /// Payloads of this many bytes are passed over in this way.
@@ -162,6 +221,15 @@ impl<R> Reader<R> {
 }
 
 impl<R: Read + Seek> Reader<R> {
+    /// Reads an input from a place on at which a record begins, [`seeking`](Self::seeking).
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub fn at(mut input: R, grammar: Grammar, offset: u64) -> io::Result<Self> {
+        input.seek(SeekFrom::Start(offset))?;
+        Ok(Self::with_parser(input, Parser::at(grammar, offset)).seeking())
+    }
+
     /// Passes over long payloads by seeking instead of reading them.
     #[must_use]
     pub fn seeking(self) -> Self {

@@ -45,6 +45,10 @@ pub struct Transaction {
     pub queued: u64,
     /// The database that was selected before it.
     pub db: u32,
+    /// Whether another MULTI stands in it.
+    pub nested: bool,
+    /// The file offset of the first DISCARD in it: servers crash at its EXEC.
+    pub discard: Option<u64>,
 }
 
 /// What a record did that is worth a word.
@@ -101,7 +105,7 @@ impl StreamState {
         match name.first()? {
             b'M' | b'm' if command.is(b"MULTI") => Some(self.multi(command.start())),
             b'E' | b'e' if command.is(b"EXEC") => Some(self.exec()),
-            b'D' | b'd' if command.is(b"DISCARD") => self.transaction.map(|_| TransactionEvent::QueuedDiscard),
+            b'D' | b'd' if command.is(b"DISCARD") => self.discard(command.start()),
             b'W' | b'w' if command.is(b"WATCH") => Some(TransactionEvent::Watch),
             b'S' | b's' if command.is(b"SELECT") => self.select(command),
             _ => None,
@@ -109,11 +113,18 @@ impl StreamState {
     }
 
     fn multi(&mut self, start: u64) -> TransactionEvent {
-        if self.transaction.is_some() {
+        if let Some(open) = &mut self.transaction {
+            open.nested = true;
             return TransactionEvent::NestedMulti;
         }
-        self.transaction = Some(Transaction { start, queued: 0, db: self.db });
+        self.transaction = Some(Transaction { start, queued: 0, db: self.db, nested: false, discard: None });
         TransactionEvent::Opened
+    }
+
+    fn discard(&mut self, start: u64) -> Option<TransactionEvent> {
+        let open = self.transaction.as_mut()?;
+        open.discard.get_or_insert(start);
+        Some(TransactionEvent::QueuedDiscard)
     }
 
     fn exec(&mut self) -> TransactionEvent {

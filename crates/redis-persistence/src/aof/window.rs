@@ -36,6 +36,13 @@ impl Window {
         Self { buffer, start: 0, end: 0, most_kept, piece: size, runs: VecDeque::new(), of_use: false }
     }
 
+    /// Returns the same with bytes that were read before.
+    pub(crate) fn holding(self, mut bytes: Vec<u8>) -> Self {
+        let (end, size) = (bytes.len(), self.buffer.len().max(bytes.len()));
+        bytes.resize(size, 0);
+        Self { buffer: bytes.into_boxed_slice(), end, ..self }
+    }
+
     /// Returns the bytes at hand.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]

@@ -126,6 +126,13 @@ impl<R: Read> Window<R> {
         self.input
     }
 
+    /// Returns the resident bytes that were not consumed, and the input that stands behind them.
+    pub(crate) fn into_rest(mut self) -> (Vec<u8>, R) {
+        self.buffer.truncate(self.end);
+        self.buffer.drain(..self.start);
+        (self.buffer, self.input)
+    }
+
     /// Returns the input, for a look at other places of it. What is resident stays.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.input

@@ -45,9 +45,7 @@ impl Tally {
 pub(super) fn count(file: &mut File, from: u64, to: u64) -> io::Result<Loss> {
     let mut tally = Tally::default();
     tally.loss.bytes = to.saturating_sub(from);
-    file.seek(SeekFrom::Start(from))?;
-    let input = file.try_clone()?;
-    let mut reader = Reader::with_parser(input, Parser::at(Grammar::Loader, from)).seeking();
+    let mut reader = Reader::at(file.try_clone()?, Grammar::Loader, from)?;
     loop {
         match reader.next_record() {
             Ok(Some(Record::Command(command))) => tally.command(&command),

@@ -5,14 +5,13 @@ mod tail;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::FileIdentity;
-use crate::aof::{Annotation, Grammar, LineEnd, Parser, Reader, Record, StreamState, Transaction, TransactionEvent};
+use crate::aof::{Annotation, Grammar, LineEnd, Reader, Record, StreamState, Transaction, TransactionEvent};
 use crate::rdb::Family;
-use crate::rdb::reader;
 use crate::report::Verdict;
 use crate::verify::{self, Options};
 use crate::{Error, ErrorKind, ReadError};
@@ -90,7 +89,7 @@ impl Walks {
 
 /// Reads a file as servers do, up to its end, to what they stop at, or to where `until` says.
 fn walk(path: &Path, until: &Until) -> io::Result<Walk> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let seen = FileIdentity::of(path, &file)?;
     let mut walk = Walk {
         seen,
@@ -104,13 +103,18 @@ fn walk(path: &Path, until: &Until) -> io::Result<Walk> {
         reasons: Vec::new(),
         notes: Vec::new(),
     };
-    let mut magic = Vec::new();
-    file.by_ref().take(6).read_to_end(&mut magic)?;
-    if magic.starts_with(b"REDIS") || magic.starts_with(b"VALKEY") {
-        walk.image()?;
-    }
-    if walk.bad_image.is_none() {
-        walk.records(until)?;
+    match Reader::behind_image_made(file, Grammar::Loader, &mut walk.image_time) {
+        Ok(reader) => {
+            if let Some(image) = reader.image() {
+                walk.image_end = image.end;
+                walk.judge_image()?;
+            }
+            if walk.bad_image.is_none() {
+                walk.records(reader.seeking(), until)?;
+            }
+        }
+        Err(ReadError::Io(error)) => return Err(error),
+        Err(ReadError::Parse(error)) => walk.bad_image = Some(error.to_string()),
     }
     Ok(walk)
 }
@@ -125,24 +129,7 @@ impl Walk {
         Ok(file)
     }
 
-    fn image(&mut self) -> io::Result<()> {
-        let mut events = reader::Reader::new(self.open()?);
-        loop {
-            match events.next() {
-                Ok(Some(event)) => {
-                    if let Some(text) = event.payload.aux_text(b"ctime") {
-                        self.image_time = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-                    }
-                }
-                Ok(None) => break,
-                Err(ReadError::Io(error)) => return Err(error),
-                Err(ReadError::Parse(error)) => {
-                    self.bad_image = Some(error.to_string());
-                    return Ok(());
-                }
-            }
-        }
-        self.image_end = events.offset();
+    fn judge_image(&mut self) -> io::Result<()> {
         let report = verify::reader(self.open()?.take(self.image_end), &Options::default())?;
         self.family = report.format.as_ref().map(|format| format.product.unwrap_or(format.family));
         if report.verdict != Verdict::Sound {
@@ -152,13 +139,8 @@ impl Walk {
         Ok(())
     }
 
-    fn records(&mut self, until: &Until) -> io::Result<()> {
-        let mut input = self.open()?;
-        input.seek(SeekFrom::Start(self.image_end))?;
-        let mut reader = Reader::with_parser(input, Parser::at(Grammar::Loader, self.image_end)).seeking();
+    fn records(&mut self, mut reader: Reader<File>, until: &Until) -> io::Result<()> {
         let mut state = StreamState::default();
-        let mut discard = None;
-        let mut nested = false;
         let mut recent = Recent::default();
         loop {
             let before = state.last_timestamp();
@@ -192,19 +174,12 @@ impl Walk {
                         Record::Command(command) => recent.push(Before { start: command.start(), open }),
                         Record::Annotation(_) => recent.interrupt(),
                     }
-                    match state.feed(&record) {
-                        Some(TransactionEvent::Opened) => nested = false,
-                        Some(TransactionEvent::NestedMulti) => nested = true,
-                        Some(TransactionEvent::QueuedDiscard) => discard = discard.or(Some(record.start())),
-                        Some(TransactionEvent::Closed) => {
-                            if let Some(at) = discard.take() {
-                                let name = self.seen.path.display();
-                                self.reasons.push(format!(
-                                    "servers crash on the DISCARD inside a transaction at byte {at} of {name}"
-                                ));
-                            }
-                        }
-                        _ => {}
+                    if state.feed(&record) == Some(TransactionEvent::Closed)
+                        && let Some(at) = open.and_then(|open| open.discard)
+                    {
+                        let name = self.seen.path.display();
+                        self.reasons
+                            .push(format!("servers crash on the DISCARD inside a transaction at byte {at} of {name}"));
                     }
                     if let Record::Annotation(annotation) = record {
                         self.torn(&annotation);
@@ -220,15 +195,14 @@ impl Walk {
                 Ok(None) => {
                     if let Some(open) = open {
                         let why = format!("the transaction at byte {} has no EXEC", open.start);
-                        let interrupted = !nested;
-                        self.stop =
-                            Some(Stop { to: open.start, why, foreign: false, interrupted, in_transaction: true });
+                        let (to, interrupted) = (open.start, !open.nested);
+                        self.stop = Some(Stop { to, why, foreign: false, interrupted, in_transaction: true });
                     }
                     break;
                 }
                 Err(ReadError::Io(error)) => return Err(error),
                 Err(ReadError::Parse(error)) => {
-                    self.stop = Some(self.stop_at(&error, (open, nested), &recent)?);
+                    self.stop = Some(self.stop_at(&error, open, &recent)?);
                     break;
                 }
             }
@@ -255,13 +229,8 @@ impl Walk {
     }
 
     /// Returns where servers stop at an error, with the transaction that is open there, and the commands before it.
-    fn stop_at(
-        &mut self,
-        error: &Error,
-        (open, nested): (Option<Transaction>, bool),
-        recent: &Recent,
-    ) -> io::Result<Stop> {
-        let (mut at, mut open) = (error.start(), open);
+    fn stop_at(&mut self, error: &Error, mut open: Option<Transaction>, recent: &Recent) -> io::Result<Stop> {
+        let mut at = error.start();
         let tail = tail::classify(&mut self.open()?, at, self.seen.size)?;
         let mut why = match (tail, error.kind()) {
             (Tail::Zeros, _) => format!("from byte {at} on there is nothing but zeros"),
@@ -287,7 +256,7 @@ impl Walk {
             to: open.map_or(at, |open| open.start),
             why,
             foreign,
-            interrupted: interrupted && !(nested && open.is_some()),
+            interrupted: interrupted && !open.is_some_and(|open| open.nested),
             in_transaction: open.is_some(),
         })
     }

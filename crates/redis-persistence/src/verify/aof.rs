@@ -31,8 +31,9 @@ use super::options::Options;
 use crate::aof::dir::{self, AofSet, NextStart, Node, Role, Shape, Tree};
 use crate::aof::dir::{Disk, Opened, has_file_line};
 use crate::aof::official::Walk;
-use crate::aof::{Grammar, Parser, Reader, Sizes};
+use crate::aof::{Grammar, Reader, Sizes};
 use crate::base::source::Clamped;
+use crate::rdb::has_signature;
 use crate::report::codes::{Code, Severity};
 use crate::report::facts::{AofLoadFacts, Name};
 use crate::report::{AofFacts, Counts, DuplicateCheck, Kind, Part, Report, Verdict};
@@ -192,7 +193,7 @@ impl<T: Tree> Run<'_, T> {
                 // It takes the manifest for an append-only file, and looks no further.
                 if file.size > 0 {
                     let mut walk = Walk::new(0, 1);
-                    let mut reader = Reader::with_parser(&file.bytes[..], Parser::new(Grammar::Tool));
+                    let mut reader = Reader::new(&file.bytes[..], Grammar::Tool);
                     walk.run(&mut reader, b"", |_| ControlFlow::<()>::Continue(()))?;
                     self.analyzed(&walk, file.size);
                 }
@@ -256,7 +257,7 @@ impl<T: Tree> Run<'_, T> {
     fn content(&mut self, number: usize, last: bool, input: &mut Clamped<T::File>) -> io::Result<()> {
         let role = self.set.parts[number].role;
         let head = input.peek(0, 6)?;
-        let image = head.starts_with(b"REDIS") || head == b"VALKEY";
+        let image = has_signature(&head);
         // The tool looks for an image in a base only, and knows Redis' signature only.
         let tool_sees_it = head.starts_with(b"REDIS") && input.size() >= 8 && role == Role::Base;
         if self.set.shape == Shape::Single {

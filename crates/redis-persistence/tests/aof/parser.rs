@@ -275,3 +275,55 @@ fn annotations_are_kept_byte_for_byte() -> Result<(), ReadError> {
     assert!(reader.next_record()?.is_none());
     Ok(())
 }
+
+/// Gives a few bytes at a time.
+struct Few<R>(R);
+
+impl<R: Read> Read for Few<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(1000);
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+#[test]
+fn an_image_before_the_records_is_passed_over() {
+    let mut image = testkit::rdb::RdbWriter::redis(9);
+    image.aux(b"ctime", b"1700000000").select_db(0);
+    for n in 0..300 {
+        // Blocks of the image's reader end in images and in records.
+        image.string_key(format!("key:{n}").as_bytes(), &vec![b'v'; 1000 + 7 * n]);
+    }
+    let image = image.finish();
+    let records: Vec<u8> = (0..20_000).flat_map(|n| record(&["SET", "key", &n.to_string()])).collect();
+    for (image, made) in [(&image[..], Some(1_700_000_000)), (&b"REDIS0009\xff\0\0\0\0\0\0\0\0"[..], None), (b"", None)]
+    {
+        let data = [image, &records].concat();
+        let starts = |mut reader: Reader<Box<dyn Read + '_>>| {
+            let found = reader.image();
+            assert_eq!(
+                found.map(|image| (image.end, image.made)),
+                (!image.is_empty()).then_some((image.len() as u64, made))
+            );
+            let mut starts = Vec::new();
+            while let Some(record) = reader.next_record().expect("records") {
+                starts.push(record.start());
+            }
+            starts
+        };
+        let mut wanted = Vec::new();
+        let mut at = Reader::at(Cursor::new(&data), Grammar::Strict, image.len() as u64).expect("memory");
+        while let Some(record) = at.next_record().expect("records") {
+            wanted.push(record.start());
+        }
+        assert_eq!(wanted.len(), 20_000);
+        let whole = Reader::behind_image(Box::new(&data[..]) as Box<dyn Read>, Grammar::Strict);
+        assert_eq!(starts(whole.expect("an image")), wanted);
+        let few = Reader::behind_image(Box::new(Few(&data[..])) as Box<dyn Read>, Grammar::Strict);
+        assert_eq!(starts(few.expect("an image")), wanted);
+    }
+    let cut = Reader::behind_image(&image[..image.len() / 2], Grammar::Strict);
+    assert!(
+        matches!(cut.map(drop), Err(ReadError::Parse(error)) if matches!(error.kind(), ErrorKind::UnexpectedEof { .. }))
+    );
+}

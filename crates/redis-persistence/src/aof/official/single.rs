@@ -6,7 +6,7 @@
 //! diff           size when opened - ok_up_to
 //! ```
 
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use super::walk::{Problem, Walk};
 use super::{Cut, Image, Preamble, Print, Run, Stop, Task, bytes_of, plain};
 use crate::aof::dir::{Files, Opened};
 use crate::aof::resp;
-use crate::aof::{Annotation, Grammar, Parser, Reader};
+use crate::aof::{Annotation, Grammar, Reader};
 
 /// A file to be checked.
 #[derive(Debug)]
@@ -134,11 +134,7 @@ impl<F: Files> Run<'_, '_, F> {
     fn preamble(&mut self, path: &std::path::Path, file: &mut F::File) -> io::Result<Image> {
         let preamble: &mut dyn Preamble = self.preamble;
         let print: &mut Print<'_> = self.print;
-        let image = preamble.check(path, file, print)?;
-        if let Image::EndsAt(end) = image {
-            file.seek(SeekFrom::Start(end))?;
-        }
-        Ok(image)
+        preamble.check(path, file, print)
     }
 
     /// Returns the timestamp at which to cut, if that is the task.
@@ -151,7 +147,7 @@ impl<F: Files> Run<'_, '_, F> {
 
     /// Walks over the records; the inner error is an end of the run that was announced already.
     fn records(&mut self, single: &Single, file: F::File, start: u64) -> io::Result<Result<(Walk, bool), Stop>> {
-        let mut reader = Reader::with_parser(file, Parser::at(Grammar::Tool, start)).seeking();
+        let mut reader = Reader::at(file, Grammar::Tool, start)?;
         let mut walk = Walk::new(start, self.line);
         let mut later = false;
         let stopped =

@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 
-use crate::aof::{Grammar, Parser, Reader, Record, Transaction};
+use crate::aof::{Grammar, Reader, Record, Transaction};
 use crate::verify::swallows;
 use crate::{ErrorKind, ReadError, Reading};
 
@@ -70,8 +70,7 @@ enum Oddness {
 
 /// Looks at the command at `start`.
 fn oddness(file: &mut File, start: u64) -> io::Result<Oddness> {
-    file.seek(SeekFrom::Start(start))?;
-    let mut reader = Reader::with_parser(file.try_clone()?, Parser::at(Grammar::Strict, start)).seeking();
+    let mut reader = Reader::at(file.try_clone()?, Grammar::Strict, start)?;
     Ok(match reader.next_record() {
         Ok(Some(Record::Command(command))) if swallows(&command) => Oddness::Value,
         Ok(_) => Oddness::None,

@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::aof::{Grammar, Parser, Reader};
+use crate::aof::{Grammar, Reader};
 use crate::{ErrorKind, ReadError};
 
 /// What is read at a time.
@@ -43,8 +43,7 @@ pub(in crate::repair) fn classify(file: &mut File, start: u64, size: u64) -> io:
     if zeros == start {
         return Ok(Tail::Zeros);
     }
-    file.seek(SeekFrom::Start(start))?;
-    let mut reader = Reader::with_parser(file.try_clone()?, Parser::at(Grammar::Strict, start)).seeking();
+    let mut reader = Reader::at(file.try_clone()?, Grammar::Strict, start)?;
     let tail = match reader.next_record() {
         Err(ReadError::Io(error)) => return Err(error),
         Err(ReadError::Parse(error)) => match error.kind() {

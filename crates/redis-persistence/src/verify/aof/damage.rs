@@ -4,6 +4,7 @@ use std::io::{self, Read, Seek};
 
 use crate::aof::resp;
 use crate::base::source::Clamped;
+use crate::rdb::has_signature;
 use crate::report::codes::Code;
 use crate::report::facts::Ending;
 use crate::{Error, ErrorKind, Reading};
@@ -62,7 +63,7 @@ pub(super) fn name<F: Read + Seek>(
     let plain = |code, message| Damage { code, message, hint: None };
     Ok(match loader.kind() {
         ErrorKind::UnexpectedEof { missing } => cut(loader, *missing, argument),
-        ErrorKind::NotARecord(_) if found.starts_with(b"REDIS") || found.starts_with(b"VALKEY") => {
+        ErrorKind::NotARecord(_) if has_signature(&found) => {
             let message = "an RDB image begins here, where a record belongs: two files in one".to_owned();
             plain(Code::AofSecondRdb, message)
         }

@@ -86,8 +86,6 @@ pub(super) struct Records<'a, 'o> {
     load: RecordFacts,
     /// The end of the command before the last MULTI.
     before_multi: Option<u64>,
-    /// Whether the transaction holds a DISCARD.
-    discards: bool,
     largest_db: Option<(u64, u64)>,
     replies: &'a mut Replies<'o>,
     /// Commands in transactions, by the number of their name: how many, and where first.
@@ -122,7 +120,6 @@ impl<'a, 'o> Records<'a, 'o> {
                 stops: Vec::new(),
             },
             before_multi: None,
-            discards: false,
             largest_db: None,
             replies,
             queued: Vec::new(),

@@ -1,11 +1,11 @@
 //! Records that are left out of a salvage because somebody does not want them: a FLUSHALL, a DEL that was a mistake.
 
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom};
+use std::io;
 
 use super::{Account, Keep, Salvage, SalvagedFile, Skip, SkipKind};
-use crate::aof::{Grammar, Parser, Reader, Record};
-use crate::{Limits, ReadError};
+use crate::ReadError;
+use crate::aof::{Grammar, Reader, Record};
 
 impl Salvage {
     /// Leaves out the records that begin at these bytes of a file: the one of that name, or the last one. What cannot be left out
@@ -44,11 +44,8 @@ impl SalvagedFile {
         let Some(place) = kept else {
             return Ok(Err(format!("no record that is kept begins at byte {at}")));
         };
-        let mut input = File::open(&self.seen.path)?;
         let start = self.account.kept[place].start;
-        input.seek(SeekFrom::Start(start))?;
-        let parser = Parser::at(Grammar::Loader, start);
-        let mut reader = Reader::with_parser(input, parser).with_limits(&Limits::default()).seeking();
+        let mut reader = Reader::at(File::open(&self.seen.path)?, Grammar::Loader, start)?;
         loop {
             let record = match reader.next_record() {
                 Ok(Some(record)) if record.start() <= at => record,

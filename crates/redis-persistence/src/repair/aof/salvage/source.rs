@@ -59,9 +59,7 @@ impl Source {
 
     /// Returns a reader of the records from `at` on.
     pub(super) fn reader(&self, at: u64) -> io::Result<Reader<File>> {
-        let mut file = self.file.try_clone()?;
-        file.seek(SeekFrom::Start(at))?;
-        Ok(Reader::with_parser(file, Parser::at(Grammar::Strict, at)).seeking())
+        Reader::at(self.file.try_clone()?, Grammar::Strict, at)
     }
 
     /// Returns the bytes from `at` on, as far as they are at hand: at least `wanted`, if the file has so many and `wanted`

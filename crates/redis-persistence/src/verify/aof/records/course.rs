@@ -15,16 +15,16 @@ use crate::report::facts::{OpenTransaction, Stop};
 use crate::report::finding::Finding;
 use crate::verify::aof::{commands, damage};
 use crate::{Error, ErrorKind, Reading};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 
 impl Records<'_, '_> {
     /// Something about transactions, databases or WATCH came with the command; `open` was open before it.
     pub(super) fn event(&mut self, event: TransactionEvent, open: Option<Transaction>, command: &Command<'_>) {
         match event {
-            TransactionEvent::Opened => (self.before_multi, self.discards) = (self.load.last_end, false),
-            TransactionEvent::NestedMulti => self.before_multi = self.load.last_end,
-            TransactionEvent::QueuedDiscard => self.discards = true,
-            TransactionEvent::Closed if self.discards => self.stop(Stop::QueuedDiscard, command.start()),
+            TransactionEvent::Opened | TransactionEvent::NestedMulti => self.before_multi = self.load.last_end,
+            TransactionEvent::Closed if open.is_some_and(|open| open.discard.is_some()) => {
+                self.stop(Stop::QueuedDiscard, command.start());
+            }
             _ => {}
         }
         let (code, message) = match event {
@@ -205,9 +205,7 @@ impl Records<'_, '_> {
     /// Returns where the records lose their step, the command before may have swallowed the head of one.
     fn cause<F: Read + Seek>(&mut self, input: &mut Clamped<F>) -> io::Result<()> {
         let Some((at, number, ends)) = self.previous else { return Ok(()) };
-        input.seek(SeekFrom::Start(at))?;
-        let parser = Parser::at(Grammar::Loader, at).with_limits(self.place.limits);
-        let mut reader = Reader::with_parser(input, parser).seeking();
+        let mut reader = Reader::at(input, Grammar::Loader, at)?.with_limits(self.place.limits);
         if let Ok(Some(Record::Command(command))) = reader.next_record()
             && let Some(message) = commands::broken_head(&command)
         {
