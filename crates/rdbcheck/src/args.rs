@@ -168,7 +168,7 @@ pub struct Common {
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pub color: Color,
 
-    /// Print the page of a finding code
+    /// Print the page of a finding code or of a cause
     #[arg(long, help_heading = "Other", value_name = "CODE")]
     pub explain: Option<String>,
     /// Print the completions for a shell, such as bash or zsh

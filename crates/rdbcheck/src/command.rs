@@ -1,6 +1,7 @@
 //! The commands: arguments in, reports out, an exit code.
 
 mod inputs;
+mod manual;
 mod pages;
 mod side;
 
@@ -17,6 +18,7 @@ use crate::redact;
 use crate::run::{aof, fix, rdb, salvage_aof, salvage_rdb};
 use crate::servers::Servers;
 use inputs::{Paths, Run, inputs};
+pub(crate) use manual::page as manual;
 use pages::instead_of_checking;
 pub(crate) use pages::{explain, short_help};
 

@@ -1,6 +1,7 @@
 //! What came of one input, as plain data: a report or the reason why there is none, whether the demands of the command line are
 //! met, and what a repair or a salvage did. Nothing here prints: `run` makes it, `render` shows it.
 
+mod map;
 mod repair;
 mod timeline;
 mod told;
@@ -22,6 +23,7 @@ use crate::shell;
 use crate::units::{commas, number};
 use crate::unpack::Packing;
 
+pub(crate) use map::{Map, Mark};
 pub use repair::{RepairStatus, Repaired, SalvageStatus, Salvaged, SalvagedAof};
 pub use timeline::{MOST_CHANGES, Row, Timeline};
 pub use told::{Show, Told, UndoOutcome};

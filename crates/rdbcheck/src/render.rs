@@ -14,7 +14,7 @@ use anstream::{AutoStream, ColorChoice};
 
 use crate::args::{Color, Common, Format};
 use crate::outcome::{Entry, Told, UndoOutcome};
-use crate::style::Page;
+use crate::style::{Look, Page};
 use json::UndoView;
 
 /// How reports are rendered, which any thread can do.
@@ -48,8 +48,12 @@ impl Form {
     /// Returns the form that the arguments ask for.
     #[must_use]
     pub fn new(tool: &'static str, common: &Common) -> Self {
-        let style =
-            text::Style { all_names: common.stats, now_ms: common.now_ms(), all: common.max_findings.is_some() };
+        let style = text::Style {
+            all_names: common.stats,
+            now_ms: common.now_ms(),
+            all: common.max_findings.is_some(),
+            look: Look::of_stdout(),
+        };
         let kind = if common.quiet { Kind::Quiet } else { Kind::Of(common.format()) };
         Self { kind, tool, style, listed: common.max_findings }
     }
@@ -172,7 +176,7 @@ impl Output {
     /// Prints the verdict alone.
     pub fn verdict(&mut self, entry: &Entry) {
         if let (true, Ok(report)) = (self.form.is_text(), &entry.outcome) {
-            let text = text::verdict_line(entry, report);
+            let text = text::verdict_line(entry, report, self.form.style.look);
             self.write(&text);
         }
     }
@@ -182,7 +186,7 @@ impl Output {
         if !self.form.is_text() {
             return false;
         }
-        let mut page = Page::default();
+        let mut page = Page::new(self.form.style.look);
         for line in self.form.told(told) {
             let text = line.trim_start_matches(' ');
             page.plain(line.len() - text.len(), text);
@@ -246,13 +250,14 @@ impl Output {
     /// Prints the findings that memory did not hold.
     fn beyond(&mut self, entry: &Entry) {
         let Ok(report) = &entry.outcome else { return };
-        self.write(&text::beyond_head(report));
+        let style = self.form.style;
+        self.write(&text::beyond_head(report, style));
         match entry.beyond() {
             Err(error) => self.failed = self.failed.take().or(Some(error)),
             Ok(findings) => {
                 for finding in findings {
                     match finding {
-                        Ok(finding) => self.write(&text::one(&finding, report.kind)),
+                        Ok(finding) => self.write(&text::one(&finding, report.kind, style)),
                         Err(error) => self.failed = self.failed.take().or(Some(error)),
                     }
                 }

@@ -1,5 +1,8 @@
 //! How text for people looks: lines of bounded width, with colours that do not count; names, and the reasons of servers.
 
+use std::io::IsTerminal as _;
+use std::{env, io};
+
 use anstyle::{AnsiColor, Style};
 use redis_persistence::servers::Why;
 use redis_persistence::verify::{Name, Severity};
@@ -14,25 +17,87 @@ pub(crate) const KEY: usize = 80;
 /// How wide the name of a file may become.
 pub(crate) const NAME: usize = 80;
 
-/// No line is wider.
+/// No line is wider where nobody says how wide the terminal is, and none is on a wider one.
 pub(crate) const WIDTH: usize = 160;
+/// On a narrower terminal lines are as wide as this.
+const NARROWEST: usize = 60;
+
+/// What the place takes where text is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// No line is wider, but for commands, which stay whole so that they can be copied.
+    pub(crate) width: usize,
+    /// Whether somebody looks at it on a terminal: pictures of one line are for them.
+    pub(crate) is_seen: bool,
+    /// Whether it shows more than ASCII.
+    pub(crate) has_blocks: bool,
+}
+
+impl Default for Look {
+    /// A file or a pipe.
+    fn default() -> Self {
+        Self { width: WIDTH, is_seen: false, has_blocks: false }
+    }
+}
+
+impl Look {
+    /// Returns the look of standard output: as wide as its terminal is, or as the variable `COLUMNS` says.
+    pub(crate) fn of_stdout() -> Self {
+        let stdout = io::stdout();
+        let said = env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|width| *width > 0);
+        let seen = || rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
+        let width = said.or_else(|| seen().filter(|width| *width > 0));
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| env::var(name).ok());
+        let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
+        Self {
+            width: width.map_or(WIDTH, |width| width.clamp(NARROWEST, WIDTH)),
+            is_seen: width.is_some(),
+            has_blocks: stdout.is_terminal() && locale.replace('-', "").ends_with("utf8"),
+        }
+    }
+
+    /// Returns a picture of numbers, a character for each: the higher, the larger.
+    pub(crate) fn sparkline(self, numbers: &[u64]) -> String {
+        let ramp: [char; 8] = if self.has_blocks {
+            ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
+        } else {
+            ['.', ':', '-', '=', '+', '*', '%', '#']
+        };
+        let most = u128::from(numbers.iter().copied().max().unwrap_or(0).max(1));
+        let step = |n: u64| usize::try_from(u128::from(n) * 7 / most).unwrap_or(7);
+        numbers.iter().map(|n| if *n == 0 { ' ' } else { ramp[step(*n)] }).collect()
+    }
+}
 
 /// Text that grows by lines. What is given to it must be fit to print.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) text: String,
+    pub(crate) look: Look,
 }
 
 impl Page {
+    /// Returns an empty page.
+    pub(crate) fn new(look: Look) -> Self {
+        Self { text: String::new(), look }
+    }
+
     /// A paragraph: `lead` in its style, then `rest`, broken at spaces where it is too wide. Lines after the first are
     /// indented by four more.
     pub(crate) fn paragraph(&mut self, indent: usize, lead: &str, style: Style, rest: &str) {
-        let lead = shorten(lead, WIDTH - indent);
+        self.pieces(indent, &[(lead, style), (rest, Style::new())]);
+    }
+
+    /// A paragraph of pieces, each in its style.
+    pub(crate) fn pieces(&mut self, indent: usize, pieces: &[(&str, Style)]) {
         self.text.push_str(&" ".repeat(indent));
-        self.text.push_str(&format!("{style}{lead}{style:#}"));
-        let mut at = indent + columns(&lead);
-        for word in rest.split_inclusive(' ') {
-            at = self.word(word, at, indent + 4);
+        let mut at = indent;
+        for (piece, style) in pieces {
+            self.text.push_str(&style.to_string());
+            for word in piece.split_inclusive(' ') {
+                at = self.word(word, at, indent + 4);
+            }
+            self.text.push_str(&format!("{style:#}"));
         }
         while self.text.ends_with(' ') {
             self.text.pop();
@@ -45,13 +110,51 @@ impl Page {
         self.paragraph(indent, "", Style::new(), text);
     }
 
+    /// A command in one line, however wide: what a terminal breaks by itself is whole when it is copied.
+    pub(crate) fn command(&mut self, indent: usize, command: &str) {
+        self.text.push_str(&" ".repeat(indent));
+        self.text.push_str(command);
+        self.text.push('\n');
+    }
+
+    /// Rows under heads, all columns but the first `lead` ones to the right. What does not fit beside each other goes below, with
+    /// the first columns again.
+    pub(crate) fn table(&mut self, heads: &[&str], rows: &[Vec<String>], lead: usize) {
+        let widest = |n: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(n)).map(|cell| columns(cell));
+            cells.max().unwrap_or(0).max(columns(heads[n]))
+        };
+        let widths: Vec<usize> = (0..heads.len()).map(widest).collect();
+        let before: usize = widths[..lead].iter().map(|width| width + 2).sum();
+        let mut from = lead;
+        while from < heads.len() {
+            let mut to = from;
+            let mut at = before;
+            while to < heads.len() && (to == from || at + widths[to] + 2 <= self.look.width) {
+                at += widths[to] + 2;
+                to += 1;
+            }
+            let line = |cell: &dyn Fn(usize) -> String| -> String {
+                let first = (0..lead).map(|n| format!("{:<1$}  ", cell(n), widths[n]));
+                let others = (from..to).map(|n| format!("{:>1$}  ", cell(n), widths[n]));
+                first.chain(others).collect()
+            };
+            self.paragraph(0, line(&|n| heads[n].to_owned()).trim_end(), BOLD, "");
+            for row in rows {
+                self.plain(0, line(&|n| row.get(n).cloned().unwrap_or_default()).trim_end());
+            }
+            from = to;
+        }
+    }
+
     /// Appends a word, on a new line if it does not fit, and in pieces if it fits on none.
     fn word(&mut self, word: &str, mut at: usize, indent: usize) -> usize {
-        if at > indent && at + columns(word.trim_end()) > WIDTH && indent + columns(word.trim_end()) <= WIDTH {
+        let most = self.look.width;
+        if at > indent && at + columns(word.trim_end()) > most && indent + columns(word.trim_end()) <= most {
             at = self.newline(indent);
         }
         for c in word.chars() {
-            if at + width(c) > WIDTH {
+            if at + width(c) > most {
                 if c == ' ' {
                     continue;
                 }
@@ -136,12 +239,33 @@ mod tests {
     #[test]
     fn no_line_is_too_wide_and_nothing_is_lost() {
         for text in ["word ".repeat(100), "x".repeat(1000), format!("{} {}", "y".repeat(158), "日".repeat(300))] {
-            let mut page = Page::default();
-            page.paragraph(2, "lead: ", Style::new(), &text);
-            assert!(page.text.lines().all(|line| columns(line) <= WIDTH && !line.ends_with(' ')), "{}", page.text);
-            let letters = |s: &str| s.chars().filter(|c| *c != ' ' && *c != '\n').collect::<String>();
-            assert_eq!(letters(&page.text), format!("lead:{}", letters(&text)));
+            for width in [60, 80, WIDTH] {
+                let mut page = Page::new(Look { width, ..Look::default() });
+                page.paragraph(2, "lead: ", Style::new(), &text);
+                assert!(page.text.lines().all(|line| columns(line) <= width && !line.ends_with(' ')), "{}", page.text);
+                let letters = |s: &str| s.chars().filter(|c| *c != ' ' && *c != '\n').collect::<String>();
+                assert_eq!(letters(&page.text), format!("lead:{}", letters(&text)));
+            }
         }
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_goes_on_below() {
+        let mut page = Page::new(Look { width: 24, ..Look::default() });
+        let row = ["0", "string", "1,000", "12", "3.4 kB"].map(str::to_owned).to_vec();
+        page.table(&["db", "type", "keys", "expired", "bytes"], &[row], 2);
+        let plain = anstream::adapter::strip_str(&page.text).to_string();
+        assert_eq!(
+            plain,
+            "db  type     keys\n0   string  1,000\ndb  type    expired\n0   string       12\ndb  type     bytes\n0   string  3.4 kB\n"
+        );
+    }
+
+    #[test]
+    fn a_sparkline_shows_what_is_larger() {
+        assert_eq!(Look::default().sparkline(&[0, 1, 50, 100, u64::MAX]), " ...#");
+        assert_eq!(Look { has_blocks: true, ..Look::default() }.sparkline(&[0, 1, 4, 8]), " ▁▄█");
+        assert_eq!(Look::default().sparkline(&[]), "");
     }
 
     #[test]

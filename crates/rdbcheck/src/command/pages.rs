@@ -1,13 +1,17 @@
-//! What is printed in the place of a check: the page of a code, help, manual pages, completions.
+//! What is printed in the place of a check: the page of a finding code or a cause, help, manual pages, completions.
 
 use std::io::{self, Write as _};
 
 use clap::Command;
+use redis_persistence::diagnose::CauseCode;
 use redis_persistence::verify::Code;
 
 use crate::args::Common;
 use crate::console::{not_written, say, written};
 use crate::exit::Exit;
+use crate::style::{Look, Page};
+
+use super::manual;
 
 /// What is used most; those of one command only are none of the other.
 const SHOWN: [&str; 11] =
@@ -30,16 +34,12 @@ pub(crate) fn instead_of_checking(tool: &str, common: &Common, command: impl FnO
     } else if common.brief {
         short_help(command()).into_bytes()
     } else if common.man {
-        let mut page = Vec::new();
-        if let Err(error) = clap_mangen::Man::new(command()).render(&mut page) {
-            return Some(not_written(tool, &error));
+        match manual::page(&command()) {
+            Ok(page) => page.into_bytes(),
+            Err(error) => return Some(not_written(tool, &error)),
         }
-        page
     } else {
-        let mut script = Vec::new();
-        let shell = common.completions?;
-        clap_complete::generate(shell, &mut command(), tool, &mut script);
-        script
+        manual::completions(common.completions?, command(), tool, &names().collect::<Vec<_>>())
     };
     let mut out = io::stdout().lock();
     let result = out.write_all(&text).and_then(|()| out.flush());
@@ -62,31 +62,46 @@ pub(crate) fn short_help(command: Command) -> String {
     brief.render_help().to_string()
 }
 
-/// Returns the page of a code, or names near to one that does not exist.
+/// Returns the page of a finding code or of a cause, or names near to one that does not exist. On a terminal it is broken to its width.
 ///
 /// # Errors
 /// One line that says so, with up to five names that may have been meant.
 pub(crate) fn explain(name: &str) -> Result<String, String> {
-    match Code::from_name(name) {
-        Some(code) => Ok(format!("{code} ({})\n\n{}\n", code.severity(), code.explain())),
-        None => {
+    let (head, text) = match (Code::from_name(name), CauseCode::from_name(name)) {
+        (Some(code), _) => (format!("{code} ({})", code.severity()), code.explain()),
+        (None, Some(cause)) => (format!("{cause} (cause)"), cause.explain()),
+        (None, None) => {
             let near = near(name);
             let hint = if near.is_empty() { String::new() } else { format!("; near to it: {}", near.join(", ")) };
-            Err(format!("there is no finding code {}{hint}", crate::escape::quoted(name.as_bytes())))
+            return Err(format!("there is no finding code or cause {}{hint}", crate::escape::quoted(name.as_bytes())));
         }
+    };
+    let look = Look::of_stdout();
+    if !look.is_seen {
+        return Ok(format!("{head}\n\n{text}\n"));
     }
+    let mut page = Page::new(look);
+    page.plain(0, &head);
+    for paragraph in text.split("\n\n") {
+        page.text.push('\n');
+        page.plain(0, &paragraph.replace('\n', " "));
+    }
+    Ok(page.text)
 }
 
-/// Returns the codes that differ from `name` by a few letters, or hold it, or are held by it.
+/// Returns the names of all pages.
+fn names() -> impl Iterator<Item = &'static str> {
+    Code::ALL.iter().map(|code| code.as_str()).chain(CauseCode::ALL.iter().map(|cause| cause.as_str()))
+}
+
+/// Returns the names that differ from `name` by a few letters, or hold it, or are held by it.
 fn near(name: &str) -> Vec<&'static str> {
     let name = name.to_ascii_lowercase();
     let name: String = name.chars().take(64).collect();
-    let mut near: Vec<_> = Code::ALL
-        .iter()
-        .map(|code| code.as_str())
+    let mut near: Vec<_> = names()
         .filter_map(|code| {
             let away = distance(&name, code);
-            let part = name.len() > 3 && (code.contains(&name) || name.contains(code));
+            let part = name.len() > 3 && (code.contains(&name) || (code.len() > 3 && name.contains(code)));
             (part || away * 3 <= code.len()).then_some((away, code))
         })
         .collect();

@@ -8,6 +8,7 @@ mod findings;
 mod salvage;
 mod servers;
 mod stats;
+mod strip;
 mod timeline;
 mod told;
 
@@ -16,7 +17,7 @@ use redis_persistence::verify::{Code, Finding, Kind, Report, Severity, Verdict};
 
 use crate::escape::{self, columns};
 use crate::outcome::{Entry, count};
-use crate::style::{BOLD, Page, WIDTH, color, shorten};
+use crate::style::{BOLD, Look, Page, WIDTH, color, shorten};
 use crate::units::number;
 use contents::{contents, remarks};
 pub(super) use told::lines as told;
@@ -30,6 +31,8 @@ pub(super) struct Style {
     pub(super) all_names: bool,
     /// All findings that were kept, not the first few of each code.
     pub(super) all: bool,
+    /// Where it is shown.
+    pub(super) look: Look,
 }
 
 /// How wide a path may become.
@@ -42,7 +45,8 @@ const DEFERRING: [Code; 3] = [Code::RdbNewerVersion, Code::RdbForeignProduct, Co
 
 /// Returns the report on one input.
 pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
-    let mut page = Page { text: verdict_line(entry, report) };
+    let mut page = Page { text: verdict_line(entry, report, style.look), look: style.look };
+    strip::strips(&mut page, report);
     if let Some(cause) = &entry.cause {
         cause::cause(&mut page, cause, report.verdict);
     }
@@ -68,26 +72,28 @@ pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
 }
 
 /// Returns what is said before the findings that memory did not hold.
-pub(super) fn beyond_head(report: &Report) -> String {
-    let mut page = Page::default();
+pub(super) fn beyond_head(report: &Report, style: Style) -> String {
+    let mut page = Page::new(style.look);
     page.paragraph(0, &number(report.more.count(), "further finding"), BOLD, ", as they were found:");
     page.text
 }
 
 /// One of these.
-pub(super) fn one(found: &Finding, kind: Kind) -> String {
-    let mut page = Page::default();
+pub(super) fn one(found: &Finding, kind: Kind, style: Style) -> String {
+    let mut page = Page::new(style.look);
     findings::finding(&mut page, found, kind);
     page.text
 }
 
-/// Returns the first line of a report.
-pub(super) fn verdict_line(entry: &Entry, report: &Report) -> String {
+/// Returns the first line of a report; on a terminal that is too narrow for it, its first lines.
+pub(super) fn verdict_line(entry: &Entry, report: &Report, look: Look) -> String {
     let path = shorten(&escape::plain(entry.path.as_os_str().as_encoded_bytes()), PATH);
     let (word, color, rest) = verdict(entry, report);
     let rest = shorten(&rest, WIDTH - VERDICT_PATH - 2 - word.len());
     let path = shorten(&path, WIDTH - 2 - word.len() - columns(&rest));
-    format!("{path}: {color}{word}{color:#}{rest}\n")
+    let mut page = Page::new(look);
+    page.pieces(0, &[(&format!("{path}: "), Ansi::new()), (word, color), (&rest, Ansi::new())]);
+    page.text
 }
 
 /// Returns the verdict in a word, its colour, and what else the last line says.

@@ -7,11 +7,11 @@ use clap::{Command, CommandFactory, Parser};
 use super::{AofCheck, Exit, RdbCheck, Verb, command, say, verbs, with_verbs, written};
 use crate::console::not_written;
 
-/// Print the page of a finding code: what it means, what servers do, and what to do about it
+/// Print the page of a finding code or of a cause: what it means, and what to do about it
 #[derive(Debug, Parser)]
 #[command(name = "explain")]
 struct Explain {
-    /// The code, such as rdb-checksum-mismatch
+    /// The code or cause, such as rdb-checksum-mismatch or cut
     #[arg(value_name = "CODE")]
     code: String,
 }
@@ -92,10 +92,7 @@ pub(super) fn listed(tool: &str, check: Command) -> Command {
 
 /// Returns the manual page of a command line.
 pub(super) fn manual(tool: &str, command: Command) -> Result<String, Exit> {
-    let mut page = Vec::new();
-    let rendered = clap_mangen::Man::new(command).render(&mut page);
-    let text = rendered.and_then(|()| String::from_utf8(page).map_err(io::Error::other));
-    text.map_err(|error| not_written(tool, &error))
+    command::manual(&command).map_err(|error| not_written(tool, &error))
 }
 
 /// Prints a page.

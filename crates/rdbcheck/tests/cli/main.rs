@@ -29,6 +29,8 @@ mod starts;
 mod stats;
 mod users;
 mod verbs;
+#[cfg(unix)]
+mod widths;
 mod written;
 
 use std::error::Error;

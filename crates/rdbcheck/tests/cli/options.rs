@@ -1,5 +1,6 @@
 //! What each option does.
 
+use redis_persistence::diagnose::CauseCode;
 use redis_persistence::verify::Code;
 use serde_json::Value;
 
@@ -219,6 +220,10 @@ fn every_code_is_explained() -> TestResult {
         assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
         assert_eq!(run.out, format!("{code} ({})\n\n{}\n", code.severity(), code.explain()));
     }
+    for cause in CauseCode::ALL {
+        let run = run(&["--explain", cause.as_str()])?;
+        assert_eq!(run.out, format!("{cause} (cause)\n\n{}\n", cause.explain()));
+    }
     let run = run(&["--explain", "rdb-duplicat-key"])?;
     assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
     assert!(run.err.contains("near to it: rdb-duplicate-key"), "{}", run.err);
@@ -229,9 +234,19 @@ fn every_code_is_explained() -> TestResult {
 fn the_manual_page_has_the_options_and_the_exit_codes() -> TestResult {
     let run = run(&["--man"])?;
     assert_eq!(run.code, Some(0));
-    for part in [".TH rdbcheck 1", "require\\-checksum", "Exit codes", "cannot be judged"] {
-        assert!(run.out.contains(part), "{part}");
+    let mut from = 0;
+    let sections = [
+        ".SH OPTIONS",
+        "require\\-checksum",
+        ".SH EXAMPLES",
+        ".SH \"EXIT STATUS\"",
+        "cannot be judged",
+        ".SH \"SEE ALSO\"",
+    ];
+    for part in [".TH rdbcheck 1"].into_iter().chain(sections) {
+        from += run.out[from..].find(part).ok_or(part)?;
     }
+    assert!(!run.out.contains(".SH EXTRA"), "{}", run.out);
     Ok(())
 }
 
@@ -239,7 +254,9 @@ fn the_manual_page_has_the_options_and_the_exit_codes() -> TestResult {
 fn completions_know_the_options() -> TestResult {
     for shell in ["bash", "zsh", "fish"] {
         let run = run(&["--completions", shell])?;
-        assert!(run.code == Some(0) && run.out.contains("require-checksum"), "{shell}");
+        for word in ["require-checksum", "redis-7.2", "valkey-newest", "rdb-duplicate-key", "byte-order-mark"] {
+            assert!(run.code == Some(0) && run.out.contains(word), "{shell}: {word}");
+        }
     }
     Ok(())
 }

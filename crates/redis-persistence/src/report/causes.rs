@@ -7,6 +7,7 @@
 use std::fmt;
 
 use self::CauseCode as C;
+use super::codes::page;
 
 macro_rules! causes {
     ($($variant:ident $name:literal $reversible:literal $command:expr;)*) => {
@@ -25,6 +26,32 @@ macro_rules! causes {
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Returns the cause of that name.
+            ///
+            /// # Examples
+            /// ```
+            /// use redis_persistence::diagnose::CauseCode;
+            ///
+            /// assert_eq!(CauseCode::from_name("cut"), Some(CauseCode::Cut));
+            /// ```
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == name)
+            }
+
+            /// Returns its page: what happened, and what to do or how to undo it.
+            ///
+            /// # Examples
+            /// ```
+            /// use redis_persistence::diagnose::CauseCode;
+            ///
+            /// assert!(CauseCode::Gzip.explain().contains("gzip -dc FILE"));
+            /// ```
+            #[must_use]
+            pub fn explain(self) -> &'static str {
+                page(include_str!("../../docs/causes.md"), self.as_str())
             }
 
             /// Returns whether what was done to the file can as a rule be undone without loss.
@@ -193,4 +220,23 @@ pub(crate) fn page_says(head: &[u8]) -> Option<String> {
         .iter()
         .find_map(|(open, close)| between(open, close))
         .filter(|said| !said.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_has_a_page_and_every_page_a_cause() {
+        for cause in C::ALL {
+            assert!(cause.explain().contains("Means: "), "{cause} has no page in docs/causes.md");
+            // Where one command helps whatever the file is, the page has the same.
+            if let Some(command) = cause.command() {
+                assert!(cause.explain().replace('\n', " ").contains(&format!("`{command}`")), "{cause}: {command}");
+            }
+        }
+        for line in include_str!("../../docs/causes.md").lines().filter_map(|line| line.strip_prefix("## ")) {
+            assert!(C::from_name(line).is_some(), "{line}");
+        }
+    }
 }

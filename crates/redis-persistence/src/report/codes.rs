@@ -324,12 +324,16 @@ impl Code {
     /// ```
     #[must_use]
     pub fn explain(self) -> &'static str {
-        let pages = include_str!("../../docs/findings.md");
-        let heading = format!("\n## {self}\n");
-        let Some(at) = pages.find(&heading) else { return "" };
-        let page = &pages[at + heading.len()..];
-        page[..page.find("\n## ").unwrap_or(page.len())].trim()
+        page(include_str!("../../docs/findings.md"), self.as_str())
     }
+}
+
+/// Returns what stands under the heading `name`.
+pub(super) fn page(pages: &'static str, name: &str) -> &'static str {
+    let heading = format!("\n## {name}\n");
+    let Some(at) = pages.find(&heading) else { return "" };
+    let page = &pages[at + heading.len()..];
+    page[..page.find("\n## ").unwrap_or(page.len())].trim()
 }
 
 #[cfg(test)]

@@ -51,6 +51,6 @@ pub(super) fn advice(page: &mut Page, steps: &[Step]) {
 
 fn command(page: &mut Page, indent: usize, step: &Step) {
     if let Some(command) = &step.command {
-        page.plain(indent, command);
+        page.command(indent, command);
     }
 }

@@ -9,6 +9,8 @@ use crate::units::{commas, number, size};
 /// How many prefixes and databases are shown.
 const FIRST_PREFIXES: usize = 20;
 const FIRST_DATABASES: usize = 16;
+/// Of fewer keys the table says enough.
+const FEW: u64 = 20;
 
 /// The tables.
 pub(in crate::render) fn stats(page: &mut Page, stats: &Stats) {
@@ -29,15 +31,28 @@ pub(in crate::render) fn stats(page: &mut Page, stats: &Stats) {
 }
 
 fn types(page: &mut Page, stats: &Stats) {
-    let head = ["keys", "expiries", "expired", "bytes", "p50", "p99", "max", "elements", "p50", "p99", "max"];
-    page.paragraph(0, &format!("{:<17}{}", "db  type", columns(&head.map(str::to_owned))), BOLD, "");
-    for (db, types) in stats.databases.iter().take(FIRST_DATABASES) {
-        for (name, of) in types {
-            page.plain(0, &format!("{db:<4}{name:<13}{}", columns(&row(of))));
-        }
+    let heads =
+        ["db", "type", "keys", "expiries", "expired", "bytes", "p50", "p99", "max", "elements", "p50", "p99", "max"];
+    let shown = stats.databases.iter().take(FIRST_DATABASES);
+    let types = shown.clone().flat_map(|(db, types)| types.iter().map(move |(name, of)| (db, name, of)));
+    let rows: Vec<_> =
+        types.map(|(db, name, of)| [vec![db.to_string(), (*name).to_owned()], row(of).to_vec()].concat()).collect();
+    if !rows.is_empty() {
+        page.table(&heads, &rows, 2);
     }
     if let Some(more) = stats.databases.len().checked_sub(FIRST_DATABASES).filter(|more| *more > 0) {
         page.plain(0, &format!("and {}", number(more as u64, "more database")));
+    }
+    if page.look.is_seen {
+        for (db, name, of) in shown.flat_map(|(db, types)| types.iter().map(move |(name, of)| (db, name, of))) {
+            let powers: Vec<u64> = of.sizes.powers().collect();
+            let from = powers.iter().position(|n| *n > 0).unwrap_or(0);
+            let line = page.look.sparkline(&powers[from..]);
+            if of.keys >= FEW && powers.len() > from + 1 {
+                let (least, most) = (size(1 << from), size(of.sizes.max()));
+                page.plain(2, &format!("sizes in db {db}, {name}: {least} [{line}] {most}, by powers of two"));
+            }
+        }
     }
 }
 
@@ -58,12 +73,6 @@ fn row(of: &TypeStats) -> [String; 11] {
         element(of.elements.quantile(99)),
         element(of.elements.max()),
     ]
-}
-
-/// Right-aligned, with a blank at least before each.
-fn columns(cells: &[String; 11]) -> String {
-    const WIDTHS: [usize; 11] = [13, 12, 12, 11, 11, 11, 11, 15, 9, 9, 13];
-    cells.iter().zip(WIDTHS).map(|(cell, width)| format!(" {cell:>0$}", width - 1)).collect()
 }
 
 fn largest(page: &mut Page, key: &LargeKey) {

@@ -12,6 +12,14 @@ use crate::units::{commas, date, number, size};
 pub(super) fn paragraph(page: &mut Page, timeline: &Timeline, report: &Report) {
     let stamps = timeline.rows.iter().map(|row| row.stamps).sum();
     page.paragraph(2, "timeline", BOLD, &format!(": {}", number(stamps, "timestamp")));
+    if page.look.is_seen && timeline.rows.len() > 1 {
+        let bytes: Vec<u64> = timeline.rows.iter().map(|row| row.bytes).collect();
+        // Neighbours share a column where there are more than fit.
+        let each = bytes.len().div_ceil(page.look.width - 24);
+        let sums: Vec<u64> =
+            bytes.chunks(each.max(1)).map(|of| of.iter().fold(0, |sum, n| n.saturating_add(sum))).collect();
+        page.plain(4, &format!("bytes: [{}]", page.look.sparkline(&sums)));
+    }
     let mut part = None;
     for row in &timeline.rows {
         if part.replace(row.part) != Some(row.part) {

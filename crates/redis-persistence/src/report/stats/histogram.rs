@@ -72,6 +72,16 @@ impl Histogram {
         self.max
     }
 
+    /// Returns how many numbers there are below 2, and from each power of two to the next from there on.
+    pub fn powers(&self) -> impl Iterator<Item = u64> + '_ {
+        let powers = self.buckets.len().checked_sub(1).map_or(0, |last| last_of(last).max(1).ilog2() as usize + 1);
+        let mut sums = vec![0; powers];
+        for (bucket, n) in self.buckets.iter().enumerate() {
+            sums[last_of(bucket).max(1).ilog2() as usize] += n;
+        }
+        sums.into_iter()
+    }
+
     /// Returns the number that so many percent of them do not exceed, rounded up by less than 1 part in 32; 0 if there are
     /// none.
     #[must_use]
