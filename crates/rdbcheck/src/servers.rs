@@ -9,6 +9,7 @@ use redis_persistence::aof::dir::Layout;
 use redis_persistence::aof::foreign::Extra;
 use redis_persistence::functions::{Api, Prover};
 use redis_persistence::rdb::Family;
+use redis_persistence::rewrite::Dialect;
 use redis_persistence::servers::{ConfNote, Loads, Release, Settings, UnknownTarget, judge};
 use redis_persistence::verify::Report;
 
@@ -116,6 +117,12 @@ impl Servers {
     #[must_use]
     pub fn judge(&self, report: &Report) -> Vec<Loads> {
         self.targets.iter().map(|target| judge(report, *target, &self.settings)).collect()
+    }
+
+    /// Returns what a file has to be for each of them.
+    #[must_use]
+    pub fn dialects(&self) -> Vec<Dialect> {
+        self.targets.iter().map(|target| target.dialect(&self.settings)).collect()
     }
 
     /// Returns whether none was asked for.

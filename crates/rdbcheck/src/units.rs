@@ -48,6 +48,21 @@ pub fn range(text: &str) -> Result<(u64, u64), String> {
     if range.0 <= range.1 { Ok(range) } else { Err("a range begins with its smaller number".to_owned()) }
 }
 
+/// Reads `N`, or `N=M`: a number, and the one that takes its place.
+///
+/// # Errors
+/// If it is neither.
+///
+/// # Examples
+/// ```
+/// assert_eq!(rdbcheck::units::renumbered("3=0"), Ok((3, 0)));
+/// ```
+pub fn renumbered(text: &str) -> Result<(u64, u64), String> {
+    let (from, to) = text.split_once('=').unwrap_or((text, text));
+    let number = |text: &str| text.parse::<u64>().map_err(|_| "a database is N, or N=M".to_owned());
+    Ok((number(from)?, number(to)?))
+}
+
 /// Returns the time of the system, in milliseconds since the epoch.
 #[must_use]
 pub fn now_ms() -> i64 {

@@ -2,7 +2,7 @@
 //! is `./list`.
 //!
 //! ```text
-//! dispatch -> Verb ┬ list, digest, diff, seal arguments of their own -> library -> lines
+//! dispatch -> Verb ┬ list, digest, diff, seal, write   arguments of their own -> library -> lines
 //!                  ├ options: salvage, fix... the command line of the check, with another page
 //!                  └ explain, help            pages
 //! ```
@@ -15,6 +15,7 @@ mod list;
 mod options;
 mod rdbs;
 mod seal;
+mod write;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -71,6 +72,12 @@ fn verbs() -> impl Iterator<Item = Verb> {
             name: "seal",
             command: seal::SealArgs::command,
             run: |verb, rest| verb.parsed(rest, seal::run),
+        },
+        Verb {
+            tool: "rdbcheck",
+            name: "write",
+            command: write::command,
+            run: |verb, rest| verb.parsed(rest, write::run),
         },
     ];
     options::VERBS.into_iter().chain(own).chain(help::VERBS)
@@ -180,6 +187,18 @@ impl Reading {
 /// Which keys are meant.
 #[derive(Debug, Args)]
 struct Choice {
+    #[command(flatten)]
+    names: Names,
+    /// Only keys of that database
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    db: Vec<u64>,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// Which keys are meant, by what they are.
+#[derive(Debug, Args)]
+struct Names {
     /// Only keys whose name matches, such as 'user:*'
     #[arg(long, value_name = "PATTERN")]
     only: Vec<OsString>,
@@ -189,9 +208,11 @@ struct Choice {
     /// Only keys of that type: string, list, set, zset, hash, stream, array, module
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
     types: Vec<String>,
-    /// Only keys of that database
-    #[arg(long, value_name = "N", value_delimiter = ',')]
-    db: Vec<u64>,
+}
+
+/// Which keys are meant, by where they belong and whether they are still there.
+#[derive(Debug, Args)]
+struct Places {
     /// Only keys of these cluster slots, such as 0-5460
     #[arg(long, value_name = "A-B", value_delimiter = ',', value_parser = units::range)]
     slots: Vec<(u64, u64)>,
@@ -202,16 +223,20 @@ struct Choice {
 
 impl Choice {
     fn selection(&self) -> Selection {
-        let patterns =
-            |texts: &[OsString]| texts.iter().map(|text| Pattern::new(text.as_encoded_bytes())).collect::<Vec<_>>();
-        Selection {
-            only: patterns(&self.only),
-            except: patterns(&self.except),
-            types: self.types.clone(),
-            databases: self.db.clone(),
-            slots: self.slots.iter().map(|(from, to)| *from..=*to).collect(),
-            expired_before: self.no_expired.then(units::now_ms),
-        }
+        selection(&self.names, self.db.clone(), &self.places)
+    }
+}
+
+fn selection(names: &Names, databases: Vec<u64>, places: &Places) -> Selection {
+    let patterns =
+        |texts: &[OsString]| texts.iter().map(|text| Pattern::new(text.as_encoded_bytes())).collect::<Vec<_>>();
+    Selection {
+        only: patterns(&names.only),
+        except: patterns(&names.except),
+        types: names.types.clone(),
+        databases,
+        slots: places.slots.iter().map(|(from, to)| *from..=*to).collect(),
+        expired_before: places.no_expired.then(units::now_ms),
     }
 }
 

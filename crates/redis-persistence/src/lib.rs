@@ -47,6 +47,7 @@
 //! | read the events of a file | [`reader::Reader`], [`rdb::events`], [`push::Push`] |
 //! | read commands | [`aof::Reader`], [`aof::Parser`] |
 //! | write an RDB | [`rdb::Writer`] |
+//! | have the same data in another server | [`rewrite::plan`] |
 //! | mend an append-only file | [`repair::aof::plan`], then `repair::apply` |
 //!
 //! The parsers borrow from the bytes they are shown, decode nothing that nobody asks for, and hold a bounded amount of memory
@@ -75,6 +76,7 @@ pub mod official;
 pub mod rdb;
 pub mod repair;
 mod report;
+pub mod rewrite;
 pub mod seal;
 #[cfg(feature = "serde")]
 mod serial;

@@ -16,6 +16,7 @@
 mod census;
 mod collections;
 mod extensions;
+mod random;
 mod streams;
 mod strings;
 
@@ -25,6 +26,7 @@ use crate::rng::Rng;
 use crate::server::{Reply, Server};
 
 pub use census::{Census, DatabaseCensus, census};
+pub use random::random;
 
 /// What to write.
 #[derive(Clone, Debug, PartialEq, Eq)]

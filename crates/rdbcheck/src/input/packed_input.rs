@@ -141,6 +141,29 @@ impl Stored {
         Archive::of_one(file, start, path, name, progress)
     }
 
+    /// Returns a file that holds the content from its first byte on, which the input itself may be.
+    ///
+    /// # Errors
+    /// If it is a tar, its packing is damaged, or it cannot be laid down.
+    pub fn into_file(self) -> io::Result<File> {
+        if self.is_tar {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is a tar, which holds more than one file: unpack it first",
+            ));
+        }
+        let damage = self.damage.clone();
+        let (mut file, start) = self.laid_down_from()?;
+        match damage.get() {
+            Some(damage) => Err(io::Error::new(io::ErrorKind::InvalidData, damage.to_owned())),
+            None if start > 0 => {
+                file.seek(io::SeekFrom::Start(start))?;
+                lay_down(file)
+            }
+            None => Ok(file),
+        }
+    }
+
     /// Returns a file that holds the content, which the input itself may be, and where the content begins in it.
     fn laid_down_from(self) -> io::Result<(File, u64)> {
         match self.content {

@@ -31,6 +31,7 @@ mod users;
 mod verbs;
 #[cfg(unix)]
 mod widths;
+mod write;
 mod written;
 
 use std::error::Error;

@@ -5,6 +5,7 @@ mod aof;
 mod replies;
 mod salvages;
 mod servers;
+mod writes;
 
 #[cfg(feature = "functions")]
 #[path = "../../../redis-persistence/tests/salvage_support/harm.rs"]

@@ -17,6 +17,7 @@
 
 mod answer;
 mod aof;
+mod dialect;
 mod modules;
 mod promise;
 mod rdb;

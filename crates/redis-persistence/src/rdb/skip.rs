@@ -65,10 +65,15 @@ enum Step {
 impl RecordSkipper {
     /// Of the types that a file with this header may have.
     pub(crate) fn new(header: Header) -> Self {
+        Self::only(header, &|_| true)
+    }
+
+    /// The same, of some types only.
+    pub(crate) fn only(header: Header, is_meant: &dyn Fn(ValueType) -> bool) -> Self {
         let mut layouts = [const { None }; 256];
         for &value_type in ValueType::ALL {
             let fits = value_type.belongs_to(header.family) && value_type.min_version() <= header.version;
-            if fits && stands_alone(value_type.layout()) {
+            if fits && is_meant(value_type) && stands_alone(value_type.layout()) {
                 layouts[usize::from(value_type.byte())] = Some(match value_type.layout() {
                     [Op::Str(_)] => Layout::Str,
                     ops => Layout::Steps(Step::of(ops, value_type.layout_version())),

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["aof", "functions"],
     &["report"],
     &["verify", "contents"],
-    &["official", "repair", "asynchronous", "seal"],
+    &["official", "repair", "asynchronous", "seal", "rewrite"],
     &["judge"],
     &["serial"],
 ];

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use redis_persistence::digest::{self, Digests, Options};
 use redis_persistence::servers::Target;
 use servers::{number, target};
+use testkit::dataset;
 use testkit::on_each_product;
 use testkit::rng::Rng;
 use testkit::server::{Product, Server, StartError, require};
@@ -27,7 +28,7 @@ fn digests_are_those_of_servers(product: Product) -> TestResult {
     for seed in 0..number("DIGEST_SETS", 1) {
         fs::create_dir_all(&folder)?;
         let mut server = Server::start(&maker, &folder, &settings(product))?;
-        fill(&mut server, &mut Rng::new(seed * 100 + product as u64))?;
+        dataset::random(&mut server, &mut Rng::new(seed * 100 + product as u64))?;
         server.save()?;
         let path = folder.join("dump.rdb");
         let bytes = fs::read(&path)?;
@@ -72,93 +73,4 @@ fn compare(server: &mut Server, own: &Digests, product: Product, what: &str) -> 
     let digest = if old { own.debug_digest_old } else { own.debug_digest };
     assert_eq!(digest.map(|digest| digest.to_string()), Some(said), "{what}");
     Ok(())
-}
-
-/// Random data of all types that the server has, in two databases.
-fn fill(server: &mut Server, rng: &mut Rng) -> TestResult {
-    let fields = server.knows("hpexpireat")?;
-    for db in ["0", "3"] {
-        server.run(&["SELECT", db])?;
-        for n in 0..rng.size(10..=40) {
-            let key = format!("key:{n}");
-            let many = if rng.chance(10) { rng.size(100..=700) } else { rng.size(1..=20) };
-            match rng.below(7) {
-                0 => drop(server.run(&[b"SET".as_slice(), key.as_bytes(), &text(rng)])?),
-                1 => each(server, rng, "RPUSH", &key, many, |rng| vec![text(rng)])?,
-                2 => each(server, rng, "SADD", &key, many, |rng| vec![text(rng)])?,
-                3 => each(server, rng, "SADD", &key, many, |rng| vec![rng.below(1 << 20).to_string().into_bytes()])?,
-                4 => each(server, rng, "ZADD", &key, many, |rng| vec![score(rng).into_bytes(), text(rng)])?,
-                5 => {
-                    each(server, rng, "HSET", &key, many, |rng| vec![text(rng), text(rng)])?;
-                    if fields && rng.chance(50) {
-                        server.run(&["HSET", &key, "expiring", "field"])?;
-                        server.run(&["HPEXPIREAT", &key, "4102444800123", "FIELDS", "1", "expiring"])?;
-                    }
-                }
-                _ => stream(server, rng, &key, many)?,
-            }
-            if rng.chance(30) {
-                server.run(&["PEXPIREAT", &key, &(4_102_444_800_000 + rng.below(1 << 40)).to_string()])?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn each(
-    server: &mut Server,
-    rng: &mut Rng,
-    command: &str,
-    key: &str,
-    count: usize,
-    element: impl Fn(&mut Rng) -> Vec<Vec<u8>>,
-) -> TestResult {
-    let mut arguments = vec![command.as_bytes().to_vec(), key.as_bytes().to_vec()];
-    (0..count).for_each(|_| arguments.extend(element(rng)));
-    server.run(&arguments)?;
-    Ok(())
-}
-
-fn stream(server: &mut Server, rng: &mut Rng, key: &str, count: usize) -> TestResult {
-    for n in 1..=count {
-        let (id, field) = (format!("{}-{}", n / 3, n + 1), if rng.chance(80) { "same" } else { "other" });
-        server.run(&[b"XADD".as_slice(), key.as_bytes(), id.as_bytes(), field.as_bytes(), &text(rng), b"x", b"1"])?;
-    }
-    if rng.chance(30) {
-        server.run(&["XDEL", key, "0-2"])?;
-    }
-    for group in 0..rng.below(3) {
-        let group = format!("group{group}");
-        server.run(&["XGROUP", "CREATE", key, &group, "0"])?;
-        for consumer in 0..rng.below(3) {
-            let consumer = format!("consumer{consumer}");
-            server.run(&["XREADGROUP", "GROUP", &group, &consumer, "COUNT", "3", "STREAMS", key, ">"])?;
-        }
-    }
-    Ok(())
-}
-
-fn text(rng: &mut Rng) -> Vec<u8> {
-    match rng.below(4) {
-        0 => rng.signed(-70_000..=70_000).to_string().into_bytes(),
-        1 => "repeated ".repeat(rng.size(1..=20)).into_bytes(),
-        _ => {
-            let len = rng.size(0..=80);
-            rng.bytes(len)
-        }
-    }
-}
-
-fn score(rng: &mut Rng) -> String {
-    match rng.below(6) {
-        0 => rng.signed(-1000..=1000).to_string(),
-        1 => format!("{}.{:02}", rng.below(100_000), rng.below(100)),
-        2 => format!("{}e{}", rng.below(10_000), rng.signed(-300..=300)),
-        3 => ["inf", "-inf", "0.1", "1e17", "123456789012345678"][rng.size(0..=4)].to_owned(),
-        // Any double that is a number.
-        _ => {
-            let bits = f64::from_bits(rng.below(u64::MAX));
-            format!("{:e}", if bits.is_finite() { bits } else { 1.5 })
-        }
-    }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Sum([u64; 4]);
 
 impl Sum {
     #[inline]
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         let mut carry = false;
         for (to, from) in self.0.iter_mut().zip(other.0) {
             let (sum, one) = to.overflowing_add(from);
@@ -66,14 +66,14 @@ enum Tag {
 }
 
 /// Returns the digest of so many things that add up to that.
-pub(super) fn finish(count: u64, sum: Sum) -> Digest {
+pub(crate) fn finish(count: u64, sum: Sum) -> Digest {
     let mut text = Text::new(Tag::Total);
     text.number(count);
     text.bytes.extend_from_slice(&sum.bytes());
     Digest(text.hash())
 }
 
-pub(super) fn of_database(db: u64, keys: u64, sum: Sum) -> Sum {
+pub(crate) fn of_database(db: u64, keys: u64, sum: Sum) -> Sum {
     let mut text = Text::new(Tag::Database);
     text.number(db);
     text.number(keys);
@@ -81,7 +81,7 @@ pub(super) fn of_database(db: u64, keys: u64, sum: Sum) -> Sum {
     text.sum()
 }
 
-pub(super) fn of_function(code: &[u8]) -> Sum {
+pub(crate) fn of_function(code: &[u8]) -> Sum {
     let mut text = Text::new(Tag::Function);
     text.text(code);
     text.sum()

@@ -34,6 +34,12 @@ pub(super) fn brings(module: &str, value_type: &str) -> bool {
     module == "*" || module == value_type || meant(module).any(|(_, types, _)| types.contains(&value_type))
 }
 
+/// Returns the types that a module given so brings; `*` stands for any.
+pub(super) fn types(module: &str) -> Vec<String> {
+    let own = std::iter::once(module).chain(meant(module).flat_map(|(_, types, _)| *types).copied());
+    own.map(str::to_owned).collect()
+}
+
 /// Returns whether a module given so brings the command, whose name is in upper case.
 pub(super) fn brings_command(module: &str, command: &[u8]) -> bool {
     prefixes(module).iter().any(|prefix| match *prefix {

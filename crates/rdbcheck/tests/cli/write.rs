@@ -1,0 +1,179 @@
+//! `rdbcheck write`: a file for another server, what it refuses, merges and selections.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use testkit::rdb::{Family, File, Key, Value as Of};
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// Runs it in a folder.
+fn write(folder: &Path, args: &[&str]) -> Ran {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rdbcheck"));
+    let output = command.current_dir(folder).arg("write").args(args).output().expect("the command runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// The digest of a file, and its keys.
+fn digest(folder: &Path, name: &str) -> Result<(String, u64), Box<dyn std::error::Error>> {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rdbcheck"));
+    let output = command.current_dir(folder).args(["digest", "--json", "--no-debug-digest", name]).output()?;
+    let document: Value = serde_json::from_slice(&output.stdout)?;
+    let of = &document["files"][0];
+    Ok((of["digest"].as_str().ok_or("a digest")?.to_owned(), of["keys"].as_u64().ok_or("keys")?))
+}
+
+fn save(folder: &Path, name: &str, keys: Vec<Key>) -> std::io::Result<()> {
+    let mut file = File::new(Family::Redis, 11);
+    file.keys = keys;
+    fs::write(folder.join(name), file.encode().bytes)
+}
+
+fn strings(names: impl IntoIterator<Item = u32>, value: &str) -> Vec<Key> {
+    names.into_iter().map(|n| Key::new(format!("key:{n}").as_bytes(), Of::String(value.as_bytes().to_vec()))).collect()
+}
+
+fn testdata(name: &str) -> String {
+    format!("{}/../../testdata/rdb/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_newer_file_for_an_older_server_holds_the_same() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    let source = testdata("redis-7.0-multidb.rdb");
+    let ran = write(dir, &["--for", "redis-6.2", "out.rdb", &source]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert!(ran.out.contains("for redis-6.2") && ran.out.contains("encoded anew"), "{}", ran.out);
+    assert!(fs::read(dir.join("out.rdb"))?.starts_with(b"REDIS0009"));
+    assert_eq!(digest(dir, "out.rdb")?, digest(dir, &source)?);
+    let again = write(dir, &["--for", "redis-6.2", "out.rdb", &source]);
+    assert!(again.code == Some(2) && again.err.contains("--force replaces it"), "{}", again.err);
+    assert_eq!(write(dir, &["--force", "-q", "--for", "valkey-9.1", "out.rdb", &source]).out, "");
+    assert!(fs::read(dir.join("out.rdb"))?.starts_with(b"VALKEY080"));
+    let itself = write(dir, &["--force", "--for", "redis-6.2", "out.rdb", "out.rdb"]);
+    assert!(itself.code == Some(2) && itself.err.contains("never written to"), "{}", itself.err);
+    Ok(())
+}
+
+#[test]
+fn what_a_server_cannot_have_is_named_and_left_out_by_name_alone() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    let source = testdata("redis-7.0-functions.rdb");
+    let ran = write(dir, &["--json", "--for", "redis-6.2", "out.rdb", &source]);
+    assert!(ran.code == Some(1) && ran.err.contains("--without functions"), "{}", ran.err);
+    let document: Value = serde_json::from_str(&ran.out)?;
+    assert_eq!((&document["status"], &document["refused"][0]["kind"]), (&"refused".into(), &"functions".into()));
+    assert!(fs::read_dir(dir)?.next().is_none(), "nothing is left");
+    let ran = write(dir, &["--json", "--for", "redis-6.2", "--without", "functions", "out.rdb", &source]);
+    let document: Value = serde_json::from_str(&ran.out)?;
+    assert_eq!((ran.code, &document["left_out"][0]["kind"]), (Some(0), &"functions".into()), "{}", ran.err);
+    Ok(())
+}
+
+#[test]
+fn several_files_are_merged_and_taken_apart_again() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    save(dir, "all.rdb", strings(0..500, "value"))?;
+    let whole = digest(dir, "all.rdb")?;
+    let slots: Vec<(String, String)> =
+        (0..16).map(|n| (format!("shard-{n}.rdb"), format!("{}-{}", n * 1024, n * 1024 + 1023))).collect();
+    for (shard, slots) in &slots {
+        assert_eq!(write(dir, &["--for", "redis-7.2", "--slots", slots, shard, "all.rdb"]).code, Some(0));
+    }
+    let mut args = vec!["--for", "redis-7.2", "merged.rdb"];
+    args.extend(slots.iter().map(|(shard, _)| shard.as_str()));
+    let ran = write(dir, &args);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert_eq!(digest(dir, "merged.rdb")?, whole);
+    let missing: Vec<&str> = args.iter().copied().filter(|arg| *arg != "shard-3.rdb").collect();
+    let ran = write(dir, &[&["--json", "--force"], &missing[..]].concat());
+    let document: Value = serde_json::from_str(&ran.out)?;
+    let ranges = document["empty_slots"].as_array().ok_or("ranges")?;
+    assert!(
+        ranges.iter().any(|range| range[0].as_u64() <= Some(3072) && range[1].as_u64() >= Some(4095)),
+        "{ranges:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_key_that_stands_twice_needs_a_word_which_one_is_meant() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    save(dir, "one.rdb", strings(0..10, "one"))?;
+    save(dir, "two.rdb", strings(9..20, "two"))?;
+    let args = ["--for", "redis-7.2", "out.rdb", "one.rdb", "two.rdb"];
+    let ran = write(dir, &args);
+    assert!(ran.code == Some(1) && ran.err.contains("1 keys or libraries stand twice: key:9"), "{}", ran.err);
+    for (which, of) in [("first", "one"), ("last", "two")] {
+        let ran = write(dir, &[&["--force", "--on-duplicate", which], &args[..]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        save(dir, "expected.rdb", [strings(0..9, "one"), strings([9], of), strings(10..20, "two")].concat())?;
+        assert_eq!(digest(dir, "out.rdb")?, digest(dir, "expected.rdb")?, "{which}");
+    }
+    let ran = write(dir, &[&["--force", "--on-duplicate", "newest-file"], &args[..]].concat());
+    assert!(ran.code == Some(1) && ran.err.contains("does not say when"), "{}", ran.err);
+    Ok(())
+}
+
+#[test]
+fn databases_get_another_number_and_keys_are_chosen() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    let moved = strings(0..5, "value").into_iter().map(|key| Key { db: 3, ..key }).collect();
+    save(dir, "third.rdb", moved)?;
+    let ran = write(dir, &["--for", "redis-7.2", "--db", "3=0", "--except", "key:4", "out.rdb", "third.rdb"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    save(dir, "expected.rdb", strings(0..4, "value"))?;
+    assert_eq!(digest(dir, "out.rdb")?, digest(dir, "expected.rdb")?);
+    let none = write(dir, &["--dry-run", "--for", "redis-7.2", "--db", "1", "not.rdb", "third.rdb"]);
+    assert!(none.code == Some(0) && none.out.contains("would hold 0 keys"), "{}", none.out);
+    assert!(!dir.join("not.rdb").exists());
+    Ok(())
+}
+
+#[test]
+fn damage_is_answered_with_a_salvage_that_works() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    save(dir, "dump.rdb", strings(0..100, "a value of some length"))?;
+    let bytes = fs::read(dir.join("dump.rdb"))?;
+    fs::write(dir.join("dump.rdb"), &bytes[..bytes.len() / 2])?;
+    let ran = write(dir, &["--for", "redis-6.2", "out.rdb", "dump.rdb"]);
+    assert!(ran.code == Some(1) && ran.err.contains("only sound files"), "{}", ran.err);
+    let said = ran.err.split("; ").nth(1).ok_or("an advice")?;
+    let (salvage, rest) = said.split_once(" keeps ").ok_or("a command")?;
+    let then = rest.split_once("then: ").ok_or("another command")?.1;
+    for command in [salvage, then.trim()] {
+        let mut words = command.split(' ');
+        assert_eq!(words.next(), Some("rdbcheck"));
+        let mut run = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rdbcheck"));
+        let output = run.current_dir(dir).args(words).output()?;
+        assert!(matches!(output.status.code(), Some(0 | 4)), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(digest(dir, "out.rdb")?.1 > 20);
+    Ok(())
+}
+
+#[test]
+fn commands_restore_every_key() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    save(dir, "dump.rdb", strings(0..7, "value"))?;
+    let ran = write(dir, &["--for", "redis-6.2", "--resp", "-", "dump.rdb"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert_eq!(ran.out.matches("RESTORE").count(), 7);
+    assert_eq!(write(dir, &["--for", "redis-6.2", "-", "dump.rdb"]).code, Some(2));
+    Ok(())
+}

@@ -1,0 +1,402 @@
+//! One pass over a source: its chosen records, written.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use super::Plan;
+use super::adapt::Adapter;
+use super::anew::{Anew, Facts};
+use super::dialect::Form;
+use super::survey::loses;
+use super::write::Out;
+use crate::base::error::Error;
+use crate::base::source::read_block;
+use crate::rdb::feed::{Consumer, Feeder};
+use crate::rdb::{
+    Decoder, Event, Head, Header, KeyAttributes, ModuleId, Part, Payload, RecordSkipper, Role, Shape, ValueType,
+};
+
+/// What is read at a time.
+const BLOCK: usize = 512 << 10;
+/// What is read at a time for a second look.
+const SMALL: usize = 64 << 10;
+
+/// Where the pass stands.
+#[derive(Debug)]
+enum State {
+    /// Behind a record, or in one that is not written.
+    Outside,
+    /// In one that belongs to no key, as what its strings say matters to the decoder.
+    Defines,
+    /// Behind the head of a key whose name is long.
+    Naming,
+    /// In a record that is written as it comes.
+    Copied,
+    /// In a stream that is written in another version of the layout.
+    Stream(u8),
+    /// In a collection that is encoded anew.
+    Plain,
+    /// Behind the name of a module's value.
+    Module,
+}
+
+/// A key that is not written yet.
+#[derive(Debug)]
+struct Begun {
+    head: Head,
+    name: Vec<u8>,
+}
+
+pub(super) struct Pass<'p, R, W: Write> {
+    plan: &'p Plan,
+    source: usize,
+    input: &'p mut R,
+    /// The database of the output that is meant, if not all are.
+    only: Option<u64>,
+    out: &'p mut Out<W>,
+    header: Option<Header>,
+    skipper: Option<RecordSkipper>,
+    state: State,
+    begun: Option<Begun>,
+    anew: Option<(Anew, ValueType)>,
+    failed: Option<io::Error>,
+}
+
+/// Writes what a source holds of the output's database `only`, or of all.
+pub(super) fn run<R: Read + Seek, W: Write>(
+    plan: &Plan,
+    source: usize,
+    input: &mut R,
+    only: Option<u64>,
+    out: &mut Out<W>,
+) -> io::Result<()> {
+    let limits = plan.options.verify.limits.clone();
+    let mut decoder = Decoder::new(&limits);
+    let mut pass = Pass {
+        plan,
+        source,
+        input,
+        only,
+        out,
+        header: None,
+        skipper: None,
+        state: State::Outside,
+        begun: None,
+        anew: None,
+        failed: None,
+    };
+    let mut feeder = Feeder::new(limits);
+    let mut at = 0;
+    let mut block = vec![0; BLOCK];
+    while feeder.end().is_none() {
+        // A second look may have moved it.
+        pass.input.seek(SeekFrom::Start(at))?;
+        let len = read_block(pass.input, &mut block)?;
+        at += len as u64;
+        let mut both = Both { pass: &mut pass, decoder: &mut decoder };
+        let fed = match len {
+            0 => feeder.finish(&mut both),
+            _ => feeder.feed(&block[..len], &mut both).map(drop),
+        };
+        if let Some(error) = pass.failed.take() {
+            return Err(error);
+        }
+        fed.map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+/// The pass, and what makes elements of its events.
+struct Both<'b, 'p, R, W: Write> {
+    pass: &'b mut Pass<'p, R, W>,
+    decoder: &'b mut Decoder,
+}
+
+impl<R: Read + Seek, W: Write> Consumer for Both<'_, '_, R, W> {
+    fn event(&mut self, event: &Event<&[u8]>) {
+        if self.pass.failed.is_none() {
+            self.pass.failed = self.pass.event(event, self.decoder).err();
+        }
+    }
+
+    fn ahead(&mut self, window: &[u8], _: u64) -> usize {
+        if self.pass.failed.is_some() {
+            return 0;
+        }
+        match self.pass.copied_run(window, self.decoder.db) {
+            Ok(len) => len,
+            Err(error) => {
+                self.pass.failed = Some(error);
+                0
+            }
+        }
+    }
+}
+
+impl<R: Read + Seek, W: Write> Pass<'_, R, W> {
+    /// Copies records as they stand, where all are chosen and none stands twice.
+    fn copied_run(&mut self, window: &[u8], db: u64) -> io::Result<usize> {
+        let Some(skipper) = &self.skipper else { return Ok(0) };
+        let extent = skipper.records(window, window.len());
+        let db = self.plan.options.renumbered(db);
+        if extent.len > 0 && self.only.is_none_or(|only| only == db) {
+            self.out.select(db, self.plan)?;
+            self.out.writer.copy(&window[..extent.len])?;
+            self.out.keys += extent.keys;
+        }
+        Ok(extent.len)
+    }
+
+    fn event(&mut self, event: &Event<&[u8]>, decoder: &mut Decoder) -> io::Result<()> {
+        let options = &self.plan.options;
+        match &event.payload {
+            Payload::Header(header) => {
+                self.header = Some(*header);
+                let all = options.selection.is_all() && self.plan.winners.is_empty();
+                let copied = |value_type| options.dialect.form(value_type, options.anew) == Form::Copied;
+                self.skipper = all.then(|| RecordSkipper::only(*header, &copied));
+            }
+            Payload::Record(record) => {
+                self.state = State::Naming;
+                let named = self.decoded(event, decoder)?;
+                if named {
+                    let value = record.value.filter(|_| matches!(self.state, State::Copied));
+                    if let Some(string) = value {
+                        let payload = Payload::Str { role: Role::Value, string };
+                        self.out.writer.event(&Event { payload, ..*event })?;
+                    }
+                }
+            }
+            Payload::Template { .. } => {
+                self.state = State::Defines;
+                decoder.event(event, &mut |_| ()).map_err(io::Error::other)?;
+            }
+            Payload::SelectDb { .. } => decoder.event(event, &mut |_| ()).map_err(io::Error::other)?,
+            Payload::ModuleAux { .. } => {
+                // The survey refused what the server has no module for.
+                let is_kept = self.source == 0 && !self.plan.left_out.contains_key(&super::Kind::Modules);
+                self.state = if is_kept { State::Copied } else { State::Outside };
+                if is_kept {
+                    self.out.writer.event(event)?;
+                }
+            }
+            Payload::Aux { name, value } => {
+                let is_script = name.decode().is_ok_and(|name| *name == *b"lua") && !options.dialect.functions;
+                self.state = if is_script && value.is_none() { State::Copied } else { State::Outside };
+                if is_script {
+                    self.out.writer.event(event)?;
+                }
+            }
+            Payload::Eof
+            | Payload::Checksum { .. }
+            | Payload::ResizeDb { .. }
+            | Payload::SlotInfo { .. }
+            | Payload::SlotImport
+            | Payload::Function { .. }
+            | Payload::KeyMeta { .. }
+            | Payload::Attributes(_) => self.state = State::Outside,
+            _ => self.inside(event, decoder)?,
+        }
+        if event.ends_record {
+            self.end(decoder)?;
+        }
+        Ok(())
+    }
+
+    /// Takes an event of a record that has begun.
+    fn inside(&mut self, event: &Event<&[u8]>, decoder: &mut Decoder) -> io::Result<()> {
+        match self.state {
+            State::Outside => Ok(()),
+            State::Defines => decoder.event(event, &mut |_| ()).map_err(io::Error::other),
+            State::Copied => self.out.writer.event(event),
+            State::Stream(version) => match in_version(&event.payload, version) {
+                Some(payload) => self.out.writer.event(&Event { payload, ..*event }),
+                None => Ok(()),
+            },
+            State::Naming | State::Plain => self.decoded(event, decoder).map(drop),
+            State::Module => self.module(event),
+        }
+    }
+
+    /// Hands an event to the decoder, and takes what comes of it. Returns whether it named a key.
+    fn decoded(&mut self, event: &Event<&[u8]>, decoder: &mut Decoder) -> io::Result<bool> {
+        let mut named = false;
+        let mut result = Ok(());
+        decoder
+            .event(event, &mut |part| {
+                if result.is_err() {
+                    return;
+                }
+                result = match part {
+                    Part::Key(head, name) => {
+                        named = true;
+                        self.begin(head, name)
+                    }
+                    Part::Element(element) => self.element(element),
+                    Part::End(_) | Part::Function(_) => Ok(()),
+                };
+            })
+            .map_err(io::Error::other)?;
+        result?;
+        if named && !matches!(self.state, State::Plain) {
+            decoder.leave();
+        }
+        Ok(named)
+    }
+
+    /// A key has a name.
+    fn begin(&mut self, head: &Head, name: &[u8]) -> io::Result<()> {
+        let plan = self.plan;
+        let options = &plan.options;
+        let db = options.renumbered(head.db);
+        self.state = State::Outside;
+        let is_meant = self.only.is_none_or(|only| only == db) && options.selection.takes(head, name);
+        if !is_meant || loses(&plan.winners, self.source, head, db, name) {
+            return Ok(());
+        }
+        self.begun = Some(Begun { head: *head, name: name.to_vec() });
+        match options.dialect.form(head.value_type, options.anew) {
+            Form::Copied if head.value_type.shape() == Shape::Module => {
+                self.state = State::Module;
+                Ok(())
+            }
+            Form::Copied => self.head(head.value_type, State::Copied),
+            Form::Stream(value_type) => self.head(value_type, State::Stream(value_type.layout_version())),
+            Form::Plain => {
+                let shape = head.value_type.shape();
+                self.anew = Some((Anew::new(attributes(head), shape, name), head.value_type));
+                self.state = State::Plain;
+                Ok(())
+            }
+            Form::Never(_) => Ok(()),
+        }
+    }
+
+    /// Writes the head of the key that has begun.
+    fn head(&mut self, value_type: ValueType, state: State) -> io::Result<()> {
+        let Some(Begun { head, name }) = self.begun.take() else { return Ok(()) };
+        self.out.select(self.plan.options.renumbered(head.db), self.plan)?;
+        self.out.writer.key(&attributes(&head), value_type, &name)?;
+        self.out.keys += 1;
+        self.state = state;
+        Ok(())
+    }
+
+    /// The first thing of a module's value names the module.
+    fn module(&mut self, event: &Event<&[u8]>) -> io::Result<()> {
+        let Payload::Module(id) = event.payload else { return Ok(()) };
+        self.state = State::Outside;
+        if self.is_kept(id) {
+            self.head(ValueType::Module2, State::Copied)?;
+            self.out.writer.event(event)?;
+        }
+        Ok(())
+    }
+
+    fn is_kept(&self, id: ModuleId) -> bool {
+        self.begun.as_ref().is_some_and(|begun| Adapter::new(&self.plan.options, &begun.head).module(id))
+    }
+
+    /// Takes an element of a collection that is encoded anew.
+    fn element(&mut self, element: crate::rdb::Element<'_>) -> io::Result<()> {
+        let (Some((anew, value_type)), Some(begun)) = (&mut self.anew, &self.begun) else { return Ok(()) };
+        let options = &self.plan.options;
+        let Some(element) = Adapter::new(options, &begun.head).element(element) else { return Ok(()) };
+        anew.element(&element, &mut self.out.writer)?;
+        if !anew.is_full() || value_type.shape() == Shape::HashTemplate {
+            return Ok(());
+        }
+        let Some(header) = self.header else { return Ok(()) };
+        let facts = facts(self.input, header, &begun.head, self.plan)?;
+        self.out.select(options.renumbered(begun.head.db), self.plan)?;
+        anew.begin(facts, &options.dialect, &mut self.out.writer)
+    }
+
+    fn end(&mut self, decoder: &mut Decoder) -> io::Result<()> {
+        self.state = State::Outside;
+        decoder.leave();
+        if let (Some((anew, _)), Some(begun)) = (self.anew.take(), self.begun.take()) {
+            let db = self.plan.options.renumbered(begun.head.db);
+            self.out.select(db, self.plan)?;
+            self.out.keys += u64::from(anew.end(&self.plan.options.dialect, &mut self.out.writer)?);
+        }
+        self.begun = None;
+        Ok(())
+    }
+}
+
+fn attributes(head: &Head) -> KeyAttributes {
+    KeyAttributes { expire_ms: head.expires_ms, idle: head.idle, freq: head.freq }
+}
+
+/// Returns what stands of a stream's payload in another version of the layout.
+fn in_version<'b>(payload: &Payload<&'b [u8]>, version: u8) -> Option<Payload<&'b [u8]>> {
+    let of_producers = |role: Role| matches!(role, Role::Producer | Role::ProducerEntry);
+    Some(match *payload {
+        Payload::Stream(mut info) => {
+            info.v2 = info.v2.filter(|_| version >= 2);
+            Payload::Stream(info)
+        }
+        Payload::Group { last_id, entries_read } => {
+            Payload::Group { last_id, entries_read: entries_read.filter(|_| version >= 2) }
+        }
+        Payload::Consumer { seen, active } => Payload::Consumer { seen, active: active.filter(|_| version >= 3) },
+        Payload::Items { of: Role::Nacked, .. } | Payload::Id { of: Role::Nacked, .. } if version < 5 => return None,
+        Payload::Items { of, .. } if of_producers(of) && version < 4 => return None,
+        Payload::Str { role, .. } | Payload::Piece { role, .. } if of_producers(role) && version < 4 => return None,
+        Payload::Idmp { .. } | Payload::IdmpEntry { .. } | Payload::IdmpTotals { .. } if version < 4 => return None,
+        other => other,
+    })
+}
+
+/// Looks at a value of which not all can be held: how many elements it keeps, and the first expiry.
+fn facts<R: Read + Seek>(input: &mut R, header: Header, head: &Head, plan: &Plan) -> io::Result<Facts> {
+    let limits = plan.options.verify.limits.clone();
+    let adapter = Adapter::new(&plan.options, head);
+    let mut look =
+        Look { decoder: Decoder::new(&limits), adapter, facts: Facts::default(), is_over: false, failed: None };
+    let mut feeder = Feeder::at_record(limits, header, head.start);
+    let mut block = vec![0; SMALL];
+    input.seek(SeekFrom::Start(head.start))?;
+    while !look.is_over {
+        let len = read_block(input, &mut block)?;
+        if len == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
+        }
+        feeder.feed(&block[..len], &mut look).map_err(io::Error::other)?;
+        if let Some(error) = look.failed.take() {
+            return Err(io::Error::other(error));
+        }
+    }
+    Ok(look.facts)
+}
+
+struct Look<'o> {
+    decoder: Decoder,
+    adapter: Adapter<'o>,
+    facts: Facts,
+    is_over: bool,
+    failed: Option<Error>,
+}
+
+impl Consumer for Look<'_> {
+    fn event(&mut self, event: &Event<&[u8]>) {
+        if self.is_over || self.failed.is_some() {
+            return;
+        }
+        let (adapter, facts) = (&mut self.adapter, &mut self.facts);
+        let result = self.decoder.event(event, &mut |part| {
+            if let Part::Element(element) = part
+                && let Some(element) = adapter.element(element)
+            {
+                facts.add(&element);
+            }
+        });
+        self.failed = result.err();
+        self.is_over = event.ends_record;
+    }
+
+    fn ahead(&mut self, window: &[u8], _: u64) -> usize {
+        // Nothing behind the record matters.
+        if self.is_over { window.len() } else { 0 }
+    }
+}

@@ -1,0 +1,94 @@
+//! Writes what a plan says.
+//!
+//! ```text
+//! signature, version    those of the server's own files
+//! AUX                   its name and version, when the data were saved; scripts, for servers before 7.0
+//! FUNCTION2             each library once
+//! for each database     SELECTDB, RESIZEDB with the true counts, keys
+//! FF, checksum
+//! ```
+//! What would be false of the new file is not in it: where a replica stood, how many keys a slot has, which slots were moving.
+
+use std::io::{self, Read, Seek, Write};
+
+use super::{Plan, pass};
+use crate::rdb::Writer;
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// Bytes.
+    pub bytes: u64,
+    /// Keys.
+    pub keys: u64,
+}
+
+/// The output.
+pub(super) struct Out<W: Write> {
+    pub(super) writer: Writer<W>,
+    pub(super) keys: u64,
+    /// The database that is selected.
+    db: Option<u64>,
+}
+
+impl<W: Write> Out<W> {
+    /// Selects a database, if another one is.
+    pub(super) fn select(&mut self, db: u64, plan: &Plan) -> io::Result<()> {
+        if self.db == Some(db) {
+            return Ok(());
+        }
+        self.db = Some(db);
+        self.writer.select_db(db)?;
+        let (keys, expires) = plan.databases.get(&db).copied().unwrap_or_default();
+        self.writer.resize_db(keys, expires)
+    }
+}
+
+impl Plan {
+    /// Writes the file. `sources` are those that the plan was made of.
+    ///
+    /// # Errors
+    /// If a source or the output fails, or a source is not what it was.
+    pub fn write<R: Read + Seek>(&self, sources: &mut [R], out: impl Write) -> io::Result<Written> {
+        let dialect = &self.options.dialect;
+        let mut out = Out { writer: Writer::new(out, dialect.family, dialect.version)?, keys: 0, db: None };
+        out.writer.aux(dialect.writer.0.as_bytes(), dialect.writer.1.as_bytes())?;
+        out.writer.aux(b"redis-bits", b"64")?;
+        let saved = self.reports.iter().filter_map(|report| report.format.as_ref()?.created).max();
+        if let Some(seconds) = saved {
+            out.writer.aux(b"ctime", seconds.to_string().as_bytes())?;
+        }
+        if dialect.functions {
+            out.writer.aux(b"aof-base", b"0")?;
+        }
+        for code in &self.libraries {
+            out.writer.function(code)?;
+        }
+        for (source, only) in self.passes(sources.len()) {
+            let input = sources.get_mut(source).ok_or(io::ErrorKind::InvalidInput)?;
+            pass::run(self, source, input, only, &mut out)?;
+        }
+        if out.keys != self.keys {
+            let why = format!("{} keys were written instead of {}: a source has changed", out.keys, self.keys);
+            return Err(io::Error::other(why));
+        }
+        let bytes = out.writer.written() + if dialect.version >= 5 { 9 } else { 1 };
+        out.writer.finish()?;
+        Ok(Written { bytes, keys: out.keys })
+    }
+
+    /// Returns which sources are passed over, and for which database of the output: for all of them where one source has
+    /// them in their order.
+    fn passes(&self, sources: usize) -> Vec<(usize, Option<u64>)> {
+        let mut by_place: Vec<_> = self.sections.keys().map(|(db, source, from)| (*source, *from, *db)).collect();
+        by_place.sort_unstable();
+        let ascending = by_place.windows(2).all(|pair| pair[0].2 <= pair[1].2);
+        if sources == 1 && ascending {
+            return vec![(0, None)];
+        }
+        let mut passes: Vec<_> = self.sections.keys().map(|(db, source, _)| (*source, Some(*db))).collect();
+        passes.dedup();
+        passes
+    }
+}
