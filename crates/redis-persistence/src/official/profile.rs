@@ -16,7 +16,7 @@ mod value;
 use std::collections::BTreeMap;
 
 use crate::base::limits::Limits;
-use crate::rdb::ValueType;
+use crate::rdb::{Shape, ValueType};
 pub use print::Format;
 use spread::Spread;
 pub(super) use value::Pending;
@@ -130,12 +130,12 @@ impl Profile {
 
 /// Returns which column a type is in. The tool takes a module's value for a string.
 fn column(value_type: ValueType) -> u8 {
-    match value_type.type_name() {
-        "list" => 1,
-        "set" => 2,
-        "zset" => 3,
-        "hash" => 4,
-        "stream" => 6,
-        _ => 0,
+    match value_type.shape() {
+        Shape::String | Shape::Module | Shape::Array => 0,
+        Shape::List => 1,
+        Shape::Set => 2,
+        Shape::ZSet => 3,
+        Shape::Hash | Shape::HashTtl | Shape::HashTemplate => 4,
+        Shape::Stream => 6,
     }
 }

@@ -229,7 +229,13 @@ impl<'a, 'p> Records<'a, 'p> {
                 self.place = Place::Sum;
             }
             Payload::Checksum { stored } => self.checksum(*stored, end)?,
-            _ => {}
+            Payload::Header(_) | Payload::KeyMetaClass { .. } => {}
+            // For the walk over values.
+            Payload::Items { .. } | Payload::Score(_) | Payload::MinExpire { .. } | Payload::FieldExpiry { .. } => {}
+            Payload::ListNode { .. } | Payload::Stream(_) | Payload::Group { .. } | Payload::Pending { .. } => {}
+            Payload::Consumer { .. } | Payload::Id { .. } | Payload::Idmp { .. } | Payload::IdmpEntry { .. } => {}
+            Payload::IdmpTotals { .. } | Payload::Array { .. } | Payload::ArrayElement { .. } => {}
+            Payload::FieldForm { .. } | Payload::TemplateRef { .. } | Payload::Module(_) | Payload::Item(_) => {}
         }
         if self.place == Place::Value {
             self.doing = if self.key.is_some() { "read-object-value" } else { "read-key" };
@@ -322,7 +328,13 @@ impl<'a, 'p> Records<'a, 'p> {
             Role::SlotImportJob if self.text.len != 40 => {
                 return Err(Failure::new(end, "Invalid slot import job name length in RDB"));
             }
-            _ => {}
+            Role::SlotImportJob | Role::TemplateField => {}
+            // For the walk over values.
+            Role::Value | Role::Item | Role::Member | Role::Field | Role::FieldValue | Role::Packed => {}
+            Role::ListNode | Role::PlainNode | Role::NodeId | Role::StreamNode | Role::Group | Role::Pending => {}
+            Role::Consumer | Role::ConsumerPending | Role::Nacked | Role::Producer | Role::ProducerEntry => {}
+            Role::TemplateFields | Role::TemplateValues | Role::ArrayShort | Role::ArrayLong => {}
+            Role::ModuleString => {}
         }
         Ok(())
     }

@@ -168,7 +168,14 @@ impl Values {
             Role::ListNode | Role::PlainNode if text.len == 0 => return Err(Failure::new(end, UNEXPECTED_EOF)),
             Role::Packed if self.value_type == ValueType::HashListpackEx => self.find_expiry(&text.start),
             Role::Packed if self.value_type == ValueType::HashListpackExPreGa => self.find_expiry(&text.start),
-            _ => {}
+            Role::Item | Role::FieldValue | Role::ListNode | Role::PlainNode | Role::Packed | Role::Value => {}
+            Role::AuxName | Role::AuxValue | Role::Key | Role::SlotImportJob | Role::ModuleString => {}
+            Role::FunctionCode | Role::FunctionName | Role::FunctionEngine | Role::FunctionDescription => {}
+            // Streams have a walk of their own, and no tool here reads what is newer.
+            Role::NodeId | Role::StreamNode | Role::Group | Role::Pending | Role::Consumer => {}
+            Role::ConsumerPending | Role::Nacked | Role::Producer | Role::ProducerEntry => {}
+            Role::TemplateField | Role::TemplateFields | Role::TemplateValues => {}
+            Role::ArrayShort | Role::ArrayLong => {}
         }
         Ok(())
     }

@@ -197,7 +197,14 @@ impl RdbVerifier {
                 self.opcode_seen(opcode::HASH_TEMPLATE, event.start);
                 self.templates.begin(*id, *fields, event.start, &mut self.findings);
             }
-            _ => {}
+            // Said by its ranges.
+            Payload::SlotImport => {}
+            // For the checker of the value.
+            Payload::Items { .. } | Payload::Score(_) | Payload::MinExpire { .. } | Payload::FieldExpiry { .. } => {}
+            Payload::ListNode { .. } | Payload::Stream(_) | Payload::Group { .. } | Payload::Pending { .. } => {}
+            Payload::Consumer { .. } | Payload::Id { .. } | Payload::Idmp { .. } | Payload::IdmpEntry { .. } => {}
+            Payload::IdmpTotals { .. } | Payload::Array { .. } | Payload::ArrayElement { .. } => {}
+            Payload::FieldForm { .. } | Payload::TemplateRef { .. } | Payload::Module(_) | Payload::Item(_) => {}
         }
         self.extras.meta.after(event);
         if !matches!(event.payload, Payload::Record(_)) {

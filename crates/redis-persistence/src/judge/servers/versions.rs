@@ -218,7 +218,7 @@ impl Target {
         match value_type {
             // Only a module knows where such a value ends, and only versions before 7.2 hand it over.
             ValueType::Module => row.product == Product::Redis && row.version < (7, 2),
-            ValueType::Hash2 => family == Family::Valkey && self.reads_valkey(),
+            _ if !value_type.belongs_to(Family::Redis) => family == Family::Valkey && self.reads_valkey(),
             // Redis from 7.4 on still loads what its release candidates wrote, which have lower numbers.
             _ => value_type.byte() <= row.newest_type,
         }

@@ -47,7 +47,12 @@ impl Pending {
                 Role::FieldValue => self.element(field.saturating_add(text.len)),
                 Role::Packed | Role::ListNode => self.packed(value_type, &text.start),
                 Role::StreamNode => self.stream_node(&text.start),
-                _ => {}
+                Role::AuxName | Role::AuxValue | Role::Key | Role::Member | Role::Field | Role::NodeId => {}
+                Role::Group | Role::Pending | Role::Consumer | Role::ConsumerPending | Role::Nacked => {}
+                Role::Producer | Role::ProducerEntry | Role::ModuleString | Role::SlotImportJob => {}
+                Role::FunctionCode | Role::FunctionName | Role::FunctionEngine | Role::FunctionDescription => {}
+                Role::TemplateField | Role::TemplateFields | Role::TemplateValues => {}
+                Role::ArrayShort | Role::ArrayLong => {}
             },
             _ => {}
         }

@@ -101,6 +101,13 @@ impl Role {
 
     /// Returns whether the string is a self-contained structure that must be resident to be looked into.
     pub(crate) fn is_blob(self) -> bool {
-        matches!(self, Self::Packed | Self::ListNode | Self::StreamNode | Self::TemplateFields | Self::TemplateValues)
+        match self {
+            Self::Packed | Self::ListNode | Self::StreamNode | Self::TemplateFields | Self::TemplateValues => true,
+            Self::AuxName | Self::AuxValue | Self::Key | Self::Value | Self::Item | Self::Member | Self::Field => false,
+            Self::FieldValue | Self::PlainNode | Self::NodeId | Self::Group | Self::Pending | Self::Consumer => false,
+            Self::ConsumerPending | Self::Nacked | Self::Producer | Self::ProducerEntry | Self::ModuleString => false,
+            Self::FunctionCode | Self::FunctionName | Self::FunctionEngine | Self::FunctionDescription => false,
+            Self::TemplateField | Self::SlotImportJob | Self::ArrayShort | Self::ArrayLong => false,
+        }
     }
 }

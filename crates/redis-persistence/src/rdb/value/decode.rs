@@ -339,7 +339,15 @@ impl Decoder {
             Payload::TemplateRef { id } => value.template = Some(id),
             Payload::Module(id) => element(Element::Module(id)),
             Payload::Item(item) => element(Element::ModuleItem(item)),
-            _ => {}
+            // Strings are taken by their roles, and counts follow from what they count.
+            Payload::Record(_) | Payload::Str { .. } | Payload::Piece { .. } | Payload::Items { .. } => {}
+            Payload::ListNode { .. } | Payload::Array { .. } | Payload::FieldForm { .. } => {}
+            Payload::Idmp { .. } | Payload::IdmpTotals { .. } => {}
+            // No part of a value.
+            Payload::Header(_) | Payload::Aux { .. } | Payload::SelectDb { .. } | Payload::ResizeDb { .. } => {}
+            Payload::SlotInfo { .. } | Payload::SlotImport | Payload::SlotRange { .. } | Payload::Function { .. } => {}
+            Payload::Template { .. } | Payload::ModuleAux { .. } | Payload::Attributes(_) => {}
+            Payload::KeyMeta { .. } | Payload::KeyMetaClass { .. } | Payload::Eof | Payload::Checksum { .. } => {}
         }
         Ok(())
     }

@@ -282,11 +282,11 @@ impl Checker {
 
 /// Returns the code of something that occurs twice in a value of that type; a list may hold anything twice.
 pub(super) fn duplicate_code(value_type: ValueType) -> Option<Code> {
-    match value_type.type_name() {
-        "set" => Some(Code::SetDuplicateMember),
-        "zset" => Some(Code::ZsetDuplicateMember),
-        "hash" => Some(Code::HashDuplicateField),
-        _ => None,
+    match value_type.shape() {
+        Shape::Set => Some(Code::SetDuplicateMember),
+        Shape::ZSet => Some(Code::ZsetDuplicateMember),
+        Shape::Hash | Shape::HashTtl | Shape::HashTemplate => Some(Code::HashDuplicateField),
+        Shape::String | Shape::List | Shape::Module | Shape::Stream | Shape::Array => None,
     }
 }
 
