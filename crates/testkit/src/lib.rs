@@ -21,6 +21,7 @@ pub mod crc64;
 pub mod damage;
 pub mod dataset;
 pub mod folder;
+pub mod imports;
 pub mod manifest;
 pub mod planted;
 pub mod rdb;

@@ -31,9 +31,28 @@ use crate::report::causes;
 use crate::report::{Finding, Kind, Name, Report};
 
 pub use crate::report::causes::CauseCode;
-pub use advice::{Step, advice, tried};
+pub use advice::{advice, tried};
 pub use hint::hint;
 pub use hint::to_load;
+
+/// One step of what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Step {
+    /// What to do and why, in a sentence.
+    pub text: String,
+    /// The command: `FILE` stands for the file, `OUT` for one to be written, each as a word of its own.
+    pub command: Option<String>,
+}
+
+fn step(text: impl Into<String>) -> Step {
+    Step { text: text.into(), command: None }
+}
+
+fn run(command: &str, text: impl Into<String>) -> Step {
+    Step { text: text.into(), command: Some(command.to_owned()) }
+}
 
 /// Why a file is as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

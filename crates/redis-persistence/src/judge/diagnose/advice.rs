@@ -8,22 +8,11 @@
 //! damaged data is not the place to try things.
 
 use super::around::{not_allowed, not_read};
-use super::{Cause, plural};
+use super::{Cause, Step, plural, run, step};
 use crate::aof::dir::Role;
 use crate::repair::aof::{Way, WayKind};
 use crate::report::causes::CauseCode as C;
 use crate::report::{Code, Kind, Report, Severity, Verdict};
-
-/// One step of what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct Step {
-    /// What to do and why, in a sentence.
-    pub text: String,
-    /// The command: `FILE` stands for the file, `OUT` for one to be written, each as a word of its own.
-    pub command: Option<String>,
-}
 
 /// Returns what to do about a file: nothing, if it is sound and nothing about it is remarkable.
 ///
@@ -59,14 +48,6 @@ pub fn tried(report: &Report, cause: Option<&Cause>, ways: Option<&[Way]>) -> Ve
         (_, Kind::AofDir | Kind::Aof) => [not_read(report), not_allowed(report)].concat(),
         _ => Vec::new(),
     }
-}
-
-pub(super) fn step(text: impl Into<String>) -> Step {
-    Step { text: text.into(), command: None }
-}
-
-pub(super) fn run(command: &str, text: impl Into<String>) -> Step {
-    Step { text: text.into(), command: Some(command.to_owned()) }
 }
 
 /// Returns whether what the cause tells to do stands in the place of the ways that were found for damaged append-only files.

@@ -1,6 +1,6 @@
 //! What to do about what lies around a set: data that a start leaves unread, and files that its server may not use.
 
-use super::advice::{Step, run, step};
+use super::{Step, run, step};
 use crate::aof::dir::{NextStart, UnreadKind};
 use crate::report::{Code, Report};
 

@@ -4,7 +4,7 @@
 //!
 //! What to do where a file is sound, or good enough, but a server would not load it.
 
-use super::advice::Step;
+use super::Step;
 use crate::judge::servers::{Loads, Outcome, Product, Reason};
 use crate::report::Report;
 use crate::report::{Code, Kind, Severity};

@@ -24,6 +24,7 @@ mod assemble;
 mod classify;
 mod databases;
 mod describe;
+mod events;
 mod image;
 mod keys;
 mod leave;
@@ -45,10 +46,10 @@ use std::io;
 
 pub use account::{Account, Certainty, Keep, Skip, SkipKind, Stretch};
 use assemble::Assembler;
+use events::Event;
 pub use image::Image;
 pub use line_ends::LineEnds;
 use proof::Proof;
-use scan::Event;
 use source::Source;
 use survey::{Replay, Survey};
 #[cfg(unix)]

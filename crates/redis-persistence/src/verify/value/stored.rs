@@ -60,6 +60,16 @@ pub(super) fn hash(wide: &[u8], at: usize, end: usize, key: &HashKey) -> Option<
     Some(key.of_ends(first, last))
 }
 
+/// The high bit of each byte.
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Returns the high bit of each byte that is no digit.
+#[inline]
+pub(super) fn no_digits(word: u64) -> u64 {
+    let value = word ^ 0x3030_3030_3030_3030;
+    ((value & !HIGH).wrapping_add(0x7676_7676_7676_7676) | value) & HIGH
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

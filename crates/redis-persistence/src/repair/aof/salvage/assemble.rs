@@ -7,9 +7,9 @@
 //! commands back to the gap belong to a torn transaction, and go.
 
 use super::classify::{Kind, Lost};
-use super::databases::Databases;
-use super::keys::{Keys, Touch};
-use super::scan::{Event, Gap, Item};
+use super::databases::{Databases, Unit};
+use super::events::{Event, Gap, Item};
+use super::keys::Keys;
 use super::survey::Survey;
 use super::{Account, SkipKind, Uncertain};
 use crate::rdb::Family;
@@ -19,57 +19,6 @@ const MOST_WAITING: usize = 1 << 14;
 /// What waits is no remainder of a transaction if it is so many times as long as the longest one.
 const TOO_LONG: u64 = 8;
 const TOO_LONG_AT_LEAST: u64 = 16 << 10;
-
-/// Of so many commands of a transaction the keys are held. They tell its database; more of them tell no more.
-const MOST_TOUCHES: usize = 1 << 16;
-
-/// Records that belong together: one, or a transaction.
-#[derive(Debug)]
-pub(super) struct Unit {
-    pub(super) start: u64,
-    pub(super) end: u64,
-    pub(super) commands: u64,
-    /// The database that it leaves selected, if it selects one.
-    pub(super) selects: Option<u32>,
-    /// Whether it is a SELECT and nothing else.
-    pub(super) is_select: bool,
-    /// Whether it is an annotation.
-    pub(super) is_annotation: bool,
-    /// The key of its first command.
-    touch: Option<Touch>,
-    /// The keys of the others, of the first ones.
-    more: Vec<Touch>,
-}
-
-impl Unit {
-    fn of(item: &Item) -> Self {
-        let selects = if let Kind::Select(index) = item.kind { Some(index) } else { None };
-        Self {
-            start: item.start,
-            end: item.end,
-            commands: u64::from(item.kind != Kind::Annotation),
-            selects,
-            is_select: selects.is_some(),
-            is_annotation: item.kind == Kind::Annotation,
-            touch: item.touch,
-            more: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, item: &Item) {
-        self.end = item.end;
-        self.commands += u64::from(item.kind != Kind::Annotation);
-        if let Kind::Select(index) = item.kind {
-            self.selects = Some(index);
-        }
-        self.more.extend(item.touch.filter(|_| self.more.len() < MOST_TOUCHES));
-    }
-
-    /// Returns the keys that its commands name.
-    pub(super) fn touches(&self) -> impl Iterator<Item = Touch> {
-        self.touch.iter().chain(&self.more).copied()
-    }
-}
 
 #[derive(Debug)]
 enum Transaction {
@@ -185,9 +134,7 @@ impl<'s> Assembler<'s> {
                 self.databases.skip(SkipKind::Transaction, &open);
                 match marker {
                     true => Transaction::Unknown(Vec::new()),
-                    false => {
-                        Transaction::Torn(Unit { start: gap.end, end: gap.end, commands: 0, selects: None, ..open })
-                    }
+                    false => Transaction::Torn(open.torn(gap.end)),
                 }
             }
             Transaction::Unknown(waiting) if marker => {

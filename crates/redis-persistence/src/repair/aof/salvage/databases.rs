@@ -13,10 +13,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::assemble::Unit;
-use super::classify::Lost;
+use super::classify::{Kind, Lost};
+use super::events::{Gap, Item};
 use super::keys::{Effect, Evidence, Keys, Touch};
-use super::scan::Gap;
 use super::survey::Survey;
 use super::{Account, Certainty, Keep, Skip, SkipKind, Stretch, Uncertain};
 
@@ -50,6 +49,62 @@ struct Open {
     touched: HashMap<u64, Effect>,
     /// The first parts of their names.
     families: HashSet<u64>,
+}
+
+/// Of so many commands of a transaction the keys are held. They tell its database; more of them tell no more.
+const MOST_TOUCHES: usize = 1 << 16;
+
+/// Records that belong together: one, or a transaction.
+#[derive(Debug)]
+pub(super) struct Unit {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) commands: u64,
+    /// The database that it leaves selected, if it selects one.
+    pub(super) selects: Option<u32>,
+    /// Whether it is a SELECT and nothing else.
+    pub(super) is_select: bool,
+    /// Whether it is an annotation.
+    pub(super) is_annotation: bool,
+    /// The key of its first command.
+    touch: Option<Touch>,
+    /// The keys of the others, of the first ones.
+    more: Vec<Touch>,
+}
+
+impl Unit {
+    pub(super) fn of(item: &Item) -> Self {
+        let selects = if let Kind::Select(index) = item.kind { Some(index) } else { None };
+        Self {
+            start: item.start,
+            end: item.end,
+            commands: u64::from(item.kind != Kind::Annotation),
+            selects,
+            is_select: selects.is_some(),
+            is_annotation: item.kind == Kind::Annotation,
+            touch: item.touch,
+            more: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, item: &Item) {
+        self.end = item.end;
+        self.commands += u64::from(item.kind != Kind::Annotation);
+        if let Kind::Select(index) = item.kind {
+            self.selects = Some(index);
+        }
+        self.more.extend(item.touch.filter(|_| self.more.len() < MOST_TOUCHES));
+    }
+
+    /// Returns the same without what stands before `at`, but for its keys.
+    pub(super) fn torn(self, at: u64) -> Self {
+        Self { start: at, end: at, commands: 0, selects: None, ..self }
+    }
+
+    /// Returns the keys that its commands name.
+    pub(super) fn touches(&self) -> impl Iterator<Item = Touch> {
+        self.touch.iter().chain(&self.more).copied()
+    }
 }
 
 /// Writes down what is kept and what goes, by database.

@@ -17,11 +17,9 @@ use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::names::{Contrast, Names};
+use super::names::{Contrast, DATABASES, Names, bit};
 use crate::aof::Command;
 
-/// Databases that are told apart.
-pub(super) const DATABASES: usize = 32;
 /// This many keys are remembered, and so many first parts of their names.
 const MOST_KEYS: usize = 1 << 19;
 const MOST_FAMILIES: usize = 1 << 16;
@@ -243,11 +241,6 @@ impl Life {
     fn states(&self, age: u32) -> (u32, u32) {
         if self.age == age { (self.present, self.deleted) } else { (0, 0) }
     }
-}
-
-/// Returns the bit of a database; none beyond those that are told apart.
-pub(super) fn bit(db: u32) -> u32 {
-    1_u32.checked_shl(db).unwrap_or(0)
 }
 
 #[cfg(test)]

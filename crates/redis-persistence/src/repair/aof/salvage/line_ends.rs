@@ -19,7 +19,7 @@ use std::io::{self, Write};
 
 use super::assemble::Assembler;
 use super::classify::{Kind, Lost};
-use super::scan::{Event, Gap, Item};
+use super::events::{Event, Gap, Item};
 use super::source::Source;
 use super::survey::Surveyor;
 use super::{Account, Keep, SalvageOptions, SkipKind};

@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use memchr::memmem::Finder;
 
-use super::scan::Gap;
+use super::events::Gap;
 
 const PAGE: u64 = 4096;
 /// The longest copy that is looked for.

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::keys::{DATABASES, bit};
-
+/// Databases that are told apart.
+pub(super) const DATABASES: usize = 32;
 /// Names are counted as if there were so many more of each database that behave as those of all databases do.
 const POOLED: f64 = 4.0;
 
@@ -165,6 +165,11 @@ impl Names {
         }
         by != 0
     }
+}
+
+/// Returns the bit of a database; none beyond those that are told apart.
+pub(super) fn bit(db: u32) -> u32 {
+    1_u32.checked_shl(db).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 use std::io;
 
 use super::classify::{Kind, Lost, lost};
-use super::scan::{Gap, PAGE};
+use super::events::{Gap, PAGE};
 use super::source::Source;
 use crate::aof::resp;
 

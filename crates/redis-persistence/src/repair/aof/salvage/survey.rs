@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io;
 
 use super::classify::{Kind, Lost, Modules};
-use super::keys::{DATABASES, Keys};
-use super::scan::{Event, Gap, Item, MOST_GAPS, Scanner};
+use super::events::{Event, Gap, Item};
+use super::keys::Keys;
+use super::names::DATABASES;
+use super::scan::{MOST_GAPS, Scanner};
 use super::source::Source;
 use crate::ReadError;
 use crate::aof::Reader;

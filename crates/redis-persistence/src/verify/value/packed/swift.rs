@@ -16,12 +16,10 @@ pub(super) use layouts::is_plain;
 
 use crate::rdb::packed::{Listpack, PackedValue};
 use crate::verify::stored_form::may_begin_number;
-use crate::verify::value::stored::BEHIND;
+use crate::verify::value::stored::{BEHIND, no_digits};
 
 /// Where the first element begins.
 pub(crate) const HEADER: usize = 6;
-/// The high bit of each byte.
-const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// What the first byte of an element says.
 #[derive(Clone, Copy)]
@@ -165,11 +163,4 @@ fn word(bytes: &[u8; 9]) -> u64 {
 #[inline]
 fn is_text(word: u64, mask: u64) -> bool {
     (no_digits(word) & mask != 0) & (word & 0xFF != u64::from(b'-'))
-}
-
-/// Returns the high bit of each byte that is no digit.
-#[inline]
-pub(crate) fn no_digits(word: u64) -> u64 {
-    let value = word ^ 0x3030_3030_3030_3030;
-    ((value & !HIGH).wrapping_add(0x7676_7676_7676_7676) | value) & HIGH
 }

@@ -2,8 +2,7 @@
 //!
 //! Most scores are told apart by that. It gives bounds, of which a test holds that [`parse`](super::parse) keeps to them.
 
-use crate::verify::value::packed::swift::no_digits;
-use crate::verify::value::stored::MASKS;
+use crate::verify::value::stored::{MASKS, no_digits};
 
 /// The powers of ten from 10^-8 on.
 const POWERS: [f64; 17] = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::super::classify::{Lost, lost};
-use super::super::scan::Gap;
+use super::super::events::Gap;
 use super::walk::{Found, Header, LONGEST_LINE, Line, Value, Walk, line};
 use crate::aof::commands::named;
 

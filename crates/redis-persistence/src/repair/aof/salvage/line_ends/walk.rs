@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::io::{self, Write};
 
 use super::super::classify::{Kind, Lost};
-use super::super::scan::{Event, Gap, Item};
+use super::super::events::{Event, Gap, Item};
 use super::super::source::Source;
 use super::LineEnds;
 use crate::aof::resp;
