@@ -202,6 +202,8 @@ pub enum Format {
     Junit,
     /// For the textfile collector of Prometheus.
     Prometheus,
+    /// For people with a browser: one page that loads nothing from elsewhere, with a map of each file.
+    Html,
 }
 
 /// When text is coloured.
@@ -250,6 +252,18 @@ impl Common {
         }
     }
 
+    /// Returns whether statistics are wanted: a page shows them.
+    #[must_use]
+    pub fn wants_numbers(&self) -> bool {
+        self.stats || self.format() == Format::Html
+    }
+
+    /// Returns whether the bytes around findings are wanted. They come from the data: a page that hides these does without.
+    #[must_use]
+    pub fn wants_hex(&self) -> bool {
+        self.hex || (self.format() == Format::Html && !self.redact)
+    }
+
     /// The time to hold expiries against, in milliseconds since the epoch: the one given, or the system's.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
@@ -270,7 +284,7 @@ impl Common {
             quick: self.quick,
             commands: Extra::default(),
             functions: self.prover(),
-            stats: self.stats.then(StatsOptions::default),
+            stats: self.wants_numbers().then(StatsOptions::default),
             now_ms: Some(self.now_ms()),
             max_findings: self.max_findings.unwrap_or(FINDINGS),
             spill: Some(SpillTo::new(tempfile::tempfile)),

@@ -1,5 +1,6 @@
 //! Reports on standard output. What is rendered does not depend on where it goes, so that any thread can do it.
 
+mod html;
 mod json;
 mod junit;
 mod prometheus;
@@ -52,6 +53,7 @@ impl Form {
             all_names: common.stats,
             now_ms: common.now_ms(),
             all: common.max_findings.is_some(),
+            timeline: true,
             look: Look::of_stdout(),
         };
         let kind = if common.quiet { Kind::Quiet } else { Kind::Of(common.format()) };
@@ -92,7 +94,7 @@ impl Form {
             Kind::Quiet | Kind::Of(Format::Text) => Kept::Nothing,
             Kind::Of(Format::Json) => Kept::Part(json::part(&entry)?),
             Kind::Of(Format::JsonLines) => Kept::Part(json::line(self.tool, &entry)?),
-            Kind::Of(Format::Junit | Format::Prometheus) => Kept::Entry(Box::new(entry)),
+            Kind::Of(Format::Html | Format::Junit | Format::Prometheus) => Kept::Entry(Box::new(entry)),
         })
     }
 
@@ -121,6 +123,8 @@ pub struct Output {
     has_part: bool,
     /// For the document at the end.
     entries: Vec<Entry>,
+    /// The sections of a page.
+    pages: html::Pages,
     undo: Option<UndoView>,
     /// Whether standard output is for something else.
     aside: bool,
@@ -143,6 +147,7 @@ impl Output {
             any: false,
             has_part: false,
             entries: Vec::new(),
+            pages: html::Pages::default(),
             undo: None,
             aside: false,
         }
@@ -233,6 +238,7 @@ impl Output {
                     self.stream(|out| json::write_line(tool, &entry, out));
                 }
                 Kind::Of(Format::Text) => self.beyond(&entry),
+                Kind::Of(Format::Html) => self.pages.add(&entry, self.form.style),
                 _ => self.entries.push(*entry),
             },
             Err(error) => self.failed = self.failed.take().or(Some(error)),
@@ -291,6 +297,7 @@ impl Output {
             Kind::Of(Format::Json) if self.has_part => Some(json::closing(tool, self.undo.as_ref())?),
             Kind::Of(Format::Json) => Some(json::document(tool, self.undo.as_ref())?),
             Kind::Of(Format::JsonLines) => self.undo.as_ref().map(|undo| json::undo_line(tool, undo)).transpose()?,
+            Kind::Of(Format::Html) => Some(std::mem::take(&mut self.pages).finish(tool, style.now_ms)),
             Kind::Of(Format::Junit) => Some(junit::render(tool, &entries, style)),
             Kind::Of(Format::Prometheus) => Some(prometheus::render(tool, &entries, style.now_ms)),
         };

@@ -20,6 +20,7 @@ use crate::outcome::{Entry, count};
 use crate::style::{BOLD, Look, Page, WIDTH, color, shorten};
 use crate::units::number;
 use contents::{contents, remarks};
+pub(super) use findings::whole_place as place;
 pub(super) use told::lines as told;
 
 /// How the report is to look.
@@ -31,6 +32,8 @@ pub(super) struct Style {
     pub(super) all_names: bool,
     /// All findings that were kept, not the first few of each code.
     pub(super) all: bool,
+    /// The timestamps in lines.
+    pub(super) timeline: bool,
     /// Where it is shown.
     pub(super) look: Look,
 }
@@ -53,22 +56,36 @@ pub(super) fn render(entry: &Entry, report: &Report, style: Style) -> String {
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
         findings::findings(&mut page, entry, report, severity, style);
     }
-    if matches!(report.kind, Kind::Aof | Kind::AofDir) {
-        page.paragraph(0, &aof::head(entry, report), BOLD, "");
-        aof::contents(&mut page, entry, report, style);
-    } else {
-        page.paragraph(0, &contents::head(report, entry.packing), BOLD, "");
-        if report.format.is_some() {
-            contents(&mut page, 2, report, style);
-            remarks(&mut page, 2, report);
-        }
-    }
+    page.paragraph(0, &heading(entry, report), BOLD, "");
+    holds(&mut page, entry, report, style);
     if let Some(numbers) = &report.stats {
         stats::stats(&mut page, numbers);
     }
     servers::servers(&mut page, &entry.loads);
     cause::advice(&mut page, &entry.steps());
     page.text
+}
+
+/// Returns what an input is.
+pub(super) fn heading(entry: &Entry, report: &Report) -> String {
+    let is_set = matches!(report.kind, Kind::Aof | Kind::AofDir);
+    if is_set { aof::head(entry, report) } else { contents::head(report, entry.packing) }
+}
+
+/// Returns what it holds, without colours and timestamps: a page has a picture of them.
+pub(super) fn held(entry: &Entry, report: &Report, style: Style) -> String {
+    let mut page = Page::default();
+    holds(&mut page, entry, report, Style { timeline: false, ..style });
+    anstream::adapter::strip_str(&page.text).to_string()
+}
+
+fn holds(page: &mut Page, entry: &Entry, report: &Report, style: Style) {
+    if matches!(report.kind, Kind::Aof | Kind::AofDir) {
+        aof::contents(page, entry, report, style);
+    } else if report.format.is_some() {
+        contents(page, 2, report, style);
+        remarks(page, 2, report);
+    }
 }
 
 /// Returns what is said before the findings that memory did not hold.

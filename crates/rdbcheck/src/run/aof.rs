@@ -142,9 +142,13 @@ where
     let How { args, options, servers } = how;
     let Around { packing, unpack, damage, packed } = around;
     let report = verify::aof_set(tree, &set, options)?;
-    let timeline = if args.timeline { Some(Timeline::of(tree, &set, &report, options)?) } else { None };
+    let timeline = if args.timeline || args.common.format() == Format::Html {
+        Some(Timeline::of(tree, &set, &report, options)?)
+    } else {
+        None
+    };
     let ends = ends(tree, &set, &report)?;
-    let hex = hex::of(&report, args.common.hex, |found, at, len| read(tree, &set, found, at, len))?;
+    let hex = hex::of(&report, args.common.wants_hex(), |found, at, len| read(tree, &set, found, at, len))?;
     let disguised = disguised::find(tree, &set, &report, options, !packed)?.into_iter().next();
     let entry = Entry::new(path.to_owned(), Ok(report), args.common.demands()).packed(packing, unpack, damage);
     let (file, disguise) = disguised.map(|found| (found.name, found.disguise)).unzip();

@@ -45,7 +45,7 @@ pub(crate) fn alone(path: &Path, limit: u64, how: &How<'_>) -> Option<Entry> {
     if path.is_dir() {
         return None;
     }
-    match read::alone(path, limit, &how.options, how.args.common.hex).transpose()? {
+    match read::alone(path, limit, &how.options, how.args.common.wants_hex()).transpose()? {
         Ok(checked) => Some(how.entry(checked).0),
         Err(error) => Some(how.unreadable(path, &error)),
     }
@@ -70,7 +70,7 @@ pub(crate) fn one(path: &Path, how: &How<'_>, show: &mut dyn Show) {
     }
     let mut kept = None;
     let mut found = 0;
-    let read = read::rdb(path, &how.options, common.how(), (common.hex, salvages), |one| {
+    let read = read::rdb(path, &how.options, common.how(), (common.wants_hex(), salvages), |one| {
         let (entry, file) = how.entry(one);
         found += 1;
         if !salvages {

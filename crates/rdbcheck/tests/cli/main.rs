@@ -12,6 +12,7 @@ mod forms;
 mod golden;
 #[cfg(feature = "packed")]
 mod holes;
+mod html;
 #[cfg(feature = "packed")]
 mod many;
 mod options;

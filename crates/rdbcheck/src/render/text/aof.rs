@@ -57,7 +57,7 @@ pub(super) fn contents(page: &mut Page, entry: &Entry, report: &Report, style: S
         unproven(page, facts);
         tool(page, facts);
     }
-    if let Some(found) = &entry.timeline {
+    if let Some(found) = entry.timeline.as_ref().filter(|_| style.timeline) {
         timeline::paragraph(page, found, report);
     }
     if let Some(set) = &entry.set {

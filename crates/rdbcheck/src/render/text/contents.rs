@@ -99,7 +99,7 @@ fn database(db: u64, counts: &DbCounts) -> String {
 /// What is remarkable about the check itself.
 pub(in crate::render) fn remarks(page: &mut Page, indent: usize, report: &Report) {
     match report.checksum {
-        Some(Checksum::Ok) => {}
+        Some(Checksum::Ok) => page.plain(indent, "checksum: verified"),
         Some(Checksum::Mismatch) => page.plain(indent, "checksum: does not match"),
         Some(Checksum::Disabled) => page.plain(indent, "checksum: switched off by the writer"),
         Some(Checksum::Absent) => page.plain(indent, "checksum: none in this version"),

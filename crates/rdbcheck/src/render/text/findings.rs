@@ -61,6 +61,15 @@ pub(super) fn findings(page: &mut Page, entry: &Entry, report: &Report, severity
 
 /// One finding.
 pub(super) fn finding(page: &mut Page, finding: &Finding, kind: Kind) {
+    page.paragraph(2, finding.code.as_str(), BOLD, &whole_place(finding, kind));
+    page.plain(6, &shorten(&escape::plain(finding.message.as_bytes()), MESSAGE));
+    if let Some(hint) = &finding.hint {
+        page.plain(6, &format!("hint: {}", shorten(&escape::plain(hint.as_bytes()), MESSAGE)));
+    }
+}
+
+/// Returns where a finding lies in its file and in the data.
+pub(in crate::render) fn whole_place(finding: &Finding, kind: Kind) -> String {
     let mut place = place(finding, kind);
     if let Some(db) = finding.db {
         place.push_str(&format!(", db {db}"));
@@ -78,11 +87,7 @@ pub(super) fn finding(page: &mut Page, finding: &Finding, kind: Kind) {
     if let Some(element) = finding.element {
         place.push_str(&format!(", element {element}"));
     }
-    page.paragraph(2, finding.code.as_str(), BOLD, &place);
-    page.plain(6, &shorten(&escape::plain(finding.message.as_bytes()), MESSAGE));
-    if let Some(hint) = &finding.hint {
-        page.plain(6, &format!("hint: {}", shorten(&escape::plain(hint.as_bytes()), MESSAGE)));
-    }
+    place
 }
 
 /// Returns where a finding lies in its file. What is about a set, or a whole file of one, lies nowhere.
