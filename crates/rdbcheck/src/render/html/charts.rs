@@ -131,8 +131,8 @@ fn prefixes(stats: &Stats, index: usize) -> Markup {
 
 /// As much of a name as has room: a letter takes about 7 units.
 fn letters(name: &str, width: f64) -> String {
-    let room = ((width - 12.0) / 7.0).max(0.0) as usize;
-    fit(name, room.max(4))
+    let room = (5..=140_u16).take_while(|letters| f64::from(letters * 7 + 12) <= width).last().unwrap_or(4);
+    fit(name, room.into())
 }
 
 /// Divides an area by weights that descend: into two of about the same weight along its longer side, and so on.
