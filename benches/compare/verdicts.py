@@ -14,7 +14,7 @@ in ways that testdata/ORIGIN.md names. A checker is right if it passes the first
 A peer is a library with a command that prints an RDB as Redis commands. What can be measured of it: the sound RDBs of which it
 names as many keys as their server counted (testdata/rdb/index.json), and the broken ones of which it says so by its exit code.
 
-Prints the tables that the README shows. Needs the servers that `.ci/servers` installs, and Python 3.9 with nothing besides.
+Prints the tables that docs/compare.md shows. Needs the servers that `.ci/servers` installs, and Python 3.9 with nothing besides.
 """
 
 import argparse

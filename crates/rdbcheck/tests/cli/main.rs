@@ -18,6 +18,8 @@ mod many;
 mod options;
 #[cfg(feature = "packed")]
 mod packed;
+#[cfg(unix)]
+mod picture;
 mod pipes;
 mod planted;
 mod readme;

@@ -1,4 +1,4 @@
-//! The README's examples: what it shows is what the commands print. And the tests that SECURITY.md names.
+//! The examples of the README and of docs/repair.md: what they show is what the commands print. And the tests that SECURITY.md names.
 
 use std::fs;
 
@@ -9,9 +9,11 @@ use crate::{TestResult, ran, rdbcheck, testdata};
 
 /// The block under a prompt with that command, without its indentation.
 fn shown(command: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let readme = fs::read_to_string(testdata().join("../README.md"))?;
     let prompt = format!("    $ {command}\n");
-    let (_, block) = readme.split_once(&prompt).ok_or_else(|| format!("no {command} in the README"))?;
+    let pages = ["README.md", "docs/repair.md"].map(|page| fs::read_to_string(testdata().join("..").join(page)));
+    let pages = pages.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let (_, block) =
+        pages.iter().find_map(|page| page.split_once(&prompt)).ok_or_else(|| format!("no {command} in the pages"))?;
     Ok(block.lines().map_while(|line| line.strip_prefix("    ")).fold(String::new(), |all, line| all + line + "\n"))
 }
 

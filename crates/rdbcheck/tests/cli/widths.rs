@@ -13,7 +13,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use crate::{TestResult, testdata};
 
 /// Returns what a command shows on a terminal that is so wide.
-fn on_terminal(width: u16, tool: &str, args: &[&str], folder: &Path) -> Result<String, Box<dyn std::error::Error>> {
+pub fn on_terminal(width: u16, tool: &str, args: &[&str], folder: &Path) -> Result<String, Box<dyn std::error::Error>> {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&terminal)?;
     unlockpt(&terminal)?;
