@@ -17,7 +17,7 @@ mod tree;
 mod values;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     io::{BufRead, BufReader, Write},
@@ -77,7 +77,7 @@ fn main() -> Result<(), Fault> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let work = top.join("target/mutants");
     fs::create_dir_all(&work)?;
-    let tree = Tree::new(top, work);
+    let mut tree = Tree::new(top, work);
     let all = tree.mutants()?;
     let many = all.len();
     let chosen = choose(all, &options);
@@ -179,11 +179,15 @@ impl<'a> Run<'a> {
         }
         eprintln!("building all of them at once");
         self.tree.copy()?;
-        let refused: BTreeSet<usize> = self.tree.build(self.chosen)?;
-        for id in refused {
-            self.record(id, Some("compiler".into()), 0, true)?;
-        }
+        let fates = hunt::fates(&self.log)?;
+        let known = |mutant: &Mutant| fates.get(&mutant.key).is_some_and(|fate| self.refused(mutant, fate));
+        let refused = (0..self.chosen.len()).filter(|&id| known(&self.chosen[id])).collect();
+        self.tree.build(self.chosen, refused, |id| self.record(id, Some("compiler".into()), 0, true))?;
         Ok(fs::write(mark, self.state.to_string())?)
+    }
+
+    fn refused(&self, mutant: &Mutant, fate: &Fate) -> bool {
+        fate.by.as_deref() == Some("compiler") && self.files.get(&mutant.file) == Some(&fate.file)
     }
 
     fn record(&self, id: usize, by: Option<String>, reached: usize, last: bool) -> Result<(), Fault> {

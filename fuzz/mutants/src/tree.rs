@@ -41,16 +41,18 @@ pub struct Tree {
     /// Everything this tool writes.
     pub work: PathBuf,
     copy: PathBuf,
+    /// The files that have mutants, as they were read at the start: somebody may go on working on them.
+    sources: BTreeMap<String, String>,
 }
 
 impl Tree {
     /// Takes the repository at `top`.
     pub fn new(top: PathBuf, work: PathBuf) -> Self {
-        Self { copy: work.join("tree"), top, work }
+        Self { copy: work.join("tree"), top, work, sources: BTreeMap::new() }
     }
 
     /// Returns the mutants of the code that is compiled here, file by file.
-    pub fn mutants(&self) -> Result<Vec<Mutant>, Fault> {
+    pub fn mutants(&mut self) -> Result<Vec<Mutant>, Fault> {
         let mut all = vec![];
         for package in CRATES {
             let source = Path::new(package).join("src");
@@ -59,7 +61,7 @@ impl Tree {
         Ok(all)
     }
 
-    fn module(&self, file: &Path, children: &Path, all: &mut Vec<Mutant>) -> Result<(), Fault> {
+    fn module(&mut self, file: &Path, children: &Path, all: &mut Vec<Mutant>) -> Result<(), Fault> {
         let source = fs::read_to_string(self.top.join(file)).map_err(|error| format!("{}: {error}", file.display()))?;
         let tree = syn::parse_file(&source).map_err(|error| format!("{}: {error}", file.display()))?;
         all.extend(sites::find(&file.to_string_lossy(), &source, &tree));
@@ -72,6 +74,7 @@ impl Tree {
                 self.module(&folder.with_extension("rs"), &folder, all)?;
             }
         }
+        self.sources.insert(file.to_string_lossy().into_owned(), source);
         Ok(())
     }
 
@@ -127,17 +130,26 @@ impl Tree {
         Ok(())
     }
 
-    /// Writes the mutants into the copy and builds it, and again without those that the compiler refuses. These are returned.
-    pub fn build(&self, mutants: &[Mutant]) -> Result<BTreeSet<usize>, Fault> {
-        let mut refused = BTreeSet::new();
+    /// Writes the mutants into the copy and builds it, and again without those that the compiler refuses. `refused` are known to be
+    /// such; others are told.
+    pub fn build(
+        &self,
+        mutants: &[Mutant],
+        mut refused: BTreeSet<usize>,
+        mut tell: impl FnMut(usize) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         loop {
             let places = self.write(mutants, &refused)?;
-            let Err(errors) = self.cargo(&self.work.join("build"), None)? else { return Ok(refused) };
+            let Err(errors) = self.cargo(&self.work.join("build"), None)? else { return Ok(()) };
             let before = refused.len();
             for error in &errors {
                 for (file, ranges) in &error.spans {
                     let in_file = places.get(file).map_or(&[][..], Vec::as_slice);
-                    refused.extend(blamed(in_file, ranges));
+                    for id in blamed(in_file, ranges) {
+                        if refused.insert(id) {
+                            tell(id)?;
+                        }
+                    }
                 }
             }
             if refused.len() == before {
@@ -151,25 +163,13 @@ impl Tree {
     }
 
     fn write(&self, mutants: &[Mutant], without: &BTreeSet<usize>) -> Result<BTreeMap<String, Vec<Place>>, Fault> {
-        let mut by_file: BTreeMap<&str, Vec<(usize, crate::rewrite::Edit)>> = BTreeMap::new();
-        for (id, mutant) in mutants.iter().enumerate() {
-            let edits = by_file.entry(&mutant.file).or_default();
-            if !without.contains(&id) {
-                edits.push((id, mutant.edit(id)));
-            }
-        }
-        for package in CRATES {
-            by_file
-                .entry(match package {
-                    "crates/rdbcheck" => "crates/rdbcheck/src/lib.rs",
-                    _ => "crates/redis-persistence/src/lib.rs",
-                })
-                .or_default();
+        let mut by_file: BTreeMap<&str, Vec<_>> = self.sources.keys().map(|file| (file.as_str(), vec![])).collect();
+        for (id, mutant) in mutants.iter().enumerate().filter(|(id, _)| !without.contains(id)) {
+            by_file.entry(&mutant.file).or_default().push((id, mutant.edit(id)));
         }
         let mut all = BTreeMap::new();
         for (file, edits) in by_file {
-            let source = fs::read_to_string(self.top.join(file))?;
-            let (mut text, mut places) = rewrite(&source, &edits);
+            let (mut text, mut places) = rewrite(&self.sources[file], &edits);
             if file.ends_with("src/lib.rs") {
                 text.insert_str(0, ALLOWED);
                 for place in &mut places {
