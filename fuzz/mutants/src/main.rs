@@ -17,7 +17,7 @@ mod tree;
 mod values;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     io::{BufRead, BufReader, Write},
@@ -55,6 +55,9 @@ struct Options {
     /// Only mutants of files whose path begins so; may be given more than once
     #[arg(long, value_name = "PATH")]
     only: Vec<String>,
+    /// Besides the sample, all mutants of this line; may be given more than once
+    #[arg(long, value_name = "PATH:LINE")]
+    also: Vec<String>,
     /// How many are tried at the same time
     #[arg(long, value_name = "N", default_value_t = 1)]
     jobs: usize,
@@ -97,9 +100,13 @@ fn main() -> Result<(), Fault> {
 
 /// Returns a random sample. Which mutant is in it depends on the seed and the mutant alone, so that it stays when others come or go.
 fn choose(mut all: Vec<Mutant>, options: &Options) -> Vec<Mutant> {
+    let wanted = |mutant: &Mutant| options.also.contains(&format!("{}:{}", mutant.file, mutant.line));
+    let also: Vec<Mutant> = all.iter().filter(|mutant| wanted(mutant)).cloned().collect();
     all.retain(|mutant| options.only.is_empty() || options.only.iter().any(|path| mutant.file.starts_with(path)));
     all.sort_by_key(|mutant| hash(&(options.seed, &mutant.key)));
     all.truncate(options.sample);
+    let sampled: HashSet<String> = all.iter().map(|mutant| mutant.key.clone()).collect();
+    all.extend(also.into_iter().filter(|mutant| !sampled.contains(&mutant.key)));
     all
 }
 
