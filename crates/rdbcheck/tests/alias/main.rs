@@ -75,6 +75,10 @@ fn versions_and_usage() -> TestResult {
             assert_eq!(ran.code, Some(0), "{ran:?}");
             assert!(ran.out.starts_with(&format!("{name} v={version} ")), "{ran:?}");
         }
+        // Behind it only valkey-check-rdb takes more.
+        let more = links.run(name, &["--version", "x"], "")?;
+        let is_taken = more.out.starts_with(&format!("{name} v={version} "));
+        assert_eq!((is_taken, more.code), (name == "valkey-check-rdb", Some(i32::from(!is_taken))), "{more:?}");
         let ran = links.run::<&str>(name, &[], "")?;
         assert_eq!(ran.code, Some(1));
         let usage = format!("Usage: {} ", links.path(name).display());

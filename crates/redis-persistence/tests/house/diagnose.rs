@@ -1,7 +1,7 @@
 //! One file for each cause, made byte by byte, and what is said of it.
 
 use redis_persistence::diagnose::{Cause, CauseCode, diagnose};
-use redis_persistence::verify::{self, Name, Options, Report};
+use redis_persistence::verify::{self, Name, Options, Report, Verdict};
 use testkit::rdb::RdbWriter;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -70,6 +70,16 @@ fn zeros_at_the_end() -> TestResult {
     says(&cause, CauseCode::ZeroTail, &["all zero", "multiple of 4096"]);
     let from = cause.offset.ok_or("no offset")?;
     assert!(from >= cut as u64 && from < cut as u64 + 20, "{from} {cut}");
+
+    // How many zeros there are is known where the part at hand shows where they begin, or the hole tells it.
+    assert!(!cause.message.contains("at least"), "{cause:?}");
+    let mut long = RdbWriter::redis(11);
+    long.select_db(0).key(0, b"k").len(40_000).raw(&[b'v'; 10_000]);
+    let mut bytes = long.finish_with(0);
+    bytes.truncate(10_000);
+    let zeros = |count: usize| rdb(&[&bytes[..], &vec![0; count][..]].concat());
+    says(&zeros(2000), CauseCode::ZeroTail, &["from byte 10000 to the end all zero, 2000 bytes:"]);
+    says(&zeros(20_000), CauseCode::ZeroTail, &["from byte 25904 to the end all zero, at least 4096 bytes:"]);
 
     let mut commands = b"*1\r\n$8\r\nFLUSHALL\r\n".to_vec();
     commands.resize(18 + 4096, 0);
@@ -141,6 +151,18 @@ fn pages_and_texts() -> TestResult {
     says(&aof(b"<html>hello</html>")?, CauseCode::ErrorPage, &["no append-only file"]);
     assert_eq!(aof(b"\x1f\x8b\x08\0\0\0\0\0\0\0")?.command.as_deref(), Some("gzip -dc FILE > OUT"));
     Ok(())
+}
+
+/// Two wrong bytes are damage, unless there are no more.
+#[test]
+fn short_beginnings() {
+    for (head, is_near) in
+        [(&b"R"[..], true), (b"REDI", true), (b"REDXS", true), (b"VALKEX", true), (b"AB", false), (b"QEDI", false)]
+    {
+        let verdict = verify::slice(head, &Options::default()).verdict;
+        let wanted = if is_near { Verdict::Damaged } else { Verdict::Unknown };
+        assert_eq!(verdict, wanted, "{}", head.escape_ascii());
+    }
 }
 
 #[test]

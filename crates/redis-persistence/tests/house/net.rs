@@ -1,6 +1,7 @@
 //! The net: digests of whole reports, predictions and repair plans, so that no change of the code changes one unseen.
 //!
-//! `testdata/net.txt` has a line for each file and set of `testdata` and for each thousand of damaged files that testkit makes.
+//! `testdata/net.txt` has a line for each file and set of `testdata`, for each thousand of damaged RDB files that testkit makes, and for
+//! each twenty of damaged append-only files and sets, with other settings and plans too.
 //! `BLESS=1` writes it anew; a commit that changes a line says why. `NET=full` runs all 50,000 seeds instead of the first 2,000
 //! (`BLESS=1` does so too), and `NET_SHOW=name` prints the text behind a line.
 
@@ -23,11 +24,15 @@ use redis_persistence::verify::{self, Options, Report, Verdict};
 use testkit::damage::Damage;
 use testkit::rdb::File;
 use testkit::rng::Rng;
+use testkit::sets::{AofFiles, NAME, SetFile, Shape};
+
+use crate::{damage, stream};
 
 /// 2026-01-01, so that what has expired does not depend on the day of the run.
 const NOW_MS: i64 = 1_767_225_600_000;
 const CHUNK: u64 = 1000;
 const SEEDS: u64 = 50_000;
+const SETS: u64 = 400;
 
 fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
@@ -45,13 +50,15 @@ fn digest(text: &str) -> u64 {
 
 /// Writes what a report says of the file, and what each server would do with it. The facts behind the answers of servers are
 /// left out: a new one is no change of an answer.
-fn tell(text: &mut String, report: &Report) {
+fn tell(text: &mut String, report: &Report, settings: &[Settings]) {
     let Report { kind, verdict, size, format, counts, checksum, duplicates, findings, findings_by_code, .. } = report;
     writeln!(text, "{kind:?} {verdict:?} {size:?} {checksum:?} {duplicates:?}\n{format:#?}\n{counts:#?}")
         .expect("a text");
     writeln!(text, "{findings:#?}\n{findings_by_code:#?}").expect("a text");
-    for &target in Target::ALL {
-        writeln!(text, "{target}: {:#?}", judge(report, target, &Settings::default())).expect("a text");
+    for settings in settings {
+        for &target in Target::ALL {
+            writeln!(text, "{target}: {:#?}", judge(report, target, settings)).expect("a text");
+        }
     }
 }
 
@@ -60,7 +67,7 @@ fn rdb(bytes: &[u8]) -> String {
     let two = verify::file_at(&bytes, &options(2)).expect("memory");
     assert_eq!(report, two, "one thread and two do not give the same report");
     let mut text = String::new();
-    tell(&mut text, &report);
+    tell(&mut text, &report, &[Settings::default()]);
     if report.verdict != Verdict::Sound {
         for partial in [false, true] {
             let asked = salvage::Options { partial, now_ms: Some(NOW_MS), hash_key: Some(7), ..Default::default() };
@@ -92,20 +99,71 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// `below` is the folder of the path that is copied: all that a server would see.
-fn set(path: &Path, below: &Path) -> String {
+fn set(path: &Path, below: &Path, settings: &[Settings], plans: &[FixOptions]) -> String {
     let temporary = tempfile::tempdir().expect("a temporary folder");
     // Its own name is another one each time, and stands in reports.
     let place = temporary.path().join("set");
     copy(below, &place).expect("a folder of testdata");
     let path = &place.join(path.strip_prefix(below).expect("below it"));
     let mut text = String::new();
-    tell(&mut text, &verify::aof_path(path, &options(1)).expect("a file of testdata"));
+    tell(&mut text, &verify::aof_path(path, &options(1)).expect("a file of testdata"), settings);
     let found = dir::find_on_disk(path).expect("a file of testdata");
-    writeln!(text, "{:#?}", fix::plan(&found, &FixOptions::default()).expect("a file of testdata").describe())
-        .expect("a text");
+    for plan in plans {
+        writeln!(text, "{:#?}", fix::plan(&found, plan).expect("a file of testdata").describe()).expect("a text");
+    }
     let salvaged = fix::salvage::salvage(&found, fix::salvage::SalvageOptions::default()).expect("a file of testdata");
     writeln!(text, "{:#?}", salvaged.describe()).expect("a text");
     text.replace(place.to_str().expect("a plain path"), "")
+}
+
+/// Settings that change what becomes of append-only files.
+fn settings() -> Vec<Settings> {
+    let with = |all: &[(&str, &str)]| {
+        let mut settings = Settings::default();
+        all.iter().for_each(|(name, value)| settings.set(name, value).expect("a setting"));
+        settings
+    };
+    vec![
+        Settings::default(),
+        with(&[("aof-load-truncated", "no"), ("databases", "1"), ("appendfilename", "other.aof")]),
+        with(&[("aof-load-corrupt-tail-max-size", "200"), ("appenddirname", "elsewhere"), ("cluster-enabled", "yes")]),
+    ]
+}
+
+/// One sound or damaged append-only file or set: small ones of every shape, and larger ones with several databases.
+fn made_set(seed: u64) -> String {
+    let mut rng = Rng::new(seed ^ 0x6166_0000);
+    let mut files = if rng.chance(35) {
+        let profile = stream::Profile::of(&mut rng);
+        let size = rng.size(8_000..=60_000);
+        let bytes = stream::file(&mut rng, &profile, size);
+        let regions = rng.size(0..=3);
+        let bytes = damage::damage(&bytes, &mut rng, regions).bytes;
+        AofFiles { manifest: None, files: vec![SetFile { name: NAME.to_owned(), image: None, bytes }] }
+    } else {
+        let shape = Shape { set: rng.chance(70), stamps: rng.chance(60), records: rng.size(4..=30) };
+        let mut files = AofFiles::sound(&mut rng, shape);
+        for _ in 0..rng.below(4) {
+            files.damage(&mut rng);
+        }
+        files
+    };
+    // Servers keep those of a rewrite for a while.
+    if let Some(manifest) = files.manifest.as_mut().filter(|_| rng.chance(20)) {
+        manifest.extend_from_slice(b"file appendonly.aof.0.base.rdb seq 0 type h\n");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = files.lay(folder.path()).expect("a folder that can be written");
+    if path.is_dir() && rng.chance(20) {
+        fs::write(path.join("appendonly.aof.0.base.rdb"), b"REDIS0009").expect("a folder that can be written");
+    }
+    let plans = [
+        FixOptions::default(),
+        FixOptions { only_interrupted: true, ..FixOptions::default() },
+        FixOptions { timestamp: Some(1_700_000_010), ..FixOptions::default() },
+        FixOptions { before: Some(rng.below(400)), ..FixOptions::default() },
+    ];
+    set(&path, folder.path(), &settings(), &plans)
 }
 
 /// One sound or damaged file, made from its seed.
@@ -150,12 +208,13 @@ fn lines(seeds: u64) -> Vec<Line> {
     for path in found {
         let text_of_tests = ["md", "json", "txt", "conf"].iter().any(|end| path.extension().is_some_and(|e| e == *end));
         let folder = path.parent().expect("a folder").to_owned();
+        let (usual, unasked) = ([Settings::default()], [FixOptions::default()]);
         if text_of_tests {
         } else if path.extension().is_some_and(|end| end == "manifest") {
             let below = folder.parent().expect("a folder").to_owned();
-            lines.push((format!("set {}", name(&path)), Box::new(move || set(&folder, &below))));
+            lines.push((format!("set {}", name(&path)), Box::new(move || set(&folder, &below, &usual, &unasked))));
         } else if path.extension().is_some_and(|end| end == "aof") {
-            lines.push((format!("aof {}", name(&path)), Box::new(move || set(&path, &folder))));
+            lines.push((format!("aof {}", name(&path)), Box::new(move || set(&path, &folder, &usual, &unasked))));
         } else {
             lines.push((format!("rdb {}", name(&path)), Box::new(move || rdb(&fs::read(&path).expect("a file")))));
         }
@@ -168,6 +227,15 @@ fn lines(seeds: u64) -> Vec<Line> {
             })
         };
         lines.push((format!("seeds {from} to {}", from + CHUNK - 1), Box::new(text)));
+    }
+    for from in (0..SETS).step_by(20) {
+        let text = move || {
+            (from..from + 20).fold(String::new(), |mut text, seed| {
+                writeln!(text, "{seed} {:x}", digest(&made_set(seed))).expect("a text");
+                text
+            })
+        };
+        lines.push((format!("sets {from} to {}", from + 19), Box::new(text)));
     }
     lines
 }

@@ -4,9 +4,10 @@
 use crate::cases;
 
 use std::error::Error;
+use std::path::Path;
 
 use cases::{Case, cases};
-use redis_persistence::servers::{Loads, Outcome, Settings, Target, judge};
+use redis_persistence::servers::{Loads, Outcome, Reason, Settings, Target, judge};
 use redis_persistence::verify::{self, Options};
 
 type TestResult = Result<(), Box<dyn Error>>;
@@ -125,5 +126,21 @@ fn a_damaged_end_is_cut_where_that_is_allowed() -> TestResult {
     })?;
     assert_eq!(compared.different, [""; 0]);
     assert_eq!(compared.count, 223);
+    Ok(())
+}
+
+/// What a server that reads a set passes over, deletes or moves, of sets of real servers.
+#[test]
+fn what_is_not_loaded_is_named() -> TestResult {
+    let sets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/aof/sets");
+    let skips = |path: &Path, target: Target| -> Result<Vec<(Reason, u64)>, Box<dyn Error>> {
+        let answer = judge(&verify::aof_path(path, &Options::default())?, target, &Settings::default());
+        Ok(answer.skips.iter().map(|why| (why.reason, why.count)).collect())
+    };
+    let kept = sets.join("redis-7.0-history-kept/appendonlydir");
+    assert_eq!(skips(&kept, Target::Redis70)?, [(Reason::Deleted, 4)]);
+    let old = sets.join("redis-6.2-rewrite-twice/appendonly.aof");
+    assert_eq!(skips(&old, Target::Redis62)?, []);
+    assert_eq!(skips(&old, Target::Redis70)?, [(Reason::Moved, 1)]);
     Ok(())
 }

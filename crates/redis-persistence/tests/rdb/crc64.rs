@@ -2,6 +2,9 @@
 
 use proptest::prelude::*;
 use redis_persistence::crc64::{Crc64, checksum};
+use redis_persistence::push::Push;
+use redis_persistence::reader::Reader;
+use testkit::rdb::RdbWriter;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
@@ -28,4 +31,42 @@ proptest! {
         prop_assert_eq!(combined.value(), expected);
         prop_assert_eq!(Crc64::from_value(updated.value()), updated);
     }
+}
+
+/// A reader's sum is that of the bytes up to its place, wherever that is, and behind the records of what follows them not a byte.
+#[test]
+fn a_reader_sums_up_to_its_place() -> Result<(), Box<dyn std::error::Error>> {
+    let mut w = RdbWriter::redis(11);
+    w.select_db(0).string_key(b"a", b"one").string_key(b"b", &[b'x'; 70_000]).string_key(b"c", b"three");
+    let image = w.finish();
+    let bytes = [&image[..], b"*1\r\n$4\r\nPING\r\n"].concat();
+    let mut reader = Reader::new(&bytes[..]);
+    let mut places = 0;
+    loop {
+        let is_over = reader.next()?.is_none();
+        let at = usize::try_from(reader.offset())?;
+        assert_eq!(reader.crc(), testkit::crc64::crc64(&bytes[..at]), "at byte {at}");
+        places += 1;
+        if is_over {
+            assert_eq!(at, image.len());
+            break;
+        }
+    }
+    assert!(places > 5, "{places} places");
+    Ok(())
+}
+
+/// What is pushed is done with the last byte of the sum, and not before.
+#[test]
+fn a_push_is_done_at_the_end_of_the_records() -> Result<(), Box<dyn std::error::Error>> {
+    let mut w = RdbWriter::redis(11);
+    w.select_db(0).string_key(b"a", b"one");
+    let image = w.finish();
+    let mut push = Push::new();
+    for (at, byte) in image.iter().enumerate() {
+        assert!(!push.is_done(), "before byte {at} of {}", image.len());
+        push.feed(&[*byte], |_| {})?;
+    }
+    assert!(push.is_done());
+    Ok(())
 }

@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn reads_a_configuration_file() {
-        let conf = b"# a comment\r\n\r\n  databases 4\r\nDATABASES \"20\"\nsave 3600 1 300 100\ncluster-enabled yes\n\
+        let conf = b"# a comment\r\n\r\n # don't\n#databases \"3\n  databases 4\r\nDATABASES \"20\"\nsave 3600 1 300 100\ncluster-enabled yes\n\
             aof-load-truncated no\naof-load-corrupt-tail-max-size 4kb\nrdb-version-check relaxed\n\
             sanitize-dump-payload clients\nloadmodule /opt/rejson.so ARG 1\nloadmodule bloom.so\n\
             appenddirname 'my dir'\nrename-command FLUSHALL \"\"\nmodules x\nnot-known 1\n";
