@@ -28,8 +28,8 @@ pub struct Fate {
     pub by: Option<String>,
     /// How many tests came by it.
     pub reached: usize,
-    /// The tests with real servers were tried, or it was caught before.
-    pub last: bool,
+    /// The last stage of tests that was tried.
+    pub stage: usize,
 }
 
 /// Tests in the order in which they are tried: short ones first, and those that caught much.
@@ -45,7 +45,10 @@ impl<'a> Pack<'a> {
     pub fn new(binaries: &'a [Binary], tests: &'a [Test]) -> Self {
         Self {
             binaries: binaries.iter().map(|binary| (binary.name.as_str(), binary)).collect(),
-            tests: tests.iter().filter(|test| test.passed).collect(),
+            tests: tests
+                .iter()
+                .filter(|test| test.passed && binaries.iter().any(|one| one.name == test.binary))
+                .collect(),
             kills: Mutex::default(),
         }
     }

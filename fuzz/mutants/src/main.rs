@@ -64,7 +64,7 @@ struct Options {
     /// Use only tests with this in their name, for a first look; nothing that survives is remembered
     #[arg(long, value_name = "TEXT", default_value = "")]
     tests: String,
-    /// Leave out the tests with real servers, which come last
+    /// Leave out the tests with real servers and with limits, which come last
     #[arg(long)]
     quick: bool,
     /// Print the chosen mutants, and try none
@@ -128,6 +128,19 @@ fn lines<T: serde::de::DeserializeOwned>(log: &Path) -> Result<Vec<T>, Fault> {
     Ok(all)
 }
 
+/// The tests in the order in which they are tried, by parts of the names of their executables: what one stage catches needs no other. The
+/// rest, those with real servers and with limits, comes last.
+const STAGES: [&[&str]; 4] = [
+    &["persistence house", "persistence aof"],
+    &["persistence redis_persistence", "persistence rdb"],
+    &["persistence repair", "bodies"],
+    &["rdbcheck rdbcheck", "rdbcheck alias", "rdbcheck cli"],
+];
+
+fn stage_of(binary: &Binary) -> usize {
+    STAGES.iter().position(|names| names.iter().any(|name| binary.name.contains(name))).unwrap_or(STAGES.len())
+}
+
 struct Run<'a> {
     tree: &'a Tree,
     chosen: &'a [Mutant],
@@ -157,16 +170,17 @@ impl<'a> Run<'a> {
         self.build()?;
         let binaries =
             self.tree.cargo(&self.tree.work.join("build"), None)?.map_err(|_| "the copy does not build any more")?;
-        let (last, first): (Vec<Binary>, Vec<Binary>) =
-            binaries.into_iter().partition(|one| one.name.ends_with(" real"));
         let reach = self.tree.work.join(format!("reach-{}.jsonl", self.options.tests));
-        let tests = suite::survey(&first, &reach, &self.options.tests)?;
-        self.hunt(&first, &tests, false)?;
-        self.constants(&tests)?;
-        if !self.options.quick && !self.open(true)?.is_empty() {
-            let tests = suite::survey(&last, &reach, &self.options.tests)?;
-            let tests: Vec<Test> = tests.into_iter().filter(|test| test.binary.ends_with(" real")).collect();
-            self.hunt(&last, &tests, true)?;
+        let most = if self.options.quick { STAGES.len() } else { STAGES.len() + 1 };
+        for stage in 0..most {
+            if stage == STAGES.len() {
+                self.constants(&lines(&reach)?)?;
+            }
+            if !self.open(stage)?.is_empty() {
+                let binaries: Vec<Binary> = binaries.iter().filter(|one| stage_of(one) == stage).cloned().collect();
+                let tests = suite::survey(&binaries, &reach, &self.options.tests)?;
+                self.hunt(&binaries, &tests, stage)?;
+            }
         }
         Ok(())
     }
@@ -189,7 +203,7 @@ impl<'a> Run<'a> {
         let fates = hunt::fates(&self.log)?;
         let known = |mutant: &Mutant| fates.get(&mutant.key).is_some_and(|fate| self.refused(mutant, fate));
         let refused = (0..self.chosen.len()).filter(|&id| known(&self.chosen[id])).collect();
-        self.tree.build(self.chosen, refused, |id| self.record(id, Some("compiler".into()), 0, true))?;
+        self.tree.build(self.chosen, refused, |id| self.record(id, Some("compiler".into()), 0, 0))?;
         Ok(fs::write(mark, self.state.to_string())?)
     }
 
@@ -197,30 +211,30 @@ impl<'a> Run<'a> {
         fate.by.as_deref() == Some("compiler") && self.files.get(&mutant.file) == Some(&fate.file)
     }
 
-    fn record(&self, id: usize, by: Option<String>, reached: usize, last: bool) -> Result<(), Fault> {
+    fn record(&self, id: usize, by: Option<String>, reached: usize, stage: usize) -> Result<(), Fault> {
         let mutant = &self.chosen[id];
         if by.is_none() && !self.options.tests.is_empty() {
             return Ok(());
         }
         let file = self.files.get(&mutant.file).copied().unwrap_or(0);
-        let fate = Fate { key: mutant.key.clone(), file, tree: self.state, by, reached, last };
+        let fate = Fate { key: mutant.key.clone(), file, tree: self.state, by, reached, stage };
         let mut log = File::options().create(true).append(true).open(&self.log)?;
         Ok(writeln!(log, "{}", serde_json::to_string(&fate)?)?)
     }
 
-    /// Returns the mutants that have still to be tried; with `last`, those that only tests with real servers may notice.
-    fn open(&self, last: bool) -> Result<Vec<usize>, Fault> {
+    /// Returns the mutants that have still to be tried with the tests of a stage.
+    fn open(&self, stage: usize) -> Result<Vec<usize>, Fault> {
         let fates = hunt::fates(&self.log)?;
         let open = |mutant: &Mutant| match fates.get(&mutant.key) {
             None => true,
             Some(fate) if fate.by.is_some() => self.files.get(&mutant.file) != Some(&fate.file),
-            Some(fate) => fate.tree != self.state || last && !fate.last,
+            Some(fate) => fate.tree != self.state || fate.stage < stage,
         };
         Ok((0..self.chosen.len()).filter(|&id| open(&self.chosen[id])).collect())
     }
 
-    fn hunt(&self, binaries: &[Binary], tests: &[Test], last: bool) -> Result<(), Fault> {
-        let (open, pack) = (self.open(last)?, Pack::new(binaries, tests));
+    fn hunt(&self, binaries: &[Binary], tests: &[Test], stage: usize) -> Result<(), Fault> {
+        let (open, pack) = (self.open(stage)?, Pack::new(binaries, tests));
         let (next, log) = (AtomicUsize::new(0), Mutex::new(()));
         let before = hunt::fates(&self.log)?;
         std::thread::scope(|scope| {
@@ -231,11 +245,12 @@ impl<'a> Run<'a> {
                     let tests = pack.reaching(number);
                     let by = pack.chase(&runner, number, &tests)?;
                     let mutant = &self.chosen[id];
-                    let earlier = if last { before.get(&mutant.key).map_or(0, |fate| fate.reached) } else { 0 };
+                    let earlier = before.get(&mutant.key).filter(|fate| fate.tree == self.state && stage > 0);
+                    let reached = earlier.map_or(0, |fate| fate.reached) + tests.len();
                     let end = by.as_deref().unwrap_or("SURVIVES");
                     let _one = log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     eprintln!("{id} {}:{} {}: {}: {end}", mutant.file, mutant.line, mutant.function, mutant.change);
-                    self.record(id, by, earlier + tests.len(), last)?;
+                    self.record(id, by, reached, stage)?;
                 }
                 Ok(())
             };
@@ -249,7 +264,7 @@ impl<'a> Run<'a> {
     fn constants(&self, tests: &[Test]) -> Result<(), Fault> {
         let fates = hunt::fates(&self.log)?;
         for (id, mutant) in self.chosen.iter().enumerate() {
-            let idle = fates.get(&mutant.key).is_some_and(|fate| fate.by.is_none() && fate.reached == 0 && !fate.last);
+            let idle = fates.get(&mutant.key).is_some_and(|fate| fate.by.is_none() && fate.reached == 0);
             if mutant.constant && idle && self.options.tests.is_empty() {
                 eprintln!(
                     "{id} {}:{} {}: {}: a build of its own",
@@ -257,7 +272,7 @@ impl<'a> Run<'a> {
                 );
                 let by = hunt::constant(self.tree, id, tests)?;
                 eprintln!("{}", by.as_deref().unwrap_or("SURVIVES"));
-                self.record(id, by, tests.len(), false)?;
+                self.record(id, by, tests.len(), STAGES.len() - 1)?;
             }
         }
         Ok(())

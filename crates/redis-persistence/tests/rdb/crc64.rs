@@ -1,6 +1,7 @@
 //! The running CRC against its definition, bit by bit.
 
 use proptest::prelude::*;
+use redis_persistence::Limits;
 use redis_persistence::crc64::{Crc64, checksum};
 use redis_persistence::push::Push;
 use redis_persistence::reader::Reader;
@@ -62,10 +63,10 @@ fn a_push_is_done_at_the_end_of_the_records() -> Result<(), Box<dyn std::error::
     let mut w = RdbWriter::redis(11);
     w.select_db(0).string_key(b"a", b"one");
     let image = w.finish();
-    let mut push = Push::new();
+    let mut push = Push::new(Limits::default());
     for (at, byte) in image.iter().enumerate() {
         assert!(!push.is_done(), "before byte {at} of {}", image.len());
-        push.feed(&[*byte], |_| {})?;
+        push.feed(&[*byte], |_, _| {})?;
     }
     assert!(push.is_done());
     Ok(())
