@@ -55,6 +55,9 @@ struct Options {
     /// Only mutants of files whose path begins so; may be given more than once
     #[arg(long, value_name = "PATH")]
     only: Vec<String>,
+    /// Try only the first of them, which are as random: a run with a greater number goes on
+    #[arg(long, value_name = "N", default_value_t = usize::MAX)]
+    first: usize,
     /// Besides the sample, all mutants of this line; may be given more than once
     #[arg(long, value_name = "PATH:LINE")]
     also: Vec<String>,
@@ -230,7 +233,8 @@ impl<'a> Run<'a> {
             Some(fate) if fate.by.is_some() => self.files.get(&mutant.file) != Some(&fate.file),
             Some(fate) => fate.tree != self.state || fate.stage < stage,
         };
-        Ok((0..self.chosen.len()).filter(|&id| open(&self.chosen[id])).collect())
+        let turn = |id: usize| id < self.options.first || id >= self.options.sample;
+        Ok((0..self.chosen.len()).filter(|&id| turn(id) && open(&self.chosen[id])).collect())
     }
 
     fn hunt(&self, binaries: &[Binary], tests: &[Test], stage: usize) -> Result<(), Fault> {

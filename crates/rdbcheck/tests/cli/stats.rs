@@ -140,12 +140,12 @@ fn what_is_cut_has_no_size() -> TestResult {
         .str(b"member");
     let (file, _) = on(&w.finish(), &[])?;
     assert_eq!(file["stats"]["databases"]["0"].as_object().map(|types| types.len()), Some(1));
-    // Three zeros are an empty string under an empty name, but in a hole no key; one such key there may be.
-    for (zeros, keys) in [(300, 2), (3, 3)] {
+    // Three zeros are an empty string under an empty name, but in a hole no key.
+    for zeros in [3, 300] {
         let mut w = RdbWriter::redis(11);
         w.select_db(0).string_key(b"a", b"v").raw(&vec![0; zeros]).string_key(b"b", b"w");
         let (file, _) = on(&w.finish(), &[])?;
-        assert_eq!(file["stats"]["databases"]["0"]["string"]["keys"], keys, "{zeros} zeros: {file}");
+        assert_eq!(file["stats"]["databases"]["0"]["string"]["keys"], 2, "{zeros} zeros: {file}");
     }
     assert_eq!(run(&["--stats", "--quick", "redis-7.0-streams.rdb"])?.code, Some(0));
     Ok(())
