@@ -141,12 +141,10 @@ fn what_is_cut_has_no_size() -> TestResult {
     let (file, _) = on(&w.finish(), &[])?;
     assert_eq!(file["stats"]["databases"]["0"].as_object().map(|types| types.len()), Some(1));
     // Three zeros are an empty string under an empty name, but in a hole no key.
-    for zeros in [3, 300] {
-        let mut w = RdbWriter::redis(11);
-        w.select_db(0).string_key(b"a", b"v").raw(&vec![0; zeros]).string_key(b"b", b"w");
-        let (file, _) = on(&w.finish(), &[])?;
-        assert_eq!(file["stats"]["databases"]["0"]["string"]["keys"], 2, "{zeros} zeros: {file}");
-    }
+    let mut w = RdbWriter::redis(11);
+    w.select_db(0).string_key(b"a", b"v").raw(&[0; 300]).string_key(b"b", b"w");
+    let (file, _) = on(&w.finish(), &[])?;
+    assert_eq!(file["stats"]["databases"]["0"]["string"]["keys"], 2, "{file}");
     assert_eq!(run(&["--stats", "--quick", "redis-7.0-streams.rdb"])?.code, Some(0));
     Ok(())
 }
