@@ -16,6 +16,7 @@ mod options;
 mod rdbs;
 mod seal;
 mod write;
+mod write_aof;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -78,6 +79,12 @@ fn verbs() -> impl Iterator<Item = Verb> {
             name: "write",
             command: write::command,
             run: |verb, rest| verb.parsed(rest, write::run),
+        },
+        Verb {
+            tool: "aofcheck",
+            name: "write",
+            command: write_aof::WriteArgs::command,
+            run: |verb, rest| verb.parsed(rest, write_aof::run),
         },
     ];
     options::VERBS.into_iter().chain(own).chain(help::VERBS)

@@ -53,7 +53,7 @@ use std::time::Duration;
 pub use apply::{apply, files_meant};
 pub use error::ApplyError;
 pub use identity::FileIdentity;
-pub use output::{Existing, check_output, write_output};
+pub use output::{Existing, check_folder, check_output, write_folder, write_output};
 pub use plan::{Cut, Loss, Plan, Rewrite, SetAside, Step};
 #[cfg(unix)]
 pub use undo::{Undo, undo};

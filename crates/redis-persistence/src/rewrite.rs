@@ -17,6 +17,7 @@
 
 mod adapt;
 mod anew;
+pub mod aof;
 mod dialect;
 mod duplicates;
 mod pass;
@@ -60,6 +61,8 @@ pub struct Options {
     pub on_duplicate: Option<OnDuplicate>,
     /// Whether collections are encoded anew though the server knows their type, in plain form.
     pub anew: bool,
+    /// Whether the output is the base of an append-only file or set, which says so.
+    pub aof_base: bool,
     /// How the sources are verified; its limits and threads count for all that is done.
     pub verify: verify::Options,
     /// The memory for comparing names, in bytes. Where it is not enough the sources are read several times.
@@ -77,6 +80,7 @@ impl Options {
             without: BTreeSet::new(),
             on_duplicate: None,
             anew: false,
+            aof_base: false,
             verify: verify::Options::default(),
             memory: 256 << 20,
         }

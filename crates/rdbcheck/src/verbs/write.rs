@@ -5,29 +5,29 @@
 //!                                                            compared with that of the sources -> OUT
 //! ```
 
-mod show;
+pub(super) mod check;
+pub(super) mod show;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Seek as _, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Command, CommandFactory as _, Parser};
-use redis_persistence::digest;
 use redis_persistence::repair::rdb::salvage;
 use redis_persistence::repair::{Existing, check_output, write_output};
 use redis_persistence::rewrite::{self, Kind, NotWritten, OnDuplicate, Plan};
-use redis_persistence::servers::{Release, Why};
+use redis_persistence::servers::Release;
 use redis_persistence::verify::{self, Options, Report, Verdict};
 
 use super::{Names, Places, Reading, selection};
-use crate::console::{reason, say, without_number, written};
+use crate::console::{reason, say};
 use crate::exit::Exit;
 use crate::input::packed_input;
 use crate::servers::{Asked, Servers, setting};
-use crate::style::because;
+use crate::shell;
 use crate::units::{self, now_ms, number};
-use crate::{escape, shell};
+use check::{Failed, Stop, check, prover};
 use show::Outcome;
 
 const TOOL: &str = "rdbcheck write";
@@ -102,42 +102,10 @@ pub(super) fn command() -> Command {
         .fold(WriteArgs::command(), |all, id| all.mut_arg(id, |arg| arg.hide(true)))
 }
 
-/// Why nothing was written, and how the run ends.
-#[derive(Debug)]
-struct Stop {
-    why: String,
-    exit: Exit,
-}
-
-impl Stop {
-    fn refused(why: impl Into<String>) -> Self {
-        Self { why: without_number(why.into()), exit: Exit::Damaged }
-    }
-
-    fn unreadable(why: impl Into<String>) -> Self {
-        Self { why: without_number(why.into()), exit: Exit::Unreadable }
-    }
-}
-
 pub(super) fn run(args: &WriteArgs) -> Exit {
-    let mut outcome = Outcome::new(args);
-    let exit = match work(args, &mut outcome) {
-        Ok(()) => Exit::Sound,
-        Err(stop) => {
-            say(TOOL, &format!("{}: {}", escape::plain(args.out.as_os_str().as_encoded_bytes()), stop.why));
-            outcome.why = Some(stop.why);
-            stop.exit
-        }
-    };
-    // Standard output is that of the commands.
-    let is_taken = args.resp && args.out.as_os_str() == "-";
-    let shown = match (args.json, args.quiet || is_taken) {
-        (true, _) if is_taken => writeln!(io::stderr().lock(), "{}", outcome.json()),
-        (true, _) => writeln!(io::stdout().lock(), "{}", outcome.json()),
-        (false, false) => outcome.text(&mut io::stdout().lock()),
-        (false, true) => Ok(()),
-    };
-    exit.and(written(TOOL, shown))
+    let mut outcome = Outcome::new(TOOL, args.server, &args.out, args.resp);
+    let done = work(args, &mut outcome);
+    outcome.end(done, args.json, args.quiet)
 }
 
 fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
@@ -183,16 +151,8 @@ fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
             (outcome.status, outcome.bytes) = ("written", Some(bytes));
             Ok(())
         }
-        Err(Failed::Refused(why) | Failed::Other(why)) => Err(Stop::refused(why)),
+        Err(failed) => Err(failed.into()),
     }
-}
-
-/// Who runs the code of function libraries.
-fn prover() -> Option<redis_persistence::functions::Prover> {
-    #[cfg(feature = "functions")]
-    return Some(crate::functions::prover());
-    #[cfg(not(feature = "functions"))]
-    None
 }
 
 fn is_stream(args: &WriteArgs) -> bool {
@@ -279,13 +239,6 @@ fn salvaged(path: &Path, file: &mut File, report: &Report, args: &WriteArgs) -> 
     ))
 }
 
-/// Why OUT was not written.
-enum Failed {
-    /// The server would not load it.
-    Refused(String),
-    Other(String),
-}
-
 struct Job<'a> {
     args: &'a WriteArgs,
     servers: &'a Servers,
@@ -293,13 +246,16 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    fn check(&self, out: &mut File, plan: &Plan) -> Result<(), Failed> {
+        check(out, plan.digest, self.servers, &self.options.verify)
+    }
+
     /// Writes OUT; gives its bytes.
     fn write(&self, plan: &Plan, files: &mut [File]) -> Result<u64, Failed> {
-        let io = |error: io::Error| Failed::Other(reason(&error));
         let args = self.args;
         if args.resp {
-            let mut whole = tempfile::tempfile().map_err(io)?;
-            plan.write(files, &mut whole).map_err(io)?;
+            let mut whole = tempfile::tempfile()?;
+            plan.write(files, &mut whole)?;
             self.check(&mut whole, plan)?;
             return self.commands(&mut whole, files).map_err(Failed::Other);
         }
@@ -328,37 +284,6 @@ impl Job<'_> {
             (Err(error), None) => Err(Failed::Other(error.to_string())),
             (Ok(()), None) => Ok(bytes),
         }
-    }
-
-    /// Whether a written file is sound, the server would load it, and it holds what the sources hold.
-    fn check(&self, out: &mut File, plan: &Plan) -> Result<(), Failed> {
-        let io = |error: io::Error| Failed::Other(reason(&error));
-        out.rewind().map_err(io)?;
-        let report = verify::file(&mut *out, &self.options.verify).map_err(io)?;
-        if report.verdict != Verdict::Sound {
-            let what = report.findings.iter().map(|finding| finding.code.as_str()).next().unwrap_or("unknown");
-            return Err(Failed::Other(format!("what was written is not sound ({what})")));
-        }
-        if let Some(answer) = self.servers.judge(&report).into_iter().find(|answer| !answer.loads) {
-            let why: Vec<String> = answer.because.iter().map(because).collect();
-            let is_of_vectors = |why: &Why| why.reason.as_str().starts_with("vectorset-");
-            let way = match answer.because.iter().all(is_of_vectors) {
-                true => "; --without vector-sets leaves that out",
-                false => "",
-            };
-            return Err(Failed::Refused(format!("{} would not load it: {}{way}", answer.release, why.join("; "))));
-        }
-        out.rewind().map_err(io)?;
-        let options =
-            digest::Options { debug_digest: false, threads: self.args.reading.threads, ..digest::Options::default() };
-        let found = digest::reader(&mut *out, &options).map_err(|error| Failed::Other(error.to_string()))?;
-        if found.digest != plan.digest {
-            let (is, has_to_be) = (found.digest, plan.digest);
-            return Err(Failed::Other(format!(
-                "what was written has the digest {is}, and the sources have {has_to_be}"
-            )));
-        }
-        Ok(())
     }
 
     /// Writes the commands that restore what a checked file holds; gives their bytes.

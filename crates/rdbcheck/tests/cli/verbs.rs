@@ -190,7 +190,7 @@ fn differences_are_named() -> TestResult {
 
 const VERBS: [(&str, &[&str]); 2] = [
     ("rdbcheck", &["salvage", "mend", "list", "digest", "diff", "seal", "write", "explain", "help"]),
-    ("aofcheck", &["fix", "preen", "undo", "salvage", "timeline", "explain", "help"]),
+    ("aofcheck", &["fix", "preen", "undo", "salvage", "timeline", "write", "explain", "help"]),
 ];
 
 /// What a tool prints on 80 columns.

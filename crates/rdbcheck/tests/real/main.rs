@@ -6,6 +6,7 @@ mod replies;
 mod salvages;
 mod servers;
 mod writes;
+mod writes_aof;
 
 #[cfg(feature = "functions")]
 #[path = "../../../redis-persistence/tests/salvage_support/harm.rs"]

@@ -28,7 +28,7 @@ use testkit::rdb::{Family, File, released_types};
 use testkit::rng::Rng;
 use testkit::server::{Installed, Product, Reply, Server, require};
 
-type TestResult<T = ()> = Result<T, Box<dyn Error>>;
+pub(crate) type TestResult<T = ()> = Result<T, Box<dyn Error>>;
 
 /// The newest servers, as `--for` names them, and the version of the RDB that testkit writes for them.
 const SERVERS: [(Product, &str, Family, u32); 2] =
@@ -166,7 +166,7 @@ impl Tally {
 }
 
 /// Sends commands to a server, and gives the lines of its refusals.
-fn send(server: &Server, commands: &[u8]) -> TestResult<Vec<String>> {
+pub(crate) fn send(server: &Server, commands: &[u8]) -> TestResult<Vec<String>> {
     let mut stream = TcpStream::connect(server.address())?;
     let mut reader = stream.try_clone()?;
     let answers = std::thread::spawn(move || {

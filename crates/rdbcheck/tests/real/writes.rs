@@ -27,7 +27,7 @@ const MOMENT_MS: i64 = 60_000;
 
 /// What a server holds under a name.
 #[derive(Debug, Clone, PartialEq)]
-struct Held {
+pub(crate) struct Held {
     kind: String,
     value: String,
     expires_ms: Option<i64>,
@@ -36,24 +36,24 @@ struct Held {
     groups: Vec<String>,
 }
 
-type Keys = BTreeMap<(u32, Vec<u8>), Held>;
+pub(crate) type Keys = BTreeMap<(u32, Vec<u8>), Held>;
 
-struct Contents {
-    keys: Keys,
-    libraries: usize,
+pub(crate) struct Contents {
+    pub(crate) keys: Keys,
+    pub(crate) libraries: usize,
 }
 
-fn number(variable: &str, otherwise: u64) -> u64 {
+pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(otherwise)
 }
 
-fn start(product: Product, folder: &Path) -> TestResult<Server> {
+pub(crate) fn start(product: Product, folder: &Path, more: &[&str]) -> TestResult<Server> {
     let installed = product.find().ok_or("not installed")?;
     let settings: &[&str] = if product.version() >= (7, 0) { &["--enable-debug-command", "yes"] } else { &[] };
-    Ok(Server::start(&installed, folder, settings)?)
+    Ok(Server::start(&installed, folder, &[settings, more].concat())?)
 }
 
-fn contents(server: &mut Server) -> TestResult<Contents> {
+pub(crate) fn contents(server: &mut Server) -> TestResult<Contents> {
     let libraries = match server.knows("FUNCTION")? {
         true => server.run(&["FUNCTION", "LIST"])?.array().map_or(0, <[Reply]>::len),
         false => 0,
@@ -145,7 +145,7 @@ fn groups(server: &mut Server, name: &[u8]) -> TestResult<Vec<String>> {
 }
 
 /// How many things of a kind a server holds, by the name that `--without` has.
-fn count(held: &Contents, kind: &str) -> usize {
+pub(crate) fn count(held: &Contents, kind: &str) -> usize {
     let keys = held.keys.values();
     match kind {
         "functions" => held.libraries,
@@ -167,10 +167,32 @@ fn write(target: &str, out: &Path, file: &Path, without: &str) -> TestResult<(Va
 
 /// What one write came to.
 #[derive(Default)]
-struct Tally {
-    written: u32,
-    in_part: u32,
-    keys: u64,
+pub(crate) struct Tally {
+    pub(crate) written: u32,
+    pub(crate) in_part: u32,
+    pub(crate) keys: u64,
+}
+
+/// Holds what one server holds against what another one held, but for what was left out.
+pub(crate) fn same(was: &Contents, is: &Contents, without: &[String], what: &str, tally: &mut Tally) -> TestResult {
+    let has = |kind: &str| !without.iter().any(|left| left == kind);
+    assert_eq!(is.libraries, if has("functions") { was.libraries } else { 0 }, "{what}");
+    let expected: Vec<_> = was.keys.iter().filter(|(_, held)| held.kind != "vectorset" || has("vector-sets")).collect();
+    assert_eq!(is.keys.len(), expected.len(), "{what}");
+    for (id, was) in expected {
+        let is = is.keys.get(id).ok_or_else(|| format!("{what}: {id:?} is missing"))?;
+        let named = format!("{what}: {} of db {} ({})", id.1.escape_ascii(), id.0, was.kind);
+        assert_eq!((&is.kind, &is.groups), (&was.kind, &was.groups), "{named}");
+        assert_eq!(is.value, was.value, "{named}");
+        let apart = is.expires_ms.zip(was.expires_ms).map_or(0, |(is, was)| (is - was).abs());
+        assert_eq!(is.expires_ms.is_some(), was.expires_ms.is_some(), "{named}");
+        assert!(apart < MOMENT_MS, "{named}: {apart} ms");
+        if let (Some(is), Some(was), true) = (&is.fields, &was.fields, has("field-expiry")) {
+            assert_eq!(is, was, "{named}");
+        }
+        tally.keys += 1;
+    }
+    Ok(())
 }
 
 /// Writes a file for a server, has it loaded, and compares.
@@ -196,25 +218,9 @@ fn compare(was: &Contents, file: &Path, other: Product, what: &str, tally: &mut 
         tally.written += 1;
     }
     assert_eq!(document["status"], "written", "{what}: {said}");
-    let mut server = start(other, folder.path()).map_err(|error| format!("{what}: {error}"))?;
+    let mut server = start(other, folder.path(), &[]).map_err(|error| format!("{what}: {error}"))?;
     let is = contents(&mut server)?;
-    let has = |kind: &str| !without.iter().any(|left| left == kind);
-    assert_eq!(is.libraries, if has("functions") { was.libraries } else { 0 }, "{what}");
-    let expected: Vec<_> = was.keys.iter().filter(|(_, held)| held.kind != "vectorset" || has("vector-sets")).collect();
-    assert_eq!(is.keys.len(), expected.len(), "{what}");
-    for (id, was) in expected {
-        let is = is.keys.get(id).ok_or_else(|| format!("{what}: {id:?} is missing"))?;
-        let named = format!("{what}: {} of db {} ({})", id.1.escape_ascii(), id.0, was.kind);
-        assert_eq!((&is.kind, &is.groups), (&was.kind, &was.groups), "{named}");
-        assert_eq!(is.value, was.value, "{named}");
-        let apart = is.expires_ms.zip(was.expires_ms).map_or(0, |(is, was)| (is - was).abs());
-        assert_eq!(is.expires_ms.is_some(), was.expires_ms.is_some(), "{named}");
-        assert!(apart < MOMENT_MS, "{named}: {apart} ms");
-        if let (Some(is), Some(was), true) = (&is.fields, &was.fields, has("field-expiry")) {
-            assert_eq!(is, was, "{named}");
-        }
-        tally.keys += 1;
-    }
+    same(was, &is, &without, what, tally)?;
     server.kill()?;
     Ok(())
 }
@@ -228,7 +234,7 @@ fn others_hold_what_it_held(product: Product) -> TestResult {
     let from = number("WRITES_FROM", 0);
     for seed in from..from + sets {
         let folder = tempfile::tempdir()?;
-        let mut server = start(product, folder.path())?;
+        let mut server = start(product, folder.path(), &[])?;
         match seed {
             // It fills streams in ways that older servers have not.
             0 if product.version() >= (6, 2) => {

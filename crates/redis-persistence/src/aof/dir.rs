@@ -194,12 +194,11 @@ fn join(folder: &Path, name: &[u8]) -> PathBuf {
     if folder == Path::new(".") { PathBuf::from(name) } else { folder.join(name) }
 }
 
-#[cfg(unix)]
-pub(crate) fn os_name(name: &[u8]) -> OsString {
-    std::os::unix::ffi::OsStringExt::from_vec(name.to_vec())
-}
-
-#[cfg(not(unix))]
-pub(crate) fn os_name(name: &[u8]) -> OsString {
+/// Returns a name of the set as the system has it.
+#[must_use]
+pub fn os_name(name: &[u8]) -> OsString {
+    #[cfg(unix)]
+    return std::os::unix::ffi::OsStringExt::from_vec(name.to_vec());
+    #[cfg(not(unix))]
     String::from_utf8_lossy(name).into_owned().into()
 }

@@ -74,6 +74,18 @@ pub(super) fn fresh_stamp(folders: &[Arc<Folder>]) -> Result<String, ApplyError>
     Ok(stamp.unwrap_or_else(|| disk::stamp(now)))
 }
 
+/// Removes what a run that was killed left of this folder. What cannot be removed is in nobody's way.
+pub(super) fn remove_unfinished(out: &Place) -> Result<(), ApplyError> {
+    for found in out.folder().names()? {
+        let rest = found.as_bytes().strip_prefix(out.name().as_bytes()).and_then(|rest| rest.strip_prefix(b"."));
+        let stamp = rest.and_then(|rest| rest.strip_suffix(b".part"));
+        if stamp.is_some_and(disk::is_stamp) {
+            let _ = out.folder().at(&found)?.remove_folder();
+        }
+    }
+    Ok(())
+}
+
 /// Looks for a finished copy of these bytes among those that were saved of this file before.
 pub(super) fn saved_before(
     folder: &Arc<Folder>,

@@ -21,6 +21,8 @@ pub struct Dialect {
     pub functions: bool,
     /// The module types that it has; `*` stands for any.
     pub modules: Vec<String>,
+    /// Whether it keeps append-only files in a folder, under a manifest.
+    pub aof_folder: bool,
     /// The AUX field that names the server, and its version.
     pub writer: (&'static str, String),
 }
@@ -47,7 +49,7 @@ impl Dialect {
         functions: bool,
         writer: (&'static str, String),
     ) -> Self {
-        Self { server, family, version, types, functions, modules: Vec::new(), writer }
+        Self { server, family, version, types, functions, modules: Vec::new(), aof_folder: false, writer }
     }
 
     pub(super) fn knows(&self, value_type: ValueType) -> bool {

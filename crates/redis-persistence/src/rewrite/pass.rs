@@ -7,18 +7,42 @@ use super::adapt::Adapter;
 use super::anew::{Anew, Facts};
 use super::dialect::Form;
 use super::survey::loses;
-use super::write::Out;
 use crate::base::error::Error;
 use crate::base::source::read_block;
 use crate::rdb::feed::{Consumer, Feeder};
 use crate::rdb::{
-    Decoder, Event, Head, Header, KeyAttributes, ModuleId, Part, Payload, RecordSkipper, Role, Shape, ValueType,
+    Decoder, Event, Head, Header, KeyAttributes, ModuleId, Part, Payload, RecordSkipper, Role, Shape, ValueType, Writer,
 };
 
 /// What is read at a time.
 const BLOCK: usize = 512 << 10;
 /// What is read at a time for a second look.
 const SMALL: usize = 64 << 10;
+
+/// The output.
+pub(super) struct Out<W: Write> {
+    pub(super) writer: Writer<W>,
+    pub(super) keys: u64,
+    /// The database that is selected.
+    db: Option<u64>,
+}
+
+impl<W: Write> Out<W> {
+    pub(super) fn new(writer: Writer<W>) -> Self {
+        Self { writer, keys: 0, db: None }
+    }
+
+    /// Selects a database, if another one is.
+    fn select(&mut self, db: u64, plan: &Plan) -> io::Result<()> {
+        if self.db == Some(db) {
+            return Ok(());
+        }
+        self.db = Some(db);
+        self.writer.select_db(db)?;
+        let (keys, expires) = plan.databases.get(&db).copied().unwrap_or_default();
+        self.writer.resize_db(keys, expires)
+    }
+}
 
 /// Where the pass stands.
 #[derive(Debug)]

@@ -11,7 +11,8 @@
 
 use std::io::{self, Read, Seek, Write};
 
-use super::{Plan, pass};
+use super::Plan;
+use super::pass::{self, Out};
 use crate::rdb::Writer;
 
 /// What was written.
@@ -24,27 +25,6 @@ pub struct Written {
     pub keys: u64,
 }
 
-/// The output.
-pub(super) struct Out<W: Write> {
-    pub(super) writer: Writer<W>,
-    pub(super) keys: u64,
-    /// The database that is selected.
-    db: Option<u64>,
-}
-
-impl<W: Write> Out<W> {
-    /// Selects a database, if another one is.
-    pub(super) fn select(&mut self, db: u64, plan: &Plan) -> io::Result<()> {
-        if self.db == Some(db) {
-            return Ok(());
-        }
-        self.db = Some(db);
-        self.writer.select_db(db)?;
-        let (keys, expires) = plan.databases.get(&db).copied().unwrap_or_default();
-        self.writer.resize_db(keys, expires)
-    }
-}
-
 impl Plan {
     /// Writes the file. `sources` are those that the plan was made of.
     ///
@@ -52,16 +32,16 @@ impl Plan {
     /// If a source or the output fails, or a source is not what it was.
     pub fn write<R: Read + Seek>(&self, sources: &mut [R], out: impl Write) -> io::Result<Written> {
         let dialect = &self.options.dialect;
-        let mut out = Out { writer: Writer::new(out, dialect.family, dialect.version)?, keys: 0, db: None };
+        let mut out = Out::new(Writer::new(out, dialect.family, dialect.version)?);
         out.writer.aux(dialect.writer.0.as_bytes(), dialect.writer.1.as_bytes())?;
         out.writer.aux(b"redis-bits", b"64")?;
         let saved = self.reports.iter().filter_map(|report| report.format.as_ref()?.created).max();
         if let Some(seconds) = saved {
             out.writer.aux(b"ctime", seconds.to_string().as_bytes())?;
         }
-        if dialect.functions {
-            out.writer.aux(b"aof-base", b"0")?;
-        }
+        // So it is called since there are functions.
+        let name: &[u8] = if dialect.functions { b"aof-base" } else { b"aof-preamble" };
+        out.writer.aux(name, if self.options.aof_base { b"1" } else { b"0" })?;
         for code in &self.libraries {
             out.writer.function(code)?;
         }

@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use redis_persistence::rewrite::{Kind, Named, Plan};
+use redis_persistence::servers::Release;
 use serde::Serialize;
 
-use super::{TOOL, WriteArgs};
+use super::check::Stop;
+use crate::console::{say, written};
 use crate::escape::{base64, plain};
+use crate::exit::Exit;
 use crate::units::{commas, number, size};
 
 /// What came of it.
 #[derive(Debug, Serialize)]
-pub(super) struct Outcome {
+pub(in crate::verbs) struct Outcome {
     schema_version: u32,
     tool: &'static str,
     version: &'static str,
@@ -23,10 +27,13 @@ pub(super) struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     out_base64: Option<String>,
     /// `written`, `planned` or `refused`.
-    pub(super) status: &'static str,
-    pub(super) why: Option<String>,
+    pub(in crate::verbs) status: &'static str,
+    pub(in crate::verbs) why: Option<String>,
     resp: bool,
-    pub(super) bytes: Option<u64>,
+    pub(in crate::verbs) bytes: Option<u64>,
+    /// The commands of an append-only file or set that were copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::verbs) commands: Option<u64>,
     #[serde(flatten)]
     plan: Option<PlanView>,
     refused: Vec<KindView>,
@@ -74,25 +81,26 @@ struct NameView {
 const MOST_RANGES: usize = 8;
 
 impl Outcome {
-    pub(super) fn new(args: &WriteArgs) -> Self {
-        let out = args.out.as_os_str();
+    pub(in crate::verbs) fn new(tool: &'static str, server: Release, out: &Path, resp: bool) -> Self {
+        let out = out.as_os_str();
         Self {
             schema_version: 1,
-            tool: TOOL,
+            tool,
             version: env!("CARGO_PKG_VERSION"),
-            server: args.server.to_string(),
+            server: server.to_string(),
             out: out.to_string_lossy().into_owned(),
             out_base64: out.to_str().is_none().then(|| base64(out.as_encoded_bytes())),
             status: "refused",
             why: None,
-            resp: args.resp,
+            resp,
             bytes: None,
+            commands: None,
             plan: None,
             refused: Vec::new(),
         }
     }
 
-    pub(super) fn plan(&mut self, plan: &Plan) {
+    pub(in crate::verbs) fn plan(&mut self, plan: &Plan) {
         let databases =
             plan.databases.iter().map(|(db, (keys, expires))| (*db, DatabaseView { keys: *keys, expires: *expires }));
         self.plan = Some(PlanView {
@@ -110,17 +118,44 @@ impl Outcome {
         });
     }
 
-    pub(super) fn refused(&mut self, by_kind: &BTreeMap<Kind, Named>) {
+    pub(in crate::verbs) fn refused(&mut self, by_kind: &BTreeMap<Kind, Named>) {
         self.refused = views(by_kind);
     }
 
-    pub(super) fn json(&self) -> String {
+    /// Says how it ended, and returns that.
+    pub(in crate::verbs) fn end(&mut self, done: Result<(), Stop>, json: bool, quiet: bool) -> Exit {
+        let exit = match done {
+            Ok(()) => Exit::Sound,
+            Err(stop) => {
+                say(self.tool, &format!("{}: {}", plain(self.out.as_bytes()), stop.why));
+                self.why = Some(stop.why);
+                stop.exit
+            }
+        };
+        // Standard output is that of the commands.
+        let is_taken = self.resp && self.out == "-";
+        let shown = match (json, quiet || is_taken) {
+            (true, _) if is_taken => writeln!(io::stderr().lock(), "{}", self.json()),
+            (true, _) => writeln!(io::stdout().lock(), "{}", self.json()),
+            (false, false) => self.text(&mut io::stdout().lock()),
+            (false, true) => Ok(()),
+        };
+        exit.and(written(self.tool, shown))
+    }
+
+    fn json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    pub(super) fn text(&self, out: &mut impl Write) -> io::Result<()> {
-        let Some(plan) = self.plan.as_ref().filter(|_| self.why.is_none()) else { return Ok(()) };
+    fn text(&self, out: &mut impl Write) -> io::Result<()> {
+        if self.why.is_some() {
+            return Ok(());
+        }
         let name = plain(self.out.as_bytes());
+        if let Some(commands) = self.commands {
+            writeln!(out, "{name}: {} for {}", number(commands, "command"), self.server)?;
+        }
+        let Some(plan) = &self.plan else { return Ok(()) };
         let functions = match plan.functions {
             0 => String::new(),
             1 => " and 1 function library".to_owned(),

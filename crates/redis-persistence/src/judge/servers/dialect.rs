@@ -40,6 +40,7 @@ impl Release {
         let version = version.map(|number| number.to_string()).join(".");
         let functions = target.knows_functions();
         let mut dialect = Dialect::new(self.to_string(), header, types.collect(), functions, (field, version));
+        dialect.aof_folder = target.knows_manifests();
         dialect.modules = settings.modules.iter().flat_map(|module| modules::types(module)).collect();
         if target.product() == Product::Redis && target.version() >= (8, 0) {
             dialect.modules.push(VECTOR_SET.to_owned());

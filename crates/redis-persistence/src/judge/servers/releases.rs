@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     /// What is measured, on which binaries, and by which test.
-    const MEASURED: [(&str, &str, &str); 15] = [
+    const MEASURED: [(&str, &str, &str); 16] = [
         ("mutants of RDBs with true checksums: whether they load, and each key is read", EVERY, "real/campaign"),
         (
             "signatures and versions, `rdb-version-check`, expiries given twice, hashes whose fields have expired, promises of RESIZEDB, cut \
@@ -261,6 +261,7 @@ mod tests {
         ),
         ("scripts of which a command fails", EVERY, "real/replies"),
         ("salvages for a server: loaded, and each key compared", "redis-8.6.3, valkey-9.1.2", "real/salvages"),
+        ("files and append-only files written for another server: loaded, and each key compared", EVERY, "real/writes"),
         ("the digest of a file, and DEBUG DIGEST of the server that loaded it", EVERY, "real/digest"),
         ("answers of DUMP, sound and damaged, given to RESTORE", EVERY, "real/dumps"),
     ];

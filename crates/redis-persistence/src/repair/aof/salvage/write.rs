@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use super::{Image, Salvage, SalvagedFile, line_ends};
 use crate::aof::dir::os_name;
 use crate::repair::disk::{self, Locks};
 use crate::repair::folder::{Folder, Place, folder_of, kind, meant};
+use crate::repair::leftovers::remove_unfinished;
 use crate::repair::{ApplyError, FileIdentity, Hook, Progress, leftovers};
 use crate::report::Report;
 use crate::verify::{self, Options};
@@ -121,18 +121,6 @@ fn free(out: &Path, force: bool) -> Result<(Place, bool), ApplyError> {
 /// Opens a file of the set, through no link that leads out of its folder or to a file of another owner.
 fn source(path: &Path) -> Result<(File, FileIdentity), ApplyError> {
     meant(&Folder::open(folder_of(path))?, path)?.open()
-}
-
-/// Removes what a run that was killed left of this folder. What cannot be removed is in nobody's way.
-fn remove_unfinished(out: &Place) -> Result<(), ApplyError> {
-    for found in out.folder().names()? {
-        let rest = found.as_bytes().strip_prefix(out.name().as_bytes()).and_then(|rest| rest.strip_prefix(b"."));
-        let stamp = rest.and_then(|rest| rest.strip_suffix(b".part"));
-        if stamp.is_some_and(disk::is_stamp) {
-            let _ = out.folder().at(&found)?.remove_folder();
-        }
-    }
-    Ok(())
 }
 
 /// A folder under its temporary name; removed when it is dropped.
