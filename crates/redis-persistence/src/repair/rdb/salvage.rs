@@ -22,8 +22,9 @@
 //! that are), no key without its bytes, no key twice. But bytes inside a raw
 //! string cannot be checked by anything. So what was salvaged is [unproven](Loss::content_proven), and the written file says so.
 //!
-//! What the names look like is learnt from the keys before the first damage. Where there are none, printable names are expected, and
-//! any names once none of those was found in the whole file: then only a long row of keys is believed, and the first ones may be lost.
+//! What the names look like is learnt from the keys before a damage, and from those behind it: once a way past it is found, they are
+//! read, and the way is looked for again. Where there are none, printable names are expected, and any names once none of those was
+//! found in the whole file: then only a long row of keys is believed, and the first ones may be lost.
 //!
 //! Memory is bounded as for a verification: the largest packed value, and the tables, whose budget is
 //! [`Limits::duplicate_bytes`]. What is remembered of a place that is damaged takes about 170 bytes of that (its range, the keys behind

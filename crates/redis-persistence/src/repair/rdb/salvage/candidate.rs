@@ -122,6 +122,11 @@ impl Candidate {
         }
     }
 
+    /// Returns how long its last string is, if that may hold any bytes.
+    pub(super) fn raw_len(&self) -> u64 {
+        self.key().and_then(|key| key.raw_at).map_or(0, |at| self.end.saturating_sub(at))
+    }
+
     /// Returns the same as one that a hole of zeros reaches into.
     pub(super) fn in_a_hole(self) -> Self {
         match self.what {

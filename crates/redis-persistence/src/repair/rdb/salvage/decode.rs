@@ -1,19 +1,17 @@
 //! Reads the unit that begins at a place, if there is one.
 
+mod head;
+
 use std::io;
 use std::mem;
-use std::ops::Range;
 
 use super::candidate::{Candidate, CandidateKind, Key};
 use super::evidence::Draft;
-use super::names::{self, Names};
+use super::names::Names;
 use super::source_window::{BLOCK, SourceWindow};
 use crate::base::limits::Limits;
 use crate::functions::shebang;
-use crate::rdb::{
-    Body, Event, Family, Frame, Header, Parser, Payload, PlainElement, Record, Role, Shape, Step, ValueType, opcode,
-    string_at,
-};
+use crate::rdb::{Body, Event, Family, Header, Parser, Payload, Record, Role, Step, opcode, string_at};
 use crate::report::Code;
 use crate::verify::RecordChecker;
 use crate::verify::confirm::Texts;
@@ -66,6 +64,8 @@ pub(super) struct Decoder<'a> {
     left: u64,
     /// Up to here, a unit was found where one was looked for.
     covered: u64,
+    /// The names of all keys before this place were learnt, as far as they are.
+    learnt_to: u64,
 }
 
 impl<'a> Decoder<'a> {
@@ -73,6 +73,7 @@ impl<'a> Decoder<'a> {
         Self {
             left: VAIN_AT_LEAST + VAIN_OF_FILE * input.size(),
             covered: 0,
+            learnt_to: 0,
             input,
             names: Names::new(),
             parser: Parser::at_record(limits.clone(), header, 0),
@@ -91,44 +92,6 @@ impl<'a> Decoder<'a> {
     /// A search passes another byte.
     pub(super) fn pass(&mut self) {
         self.left += VAIN_PER_BYTE;
-    }
-
-    /// Returns whether it is worth trying to read a unit at a place: nearly none is.
-    pub(super) fn is_worth_a_try(&mut self, at: u64) -> io::Result<bool> {
-        let bytes = self.input.bytes(at, 16)?;
-        let Some((&first, rest)) = bytes.split_first() else { return Ok(false) };
-        let may_be_named =
-            |start: &[u8], len: usize| self.names.bits_of(&start[..start.len().min(len)], len) >= LEAST_NAME_BITS;
-        if first >= opcode::HASH_TEMPLATE {
-            return Ok(first != opcode::HASH_TEMPLATE);
-        }
-        Ok(match (ValueType::from_byte(first, self.header.family), rest) {
-            (None | Some(ValueType::Module), _) => false,
-            // A key without a name, or one in a form that no name has.
-            (_, [0 | 0x82..=0xbf | 0xc4..=0xff, ..]) => false,
-            (_, [len @ 1..=0x3f, name @ ..]) => may_be_named(name, usize::from(*len)),
-            (_, [high @ 0x40..=0x7f, low, name @ ..]) => {
-                may_be_named(name, usize::from(high & 0x3f) << 8 | usize::from(*low))
-            }
-            _ => true,
-        })
-    }
-
-    /// Returns whether the byte at `at` can be the last one of a number in a collection, stored as a string or as a score:
-    /// with the strings behind it, it looks like a key with its value if that byte is a type.
-    pub(super) fn may_be_in_a_number(&mut self, at: u64) -> io::Result<bool> {
-        let behind = at.min(7);
-        let bytes = self.input.bytes(at - behind, 8)?;
-        let Some((byte, before)) = bytes.get(..=usize::try_from(behind).unwrap_or(0)).and_then(<[u8]>::split_last)
-        else {
-            return Ok(false);
-        };
-        let back = |n: usize| before.len().checked_sub(n).map(|at| before[at]);
-        // A score of 0. Fewer zeros end other things, such as the value of a module.
-        let in_zeros = *byte == 0 && before.iter().all(|byte| *byte == 0);
-        Ok(in_zeros
-            || *byte < opcode::HASH_TEMPLATE
-                && (back(1) == Some(0xc0) || back(2) == Some(0xc1) || back(4) == Some(0xc2)))
     }
 
     /// Reads the unit that begins at `at`. `None` if there is none, or if too much was read in vain to find that out.
@@ -151,24 +114,6 @@ impl<'a> Decoder<'a> {
         }
         self.left = self.left.saturating_sub(steps.saturating_sub(worth));
         Ok(unit)
-    }
-
-    /// Returns the key that begins at `at` up to its value, and what speaks for it.
-    pub(super) fn head(&mut self, at: u64) -> io::Result<Option<(Key, i32)>> {
-        self.parser.resume_at(at);
-        let mut draft = Draft::new();
-        let size = self.input.size();
-        while let Some(event) = next(&mut self.parser, &mut self.input, LONGEST_TEXT)? {
-            let fits =
-                draft.take(&event, &self.names, Start::Tried, size) && draft.fits(&event, &self.header, self.version);
-            if !fits || draft.what.is_some() {
-                break;
-            }
-            if matches!(event.payload, Payload::Record(_)) {
-                return Ok(draft.head());
-            }
-        }
-        Ok(None)
     }
 
     /// Reads events up to the end of the unit, for at most so many steps.
@@ -259,6 +204,10 @@ impl<'a> Decoder<'a> {
 
     /// Takes note of how keys are named, and of which types there are.
     pub(super) fn learn(&mut self, unit: &Candidate) -> io::Result<()> {
+        if unit.start < self.learnt_to {
+            return Ok(());
+        }
+        self.learnt_to = unit.end;
         if let CandidateKind::Key(key) = &unit.what {
             self.version = self.version.max(key.min_version(self.header.family));
         }
@@ -268,59 +217,14 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Returns whether servers of the file's version write another type instead, so that nothing begins with it: nodes of a
-    /// list, one after the other, read as lists of one element.
-    pub(super) fn is_no_longer_written(&self, unit: &Candidate) -> bool {
-        let CandidateKind::Key(key) = &unit.what else { return false };
-        match key.value_type.frame() {
-            Frame::Elements { element, .. } => match element {
-                PlainElement::One => {
-                    key.value_type.shape() == Shape::List
-                        && self.header.version >= ValueType::ListQuicklist.min_version()
-                }
-                PlainElement::TextScore => self.header.version >= ValueType::ZSet2.min_version(),
-                PlainElement::Pair | PlainElement::TtlPair | PlainElement::PairExpiry | PlainElement::Score => false,
-            },
-            Frame::Text | Frame::Packed { .. } | Frame::Nodes { .. } | Frame::Mixed => false,
-        }
+    /// Up to where names were learnt.
+    pub(super) fn learnt_to(&self) -> u64 {
+        self.learnt_to
     }
 
-    /// Returns whether the file may hold hashes whose fields expire, and its names tell whether they are some.
-    pub(super) fn may_hold_fields(&self) -> bool {
-        let least =
-            [ValueType::HashMetadata, ValueType::Hash2].into_iter().filter(|kind| kind.belongs_to(self.family()));
-        let known = least.map(ValueType::min_version).min().is_some_and(|least| self.header.version >= least);
-        known && self.names.prefixes_tell()
-    }
-
-    /// Returns whether keys may lie between two places: somewhere a type, a length and the beginning of a name that others
-    /// share follow each other, or names do not begin alike.
-    pub(super) fn may_hold_keys(&mut self, range: Range<u64>) -> io::Result<bool> {
-        const HEAD: usize = 2 + names::PREFIX;
-        if !self.names.prefixes_tell() {
-            return Ok(true);
-        }
-        let mut at = range.start;
-        while range.end - at >= HEAD as u64 {
-            let len = usize::try_from(range.end - at).unwrap_or(BLOCK).min(BLOCK);
-            let bytes = &self.input.bytes(at, len)?[..len];
-            let is_head = |head: &[u8]| {
-                let len = usize::from(head[1]);
-                (1..0x40).contains(&len)
-                    && ValueType::from_byte(head[0], self.header.family).is_some()
-                    && self.names.knows_prefix_of(&head[2..HEAD.min(2 + len)])
-            };
-            if bytes.windows(HEAD).any(is_head) {
-                return Ok(true);
-            }
-            at += (len - (HEAD - 1)) as u64;
-        }
-        Ok(false)
-    }
-
-    /// Returns whether its name begins as that of another key does.
-    pub(super) fn has_known_prefix(&mut self, unit: &Candidate) -> io::Result<bool> {
-        Ok(self.name_of(unit)?.is_some_and(|name| self.names.knows_prefix_of(&name)))
+    /// A search over the bytes from `from` on is done once more.
+    pub(super) fn look_again(&mut self, from: u64) {
+        self.covered = self.covered.min(from);
     }
 
     /// Returns the name of a key, unless it is longer than any that is held whole.

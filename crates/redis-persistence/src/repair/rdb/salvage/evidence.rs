@@ -45,6 +45,8 @@ pub(super) struct Draft {
 /// What it tells of a name that it is compressed, and comes out as long as it says.
 const OF_COMPRESSED: i32 = 16;
 const LEAST_OF_COMPRESSED: i32 = -20;
+/// What it tells that neither name nor value has a byte.
+const OF_NOTHING: i32 = -20;
 /// What a valid type or opcode tells: one byte in eight or so is one.
 const OF_OPCODE: i32 = 3;
 
@@ -160,9 +162,14 @@ impl Draft {
             Body::Lzf { .. } => names.bits(&name).max(LEAST_OF_COMPRESSED) + OF_COMPRESSED,
             Body::Raw(_) => names.bits(&name),
         };
-        if start == Start::Tried && of_name < LEAST_NAME_BITS {
-            return false;
-        }
+        let of_name = match start {
+            Start::Tried if of_name < LEAST_NAME_BITS => return false,
+            Start::Tried => of_name,
+            // A hole of zeros is full of them.
+            _ if name.is_empty() => of_name + if value_is_empty(record) { OF_NOTHING } else { 0 },
+            // Where a key begins is known, or likely: so much tells at most against it that it is called unlike the others.
+            Start::Known | Start::Reached => of_name.max(names.least()),
+        };
         self.bits += of_name;
         if let Some(value) = &record.value {
             self.elements += bits_of_string(value);
@@ -235,6 +242,10 @@ impl Draft {
         };
         Candidate { start: start_at, end: end + rest.min(trailer), bits, head: bits, what: CandidateKind::End }
     }
+}
+
+fn value_is_empty(record: &Record<&[u8]>) -> bool {
+    record.value.as_ref().is_some_and(|value| matches!(value.body, Body::Raw(bytes) if bytes.is_empty()))
 }
 
 fn is_opcode(payload: &Payload<&[u8]>) -> bool {

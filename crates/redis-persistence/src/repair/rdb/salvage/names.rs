@@ -21,6 +21,9 @@ const FEW: u32 = 8;
 const LEAST_FROM_FEW: i32 = -4;
 /// How many bytes the first guess at their shares counts for.
 const PRIOR: f64 = 4.0;
+/// A name with less is unlike the others; and more than this it does not tell, in bits, that names seldom are.
+const UNLIKE: i32 = -4;
+const MOST_RARE: i32 = 10;
 /// Lengths by their powers of two.
 const LENGTHS: usize = 16;
 
@@ -33,8 +36,9 @@ pub(super) struct Names {
     seen: u32,
     expect_any: bool,
     prefixes: HashSet<[u8; PREFIX]>,
-    /// How many names began as one before them did.
+    /// How many names began as one before them did, and how many were unlike those before them.
     alike: u32,
+    unlike: u32,
     /// What each byte tells, in quarters of a bit.
     weights: [i32; 256],
     weighed_at: u32,
@@ -61,6 +65,7 @@ impl Names {
             expect_any: false,
             prefixes: HashSet::new(),
             alike: 0,
+            unlike: 0,
             weights: [0; 256],
             weighed_at: 0,
             heads: 20 * 16,
@@ -75,6 +80,7 @@ impl Names {
         if self.seen >= 1 << 20 {
             return;
         }
+        self.unlike += u32::from(self.bits(name) < UNLIKE);
         for byte in name.iter().take(LOOKED_AT) {
             self.bytes[usize::from(*byte)] += 1;
             self.bytes_seen += 1;
@@ -155,6 +161,12 @@ impl Names {
     /// Returns whether other names begin as this one does, and not just any.
     pub(super) fn knows_prefix_of(&self, name: &[u8]) -> bool {
         self.prefixes.len() < MOST_PREFIXES && self.prefixes.contains(&prefix(name))
+    }
+
+    /// Returns what speaks against a name at most where a key is known to begin: how rarely one is unlike the others.
+    pub(super) fn least(&self) -> i32 {
+        let times = (self.seen + 1) / (self.unlike + 1);
+        -i32::try_from(u32::BITS - times.leading_zeros()).unwrap_or(0).min(MOST_RARE)
     }
 
     /// Returns how much likelier this is the name of a key than any bytes, in bits.

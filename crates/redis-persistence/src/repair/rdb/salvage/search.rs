@@ -10,6 +10,10 @@
 //! read where a way arrives, and where one could be opened; then its bits are added. Ways that meet at an offset merge: the better
 //! one is kept. So the work is linear in the bytes: the decoder bounds what is read in vain, and more than once.
 //!
+//! A way that is left is not left at any price: where the head of a key stands at its end, with a value that cannot be read, that
+//! head speaks for the way, too. And where it ends with a long string, which may be damaged without a trace, the head of that key alone
+//! may be what is right of it.
+//!
 //! In a hash whose fields may expire, a field that does not is a zero and two strings, as is a key that is a string. Where such a hash
 //! is damaged, and in files that may hold any if names tell something, no way begins with such a one, unless its name begins as others do. The same holds for types that servers of the
 //! file's version no longer write.
@@ -38,6 +42,8 @@ const OPEN_AMONG_FEW: i32 = 36;
 pub(super) const LOCKED: i32 = 120;
 const LOCKED_BLINDLY: i32 = 400;
 const AHEAD: i32 = 40;
+/// What the length of a value tells at most.
+const MOST_OF_LENGTH: i32 = 8;
 /// Ways that are so far behind the best one are given up.
 const HOPELESS: i32 = 400;
 /// No score grows past this, so that no sum overflows.
@@ -132,21 +138,29 @@ impl Search {
             decoder.pass();
             crate::base::work::did(1);
             let chain = ways.arrive(at);
-            if let Some(chain) = chain {
-                if ways.is_locked(&chain, at > *trouble) {
-                    return Ok(Some(Path { units: ways.path(chain.node), end: Some(at) }));
-                }
-                ways.leave(chain);
+            if let Some(chain) = chain.filter(|chain| ways.is_locked(chain, at > *trouble)) {
+                return Ok(Some(Path { units: ways.path(chain.node), end: Some(at) }));
             }
             let unit = match chain {
                 Some(_) => decoder.unit(at, Start::Reached)?,
                 None if decoder.is_worth_a_try(at)? => decoder.unit(at, Start::Tried)?,
                 None => None,
             };
+            if let Some(chain) = chain {
+                let head = match &unit {
+                    // Nothing tells whether a value is whole that ends with a string of any bytes.
+                    Some(unit) if unit.raw_len() > 0 => decoder.of_head(unit.head) + of_length(unit.raw_len()),
+                    Some(unit) if !matches!(unit.what, CandidateKind::Broken { .. }) => 0,
+                    _ => decoder.damaged_head(at)?,
+                };
+                ways.leave(chain, head);
+            }
             self.at += 1;
             if let Some(unit) = unit {
-                let may_be_field = (*among_fields || decoder.may_hold_fields()) && unit.is_plain_string();
+                let looks_like_one = unit.is_plain_string() || unit.is_plain() && decoder.may_be_in_a_time(at)?;
+                let may_be_field = (*among_fields || decoder.may_hold_fields()) && looks_like_one;
                 let is_field = may_be_field && !decoder.has_known_prefix(&unit)?;
+                let chain = chain.filter(|chain| !is_field || !ways.ends_among_fields(chain));
                 let is_of_a_number = unit.is_plain() && decoder.may_be_in_a_number(at)?;
                 let opens = unit.head >= decoder.names.lead_of(unit.bits - unit.head)
                     && !matches!(unit.what, CandidateKind::Broken { .. })
@@ -163,13 +177,14 @@ impl Search {
     }
 }
 
-/// The best chain of units from somewhere behind `from` up to just `end`, or over it with a unit that `may_cross` it.
-pub(super) fn chain_over(
+/// The best way from somewhere behind `from` up to just `end`, or over it with a unit that `may_cross` it: its chains, between which
+/// something is skipped, in the order of the file.
+pub(super) fn chains_over(
     from: u64,
     end: u64,
     may_cross: impl Fn(&Candidate) -> bool,
     decoder: &mut Decoder<'_>,
-) -> io::Result<Vec<Candidate>> {
+) -> io::Result<Vec<Vec<Candidate>>> {
     let mut search = Search::new(decoder, from, from)?;
     search.ways.chains.clear();
     search.ways.locked = i32::MAX;
@@ -181,14 +196,18 @@ pub(super) fn chain_over(
     let fits = |to: u64, way: &Way| to == end || last(way).is_some_and(&may_cross);
     let chains = ways.chains.iter().filter(|(to, way)| way.score >= ways.floor && fits(**to, way));
     let Some(node) = chains.max_by_key(|(_, way)| way.score).map(|(_, way)| way.node) else { return Ok(Vec::new()) };
-    let mut chain = ways.path(node);
-    let gap = chain.windows(2).rposition(|pair| pair[0].end != pair[1].start).map_or(0, |at| at + 1);
-    Ok(chain.split_off(gap))
+    let units = ways.path(node);
+    Ok(units.chunk_by(|unit, next| unit.end == next.start).map(<[Candidate]>::to_vec).collect())
 }
 
 /// Returns what it costs to begin a chain at one of this many places.
 fn open_among(places: u64) -> i32 {
     i32::try_from(u64::BITS - places.leading_zeros()).map_or(OPEN, |bits| (OPEN_AMONG_FEW + bits).min(OPEN))
+}
+
+/// Returns what it tells for damage in a value that it is so long: it lies in a long one rather than at the start of a key.
+fn of_length(len: u64) -> i32 {
+    i32::try_from((len / 64).checked_ilog2().unwrap_or(0)).unwrap_or(0).min(MOST_OF_LENGTH)
 }
 
 impl Ways {
@@ -204,10 +223,18 @@ impl Ways {
             && self.chains.values().all(|other| other.score < self.floor || other.score + AHEAD <= chain.score)
     }
 
-    fn leave(&mut self, chain: Way) {
-        if chain.score - LEAVE > self.skipping.score {
-            self.skipping = Way { score: chain.score - LEAVE, since: 0, has_gap: true, ..chain };
-            self.floor = chain.score - HOPELESS;
+    /// Whether a way ends with a hash whose fields expire and that is damaged: more of its fields may follow.
+    fn ends_among_fields(&self, way: &Way) -> bool {
+        let last = way.node.map(|node| &self.nodes[node as usize].unit.what);
+        matches!(last, Some(CandidateKind::Broken { key, .. }) if key.value_type == ValueType::HashMetadata)
+    }
+
+    /// Skips what follows a way: damage, or the value of a key whose head tells so much.
+    fn leave(&mut self, chain: Way, head: i32) {
+        let score = chain.score.saturating_add(head).min(MOST_SCORE) - LEAVE;
+        if score > self.skipping.score {
+            self.skipping = Way { score, since: 0, has_gap: true, ..chain };
+            self.floor = self.floor.max(score + LEAVE - HOPELESS);
         }
     }
 

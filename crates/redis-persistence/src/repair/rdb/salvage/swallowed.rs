@@ -14,7 +14,7 @@ use std::io;
 
 use super::candidate::{Candidate, CandidateKind, PLAUSIBLE_MS};
 use super::decode::{Decoder, Start};
-use super::search::{LOCKED, OPEN, chain_over};
+use super::search::{LOCKED, OPEN, chains_over};
 use crate::rdb::{ValueType, opcode};
 
 /// In fewer bytes there is no room for keys that tell something.
@@ -40,9 +40,28 @@ fn keys(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64
     }
     // The bytes of a string would fit wherever they end.
     let may_cross = |unit: &Candidate| matches!(&unit.what, CandidateKind::Key(key) if key.type_at >= end || key.value_type != ValueType::String);
-    let chain = chain_over(from, end, may_cross, decoder)?;
+    let mut chains = chains_over(from, end, may_cross, decoder)?;
+    let Some(last_chain) = chains.pop() else { return Ok(None) };
+    let (Some(mut first), Some(last)) = (are_keys(&last_chain, decoder)?, last_chain.last()) else { return Ok(None) };
+    let goes_on = last.end == end
+        || decoder
+            .unit(last.end, Start::Known)?
+            .is_some_and(|next| next.bits >= 0 && !matches!(next.what, CandidateKind::Broken { .. }));
+    if !goes_on {
+        return Ok(None);
+    }
+    // A part may be missing of what was swallowed, too.
+    while let Some(chain) = chains.pop() {
+        let Some(start) = are_keys(&chain, decoder)? else { break };
+        first = start;
+    }
+    Ok(Some(first))
+}
+
+/// Returns where a chain begins, if it is one of keys like others.
+fn are_keys(chain: &[Candidate], decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
     let (mut bits, mut keys, mut alike) = (0_i32, 0, 0);
-    for unit in &chain {
+    for unit in chain {
         match unit.what {
             CandidateKind::Aux { .. } | CandidateKind::End => return Ok(None),
             CandidateKind::Key(_) => (keys, alike) = (keys + 1, alike + u32::from(decoder.has_known_prefix(unit)?)),
@@ -51,12 +70,7 @@ fn keys(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64
         bits = bits.saturating_add(unit.bits);
     }
     let least = if alike * 2 > keys { OPEN } else { 2 * LOCKED };
-    let (Some(first), Some(last)) = (chain.first().filter(|_| bits >= least), chain.last()) else { return Ok(None) };
-    let goes_on = last.end == end
-        || decoder
-            .unit(last.end, Start::Known)?
-            .is_some_and(|next| next.bits >= 0 && !matches!(next.what, CandidateKind::Broken { .. }));
-    Ok(goes_on.then_some(first.start))
+    Ok(chain.first().filter(|_| bits >= least).map(|first| first.start))
 }
 
 /// Returns where an expiry of our time begins that ends at `end`, perhaps with more attributes, of the key which begins

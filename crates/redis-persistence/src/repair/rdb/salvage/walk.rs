@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::candidate::{Candidate, CandidateKind};
 use super::decode::{Decoder, Start};
 use super::holes::begins_in;
-use super::search::Search;
+use super::search::{Path, Search};
 use super::swallowed::swallowed_by;
 
 /// Units before trouble that are gone over again, at most.
@@ -30,9 +30,10 @@ pub(super) enum Item {
     Gap(Range<u64>),
 }
 
-/// Learns from the start of the file what its names look like, before anything is judged by that.
-pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<()> {
-    let mut next = at;
+/// Learns from the units at `at` and behind it what names look like, before anything is judged by that. Returns whether anything new
+/// was learnt.
+pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<bool> {
+    let (mut next, before) = (at, decoder.learnt_to());
     let mut doubted: VecDeque<Candidate> = VecDeque::new();
     for _ in 0..MOST_AHEAD {
         if next - at > MOST_BYTES_AHEAD || next >= decoder.input.size() {
@@ -55,7 +56,32 @@ pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<()> {
             decoder.learn(&unit)?;
         }
     }
-    Ok(())
+    Ok(decoder.learnt_to() > before)
+}
+
+/// Finds the way from `from` past `trouble`, twice if the units behind the damage tell more about names than was known before it.
+///
+/// The first way may begin with what is none of the file's keys: fields of a hash whose head is damaged look like keys that are
+/// strings, up to the first key that is none. What a first look takes for such is passed over before anything is learnt.
+fn search(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::Result<(Search, Path)> {
+    let mut search = Search::new(decoder, from, trouble)?;
+    let mut path = search.go_on(decoder)?;
+    let size = decoder.input.size();
+    let Some(mut at) = path.end.filter(|end| *end < size && *end >= decoder.learnt_to()) else {
+        return Ok((search, path));
+    };
+    for _ in 0..MOST_AHEAD {
+        match decoder.unit(at, Start::Known)? {
+            Some(unit) if unit.is_plain_string() && decoder.may_have_fields() => at = unit.end,
+            _ => break,
+        }
+    }
+    if look_ahead(decoder, at)? {
+        decoder.look_again(from);
+        search = Search::new(decoder, from, trouble)?;
+        path = search.go_on(decoder)?;
+    }
+    Ok((search, path))
 }
 
 /// Walks from `at`, which is behind the header, to the end of the file. If it is whole, nothing is doubted.
@@ -101,8 +127,7 @@ pub(super) fn walk(
                 let from = doubted.front().map_or(at, |unit| unit.start);
                 let trouble = other.map_or(at, |unit| unit.end);
                 doubted.clear();
-                let mut search = Search::new(decoder, from, trouble)?;
-                let mut path = search.go_on(decoder)?;
+                let (mut search, mut path) = search(decoder, from, trouble)?;
                 if path.end.is_some() && path.units.is_empty() && decoder.names.know_nothing() {
                     decoder.names.expect_any();
                     search = Search::new(decoder, from, trouble)?;
