@@ -130,6 +130,10 @@ pub struct Common {
     #[arg(long, help_heading = "Demands", value_name = "MIN")]
     pub expect_keys: Option<u64>,
 
+    /// Exit with 1 unless it is as SEAL says, which `seal` wrote [default: the seal that lies beside it, if one does]
+    #[arg(long, help_heading = "Demands", value_name = "SEAL")]
+    pub against: Option<PathBuf>,
+
     /// The same as --format json
     #[arg(long, help_heading = "Output", conflicts_with = "format")]
     pub json: bool,

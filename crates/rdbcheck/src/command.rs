@@ -33,6 +33,9 @@ pub(crate) fn rdbcheck(args: &RdbCheck, with_verbs: WithVerbs) -> Exit {
     if let Some(exit) = instead_of_checking(RDBCHECK, &args.common, || with_verbs(RDBCHECK, RdbCheck::command())) {
         return exit;
     }
+    if let Some(exit) = one_seal(RDBCHECK, &args.common, args.files.len()) {
+        return exit;
+    }
     args.common.redact_key.as_deref().into_iter().for_each(redact::use_key);
     if args.fix {
         say(
@@ -64,6 +67,9 @@ pub(crate) fn aofcheck(args: &AofCheck, with_verbs: WithVerbs) -> Exit {
     if let Some(exit) = instead_of_checking(AOFCHECK, &args.common, || with_verbs(AOFCHECK, AofCheck::command())) {
         return exit;
     }
+    if let Some(exit) = one_seal(AOFCHECK, &args.common, args.paths.len()) {
+        return exit;
+    }
     args.common.redact_key.as_deref().into_iter().for_each(redact::use_key);
     if let Some(record) = &args.repair.undo {
         let mut run = Run::new(AOFCHECK, &args.common);
@@ -92,6 +98,14 @@ pub(crate) fn aofcheck(args: &AofCheck, with_verbs: WithVerbs) -> Exit {
     let how = aof::How { args, options, servers };
     let paths = Paths { tool: AOFCHECK, common: &args.common, paths: &args.paths, alone: !args.plans() };
     inputs(&paths, |path, limit| aof::alone(path, limit, &small), |path, show| aof::one(path, &how, show))
+}
+
+/// Refuses a seal that is named for more than one input.
+fn one_seal(tool: &str, common: &Common, inputs: usize) -> Option<Exit> {
+    (common.against.is_some() && inputs > 1).then(|| {
+        say(tool, "--against SEAL takes one input; the seals that lie beside files are found without it");
+        Exit::Unreadable
+    })
 }
 
 /// Returns the servers to judge for; what is odd about their configuration file is said at once.

@@ -7,6 +7,7 @@
 //! render                   outcomes as text, JSON, JUnit, Prometheus
 //! run                      checks, repairs, salvages: from the command line to outcomes
 //! args                     the command line, as data
+//! drill seals              servers started on copies, and compared; what files were when they were sealed
 //! outcome                  what came of an input, as data; and who hears of it while it runs
 //! servers                  which servers are asked about
 //! input                    open, unpack, archives, trees of files
@@ -24,6 +25,7 @@ pub mod args;
 mod command;
 mod console;
 pub mod disguise;
+mod drill;
 pub mod escape;
 pub mod exit;
 #[cfg(feature = "functions")]
@@ -34,6 +36,7 @@ pub mod progress;
 pub mod redact;
 mod render;
 mod run;
+mod seals;
 pub mod servers;
 pub mod shell;
 mod style;

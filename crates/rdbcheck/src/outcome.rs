@@ -19,6 +19,7 @@ use crate::disguise::Disguise;
 use crate::exit::Exit;
 use crate::input::hex::Span;
 use crate::redact;
+use crate::seals::Held;
 use crate::shell;
 use crate::units::{commas, number};
 use crate::unpack::Packing;
@@ -66,6 +67,8 @@ pub struct Entry {
     pub salvaged: Option<Salvaged>,
     /// What it holds, if that is an RDB in disguise.
     pub disguise: Option<Disguise>,
+    /// How it was held against a seal.
+    pub seal: Option<Held>,
 }
 
 /// What the command line asks for beyond the absence of errors.
@@ -102,6 +105,7 @@ impl Entry {
             salvaged_aof: None,
             salvaged: None,
             disguise: None,
+            seal: None,
         }
     }
 

@@ -2,8 +2,8 @@
 
 mod html;
 mod json;
-mod junit;
-mod prometheus;
+pub(crate) mod junit;
+pub(crate) mod prometheus;
 mod text;
 
 use std::borrow::Cow;

@@ -2,7 +2,7 @@
 //! is `./list`.
 //!
 //! ```text
-//! dispatch -> Verb ┬ list, digest, diff, seal, write   arguments of their own -> library -> lines
+//! dispatch -> Verb ┬ list, digest, diff, seal, write, drill   arguments of their own -> library -> lines
 //!                  ├ options: salvage, fix... the command line of the check, with another page
 //!                  └ explain, help            pages
 //! ```
@@ -10,6 +10,7 @@
 
 mod diff;
 mod digest;
+mod drill;
 mod help;
 mod list;
 mod options;
@@ -63,6 +64,12 @@ fn verbs() -> impl Iterator<Item = Verb> {
             run: |verb, rest| verb.parsed(rest, digest::run),
         },
         Verb {
+            tool: "aofcheck",
+            name: "digest",
+            command: digest::AofDigestArgs::command,
+            run: |verb, rest| verb.parsed(rest, digest::aofcheck),
+        },
+        Verb {
             tool: "rdbcheck",
             name: "diff",
             command: diff::DiffArgs::command,
@@ -86,6 +93,24 @@ fn verbs() -> impl Iterator<Item = Verb> {
             command: write_aof::WriteArgs::command,
             run: |verb, rest| verb.parsed(rest, write_aof::run),
         },
+        Verb {
+            tool: "aofcheck",
+            name: "seal",
+            command: seal::AofSealArgs::command,
+            run: |verb, rest| verb.parsed(rest, seal::aofcheck),
+        },
+        Verb {
+            tool: "rdbcheck",
+            name: "drill",
+            command: drill::RdbDrill::command,
+            run: |verb, rest| verb.parsed(rest, drill::rdbcheck),
+        },
+        Verb {
+            tool: "aofcheck",
+            name: "drill",
+            command: drill::AofDrill::command,
+            run: |verb, rest| verb.parsed(rest, drill::aofcheck),
+        },
     ];
     options::VERBS.into_iter().chain(own).chain(help::VERBS)
 }
@@ -94,6 +119,9 @@ fn verbs() -> impl Iterator<Item = Verb> {
 #[must_use]
 pub fn run(tool: &str, argv: impl Iterator<Item = OsString>) -> Exit {
     let argv: Vec<OsString> = argv.collect();
+    if argv.get(1).is_some_and(|word| word == crate::drill::UNDER) {
+        return crate::drill::under(&argv[2..]);
+    }
     let verb = argv.get(1).and_then(|word| verbs().find(|verb| verb.tool == tool && *word == *verb.name));
     match (verb, tool) {
         (Some(verb), _) => (verb.run)(&verb, argv[2..].to_vec()),

@@ -11,6 +11,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
@@ -153,17 +154,29 @@ impl<R: Read> Read for Hashed<R> {
     }
 }
 
-/// Returns what tells one state of a file from another: which file it is, its size, and when it was changed.
-fn identity(file: &File) -> io::Result<impl PartialEq> {
+/// What tells one state of a file from another: which file it is, its size, and when it was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Device and inode.
+    which: (u64, u64),
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+/// Returns what a file is now, to be compared later: equal if nobody changed it meanwhile.
+///
+/// # Errors
+/// If the system does not tell.
+pub fn identity(file: &File) -> io::Result<Identity> {
     let data = file.metadata()?;
     #[cfg(unix)]
     let which = {
         use std::os::unix::fs::MetadataExt as _;
-        (data.dev(), data.ino(), data.mtime_nsec())
+        (data.dev(), data.ino())
     };
     #[cfg(not(unix))]
-    let which = ();
-    Ok((which, data.len(), data.modified().ok()))
+    let which = (0, 0);
+    Ok(Identity { which, size: data.len(), modified: data.modified().ok() })
 }
 
 #[cfg(test)]

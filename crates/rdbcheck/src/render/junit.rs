@@ -1,6 +1,8 @@
 //! A report in the form of JUnit, which build servers show as tests: one suite for each file; in it one case for the
 //! check, one for each demand that is not met, and one for each server that was asked for.
 
+use std::path::Path;
+
 use redis_persistence::servers::{Loads, Outcome};
 use redis_persistence::verify::{Report, Severity, Verdict};
 
@@ -9,31 +11,36 @@ use crate::outcome::{Entry, count};
 use crate::units::number;
 
 /// A case of a suite.
-struct Case {
-    name: String,
-    outcome: Result<(), Failed>,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) outcome: Result<(), Failed>,
 }
 
 /// A case that failed.
-struct Failed {
-    /// `failure` for what was found out, `error` for what could not be.
-    element: &'static str,
-    kind: String,
-    message: String,
-    text: String,
+pub(crate) struct Failed {
+    /// `failure` for what was found out, `error` for what could not be, `skipped` for what was not tried.
+    pub(crate) element: &'static str,
+    pub(crate) kind: String,
+    pub(crate) message: String,
+    pub(crate) text: String,
 }
 
 /// Returns the whole document.
 pub(super) fn render(tool: &str, entries: &[Entry], style: Style) -> String {
-    let suites: Vec<(&Entry, Vec<Case>)> = entries.iter().map(|entry| (entry, cases(entry, style))).collect();
+    let suites: Vec<_> = entries.iter().map(|entry| (entry.path.as_path(), cases(entry, style))).collect();
+    document(tool, &suites)
+}
+
+/// Returns the document of these suites, each of which is about a path.
+pub(crate) fn document(tool: &str, suites: &[(&Path, Vec<Case>)]) -> String {
     let all = || suites.iter().flat_map(|(_, cases)| cases);
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{}\" {}>\n",
         attribute(tool),
         totals(all())
     );
-    for (entry, cases) in &suites {
-        let path = attribute(&entry.path.to_string_lossy());
+    for (path, cases) in suites {
+        let path = attribute(&path.to_string_lossy());
         out.push_str(&format!("  <testsuite name=\"{path}\" {}>\n", totals(cases.iter())));
         for case in cases {
             out.push_str(&format!("    <testcase classname=\"{path}\" name=\"{}\"", attribute(&case.name)));
@@ -55,16 +62,18 @@ pub(super) fn render(tool: &str, entries: &[Entry], style: Style) -> String {
 }
 
 fn totals<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
-    let (mut tests, mut failures, mut errors) = (0, 0, 0);
+    let (mut tests, mut failures, mut errors, mut skipped) = (0, 0, 0, 0);
     for case in cases {
         tests += 1;
         match &case.outcome {
             Err(failed) if failed.element == "error" => errors += 1,
+            Err(failed) if failed.element == "skipped" => skipped += 1,
             Err(_) => failures += 1,
             Ok(()) => {}
         }
     }
-    format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"")
+    let skipped = if skipped > 0 { format!(" skipped=\"{skipped}\"") } else { String::new() };
+    format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"{skipped}")
 }
 
 fn cases(entry: &Entry, style: Style) -> Vec<Case> {

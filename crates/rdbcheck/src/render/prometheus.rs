@@ -8,6 +8,7 @@
 //! A metric is written only if a file has a sample of it. There are no timestamps: the collector refuses them.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use redis_persistence::verify::{Report, Severity, Verdict};
 
@@ -15,16 +16,24 @@ use crate::escape;
 use crate::outcome::{Entry, count};
 
 /// A metric under way: its name without the tool's, its help, and its samples.
-struct Metric {
-    name: &'static str,
-    help: &'static str,
-    samples: Vec<(Vec<(&'static str, String)>, f64)>,
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) samples: Vec<(Labels, f64)>,
 }
+
+/// Names and values.
+pub(crate) type Labels = Vec<(&'static str, String)>;
 
 /// Returns the whole text.
 pub(super) fn render(tool: &str, entries: &[Entry], now_ms: i64) -> String {
+    text(tool, &metrics(entries, now_ms))
+}
+
+/// Returns the text of these metrics.
+pub(crate) fn text(tool: &str, metrics: &[Metric]) -> String {
     let mut out = String::new();
-    for metric in metrics(entries, now_ms) {
+    for metric in metrics {
         if metric.samples.is_empty() {
             continue;
         }
@@ -41,10 +50,10 @@ pub(super) fn render(tool: &str, entries: &[Entry], now_ms: i64) -> String {
 
 /// Returns how each input is named: by its path, and by a number where another one before it has the same. A series that
 /// occurs twice makes the collector refuse the whole text.
-fn names(entries: &[Entry]) -> Vec<Vec<(&'static str, String)>> {
+pub(crate) fn names<'p>(paths: impl Iterator<Item = &'p Path>) -> Vec<Labels> {
     let mut seen: HashMap<String, u64> = HashMap::new();
-    let named = entries.iter().map(|entry| {
-        let path = escape::plain(entry.path.as_os_str().as_encoded_bytes());
+    let named = paths.map(|path| {
+        let path = escape::plain(path.as_os_str().as_encoded_bytes());
         let n = seen.entry(path.clone()).or_default();
         *n += 1;
         let again = (*n > 1).then(|| ("copy", n.to_string()));
@@ -60,7 +69,7 @@ fn label(text: &str) -> String {
 
 #[expect(clippy::cast_precision_loss, reason = "samples are floating-point numbers")]
 fn metrics(entries: &[Entry], now_ms: i64) -> Vec<Metric> {
-    let names = names(entries);
+    let names = names(entries.iter().map(|entry| entry.path.as_path()));
     let entries = || entries.iter().zip(&names);
     let each = |name, help, value: &dyn Fn(&Entry) -> Option<f64>| Metric {
         name,

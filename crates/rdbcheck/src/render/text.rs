@@ -86,6 +86,9 @@ fn holds(page: &mut Page, entry: &Entry, report: &Report, style: Style) {
         contents(page, 2, report, style);
         remarks(page, 2, report);
     }
+    if let Some(held) = &entry.seal {
+        page.plain(2, &held.line());
+    }
 }
 
 /// Returns what is said before the findings that memory did not hold.

@@ -23,6 +23,7 @@ use crate::input::packed_input::{self, Stored};
 use crate::input::tree::WatchedDisk;
 use crate::outcome::{Entry, Show, Timeline, Unpack};
 use crate::progress::When;
+use crate::seals;
 use crate::servers::Servers;
 use crate::unpack::Packing;
 
@@ -157,6 +158,10 @@ where
         if is_disguised { None } else { tried(how, &set, report, cause, packed) }
     };
     let mut entry = Entry { disguise, ..entry }.diagnosed_with(&ends, ways).judged(servers);
+    if !args.plans() {
+        let seal = seals::of(path, args.common.against.as_deref());
+        entry = entry.sealed(seal, |seal| seals::aof::held(path, seal));
+    }
     if let Some(cause) = entry.cause.as_mut().filter(|_| is_disguised && set.parts.len() > 1) {
         cause.file = file;
     }

@@ -1,6 +1,8 @@
 //! What a check says beyond the report: damage of the packing, the cause and the advice, the answers of servers; and what
 //! `--redact` hides.
 
+use std::path::{Path, PathBuf};
+
 use redis_persistence::diagnose::{self, Cause, CauseCode};
 use redis_persistence::repair::aof::Way;
 use redis_persistence::servers::Loads;
@@ -9,6 +11,7 @@ use redis_persistence::verify::{Report, Verdict};
 use crate::input::head_tail::Ends;
 use crate::outcome::{Entry, Unpack, is_refused};
 use crate::redact;
+use crate::seals::{Held, NoSeal};
 use crate::servers::Servers;
 use crate::unpack::Packing;
 
@@ -68,6 +71,20 @@ impl Entry {
                     self.advice.push(step);
                 }
             }
+        }
+        self
+    }
+
+    /// Returns the same held against a seal, if there is one.
+    #[must_use]
+    pub(crate) fn sealed(mut self, seal: Option<PathBuf>, held: impl FnOnce(&Path) -> Result<Held, NoSeal>) -> Self {
+        let Some(seal) = seal else { return self };
+        match held(&seal) {
+            Ok(held) => {
+                self.unmet.extend(held.unmet());
+                self.seal = Some(held);
+            }
+            Err(why) => self.unmet.push(format!("as sealed ({}: {why})", seal.display())),
         }
         self
     }

@@ -10,6 +10,7 @@ use super::{around, read, salvage_rdb};
 use crate::args::RdbCheck;
 use crate::console::{reason, say};
 use crate::outcome::{Entry, Show};
+use crate::seals;
 use crate::servers::Servers;
 
 const TOOL: &str = "rdbcheck";
@@ -32,6 +33,9 @@ impl How<'_> {
             .diagnosed(&checked.ends)
             .judged(&self.servers);
         let entry = beside.said_of(entry);
+        let path = entry.path.clone();
+        let seal = seals::of(&path, common.against.as_deref());
+        let entry = entry.sealed(seal, |seal| seals::rdb::held(&path, seal, common.how(), common.threads));
         (Entry { hex: checked.hex, ..entry }.redacted(common.redact), checked.file)
     }
 

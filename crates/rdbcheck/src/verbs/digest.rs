@@ -1,4 +1,4 @@
-//! `rdbcheck digest`: what a file holds, in one number.
+//! `rdbcheck digest`, `aofcheck digest`: what files hold, in one number. What commands add up to, a server says: see [`crate::drill`].
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,8 +8,10 @@ use clap::Parser;
 use redis_persistence::digest::{self, Digests};
 use serde::Serialize;
 
+use super::drill::ServerArgs;
 use super::{Failed, Reading, rdbs};
 use crate::console::written;
+use crate::drill;
 use crate::escape;
 use crate::exit::Exit;
 use crate::units::{commas, number};
@@ -36,11 +38,83 @@ pub(super) struct DigestArgs {
     reading: Reading,
 }
 
+/// Print digests of what append-only files hold, by a drill: a server loads a copy of them, and saves what they add up to.
+///
+/// The digests are those of `rdbcheck digest`, of what the server saved. Keys that had expired are not among it. What --server
+/// names is run: name none but a program that you trust. A file of that name is ./digest.
+#[derive(Debug, Parser)]
+#[command(name = "aofcheck digest", max_term_width = 110, after_help = AOF_EXAMPLES)]
+pub(super) struct AofDigestArgs {
+    /// Append-only files, manifests, appendonlydirs, or servers' directories
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+const AOF_EXAMPLES: &str = "\
+Examples:
+  aofcheck digest --server /usr/bin/redis-server /var/lib/redis/appendonlydir
+Exit codes: 0 done   2 usage, not readable, no server was started, or it did not come up";
+
 const EXAMPLES: &str = "\
 Examples:
   rdbcheck digest dump.rdb
   rdbcheck digest --json --no-debug-digest yesterday.rdb today.rdb
 Exit codes: 0 done   1 damaged   2 usage, or not readable   3 no RDB of Redis or Valkey";
+
+pub(super) fn aofcheck(args: &AofDigestArgs) -> Exit {
+    const TOOL: &str = "aofcheck digest";
+    let options = digest::Options { threads: args.reading.threads, ..digest::Options::default() };
+    let wish = args.server.wish(0, &args.reading);
+    let (mut exit, mut found) = (Exit::Sound, Vec::new());
+    let mut out = io::stdout().lock();
+    for path in &args.paths {
+        let mut server = None;
+        let result = drill::digest_of_aof(path, &wish, &options);
+        let result =
+            result.map_err(|error| Failed { path: path.clone(), why: error.to_string(), exit: Exit::Unreadable });
+        let result = result.map(|(release, digests)| {
+            server = Some(release);
+            (path.clone(), digests)
+        });
+        match &result {
+            Err(failed) => exit = exit.and(failed.say(TOOL)),
+            Ok((path, digests)) if !args.json => {
+                exit = exit.and(written(TOOL, text(path, digests, &options, &mut out)));
+                let by = server.as_deref().unwrap_or_default();
+                let modules = if digests.undigested.is_empty() {
+                    ""
+                } else {
+                    "; a module may store the same values in other bytes each time, which makes another digest"
+                };
+                let line = format!("  by a drill: {by} loaded a copy, and saved this{modules}");
+                exit = exit.and(written(TOOL, writeln!(out, "{line}")));
+            }
+            Ok(_) => {}
+        }
+        if args.json {
+            let view = View::of(&result);
+            found.push(ByDrill { server, view });
+        }
+    }
+    if args.json {
+        exit = exit.and(written(TOOL, document(TOOL, found, &mut out)));
+    }
+    exit.and(written(TOOL, out.flush()))
+}
+
+/// Writes the one document.
+fn document<V: Serialize>(tool: &'static str, files: Vec<V>, out: &mut impl Write) -> io::Result<()> {
+    let document = Document { schema_version: 1, tool, version: env!("CARGO_PKG_VERSION"), files };
+    let text = serde_json::to_string_pretty(&document).map_err(io::Error::other)?;
+    writeln!(out, "{text}")
+}
 
 pub(super) fn run(args: &DigestArgs) -> Exit {
     let options = digest::Options {
@@ -66,9 +140,7 @@ pub(super) fn run(args: &DigestArgs) -> Exit {
         }
     }
     if args.json {
-        let document = Document { schema_version: 1, tool: TOOL, version: env!("CARGO_PKG_VERSION"), files: found };
-        let text = serde_json::to_string_pretty(&document).map_err(io::Error::other);
-        exit = exit.and(written(TOOL, text.and_then(|text| writeln!(out, "{text}"))));
+        exit = exit.and(written(TOOL, document(TOOL, found, &mut out)));
     }
     exit.and(written(TOOL, out.flush()))
 }
@@ -108,11 +180,21 @@ fn text(path: &Path, digests: &Digests, options: &digest::Options, out: &mut imp
 }
 
 #[derive(Serialize)]
-struct Document {
+struct Document<V> {
     schema_version: u32,
     tool: &'static str,
     version: &'static str,
-    files: Vec<View>,
+    files: Vec<V>,
+}
+
+/// What a drill found out.
+#[derive(Serialize)]
+struct ByDrill {
+    /// The server that loaded a copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+    #[serde(flatten)]
+    view: View,
 }
 
 #[derive(Serialize)]

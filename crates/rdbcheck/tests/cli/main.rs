@@ -27,6 +27,7 @@ mod salvage;
 mod salvage_for;
 #[cfg(unix)]
 mod salvage_killed;
+mod seals;
 mod servers;
 mod starts;
 mod stats;

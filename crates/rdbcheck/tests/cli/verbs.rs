@@ -14,13 +14,13 @@ fn verb(args: &[&str]) -> assert_cmd::Command {
     command
 }
 
-fn ran(args: &[&str]) -> Ran {
+pub(crate) fn ran(args: &[&str]) -> Ran {
     let output = verb(args).output().expect("the command runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-fn json(args: &[&str]) -> Value {
+pub(crate) fn json(args: &[&str]) -> Value {
     serde_json::from_str(&ran(args).out).expect("a JSON document")
 }
 
@@ -189,8 +189,11 @@ fn differences_are_named() -> TestResult {
 }
 
 const VERBS: [(&str, &[&str]); 2] = [
-    ("rdbcheck", &["salvage", "mend", "list", "digest", "diff", "seal", "write", "explain", "help"]),
-    ("aofcheck", &["fix", "preen", "undo", "salvage", "timeline", "write", "explain", "help"]),
+    ("rdbcheck", &["salvage", "mend", "list", "digest", "diff", "seal", "write", "drill", "explain", "help"]),
+    (
+        "aofcheck",
+        &["fix", "preen", "undo", "salvage", "timeline", "digest", "write", "seal", "drill", "explain", "help"],
+    ),
 ];
 
 /// What a tool prints on 80 columns.
@@ -300,49 +303,5 @@ fn only_what_the_checksum_proves_is_mended() -> TestResult {
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.err.contains("without --proven") && !fs::exists(out)?, "{refused:?}");
     assert_eq!(tool("rdbcheck", &["salvage", damaged, out]).code, Some(4));
-    Ok(())
-}
-
-#[test]
-fn a_seal_tells_whether_it_is_the_same_file() -> TestResult {
-    let folder = tempfile::tempdir()?;
-    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let (dump, seal) = (file("dump.rdb"), file("dump.rdb.seal.json"));
-    fs::copy(testdata().join("rdb/redis-3.2-thresholds-1.rdb"), &dump)?;
-    let made = ran(&["seal", &dump]);
-    assert_eq!((made.code, made.err.as_str()), (Some(0), ""), "{}", made.out);
-    let kept: Value = serde_json::from_str(&fs::read_to_string(&seal)?)?;
-    assert_eq!((&kept["keys"], &kept["checked"]["verdict"]), (&20.into(), &"sound".into()));
-    assert_eq!(kept["digest"], json(&["digest", "--json", &dump])["files"][0]["digest"]);
-    // It is not written over unasked, before anything is read.
-    assert_eq!(ran(&["seal", &dump]).code, Some(2));
-    assert_eq!(ran(&["seal", "--force", &dump]).code, Some(0));
-    let same = ran(&["seal", "--check", &dump]);
-    assert!(same.code == Some(0) && same.out.contains("the bytes that were sealed"), "{}", same.out);
-    // The same data as another server stores it, then other data.
-    fs::copy(testdata().join("rdb/redis-2.8-thresholds-1.rdb"), &dump)?;
-    let data = ran(&["seal", "--check", &dump]);
-    assert!(data.code == Some(1) && data.out.contains("with the same data"), "{}", data.out);
-    let other = testdata().join("rdb/redis-6.0-streams.rdb").to_string_lossy().into_owned();
-    let differs = ran(&["seal", "--against", &seal, &other]);
-    assert!(differs.code == Some(1) && differs.out.contains("not what was sealed"), "{}", differs.out);
-    Ok(())
-}
-
-#[test]
-fn only_what_is_sound_is_sealed() -> TestResult {
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("cut.rdb");
-    let whole = fs::read(testdata().join("rdb/redis-6.0-streams.rdb"))?;
-    fs::write(&path, &whole[..whole.len() - 9])?;
-    let name = path.to_str().ok_or("a path")?;
-    let cut = ran(&["seal", name]);
-    assert!(cut.code == Some(1) && cut.err.contains("not sealed: it is damaged"), "{}", cut.err);
-    assert_eq!(fs::read_dir(folder.path())?.count(), 1);
-    fs::write(folder.path().join("cut.rdb.seal.json"), "{}")?;
-    let none = ran(&["seal", "--check", name]);
-    assert!(none.code == Some(2) && none.err.contains("it is no seal"), "{}", none.err);
-    assert_eq!(ran(&["seal", "--check", "redis-6.0-streams.rdb"]).code, Some(2));
-    assert_eq!(ran(&["seal", "-"]).code, Some(2));
     Ok(())
 }

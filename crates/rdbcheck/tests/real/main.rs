@@ -2,6 +2,8 @@
 
 mod advised;
 mod aof;
+mod drill;
+mod drill_aof;
 mod replies;
 mod salvages;
 mod servers;

@@ -28,6 +28,7 @@ use std::num::NonZero;
 use crate::base::error::ReadError;
 use crate::base::limits::{Limits, threads_of_machine};
 use crate::contents::records::{self, Worker};
+use crate::contents::select::Selection;
 use crate::rdb::{Element, Family, Head, ModuleId, Part};
 use debug::{Both, KeyDigest};
 use own::{Own, Sum};
@@ -35,6 +36,8 @@ use own::{Own, Sum};
 /// What is to be computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
+    /// Which keys are digested. Function libraries are, whatever is chosen.
+    pub selection: Selection,
     /// Whether the digest of `DEBUG DIGEST` is wanted as well.
     pub debug_digest: bool,
     /// On how many threads at most. `None` stands for one on each processor that may be used. The result does not depend on it.
@@ -45,7 +48,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { debug_digest: true, threads: None, limits: Limits::default() }
+        Self { selection: Selection::default(), debug_digest: true, threads: None, limits: Limits::default() }
     }
 }
 
@@ -142,7 +145,14 @@ pub struct Database {
 pub fn reader(mut input: impl Read, options: &Options) -> Result<Digests, ReadError> {
     let mut total = Tally::default();
     let threads = options.threads.or_else(threads_of_machine).map_or(1, NonZero::get);
-    let make = || Digester { debug: options.debug_digest.then(KeyDigest::default), ..Digester::default() };
+    let make = || Digester {
+        selection: (!options.selection.is_all()).then_some(&options.selection),
+        own: Own::default(),
+        debug: options.debug_digest.then(KeyDigest::default),
+        head: None,
+        unknown: None,
+        tally: None,
+    };
     let ended = records::each(&mut input, &options.limits, threads, make, &mut |tally: Tally| {
         total.add(&tally);
         io::Result::Ok(())
@@ -212,10 +222,13 @@ impl Tally {
     }
 }
 
-#[derive(Debug, Default)]
-struct Digester {
+#[derive(Debug)]
+struct Digester<'o> {
+    /// Which keys are taken, if not all are.
+    selection: Option<&'o Selection>,
     own: Own,
     debug: Option<KeyDigest>,
+    /// The key at hand, if it is taken.
     head: Option<Head>,
     /// Why a server's digest of the value at hand is not known.
     unknown: Option<Unknown>,
@@ -228,20 +241,25 @@ enum Unknown {
     Module(ModuleId),
 }
 
-impl Worker for Digester {
+impl Worker for Digester<'_> {
     type Out = Tally;
 
     #[inline]
     fn part(&mut self, part: Part<'_>) {
         match part {
             Part::Key(head, name) => {
-                self.head = Some(*head);
                 self.unknown = None;
+                if self.selection.is_some_and(|selection| !selection.takes(head, name)) {
+                    self.head = None;
+                    return;
+                }
+                self.head = Some(*head);
                 self.own.begin(head, name);
                 if let Some(debug) = &mut self.debug {
                     debug.begin(head, name);
                 }
             }
+            Part::Element(_) if self.head.is_none() => {}
             Part::Element(element) => {
                 match &element {
                     Element::Module(id) => self.unknown = Some(Unknown::Module(*id)),

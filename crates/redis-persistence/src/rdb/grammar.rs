@@ -313,6 +313,12 @@ impl ValueType {
         (self.shape() == Shape::Stream).then_some(self.row().version)
     }
 
+    /// Returns whether it is a hash of which fields may expire one by one.
+    #[must_use]
+    pub fn has_field_expiries(self) -> bool {
+        self.shape() == Shape::HashTtl
+    }
+
     /// Returns what kind of value it holds.
     #[inline]
     pub(crate) const fn shape(self) -> Shape {

@@ -18,6 +18,7 @@ use super::outcomes::{RepairView, SalvageAofView, SalvageView};
 use crate::escape;
 use crate::input::hex::Span;
 use crate::outcome::{Entry, Row};
+use crate::seals::Held;
 use crate::unpack::Packing;
 
 #[derive(Serialize)]
@@ -47,6 +48,8 @@ pub(super) struct FileView<'a> {
     timeline: Option<Vec<InPart<'a, Row>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<Vec<InPart<'a, Change>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<SealView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<&'a Stats>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,10 +95,35 @@ impl<'a> FileView<'a> {
             packing_damage: entry.damage.as_deref(),
             timeline: rows,
             changes,
+            seal: entry.seal.as_ref().map(SealView::of),
             stats: report.and_then(|r| r.stats.as_ref()),
             repair: entry.repaired.as_ref().map(RepairView::of),
             salvage_aof: entry.salvaged_aof.as_ref().map(SalvageAofView::of),
             salvage: entry.salvaged.as_ref().map(SalvageView::of),
+        }
+    }
+}
+
+/// How an input was held against a seal.
+#[derive(Serialize)]
+struct SealView<'a> {
+    path: Cow<'a, str>,
+    sealed_at: i64,
+    same: bool,
+    differs: &'a [String],
+    grown: u64,
+    signature: Option<Cow<'a, str>>,
+}
+
+impl<'a> SealView<'a> {
+    fn of(held: &'a Held) -> Self {
+        Self {
+            path: held.seal.to_string_lossy(),
+            sealed_at: held.sealed_at,
+            same: held.differs.is_empty(),
+            differs: &held.differs,
+            grown: held.grown,
+            signature: held.signature.as_ref().map(|path| path.to_string_lossy()),
         }
     }
 }
