@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::Limits;
 use crate::aof::window::Window;
 use crate::aof::{CommandRun, Grammar, KnownHeads, Parser, Reader, Step};
-use crate::base::monitor::{Closing, Held, Shared};
+use crate::base::monitor::{Closing, Shared};
 use crate::base::source::read_block;
 
 /// After so many blocks in a row in which no run was of use, they are looked for in one of [`SELDOM`] only.
@@ -177,11 +177,7 @@ impl<'i, R: Read + Seek> ReadAhead<'i, R> {
 
     /// Reads ahead until the reader is done.
     pub(crate) fn help(&self) {
-        let _closing = self.state.closing();
-        let mut state = self.state.lock();
-        while !state.is_closed() {
-            state = self.task_or_wait(state);
-        }
+        self.state.help(|state| self.task(state), |task| self.perform(task));
     }
 
     /// Ends the help of all others when it is dropped, for whatever reason.
@@ -217,22 +213,8 @@ impl<'i, R: Read + Seek> ReadAhead<'i, R> {
                     return self.read_alone(window);
                 }
             }
-            if state.is_closed() {
-                return Err(io::Error::other("a thread of the verifier has ended"));
-            }
-            state = self.task_or_wait(state);
-        }
-    }
-
-    /// Does the next task, or waits for something to change.
-    fn task_or_wait<'s>(&'s self, mut state: Held<'s, State>) -> Held<'s, State> {
-        match self.task(&mut state) {
-            Some(task) => {
-                drop(state);
-                self.perform(task);
-                self.state.lock()
-            }
-            None => state.wait(),
+            state.check()?;
+            state = state.task_or_wait(|state| self.task(state), |task| self.perform(task));
         }
     }
 

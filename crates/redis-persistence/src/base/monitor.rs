@@ -1,5 +1,13 @@
 //! Threads that help, where the system gives them, and what they share: a state, the news that it changed, and that it is over.
+//!
+//! ```text
+//! state --- next task ---> perform, without the state ---> its result into the state, and tell
+//!              none: wait for a change
+//! ```
+//! Every helper does that until it is over, and so does the thread that wants the results while it has to wait. Where the system
+//! gives no threads, it does all by itself.
 
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
@@ -47,6 +55,16 @@ impl<S> Shared<S> {
         Held { shared: self, guard: self.inner.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
+    /// Helps until it is over: `next` takes a task out of the state, and `perform` does it. A helper that breaks down ends it
+    /// for all.
+    pub(crate) fn help<T>(&self, mut next: impl FnMut(&mut S) -> Option<T>, mut perform: impl FnMut(T)) {
+        let _closing = self.closing();
+        let mut held = self.lock();
+        while !held.is_closed() {
+            held = held.task_or_wait(&mut next, &mut perform);
+        }
+    }
+
     /// Says that it is over, and wakes all who wait, when it is dropped, for whatever reason.
     pub(crate) fn closing(&self) -> Closing<'_, S> {
         Closing(self)
@@ -60,6 +78,24 @@ impl<'a, S> Held<'a, S> {
         let mut guard = self.shared.changed.wait(self.guard).unwrap_or_else(PoisonError::into_inner);
         guard.waiting -= 1;
         Held { shared: self.shared, guard }
+    }
+
+    /// Does the next task, or waits for a change where there is none.
+    pub(crate) fn task_or_wait<T>(mut self, next: impl FnOnce(&mut S) -> Option<T>, perform: impl FnOnce(T)) -> Self {
+        let shared = self.shared;
+        match next(&mut self) {
+            Some(task) => {
+                drop(self);
+                perform(task);
+                shared.lock()
+            }
+            None => self.wait(),
+        }
+    }
+
+    /// Returns an error if it is over: a helper broke down, since whoever wants results ends it last.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        if self.guard.closed { Err(io::Error::other("a thread that helped has ended")) } else { Ok(()) }
     }
 
     /// Lets go of the state, and wakes all who wait for a change of it.

@@ -3,16 +3,15 @@
 //! One thread walks over the frame, and leaves whole records to the others by their lengths, as the verifier's pass does
 //! (`verify::parallel`). Here nothing is judged: what cannot be read ends the walk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read};
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::base::crc64::Crc64;
 use crate::base::error::{Error, ErrorKind, ReadError, Reading};
 use crate::base::limits::Limits;
-use crate::base::monitor::spawn;
+use crate::base::monitor::{Shared, spawn};
 use crate::base::source::read_block;
 use crate::rdb::feed::{Consumer, Feeder};
 use crate::rdb::{Decoder, Event, Header, Part, Payload, RecordSkipper};
@@ -57,26 +56,21 @@ pub(crate) fn each<W: Worker>(
     make: impl Fn() -> W,
     sink: &mut dyn FnMut(W::Out) -> io::Result<()>,
 ) -> Result<Ended, ReadError> {
+    let shared = Shared::new(State { jobs: VecDeque::new(), results: Vec::new() });
+    let walk = Walk::new(limits, make(), sink);
     if threads <= 1 {
-        return Walk { pool: None, ..Walk::new(limits, make(), sink) }.run(input);
+        return walk.run(input);
     }
     std::thread::scope(|scope| {
-        let (jobs, queue) = sync_channel::<Job>(2 * threads);
-        let queue = Arc::new(Mutex::new(queue));
-        let (done, results) = channel();
-        let mut helped = false;
-        for _ in 0..threads {
-            let (mut worker, queue, done, limits) = (make(), Arc::clone(&queue), done.clone(), limits.clone());
-            helped |= spawn(scope, move || work(&mut worker, &queue, &done, &limits)).is_some();
+        let _closing = shared.closing();
+        for _ in 1..threads {
+            let (mut hand, shared) = (Hand::new(make(), limits), &shared);
+            spawn(scope, move || shared.help(State::next, |job| hand.perform(job, shared)));
         }
-        if !helped {
-            return Walk { pool: None, ..Walk::new(limits, make(), sink) }.run(input);
-        }
-        // The results end once all threads are through, so that none of them may be held open here.
-        drop(done);
+        let hand = Hand::new(make(), limits);
         let pool =
-            Pool { jobs: Some(jobs), results, waiting: BTreeMap::new(), next: 0, handed: 0, most: 4 * threads as u64 };
-        Walk { pool: Some(pool), ..Walk::new(limits, make(), sink) }.run(input)
+            Pool { shared: &shared, hand, waiting: BTreeMap::new(), next: 0, handed: 0, most: 4 * threads as u64 };
+        Walk { pool: Some(pool), ..walk }.run(input)
     })
 }
 
@@ -91,13 +85,55 @@ struct Job {
     db: u64,
 }
 
+/// What came of the job of a number.
 type Made<T> = (u64, Result<Option<T>, Error>);
 
-struct Pool<T> {
-    jobs: Option<SyncSender<Job>>,
-    results: Receiver<Made<T>>,
+/// What the threads share.
+struct State<T> {
+    jobs: VecDeque<Job>,
+    results: Vec<Made<T>>,
+}
+
+impl<T> State<T> {
+    fn next(&mut self) -> Option<Job> {
+        self.jobs.pop_front()
+    }
+}
+
+/// A thread's own means of doing jobs.
+struct Hand<W> {
+    worker: W,
+    decoder: Decoder,
+    limits: Limits,
+}
+
+impl<W: Worker> Hand<W> {
+    fn new(worker: W, limits: &Limits) -> Self {
+        Self { worker, decoder: Decoder::new(limits), limits: limits.clone() }
+    }
+
+    fn perform(&mut self, job: Job, shared: &Shared<State<W::Out>>) {
+        self.decoder.db = job.db;
+        let mut feeder = Feeder::at_record(self.limits.clone(), job.header, job.offset);
+        let mut batch = Batch { decoder: &mut self.decoder, worker: &mut self.worker, failed: None };
+        let fed = feeder.feed(&job.block[job.range], &mut batch).map(drop);
+        let result = match batch.failed.take() {
+            Some(error) => Err(error),
+            None => fed.map(|()| self.worker.take()),
+        };
+        let mut state = shared.lock();
+        state.results.push((job.number, result));
+        state.tell();
+    }
+}
+
+/// The results in the order of the file.
+struct Pool<'p, W: Worker> {
+    shared: &'p Shared<State<W::Out>>,
+    /// This thread helps while it waits.
+    hand: Hand<W>,
     /// What came before its turn.
-    waiting: BTreeMap<u64, Result<Option<T>, Error>>,
+    waiting: BTreeMap<u64, Result<Option<W::Out>, Error>>,
     /// Whose turn it is.
     next: u64,
     /// How many numbers were given out.
@@ -106,38 +142,18 @@ struct Pool<T> {
     most: u64,
 }
 
-fn work<W: Worker>(worker: &mut W, queue: &Mutex<Receiver<Job>>, done: &Sender<Made<W::Out>>, limits: &Limits) {
-    let mut decoder = Decoder::new(limits);
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
-        decoder.db = job.db;
-        let unfinished = Unfinished { number: job.number, done };
-        let mut feeder = Feeder::at_record(limits.clone(), job.header, job.offset);
-        let mut batch = Batch { decoder: &mut decoder, worker, failed: None };
-        let fed = feeder.feed(&job.block[job.range], &mut batch).map(drop);
-        let result = match batch.failed.take() {
-            Some(error) => Err(error),
-            None => fed.map(|()| worker.take()),
-        };
-        std::mem::forget(unfinished);
-        if done.send((job.number, result)).is_err() {
-            return;
+impl<W: Worker> Pool<'_, W> {
+    /// Takes the results that have come; waits for some where more than `most` are under way.
+    fn results(&mut self, most: u64) -> io::Result<bool> {
+        let Self { shared, hand, .. } = self;
+        let mut state = shared.lock();
+        while state.results.is_empty() && self.handed - self.next > most {
+            state.check()?;
+            state = state.task_or_wait(State::next, |job| hand.perform(job, shared));
         }
-    }
-}
-
-/// Says that a job will not be finished, where its thread breaks down: else the others would wait for it.
-struct Unfinished<'d, T> {
-    number: u64,
-    done: &'d Sender<Made<T>>,
-}
-
-impl<T> Drop for Unfinished<'_, T> {
-    fn drop(&mut self) {
-        let kind = ErrorKind::BadValue("a thread broke down".to_owned());
-        // Nobody is left to be told where the walk is over.
-        let _ = self.done.send((self.number, Err(Error::new(0, 0, Reading::Opcode, kind))));
+        let any = !state.results.is_empty();
+        self.waiting.extend(state.results.drain(..));
+        Ok(any)
     }
 }
 
@@ -163,7 +179,7 @@ struct Walk<'s, W: Worker> {
     worker: W,
     limits: Limits,
     sink: &'s mut dyn FnMut(W::Out) -> io::Result<()>,
-    pool: Option<Pool<W::Out>>,
+    pool: Option<Pool<'s, W>>,
     skipper: Option<RecordSkipper>,
     header: Option<Header>,
     /// The block that is being walked over.
@@ -257,23 +273,16 @@ impl<'s, W: Worker> Walk<'s, W> {
                     (self.sink)(made)?;
                 }
             }
-            let received = match pool.handed - pool.next > most {
-                true => pool.results.recv().ok(),
-                false => pool.results.try_recv().ok(),
-            };
-            let Some((number, result)) = received else { return Ok(()) };
-            pool.waiting.insert(number, result);
+            if !pool.results(most)? {
+                return Ok(());
+            }
         }
     }
 
     /// Waits for all that is under way.
     fn drain(&mut self) -> Result<(), ReadError> {
         self.hand_over()?;
-        let result = self.collect(0);
-        if let Some(pool) = &mut self.pool {
-            pool.jobs = None;
-        }
-        result
+        self.collect(0)
     }
 
     fn leave(&mut self, window: &[u8], offset: u64) -> Result<usize, ReadError> {
@@ -289,10 +298,9 @@ impl<'s, W: Worker> Walk<'s, W> {
             Some(pool) => {
                 let job = Job { number: pool.handed, block, range: at..at + extent.len, offset, header, db };
                 pool.handed += 1;
-                if let Some(jobs) = &pool.jobs {
-                    // Nobody listens only where a thread broke down, which the scope makes known.
-                    jobs.send(job).ok();
-                }
+                let mut state = pool.shared.lock();
+                state.jobs.push_back(job);
+                state.tell();
                 pool.most
             }
             None => return Ok(0),

@@ -153,19 +153,8 @@ impl<'i> Pool<'i> {
 
     /// Does tasks until the pool is closed.
     pub(super) fn help(&self) {
-        let _closing = self.state.closing();
         let mut hand = Hand::default();
-        let mut state = self.state.lock();
-        while !state.is_closed() {
-            match state.next_task() {
-                Some(task) => {
-                    drop(state);
-                    self.perform(task, &mut hand);
-                    state = self.state.lock();
-                }
-                None => state = state.wait(),
-            }
-        }
+        self.state.help(State::next_task, |task| self.perform(task, &mut hand));
     }
 
     /// Ends the help of all others when it is dropped, for whatever reason.
@@ -315,18 +304,9 @@ impl<'i> Pool<'i> {
         Ok(std::mem::take(&mut state.results))
     }
 
-    fn task_or_wait<'g>(&'g self, mut state: Held<'g, State<'i>>, hand: &mut Hand) -> io::Result<Held<'g, State<'i>>> {
-        if state.is_closed() {
-            return Err(io::Error::other("a thread of the verifier has ended"));
-        }
-        Ok(match state.next_task() {
-            Some(task) => {
-                drop(state);
-                self.perform(task, hand);
-                self.state.lock()
-            }
-            None => state.wait(),
-        })
+    fn task_or_wait<'g>(&'g self, state: Held<'g, State<'i>>, hand: &mut Hand) -> io::Result<Held<'g, State<'i>>> {
+        state.check()?;
+        Ok(state.task_or_wait(State::next_task, |task| self.perform(task, hand)))
     }
 
     /// Returns the names of all keys.
