@@ -45,10 +45,11 @@
 //! | know whether two files hold the same, or what differs | [`digest::reader`], [`diff::readers`] |
 //! | be able to tell later whether a file is the one that was found sound | [`seal::file`] |
 //! | read the events of a file | [`reader::Reader`], [`rdb::events`], [`push::Push`] |
-//! | read commands | [`aof::Reader`], [`aof::Parser`] |
+//! | read commands | [`aof::Reader`], which passes over an RDB image in front of them; [`aof::Parser`] |
 //! | write an RDB | [`rdb::Writer`] |
 //! | have the same data in another server | [`rewrite::plan`] |
 //! | mend an append-only file | [`repair::aof::plan`], then `repair::apply` |
+//! | get what can be had of a damaged file | [`repair::rdb::salvage`], [`repair::aof::salvage`] |
 //!
 //! The parsers borrow from the bytes they are shown, decode nothing that nobody asks for, and hold a bounded amount of memory
 //! whatever a file says ([`Limits`]). An [`Error`] has two offsets, where the thing began and where it failed. The verifier
@@ -63,6 +64,11 @@
 //! No C compiler is needed, and no dependency appears in a public signature but `bytes` (and `serde` and `tokio` behind their
 //! features).
 #![forbid(unsafe_code)]
+
+/// The programs of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod aof;
 #[cfg(feature = "tokio")]

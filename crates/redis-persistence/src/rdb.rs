@@ -50,7 +50,7 @@ pub use payload::{
 pub(crate) use plain::{PlainKey, plain_length, plain_string};
 pub use shared::{SharedEvents, events_of};
 pub(crate) use skip::{Extent, RecordSkipper};
-pub use string::{Body, RdbString};
+pub use string::{Body, DecodeError, RdbString};
 pub(crate) use string::{string_at, string_head_at};
 pub use value::{
     ArrayItem, Consumer, Element, EntryFields, Group, HashField, ModuleData, SlotValue, Stream, StreamEntry, StreamId,

@@ -404,19 +404,29 @@ mod tests {
     /// What the feature `serde` promises. It holds where this compiles.
     #[test]
     fn reports_serialize() {
+        // With all that is in them.
         is::<crate::verify::Report>();
         is::<crate::verify::AofFacts>();
+        is::<crate::verify::Part>();
+        is::<crate::verify::Counts>();
+        is::<crate::verify::Format>();
+        is::<Finding>();
         is::<crate::verify::Severity>();
         is::<crate::judge::diagnose::Cause>();
         is::<crate::judge::diagnose::Step>();
         is::<Loads>();
+        is::<ReleaseAnswer>();
         is::<Plan>();
         is::<crate::repair::Loss>();
         is::<Applied>();
         is::<Undone>();
         is::<salvage::Loss>();
+        is::<LostKey>();
+        is::<PartialKey>();
+        is::<Anchor>();
         is::<Candidate>();
         is::<salvage_aof::Salvage>();
+        is::<SalvagedFile>();
         is::<crate::aof::changes::Change>();
         is::<Stats>();
     }

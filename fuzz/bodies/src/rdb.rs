@@ -16,7 +16,7 @@ use crate::three_ways::{Dribble, assert_same, verify_all, walk_push, walk_reader
 
 /// Limits that a small file can reach.
 pub(crate) fn tight() -> Limits {
-    Limits { inline_bytes: 8, packed_bytes: 64, templates: 2, duplicate_bytes: 128 }
+    Limits { inline_bytes: 8, packed_bytes: 64, templates: 2, arguments: 0, duplicate_bytes: 128 }
 }
 
 /// The default limits, and tight ones.

@@ -19,8 +19,8 @@ use crate::aof::resp;
 use crate::aof::{Annotation, Command, CommandRun, Record};
 use crate::{Error, ErrorKind, Limits, Reading, Result};
 
-/// How many arguments of a command can be looked at.
-const MAX_SPANS: usize = 64;
+/// So many arguments of a command can be looked at, whatever the limits.
+const LEAST_ARGS: usize = 64;
 /// How many bytes are kept of an argument that is too long to be held.
 const HEAD: usize = 128;
 
@@ -99,6 +99,7 @@ enum Found {
 #[derive(Debug)]
 pub struct Parser {
     grammar: Grammar,
+    max_args: usize,
     max_held: usize,
     offset: u64,
     line_ends: u64,
@@ -128,6 +129,7 @@ impl Parser {
     pub fn at(grammar: Grammar, offset: u64) -> Self {
         Self {
             grammar,
+            max_args: LEAST_ARGS,
             max_held: Limits::default().inline_bytes,
             offset,
             line_ends: 0,
@@ -139,15 +141,15 @@ impl Parser {
             argc: 0,
             args_left: 0,
             used: 0,
-            spans: Vec::with_capacity(MAX_SPANS),
+            spans: Vec::with_capacity(LEAST_ARGS),
             held: Vec::new(),
         }
     }
 
-    /// Returns the same with other limits: `inline_bytes` is how many bytes of a command's arguments are at hand.
+    /// Returns the same with other limits: how many of a command's arguments are at hand, and how many bytes of them.
     #[must_use]
     pub fn with_limits(mut self, limits: &Limits) -> Self {
-        self.max_held = limits.inline_bytes;
+        (self.max_args, self.max_held) = (limits.arguments.max(LEAST_ARGS), limits.inline_bytes);
         self
     }
 
@@ -220,7 +222,7 @@ impl Parser {
 
     /// Returns how much of a command is at hand: so many arguments, if it has at most this many bytes.
     pub(crate) fn looked_at(&self) -> (usize, usize) {
-        (MAX_SPANS, self.max_held)
+        (self.max_args, self.max_held)
     }
 
     /// Returns whether a record begins with the next byte.
@@ -268,7 +270,7 @@ impl Parser {
     /// Returns how many bytes of a further argument of `len` bytes are at hand.
     fn hold(&mut self, len: u64) -> usize {
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        if self.spans.len() >= MAX_SPANS {
+        if self.spans.len() >= self.max_args {
             0
         } else if len <= self.max_held.saturating_sub(self.used) {
             self.used += len;
@@ -294,7 +296,7 @@ impl Parser {
             let after = payload.get(usize::try_from(len).ok()?..)?;
             let [b'\r', b'\n', next @ ..] = after else { return None };
             rest = next;
-            if self.spans.len() < MAX_SPANS {
+            if self.spans.len() < self.max_args {
                 let held = self.hold(len);
                 self.spans.push(Span { at: self.offset + from as u64, len, from, held });
             }
@@ -391,7 +393,7 @@ impl Parser {
                     *at += 2;
                     self.line_ends += 1;
                     self.args_left -= 1;
-                    if self.spans.len() < MAX_SPANS {
+                    if self.spans.len() < self.max_args {
                         self.spans.push(span);
                     }
                     self.state = State::ArgHeader;

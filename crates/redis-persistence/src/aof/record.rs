@@ -1,6 +1,7 @@
 //! What a file consists of: commands and annotations, lent from the bytes they were read from.
 
 use std::fmt;
+use std::io::{self, Read, Seek, SeekFrom, Take};
 
 /// One record of an append-only file.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +47,23 @@ pub(crate) struct Span {
 
 /// A command: its place, its argument count, and its first arguments.
 ///
-/// The first 64 arguments can be looked at; of those the bytes are at hand as long as all of them together stay below the
-/// parser's limit (64 KiB unless told otherwise), and of any other the first 128 bytes. A longer payload is never held.
+/// The first [`Limits::arguments`](crate::Limits::arguments) can be looked at. Of those the bytes are at hand as long as all of
+/// them together stay below [`Limits::inline_bytes`](crate::Limits::inline_bytes), and of any other the first 128 bytes:
+/// [`Arg::open`] reads it.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::Limits;
+/// use redis_persistence::aof::{Grammar, Reader, Record};
+///
+/// // A command of 1,001 arguments.
+/// let file = ["*1001\r\n$3\r\nDEL\r\n".to_owned(), "$1\r\nk\r\n".repeat(1000)].concat();
+/// let limits = Limits { arguments: usize::MAX, inline_bytes: 1 << 30, ..Limits::default() };
+/// let mut reader = Reader::new(file.as_bytes(), Grammar::Strict).with_limits(&limits);
+/// let Some(Record::Command(del)) = reader.next_record()? else { unreachable!() };
+/// assert_eq!(del.args().filter_map(|arg| arg.whole()).count(), 1001);
+/// # Ok::<(), redis_persistence::ReadError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Command<'a> {
     pub(crate) start: u64,
@@ -89,7 +105,7 @@ impl<'a> Command<'a> {
         self.arg(0).and_then(|arg| arg.whole()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(name))
     }
 
-    /// Returns an argument by its place; 0 is the name. `None` beyond the last, and beyond the 64th.
+    /// Returns an argument by its place; 0 is the name. `None` beyond the last, and beyond those that can be looked at.
     #[must_use]
     pub fn arg(&self, index: usize) -> Option<Arg<'a>> {
         let span = self.spans.get(index)?;
@@ -131,6 +147,32 @@ impl<'a> Arg<'a> {
     #[must_use]
     pub fn whole(&self) -> Option<&'a [u8]> {
         (u64::try_from(self.head.len()) == Ok(self.len)).then_some(self.head)
+    }
+
+    /// Returns a reader of the payload, however long, from the file that the command is from. `file` is moved.
+    ///
+    /// # Errors
+    /// Those of the file.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::io::{Cursor, Read};
+    ///
+    /// use redis_persistence::aof::{Grammar, Reader, Record};
+    ///
+    /// let file = ["*2\r\n$4\r\nECHO\r\n$100000\r\n".as_bytes(), &[b'x'; 100_000], b"\r\n"].concat();
+    /// let mut reader = Reader::new(&file[..], Grammar::Strict);
+    /// let Some(Record::Command(echo)) = reader.next_record()? else { unreachable!() };
+    /// let Some(long) = echo.arg(1) else { unreachable!() };
+    /// assert_eq!((long.whole(), long.head.len()), (None, 128));
+    /// let mut text = Vec::new();
+    /// long.open(Cursor::new(&file))?.read_to_end(&mut text)?;
+    /// assert_eq!(text.len(), 100_000);
+    /// # Ok::<(), redis_persistence::ReadError>(())
+    /// ```
+    pub fn open<R: Read + Seek>(&self, mut file: R) -> io::Result<Take<R>> {
+        file.seek(SeekFrom::Start(self.at))?;
+        Ok(file.take(self.len))
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Limits {
     /// How many hash templates are remembered (Redis 8.10). A file that defines more cannot be walked. Default: 7 * 2^15,
     /// with which the hash tables are full, and take about 14 MB.
     pub templates: usize,
+    /// How many arguments of a command of an append-only file are at hand, as far as [`inline_bytes`](Self::inline_bytes)
+    /// allows. 64 are whatever it says, which rules look at. Default: 64.
+    pub arguments: usize,
     /// The memory that duplicate detection may use for its tables, in bytes; of a salvage also what is remembered of the
     /// places that are damaged, which may take half of it. Default: 256 MiB.
     pub duplicate_bytes: usize,
@@ -31,7 +34,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { inline_bytes: 64 << 10, packed_bytes: 1 << 30, templates: 7 << 15, duplicate_bytes: 256 << 20 }
+        Self {
+            inline_bytes: 64 << 10,
+            packed_bytes: 1 << 30,
+            templates: 7 << 15,
+            arguments: 64,
+            duplicate_bytes: 256 << 20,
+        }
     }
 }
 

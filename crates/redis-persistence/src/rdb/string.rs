@@ -57,6 +57,21 @@ impl<B: AsRef<[u8]>> Body<B> {
     }
 }
 
+/// Why a string has no text that [`RdbString::decode`] could return.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Its compressed bytes are damaged.
+    #[error(transparent)]
+    Lzf(#[from] lzf::LzfError),
+    /// It is too long to be held, and comes in pieces: the events that follow have them.
+    #[error("the string of {bytes} bytes comes in pieces")]
+    Long {
+        /// The length of its text.
+        bytes: u64,
+    },
+}
+
 impl<B> RdbString<B> {
     /// Returns the length of the string's text in bytes, as the file states it.
     pub fn text_len(&self) -> u64
@@ -128,11 +143,9 @@ pub(crate) fn string_head_at(window: &[u8], offset: u64) -> Result<RdbString<&[u
 impl<'a> RdbString<&'a [u8]> {
     /// Returns the text of the string, borrowed where it lies in the file as it is.
     ///
-    /// A [`Body::Long`] string answers with nothing: its bytes are in the events that follow.
-    ///
     /// # Errors
-    /// If the compressed bytes are damaged, or claim more than they can hold. At most 88 times the compressed size is
-    /// reserved.
+    /// If the compressed bytes are damaged, or claim more than they can hold: at most 88 times the compressed size is
+    /// reserved. And of a [`Body::Long`] string, whose bytes are in the events that follow.
     ///
     /// # Examples
     /// ```
@@ -140,9 +153,9 @@ impl<'a> RdbString<&'a [u8]> {
     ///
     /// let number = RdbString { start: 0, end: 2, body: Body::Int(-7) };
     /// assert_eq!(&*number.decode()?, b"-7");
-    /// # Ok::<(), redis_persistence::lzf::LzfError>(())
+    /// # Ok::<(), redis_persistence::rdb::DecodeError>(())
     /// ```
-    pub fn decode(&self) -> Result<Cow<'a, [u8]>, lzf::LzfError> {
+    pub fn decode(&self) -> Result<Cow<'a, [u8]>, DecodeError> {
         match self.body {
             Body::Raw(bytes) => Ok(Cow::Borrowed(bytes)),
             Body::Int(value) => Ok(Cow::Owned(IntText::new().write(i64::from(value)).to_vec())),
@@ -151,7 +164,7 @@ impl<'a> RdbString<&'a [u8]> {
                 lzf::inflate_into(data, usize::try_from(decoded).unwrap_or(usize::MAX), &mut out)?;
                 Ok(Cow::Owned(out))
             }
-            Body::Long { .. } => Ok(Cow::Borrowed(&[])),
+            Body::Long { .. } => Err(DecodeError::Long { bytes: self.text_len() }),
         }
     }
 

@@ -1,5 +1,6 @@
 //! AUX fields: who wrote the file, and when.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::RdbVerifier;
@@ -55,7 +56,12 @@ impl RdbVerifier {
         let Some(value) = value else { return };
         self.form(value, crate::rdb::Role::AuxValue);
         self.compressed(value, Reading::AuxValue);
-        let (Ok(name_text), Ok(value_text)) = (name.decode(), value.decode()) else { return };
+        // Of a long one there is no text.
+        let text = |string: &RdbString<&'_ [u8]>| match string.body {
+            Body::Long { .. } => Ok(Vec::new()),
+            Body::Raw(_) | Body::Int(_) | Body::Lzf { .. } => string.decode().map(Cow::into_owned),
+        };
+        let (Ok(name_text), Ok(value_text)) = (text(name), text(value)) else { return };
         let name_text = name_text.to_ascii_lowercase();
         // Servers compare names up to the first zero byte.
         let compared = name_text.split(|b| *b == 0).next().unwrap_or_default();
