@@ -27,8 +27,8 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
+use redis_persistence::ErrorKind as Kind;
 use redis_persistence::ReadError;
-use redis_persistence::error::ErrorKind as Kind;
 use redis_persistence::select::{Pattern, Selection};
 
 use crate::args::{AofCheck, RdbCheck};

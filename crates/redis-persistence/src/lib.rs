@@ -88,11 +88,11 @@ pub mod seal;
 mod serial;
 pub mod verify;
 
+pub use base::crc64;
 pub use base::error::{Error, ErrorKind, ReadError, Reading, Result};
 #[doc(hidden)]
 pub use base::escape;
 pub use base::limits::Limits;
-pub use base::{crc64, error, limits};
 pub use contents::{diff, digest, list, select};
 pub use judge::{diagnose, servers};
 pub use rdb::{push, reader};

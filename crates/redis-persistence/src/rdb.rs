@@ -27,7 +27,6 @@ mod plain;
 pub mod push;
 pub mod reader;
 pub(crate) mod score;
-mod shared;
 mod skip;
 pub(crate) mod slot;
 mod string;
@@ -48,7 +47,6 @@ pub use payload::{
     StreamInfo2,
 };
 pub(crate) use plain::{PlainKey, plain_length, plain_string};
-pub use shared::{SharedEvents, events_of};
 pub(crate) use skip::{Extent, RecordSkipper};
 pub use string::{Body, DecodeError, RdbString};
 pub(crate) use string::{string_at, string_head_at};

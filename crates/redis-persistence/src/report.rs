@@ -11,8 +11,8 @@ pub mod stats;
 pub use codes::{Code, Severity};
 pub use facts::{
     AofLoadFacts, CommandUse, Ending, Failing, Fails, FindingClass, ForeignUse, FunctionStep, HeaderFacts, Name,
-    Occurrences, OpenTransaction, Place, RdbFacts, RecordFacts, ReplyFacts, RestoreFacts, RestorePolicy, ScriptCall,
-    Stop, TrailingBytes, UnreadContent, UnreadFacts, Visibility,
+    Occurrences, OpenTransaction, Place, RdbFacts, RecordFacts, ReplyFacts, RestoreFacts, RestorePolicy, Stop,
+    TrailingBytes, UnreadContent, UnreadFacts, Visibility,
 };
 pub use finding::Finding;
 pub use spill::{More, SpillTo};

@@ -28,10 +28,10 @@ pub(crate) mod value;
 pub use crate::base::source::ReadAt;
 pub use crate::report::stats;
 pub use crate::report::{
-    AofFacts, AofLoadFacts, Checksum, Code, CommandUse, Counts, DbCounts, DuplicateCheck, Ending, Failing, Fails,
-    Finding, FindingClass, ForeignUse, Format, FunctionStep, HeaderFacts, Kind, More, Name, Occurrences,
-    OpenTransaction, Part, Place, RdbFacts, RecordFacts, ReplyFacts, Report, RestoreFacts, RestorePolicy, ScriptCall,
-    Severity, SpillTo, Stop, TrailingBytes, UnreadContent, UnreadFacts, Verdict, Visibility,
+    AofFacts, AofLoadFacts, Checksum, Code, Counts, DbCounts, DuplicateCheck, Ending, Finding, FindingClass,
+    ForeignUse, Format, HeaderFacts, Kind, More, Name, Occurrences, OpenTransaction, Part, Place, RdbFacts,
+    RecordFacts, Report, RestoreFacts, Severity, SpillTo, Stop, TrailingBytes, UnreadContent, UnreadFacts, Verdict,
+    Visibility,
 };
 pub(crate) use aof::Replayed;
 pub(crate) use aof::{ImageKeys, replay, swallows};

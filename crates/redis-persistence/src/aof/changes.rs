@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Command, Record, StreamState};
 
 /// Deletions in a row of fewer keys than this are no storm.
-pub const STORM: u64 = 100;
+const STORM: u64 = 100;
 /// More keys than this are not told apart.
 const MOST_KEYS: usize = 1 << 20;
 

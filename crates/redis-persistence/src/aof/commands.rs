@@ -52,8 +52,7 @@ pub struct Versions {
 
 impl Versions {
     /// Returns whether a version is among them.
-    #[must_use]
-    pub fn contain(&self, version: Version) -> bool {
+    pub(crate) fn contain(&self, version: Version) -> bool {
         self.first <= version && self.last.is_none_or(|last| version <= last)
     }
 }

@@ -135,14 +135,12 @@ const LONGEST: usize = 128;
 
 /// Returns whether somebody may have given a command that name, in upper case: servers take any for a renamed one, and
 /// people take what they can type.
-#[must_use]
-pub fn is_plausible(name: &[u8]) -> bool {
+pub(crate) fn is_plausible(name: &[u8]) -> bool {
     !name.is_empty() && name.len() <= LONGEST && name.iter().all(u8::is_ascii_graphic)
 }
 
 /// Returns whether a name in upper case becomes that of a known command by another byte in one place.
-#[must_use]
-pub fn is_one_byte_off(name: &[u8]) -> bool {
+pub(crate) fn is_one_byte_off(name: &[u8]) -> bool {
     all().iter().any(|row| {
         let row = row.name.as_bytes();
         row.len() == name.len() && row.iter().zip(name).filter(|(a, b)| a != b).count() == 1
@@ -170,8 +168,7 @@ impl Extra {
     }
 
     /// Returns the name in upper case by which a command is known that has this one.
-    #[must_use]
-    pub fn own_name<'a>(&'a self, name: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn own_name<'a>(&'a self, name: &'a [u8]) -> &'a [u8] {
         self.renamed.iter().find(|(new, _)| new == name).map_or(name, |(_, old)| old)
     }
 

@@ -25,7 +25,6 @@ use crate::aof::{Annotation, Command, CommandCounts, Record};
 #[derive(Debug, Clone, Default)]
 pub struct StreamState {
     db: u32,
-    databases: Option<u32>,
     transaction: Option<Transaction>,
     transactions: u64,
     records: u64,
@@ -74,18 +73,6 @@ pub enum TransactionEvent {
 }
 
 impl StreamState {
-    /// Returns the state at the start of a file, for a server with this many databases: a SELECT beyond them fails.
-    #[must_use]
-    pub fn with_databases(databases: u32) -> Self {
-        Self { databases: Some(databases), ..Self::default() }
-    }
-
-    /// Goes on to the next file of a set: database and transaction start anew, counts and times go on.
-    pub fn next_file(&mut self) {
-        self.db = 0;
-        self.transaction = None;
-    }
-
     /// Takes a record.
     pub fn feed(&mut self, record: &Record<'_>) -> Option<TransactionEvent> {
         match record {
@@ -137,7 +124,7 @@ impl StreamState {
 
     fn select(&mut self, command: &Command<'_>) -> Option<TransactionEvent> {
         let index = command.arg(1).and_then(|arg| arg.whole()).and_then(database);
-        match index.filter(|index| self.databases.is_none_or(|databases| *index < databases)) {
+        match index {
             Some(index) => {
                 self.db = index;
                 None
@@ -231,7 +218,7 @@ mod tests {
     fn events(commands: &[&[&str]]) -> Result<(StreamState, Vec<Option<TransactionEvent>>), ReadError> {
         let data = commands.iter().flat_map(|command| testkit::resp::record(command)).collect::<Vec<_>>();
         let mut reader = Reader::new(&data[..], Grammar::Strict);
-        let mut state = StreamState::with_databases(16);
+        let mut state = StreamState::default();
         let mut events = Vec::new();
         while let Some(record) = reader.next_record()? {
             events.push(state.feed(&record));

@@ -17,11 +17,11 @@ use crate::base::limits::Limits;
 use crate::rdb::{Event, Parser, Span, Step};
 
 /// What is read at a time.
-pub const BLOCK: usize = 256 << 10;
+pub(crate) const BLOCK: usize = 256 << 10;
 
 /// A sliding window over an input, with its file offset and the running checksum of what was consumed.
 #[derive(Debug)]
-pub struct Window<R> {
+pub(crate) struct Window<R> {
     input: R,
     buffer: Vec<u8>,
     /// The resident bytes are `buffer[start..end]`.
@@ -89,21 +89,6 @@ impl<R: Read> Window<R> {
         Ok(())
     }
 
-    /// Reads to the end of the input, handing out what comes, and returns the offset of the end.
-    ///
-    /// # Errors
-    /// What the input says.
-    pub fn drain(&mut self, mut on: impl FnMut(&[u8])) -> io::Result<u64> {
-        loop {
-            on(self.data());
-            self.consume(self.data().len());
-            if self.eof {
-                return Ok(self.offset);
-            }
-            self.fill(1)?;
-        }
-    }
-
     /// Moves the resident bytes to the front. A buffer that they fill grows, twofold at the most and not beyond what is
     /// wanted; one that has grown is given back.
     fn make_room(&mut self, upto: usize) {
@@ -121,21 +106,11 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Returns the input.
-    pub fn into_inner(self) -> R {
-        self.input
-    }
-
     /// Returns the resident bytes that were not consumed, and the input that stands behind them.
     pub(crate) fn into_rest(mut self) -> (Vec<u8>, R) {
         self.buffer.truncate(self.end);
         self.buffer.drain(..self.start);
         (self.buffer, self.input)
-    }
-
-    /// Returns the input, for a look at other places of it. What is resident stays.
-    pub fn get_mut(&mut self) -> &mut R {
-        &mut self.input
     }
 }
 
@@ -245,7 +220,7 @@ impl<R: Read> Reader<R> {
 
     /// Returns the window, at the first byte that the parser did not consume: after the end of the records that is what
     /// follows the RDB, such as the commands of an AOF.
-    pub fn into_window(self) -> Window<R> {
+    pub(crate) fn into_window(self) -> Window<R> {
         self.window
     }
 

@@ -31,29 +31,29 @@ pub struct RdbFacts {
     /// Findings.
     pub classes: BTreeMap<FindingClass, Occurrences>,
     /// Keys by the type of their value.
-    pub types: BTreeMap<ValueType, Occurrences>,
+    pub(crate) types: BTreeMap<ValueType, Occurrences>,
     /// Opcodes that not every version has, by their byte.
     pub opcodes: BTreeMap<u8, Occurrences>,
     /// Module types: of keys, and of data beside the keys.
-    pub modules: BTreeMap<String, Occurrences>,
+    pub(crate) modules: BTreeMap<String, Occurrences>,
     /// Function libraries in Lua, in the order of the file.
-    pub libraries: Vec<Library>,
+    pub(crate) libraries: Vec<Library>,
     /// Scripts of EVAL that AUX fields hold, in the order of the file. Servers before Redis 7.0 compile them.
-    pub scripts: Vec<Library>,
+    pub(crate) scripts: Vec<Library>,
     /// Engines of function libraries, but for Lua.
-    pub engines: BTreeMap<String, Occurrences>,
+    pub(crate) engines: BTreeMap<String, Occurrences>,
     /// The largest number of a database that was selected, and where.
-    pub largest_db: Option<(u64, u64)>,
+    pub(crate) largest_db: Option<(u64, u64)>,
     /// The largest number of a database that holds keys.
-    pub largest_db_with_keys: Option<u64>,
+    pub(crate) largest_db_with_keys: Option<u64>,
     /// The largest number of keys that a RESIZEDB promised, and where.
-    pub largest_resizedb: Option<(u64, u64)>,
+    pub(crate) largest_resizedb: Option<(u64, u64)>,
     /// What follows the end of the RDB: where it begins, and what it looks like.
     pub trailing: Option<(u64, TrailingBytes)>,
     /// Keys whose expiry had passed at [`Options::now_ms`](crate::verify::Options::now_ms).
-    pub expired: u64,
+    pub(crate) expired: u64,
     /// Whether the values were looked into. Without that a refusal may be missed.
-    pub complete: bool,
+    pub(crate) complete: bool,
     /// What is known of its code so far, and what more of it may be run.
     pub(crate) runs: Option<Runs>,
 }

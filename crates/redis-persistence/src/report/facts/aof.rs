@@ -14,40 +14,40 @@ use crate::report::codes::Code;
 #[non_exhaustive]
 pub struct AofLoadFacts {
     /// One file, or several under a manifest.
-    pub shape: Option<Shape>,
+    pub(crate) shape: Option<Shape>,
     /// The `appendfilename` of the server, as the names tell, escaped.
-    pub prefix: String,
+    pub(crate) prefix: String,
     /// The name of their folder, escaped, as far as the path that was given tells.
-    pub folder: Option<String>,
+    pub(crate) folder: Option<String>,
     /// What the next start would do, for a server that knows manifests.
-    pub next_start: Option<NextStart>,
+    pub(crate) next_start: Option<NextStart>,
     /// Files with data that the next start does not read.
     pub unread: Vec<UnreadFacts>,
     /// Whether it is known which folder is the server's directory.
-    pub in_directory: bool,
+    pub(crate) in_directory: bool,
     /// Whether the folder of the parts is there.
-    pub has_folder: bool,
+    pub(crate) has_folder: bool,
     /// Whether there is a manifest that servers do not take.
-    pub manifest_is_bad: bool,
+    pub(crate) manifest_is_bad: bool,
     /// The numbers of the next base and of the next incremental file.
-    pub next_numbers: (i64, i64),
+    pub(crate) next_numbers: (i64, i64),
     /// What the user of the server may not do; `None` where that is not known.
-    pub access: Option<Access>,
+    pub(crate) access: Option<Access>,
     /// The commands, by name and number of arguments.
-    pub commands: Vec<CommandUse>,
+    pub(crate) commands: Vec<CommandUse>,
     /// The commands among them that no server known here has, nor the configuration brings, by name.
     pub foreign: Vec<ForeignUse>,
     /// Commands beyond [`AofLoadFacts::MOST_NAMES`] names: how many, and the first.
-    pub unnamed: Option<(u64, Place)>,
+    pub(crate) unnamed: Option<(u64, Place)>,
     /// The largest number of a database that was selected, and where.
-    pub largest_db: Option<(u64, Place)>,
+    pub(crate) largest_db: Option<(u64, Place)>,
     /// What servers answer with an error.
-    pub replies: ReplyFacts,
+    pub(crate) replies: ReplyFacts,
 }
 
 impl AofLoadFacts {
     /// This many names of commands are told apart; no server knows as many.
-    pub const MOST_NAMES: usize = 4096;
+    pub(crate) const MOST_NAMES: usize = 4096;
 }
 
 /// A file with data that the next start does not read.
@@ -84,8 +84,7 @@ pub struct UnreadContent {
 
 impl UnreadContent {
     /// Returns whether something is lost if it is never read.
-    #[must_use]
-    pub fn holds_data(&self) -> bool {
+    pub(crate) fn holds_data(&self) -> bool {
         self.keys > 0 || self.commands > 0 || !self.is_sound
     }
 
@@ -120,13 +119,13 @@ pub struct Place {
 pub struct CommandUse {
     /// The name in upper case. A command with subcommands is here by its own name, and by its name, a bar, and the
     /// subcommand's.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// How many arguments, the name among them. [`CommandUse::MANY`] stands for itself and more.
-    pub args: u64,
+    pub(crate) args: u64,
     /// How often.
-    pub count: u64,
+    pub(crate) count: u64,
     /// Where first.
-    pub first: Place,
+    pub(crate) first: Place,
 }
 
 /// A command that no server known here has.
@@ -145,7 +144,7 @@ pub struct ForeignUse {
 
 impl CommandUse {
     /// Counts of arguments from here on are not told apart. No command asks for more.
-    pub const MANY: u64 = 8;
+    pub(crate) const MANY: u64 = 8;
 }
 
 /// What is known of the records of one file.

@@ -13,43 +13,43 @@ use crate::functions::Runs;
 #[non_exhaustive]
 pub struct ReplyFacts {
     /// Commands that fail on every server, by why.
-    pub fails: Vec<(Fails, Failing)>,
+    pub(crate) fails: Vec<(Fails, Failing)>,
     /// Payloads of RESTORE whose checksum is right, by their version.
-    pub restores: Vec<RestoreFacts>,
+    pub(crate) restores: Vec<RestoreFacts>,
     /// Payloads of RESTORE that were not looked at: too long, or of too many versions.
-    pub unchecked: u64,
+    pub(crate) unchecked: u64,
     /// What is done with functions, in the order of the files.
-    pub functions: Vec<(Place, FunctionStep)>,
+    pub(crate) functions: Vec<(Place, FunctionStep)>,
     /// Commands about functions beyond [`ReplyFacts::MOST_STEPS`].
-    pub functions_beyond: u64,
+    pub(crate) functions_beyond: u64,
     /// Commands in transactions by name, in upper case: how many, and where first.
-    pub queued: Vec<(Vec<u8>, Failing)>,
+    pub(crate) queued: Vec<(Vec<u8>, Failing)>,
     /// EVAL and EVALSHA, which run commands of their own.
-    pub scripts: Failing,
+    pub(crate) scripts: Failing,
     /// Those outside of transactions that run one command and nothing else, by what they run.
-    pub single_calls: Vec<(ScriptCall, Failing)>,
+    pub(crate) single_calls: Vec<(ScriptCall, Failing)>,
     /// Those outside of transactions of which it is not known whether a command that they run fails.
-    pub unread_scripts: Failing,
+    pub(crate) unread_scripts: Failing,
     /// Scripts of transactions that may end with an error.
-    pub queued_scripts: Failing,
+    pub(crate) queued_scripts: Failing,
     /// What is known of the code, for those who ask further servers.
     pub(crate) runs: Option<Runs>,
 }
 
 impl ReplyFacts {
     /// This many commands about functions are kept, and so many versions of payloads and names of queued commands.
-    pub const MOST_STEPS: usize = 1 << 12;
+    pub(crate) const MOST_STEPS: usize = 1 << 12;
     /// This many versions of payloads.
-    pub const MOST_VERSIONS: usize = 32;
+    pub(crate) const MOST_VERSIONS: usize = 32;
 }
 
 /// How many commands, and where first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Failing {
     /// How many.
-    pub count: u64,
+    pub(crate) count: u64,
     /// The first places.
-    pub first: Vec<Place>,
+    pub(crate) first: Vec<Place>,
 }
 
 impl Failing {
@@ -70,9 +70,9 @@ impl Failing {
 #[non_exhaustive]
 pub struct ScriptCall {
     /// Its name, in upper case.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// How many arguments, the name among them.
-    pub args: u64,
+    pub(crate) args: u64,
 }
 
 /// Why a command fails on every server.
@@ -97,8 +97,7 @@ pub enum Fails {
 
 impl Fails {
     /// Returns what fails, in words.
-    #[must_use]
-    pub fn describe(self) -> &'static str {
+    pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::PayloadChecksum => "RESTORE with a payload whose checksum does not match",
             Self::PayloadValue => "RESTORE with a payload that holds no value",
@@ -116,13 +115,13 @@ impl Fails {
 #[non_exhaustive]
 pub struct RestoreFacts {
     /// Their version.
-    pub version: u16,
+    pub(crate) version: u16,
     /// Whether their checksum is 0, which only some servers take for right.
-    pub unsummed: bool,
+    pub(crate) unsummed: bool,
     /// How many.
-    pub commands: Failing,
+    pub(crate) commands: Failing,
     /// What decides whether a server takes their values.
-    pub rdb: RdbFacts,
+    pub(crate) rdb: RdbFacts,
 }
 
 /// What a command does with functions.

@@ -173,8 +173,7 @@ impl Account {
 
     /// About how many commands lie in bytes that cannot be read: as many as begin there; where none can be seen to, as many as there
     /// are in this many bytes elsewhere.
-    #[must_use]
-    pub fn unreadable_commands_estimated(&self) -> u64 {
+    pub(crate) fn unreadable_commands_estimated(&self) -> u64 {
         self.unreadable
     }
 
