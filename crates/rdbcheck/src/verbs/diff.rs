@@ -66,14 +66,17 @@ pub(super) fn run(args: &DiffArgs) -> Exit {
     };
     let how = args.reading.how();
     let mut out = BufWriter::new(io::stdout());
-    let result =
-        diff::readers(&mut || opened(&args.first, how), &mut || opened(&args.second, how), &options, &mut |change| {
-            if args.quiet { Ok(()) } else { show(&change, args.json, &mut out) }
-        });
+    let (first, second) = (&mut || opened(&args.first, how), &mut || opened(&args.second, how));
+    let result = if args.quiet {
+        // What differs is not asked for: the sums tell that something does.
+        diff::is_same(first, second, &options).map(|same| (same, Ok(())))
+    } else {
+        let result = diff::readers(first, second, &options, &mut |change| show(&change, args.json, &mut out));
+        result.map(|summary| (summary.is_same(), end(&summary, args.json, &mut out)))
+    };
     match result {
-        Ok(summary) => {
-            let exit = if summary.is_same() { Exit::Sound } else { Exit::Damaged };
-            let shown = if args.quiet { Ok(()) } else { end(&summary, args.json, &mut out) };
+        Ok((same, shown)) => {
+            let exit = if same { Exit::Sound } else { Exit::Damaged };
             exit.and(written(TOOL, shown.and_then(|()| out.flush())))
         }
         Err(DiffError::Read { side, error }) => {

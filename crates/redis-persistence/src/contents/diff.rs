@@ -184,6 +184,29 @@ pub fn readers(
     Ok(summary)
 }
 
+/// Returns whether two RDBs hold the same, from their sums alone: each is read once, and nothing is sorted. The second is not read
+/// where the first cannot be.
+///
+/// # Errors
+/// If a file cannot be read, as [`readers`] says.
+///
+/// # Examples
+/// ```
+/// use redis_persistence::diff::{self, Options};
+/// use redis_persistence::verify::SpillTo;
+///
+/// let one = b"REDIS0004\xfe\x00\x00\x01a\x011\x00\x01b\x012\xff";
+/// let two = b"REDIS0004\xfe\x00\x00\x01b\x012\x00\x01a\x011\xff";
+/// let options = Options::new(SpillTo::new(|| Err(std::io::ErrorKind::Unsupported.into())));
+/// assert!(diff::is_same(&mut || Ok(Box::new(&one[..])), &mut || Ok(Box::new(&two[..])), &options)?);
+/// # Ok::<(), diff::DiffError>(())
+/// ```
+pub fn is_same(first: Open<'_>, second: Open<'_>, options: &Options) -> Result<bool, DiffError> {
+    let one = Sums::of(first, options).map_err(|error| DiffError::Read { side: Side::First, error })?;
+    let two = Sums::of(second, options).map_err(|error| DiffError::Read { side: Side::Second, error })?;
+    Ok((one.keys, one.functions, one.shares) == (two.keys, two.functions, two.shares))
+}
+
 type Sink<'s> = &'s mut dyn FnMut(Change) -> io::Result<()>;
 
 /// Takes a key of both files. A key that one file has twice counts as one of only that file, once more.

@@ -2,6 +2,7 @@
 
 mod aof_files;
 mod campaign;
+mod diff;
 mod digest;
 mod dumps;
 mod facts;
