@@ -64,6 +64,17 @@ fn a_newer_file_for_an_older_server_holds_the_same() -> TestResult {
     Ok(())
 }
 
+/// Returns the document of a call, which fits the schema.
+fn parsed(ran: &Ran) -> Result<Value, Box<dyn std::error::Error>> {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/write.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(schema)?)?;
+    let document: Value = serde_json::from_str(&ran.out)?;
+    let wrong: Vec<String> =
+        jsonschema::validator_for(&schema)?.iter_errors(&document).map(|error| error.to_string()).collect();
+    assert_eq!(wrong, [""; 0], "{document}");
+    Ok(document)
+}
+
 #[test]
 fn what_a_server_cannot_have_is_named_and_left_out_by_name_alone() -> TestResult {
     let folder = tempfile::tempdir()?;
@@ -71,11 +82,11 @@ fn what_a_server_cannot_have_is_named_and_left_out_by_name_alone() -> TestResult
     let source = testdata("redis-7.0-functions.rdb");
     let ran = write(dir, &["--json", "--for", "redis-6.2", "out.rdb", &source]);
     assert!(ran.code == Some(1) && ran.err.contains("--without functions"), "{}", ran.err);
-    let document: Value = serde_json::from_str(&ran.out)?;
+    let document = parsed(&ran)?;
     assert_eq!((&document["status"], &document["refused"][0]["kind"]), (&"refused".into(), &"functions".into()));
     assert!(fs::read_dir(dir)?.next().is_none(), "nothing is left");
     let ran = write(dir, &["--json", "--for", "redis-6.2", "--without", "functions", "out.rdb", &source]);
-    let document: Value = serde_json::from_str(&ran.out)?;
+    let document = parsed(&ran)?;
     assert_eq!((ran.code, &document["left_out"][0]["kind"]), (Some(0), &"functions".into()), "{}", ran.err);
     Ok(())
 }
@@ -98,7 +109,7 @@ fn several_files_are_merged_and_taken_apart_again() -> TestResult {
     assert_eq!(digest(dir, "merged.rdb")?, whole);
     let missing: Vec<&str> = args.iter().copied().filter(|arg| *arg != "shard-3.rdb").collect();
     let ran = write(dir, &[&["--json", "--force"], &missing[..]].concat());
-    let document: Value = serde_json::from_str(&ran.out)?;
+    let document = parsed(&ran)?;
     let ranges = document["empty_slots"].as_array().ok_or("ranges")?;
     assert!(
         ranges.iter().any(|range| range[0].as_u64() <= Some(3072) && range[1].as_u64() >= Some(4095)),
@@ -175,5 +186,70 @@ fn commands_restore_every_key() -> TestResult {
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
     assert_eq!(ran.out.matches("RESTORE").count(), 7);
     assert_eq!(write(dir, &["--for", "redis-6.2", "-", "dump.rdb"]).code, Some(2));
+    Ok(())
+}
+
+/// Runs `aofcheck write` in a folder.
+fn write_aof(folder: &Path, args: &[&str]) -> Ran {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_aofcheck"));
+    let output = command.current_dir(folder).arg("write").args(args).output().expect("the command runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Writes a set: an image of ten keys, and commands.
+fn save_set(folder: &Path, commands: &str) -> TestResult {
+    fs::create_dir(folder.join("set"))?;
+    save(folder, "set/appendonly.aof.1.base.rdb", strings(0..10, "value"))?;
+    fs::write(folder.join("set/appendonly.aof.1.incr.aof"), commands)?;
+    let manifest = "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n";
+    Ok(fs::write(folder.join("set/appendonly.aof.manifest"), manifest)?)
+}
+
+const SET: &str = "#TS:1700000000\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n";
+
+#[test]
+fn a_set_becomes_one_file_and_a_file_a_set() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    save_set(dir, SET)?;
+    let ran = write_aof(dir, &["--json", "--for", "redis-6.2", "appendonly.aof", "set"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    let document = parsed(&ran)?;
+    assert_eq!((&document["keys"], &document["commands"]), (&10.into(), &2.into()));
+    let bytes = fs::read(dir.join("appendonly.aof"))?;
+    assert!(bytes.starts_with(b"REDIS0009") && !String::from_utf8_lossy(&bytes).contains("#TS"), "no annotation");
+    assert_eq!(write_aof(dir, &["--for", "redis-6.2", "appendonly.aof", "set"]).code, Some(2), "it exists");
+    let ran = write_aof(dir, &["--for", "valkey-9.1", "again", "appendonly.aof"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    let mut names: Vec<_> = fs::read_dir(dir.join("again"))?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<std::io::Result<_>>()?;
+    names.sort();
+    let wanted = ["appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof", "appendonly.aof.manifest"];
+    assert_eq!(names, wanted);
+    let ran = write_aof(dir, &["--for", "redis-7.2", "--resp", "-", "again"]);
+    assert_eq!((ran.code, ran.out.matches("RESTORE").count(), ran.out.matches("SET").count()), (Some(0), 10, 1));
+    let ran = write_aof(dir, &["--for", "redis-7.2", "--no-preamble", "plain", "again"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert!(dir.join("plain/appendonly.aof.1.base.aof").exists());
+    assert_eq!(write_aof(dir, &["--for", "redis-7.2", "plain", "again"]).code, Some(2), "it exists");
+    Ok(())
+}
+
+#[test]
+fn a_command_that_the_server_has_not_is_refused_and_damage_salvaged_first() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    save_set(dir, "*3\r\n$8\r\nFUNCTION\r\n$5\r\nFLUSH\r\n$4\r\nSYNC\r\n")?;
+    let ran = write_aof(dir, &["--for", "redis-6.2", "appendonly.aof", "set"]);
+    assert!(ran.code == Some(1) && ran.err.contains("FUNCTION"), "{}", ran.err);
+    fs::write(dir.join("set/appendonly.aof.1.incr.aof"), format!("{SET}*2\r\n$9999\r\nSE{SET}"))?;
+    let ran = write_aof(dir, &["--for", "redis-6.2", "appendonly.aof", "set"]);
+    assert!(ran.code == Some(1) && ran.err.contains("aofcheck salvage set"), "{}", ran.err);
+    let mut left: Vec<_> =
+        fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>()?;
+    left.sort();
+    assert_eq!(left, ["set"], "nothing is left");
     Ok(())
 }

@@ -6,6 +6,7 @@ mod apply;
 mod chains;
 mod cuts;
 mod elsewhere;
+mod for_servers;
 mod output;
 mod preen;
 mod salvage_aof;
