@@ -233,7 +233,7 @@ impl<'a> Run<'a> {
             Some(fate) if fate.by.is_some() => self.files.get(&mutant.file) != Some(&fate.file),
             Some(fate) => fate.tree != self.state || fate.stage < stage,
         };
-        let turn = |id: usize| id < self.options.first || id >= self.options.sample;
+        let turn = |id: usize| id < self.options.first;
         Ok((0..self.chosen.len()).filter(|&id| turn(id) && open(&self.chosen[id])).collect())
     }
 

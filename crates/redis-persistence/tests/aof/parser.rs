@@ -159,6 +159,14 @@ fn errors_say_where() {
         assert_eq!(said.records.len(), 1);
         assert_eq!(said.end, Err(Error::new(14, 14 + at, reading, kind)), "{text:?}");
     }
+    // The tool reads the number, and then misses the line end right behind it.
+    for (text, at) in [("*12x\r\n", 3), ("*1234\n", 5), ("*1\r\n$12x\r\n", 7)] {
+        let said = feed(Grammar::Tool, format!("{good}{text}").as_bytes(), &[5], 100, false);
+        let failed = said
+            .end
+            .map_err(|error| (error.start(), error.failed_at(), matches!(error.kind(), ErrorKind::BadLineEnd(_))));
+        assert_eq!(failed, Err((14, 14 + at, true)), "{text:?}");
+    }
     let text = Error::new(14, 15, Reading::ArgLength, ErrorKind::BadPrefix { wanted: b'$', found: 7 }).to_string();
     assert_eq!(
         text,

@@ -76,3 +76,22 @@ fn every_single_cut_gives_the_same() -> Result<(), LzfError> {
     }
     Ok(())
 }
+
+/// Matches of all lengths and of near and far, with all that may follow up to the end: the wide copies stop in time.
+#[test]
+fn matches_reach_to_the_end() {
+    let literal = |count: usize| -> Vec<u8> {
+        let bytes = (0..count).map(|at| u8::try_from(at * 7 % 251).unwrap_or(0));
+        u8::try_from(count.saturating_sub(1)).into_iter().filter(|_| count > 0).chain(bytes).collect()
+    };
+    for distance in [1, 2, 8, 15, 16, 17, 33, 64_u8] {
+        for len in 3..=70_u8 {
+            let back = distance - 1;
+            let matched = if len < 9 { vec![(len - 2) << 5, back] } else { vec![0xE0, len - 9, back] };
+            for tail in 0..=32 {
+                let input = [literal(32), literal(32), matched.clone(), literal(tail)].concat();
+                agree(&input, 64 + usize::from(len) + tail, &[]);
+            }
+        }
+    }
+}

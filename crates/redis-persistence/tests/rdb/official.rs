@@ -14,7 +14,10 @@ use std::{env, fs};
 use redis_persistence::Limits;
 use redis_persistence::official::{Line, Request, Tool, cannot_open, check};
 use testkit::damage::Damage;
-use testkit::rdb::{Family, File};
+use testkit::rdb::{
+    Consumer, EntryFields, Family, File, Group, Idmp, Key, Pending, Stream, StreamEntry, StreamId, StreamNode,
+    StreamVersion, Value,
+};
 use testkit::rng::Rng;
 use testkit::server::{CheckTool, Installed, Product, check_tool, require};
 
@@ -155,6 +158,100 @@ fn damaged_files_get_the_official_lines() -> TestResult {
     }
     assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
     assert!(tally.same > tally.never_ends + tally.memory, "{tally:?}");
+    Ok(())
+}
+
+/// The length of all ones is an error to the tools, wherever a length stands; each says it at a place of its own.
+#[test]
+fn lengths_of_all_ones_get_the_official_lines() -> TestResult {
+    const ONES: &[u8] = b"\x81\xff\xff\xff\xff\xff\xff\xff\xff";
+    let heads: [&[u8]; 14] = [
+        b"\xfe",
+        b"\xfb",
+        b"\xfb\x03",
+        b"\xfb\x40\x80",
+        b"\xf8",
+        b"\xfa",
+        b"\xfa\x01a",
+        b"\xf5",
+        b"\x00",
+        b"\x00\x01k",
+        b"\x02\x01k",
+        b"\x04\x01k\x01\x01f",
+        b"\x05\x01k\x01",
+        b"\x0e\x01k\x02\x01x",
+    ];
+    let (installed, mut tally) = (installed(), Tally::default());
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("dump.rdb");
+    for head in heads {
+        let what = head.escape_ascii().to_string();
+        fs::write(&path, [b"REDIS0010", head, ONES, b"\x00\x01n\x01v\xff\0\0\0\0\0\0\0\0"].concat())?;
+        for (tool, installed) in &installed {
+            tally.compare((*tool, installed), &what, &path)?;
+        }
+    }
+    assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
+    assert!(installed.is_empty() || tally.same > 10 * installed.len(), "{tally:?}");
+    Ok(())
+}
+
+/// Streams with several groups and consumers, cut anywhere in their numbers.
+#[test]
+fn cut_streams_get_the_official_lines() -> TestResult {
+    let id = |n: u64| StreamId::new(1_700_000_000_000 + n, n);
+    let consumer = |name: &[u8], owned: Vec<StreamId>| Consumer {
+        name: name.to_vec(),
+        seen: 1_700_000_000_100,
+        active: 1_700_000_000_200,
+        owned,
+    };
+    let group = |name: &[u8], consumers: Vec<Consumer>| Group {
+        name: name.to_vec(),
+        last: id(2),
+        entries_read: 2,
+        pending: (1..=3).map(|n| Pending { id: id(n), time: 1_700_000_000_100, count: 300 }).collect(),
+        consumers,
+        nacked: Vec::new(),
+    };
+    let groups = vec![
+        group(b"one", vec![consumer(b"a", vec![id(1), id(3)]), consumer(b"b", vec![id(2)])]),
+        group(b"two", vec![consumer(b"c", vec![]), consumer(b"d", vec![id(1), id(2), id(3)])]),
+        group(b"three", vec![]),
+    ];
+    let entries = (1..=3).map(|n| StreamEntry {
+        id: id(n),
+        deleted: false,
+        fields: EntryFields::Own(vec![(b"field".to_vec(), n.to_string().into_bytes())]),
+    });
+    let node = StreamNode { master: id(1), entries: entries.collect(), ..StreamNode::default() };
+    let (installed, mut tally) = (installed(), Tally::default());
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("dump.rdb");
+    for (version, rdb) in [(StreamVersion::V1, 9), (StreamVersion::V2, 10), (StreamVersion::V3, 11)] {
+        let stream = Stream {
+            version,
+            nodes: vec![node.clone()],
+            length: 3,
+            last: id(3),
+            first: id(1),
+            max_deleted: StreamId::default(),
+            entries_added: 3,
+            groups: groups.clone(),
+            idmp: Idmp::default(),
+        };
+        let mut file = File::new(Family::Redis, rdb);
+        file.keys = vec![Key::new(b"stream", Value::Stream(stream))];
+        let bytes = file.encode().bytes;
+        let (from, to) = (bytes.len() * 2 / 5, bytes.len() - 9);
+        let tools = installed.iter().filter(|(tool, _)| rdb < 11 || *tool != Tool::Redis70);
+        for (at, (tool, installed)) in (from..to).zip(tools.cycle()) {
+            fs::write(&path, &bytes[..at])?;
+            tally.compare((*tool, installed), &format!("version {rdb}, cut at {at} of {}", bytes.len()), &path)?;
+        }
+    }
+    assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
+    assert!(installed.is_empty() || tally.same > 300, "{tally:?}");
     Ok(())
 }
 

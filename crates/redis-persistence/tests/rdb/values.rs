@@ -4,7 +4,7 @@ use crate::three_ways;
 
 use std::collections::HashMap;
 
-use redis_persistence::rdb::{ArrayItem, HashField, Keys, ModuleData, ModuleItem, StreamEntry, Value};
+use redis_persistence::rdb::{ArrayItem, Element, HashField, Keys, ModuleData, ModuleItem, StreamEntry, Value};
 use redis_persistence::{Limits, ReadError};
 use testkit::Bytes;
 use testkit::rdb::{
@@ -212,6 +212,31 @@ fn values_that_nobody_asks_for_are_passed_over() {
         }
     }
     assert_eq!(names, written(&file).into_iter().map(|(_, name, ..)| name).collect::<Vec<_>>());
+}
+
+/// The entries of a stream, taken one by one, are those of its value.
+#[test]
+fn entries_one_by_one_are_those_of_the_value() {
+    let mut compared = 0;
+    for seed in 0..20 {
+        let bytes = File::arbitrary_of(&mut Rng::new(seed), Family::Redis, 11, 200, &[15, 19, 21]).encode().bytes;
+        let mut keys = Keys::new(&bytes[..]);
+        for (_, _, _, value) in read(&bytes, seed, &Limits::default()).expect("a sound file") {
+            let Value::Stream(stream) = value else { panic!("{value:?}") };
+            let mut entries = Vec::new();
+            let key = keys.next().expect("a sound file").expect("as many keys");
+            key.for_each(|element| {
+                if let Element::Entry { id, fields } = element {
+                    assert_eq!(fields.clone().count(), fields.to_vec().len());
+                    entries.push(StreamEntry { id, fields: fields.to_vec() });
+                }
+            })
+            .expect("a sound value");
+            assert_eq!(entries, stream.entries);
+            compared += entries.iter().map(|entry| entry.fields.len()).sum::<usize>();
+        }
+    }
+    assert!(compared > 50, "{compared} fields");
 }
 
 #[test]

@@ -262,4 +262,45 @@ mod tests {
             assert_eq!(family(name), part, "{}", name.escape_ascii());
         }
     }
+
+    /// A command that needs its key speaks for the database that has it, against the one in which it is deleted, and says nothing
+    /// of one that never had it.
+    #[test]
+    fn a_key_tells_where_it_is() {
+        let mut keys = Keys::default();
+        let touch = |key: u64, effect| Touch { key, family: 0, effect };
+        // Each pair has keys of its own, which the one database deletes and the other one keeps.
+        let pairs = [(0, 1), (1, 2), (2, 0)];
+        let write = |keys: &mut Keys, learn: bool| {
+            for (first, (gone, there)) in (0..).step_by(1000).zip(pairs) {
+                for key in first..first + 200 {
+                    for (effect, db) in [(Effect::Creates, gone), (Effect::Deletes, gone), (Effect::Creates, there)] {
+                        if learn {
+                            keys.learn(touch(key, effect), db);
+                        } else {
+                            keys.apply(touch(key, effect), db);
+                        }
+                    }
+                    if learn {
+                        keys.begin_segment();
+                        keys.learn(touch(key, Effect::Needs), there);
+                    }
+                }
+            }
+        };
+        write(&mut keys, true);
+        keys.weigh();
+        write(&mut keys, false);
+        for (first, (gone, there)) in (0..).step_by(1000).zip(pairs) {
+            let mut evidence = Evidence::default();
+            keys.add_life(touch(first + 7, Effect::Needs), &mut evidence);
+            let other = 3 - gone - there;
+            let [gone, there, other] = [gone, there, other].map(|db| evidence.of(db).1);
+            assert!(there > 1.0 && gone < -1.0 && other == 0.0, "{gone} {there} {other}");
+            let mut evidence = Evidence::default();
+            keys.add_life(touch(first + 7, Effect::Creates), &mut evidence);
+            keys.add_life(touch(first + 777, Effect::Needs), &mut evidence);
+            assert!(evidence.lives.iter().all(|bits| *bits == 0.0), "{evidence:?}");
+        }
+    }
 }
