@@ -1,7 +1,7 @@
 //! The map of a file: where the damage lies in it, and each finding as a link to its row. It is told in words too.
 
 use maud::{Markup, html};
-use redis_persistence::verify::{Finding, Report};
+use redis_persistence::verify::{Finding, Kind, Report};
 
 use super::{MESSAGE, fit};
 use crate::escape;
@@ -21,7 +21,16 @@ const BYTES: usize = 16;
 /// Returns the maps of an input: of its files with damage, or with any finding that lies somewhere.
 pub(super) fn maps(entry: &Entry, report: &Report, index: usize) -> Markup {
     let mut maps = Map::of(report);
-    if maps.is_empty() && report.size > 0 && report.format.is_some() {
+    if report.kind == Kind::AofDir {
+        // Files without damage have one where a finding lies in them.
+        for part in &report.parts {
+            let is_named = |map: &Map| map.name.as_ref() == Some(&part.name);
+            let has_finding = || report.findings.iter().any(|found| found.file.as_ref() == Some(&part.name));
+            if let Some(size) = part.size.filter(|size| *size > 0 && !maps.iter().any(is_named) && has_finding()) {
+                maps.push(Map { name: Some(part.name.clone()), size, marks: Vec::new() });
+            }
+        }
+    } else if maps.is_empty() && report.size > 0 && (report.format.is_some() || report.kind == Kind::Aof) {
         maps.push(Map { name: None, size: report.size, marks: Vec::new() });
     }
     let left_out = maps.len().saturating_sub(FILES);
