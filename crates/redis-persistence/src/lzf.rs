@@ -20,18 +20,15 @@
 //! | decode | [`inflate_into`] | [`Inflater`] |
 //!
 //! Before that, [`validate`] takes a glance (the module `glance`) and [`inflate_into`] decodes at full width (`wide`), both in
-//! steps of a match and a literal run (`step`). They only accept.
+//! steps of a match and a literal run. They only accept.
 
-mod copy;
-mod error;
 mod glance;
-mod step;
 mod stream;
 mod tokens;
 mod wide;
 
-pub use error::{LzfError, LzfErrorKind};
 pub use stream::{Inflater, Walker};
+pub use tokens::{LzfError, LzfErrorKind};
 
 pub(crate) use wide::Room;
 

@@ -26,12 +26,9 @@
 //! * lines of the server's log that get into the tools' output are left out;
 //! * elements of one value are compared up to the memory of [`Limits::duplicate_bytes`](crate::Limits::duplicate_bytes).
 
-mod failure;
-mod position;
 mod profile;
 mod records;
 mod remark;
-mod seen;
 mod streams;
 mod strings;
 mod texts;
@@ -45,10 +42,10 @@ pub use crate::aof::official::{Line, Print, Tool};
 use crate::base::limits::Limits;
 use crate::rdb::reader::Window;
 use crate::rdb::{Parsed, Parser, Payload};
-use failure::Failure;
 pub use profile::Format;
 use records::Records;
 pub use remark::{Remark, remark};
+use texts::Failure;
 use texts::UNEXPECTED_EOF;
 
 /// Which tool to stand in for, and how.
@@ -201,11 +198,11 @@ impl<R: Read> Run<'_, '_, R> {
                     }
                 }
                 Err(error) => {
-                    if let Some(len) = position::unknown_module_item(&error, data) {
+                    if let Some(len) = texts::unknown_module_item(&error, data) {
                         self.pass_over(len);
                         continue;
                     }
-                    if position::is_module_v1(&error) {
+                    if texts::is_module_v1(&error) {
                         return Err(self.module_v1(usize::try_from(error.start() - parser_at).unwrap_or(0)));
                     }
                     return Err(self.records.stopped(&error, parser_at, before, data).into());

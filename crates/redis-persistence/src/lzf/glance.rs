@@ -6,7 +6,7 @@
 
 use std::hint::select_unpredictable as select;
 
-use super::step::{FILL, Step};
+use super::wide::{FILL, Step};
 
 /// Longer inputs are not looked at: offsets in 32 bits save a comparison at every step.
 const LONGEST: usize = 1 << 31;

@@ -1,9 +1,7 @@
-//! The machine that reads tokens and checks them, at any cut of the input.
+//! The machine that reads tokens and checks them, at any cut of the input, and what can be wrong with them.
 //!
 //! What holds between two pieces: how much of a literal run is still to come, or the first one or two bytes of a match.
 //! The loop in [`Tokens::push`] reads whole tokens and never touches either.
-
-use super::error::{LzfError, LzfErrorKind};
 
 /// What is done with the tokens.
 pub(super) trait Sink {
@@ -166,4 +164,48 @@ fn check_match(declared: u64, room: u64, distance: usize, len: usize) -> Result<
     } else {
         Ok(())
     }
+}
+
+/// Why a compressed string does not decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}, at byte {at} of the compressed data")]
+pub struct LzfError {
+    /// The offset in the compressed input at which the bad token begins; the end of the input for
+    /// [`LzfErrorKind::ShortOutput`], 0 where the sizes alone are wrong.
+    pub at: u64,
+    /// What is wrong.
+    pub kind: LzfErrorKind,
+}
+
+/// What is wrong with a compressed string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LzfErrorKind {
+    /// There are no compressed bytes.
+    #[error("no compressed data")]
+    EmptyInput,
+    /// The declared size is 0. No writer compresses an empty string, and several servers take any garbage for one.
+    #[error("the declared size is 0")]
+    DeclaredZero,
+    /// No input of this length can give the declared size.
+    #[error("so few bytes cannot give the declared size")]
+    ImpossibleRatio,
+    /// A literal run would write past the declared size.
+    #[error("a literal run goes beyond the declared size")]
+    LiteralBeyondSize,
+    /// A match would write past the declared size.
+    #[error("a match goes beyond the declared size")]
+    MatchBeyondSize,
+    /// A match reaches back to before the first byte of the output.
+    #[error("a match reaches back before the start")]
+    MatchBeforeStart,
+    /// The input ends inside a token.
+    #[error("the data end inside a token")]
+    CutToken,
+    /// Every token is good, but they give less than the declared size.
+    #[error("the data give only {produced} bytes, fewer than declared")]
+    ShortOutput {
+        /// How many bytes they give.
+        produced: u64,
+    },
 }

@@ -3,13 +3,11 @@
 mod end;
 mod stop;
 
-use super::failure::Failure;
-use super::position;
 use super::profile::{Key, Profile};
 use super::strings::{self, Long, Taken, Text};
-use super::texts::{UNEXPECTED_EOF, c_string, knows_type};
+use super::texts::{Failure, UNEXPECTED_EOF, c_string, knows_type};
 use super::values::{Values, Within};
-use super::{Line, Print, Request, Tool};
+use super::{Line, Print, Request, Tool, texts};
 use crate::rdb::{Attributes, Event, Expire, Family, ModuleId, ModuleItem, Opcode, Payload, RdbString, Role, opcode};
 
 /// What a line of the tools of Redis holds.
@@ -182,7 +180,7 @@ impl<'a, 'p> Records<'a, 'p> {
             }
             Payload::ResizeDb { keys, expires } => {
                 self.doing = "read-len";
-                number(*keys, before + 1 + position::length(&bytes[1..]) as u64)?;
+                number(*keys, before + 1 + texts::length(&bytes[1..]) as u64)?;
                 number(*expires, end)?;
             }
             Payload::SlotInfo { .. } => self.known(opcode::SLOT_INFO, before + 1)?,

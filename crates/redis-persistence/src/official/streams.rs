@@ -5,15 +5,13 @@
 
 mod node;
 
-use std::collections::HashMap;
-
-use super::Tool;
-use super::failure::Failure;
-use super::position;
-use super::seen::Seen;
+use super::strings::Seen;
+use super::texts::Failure;
 use super::values::Within;
+use super::{Tool, texts};
 use crate::base::error::{Error, Reading};
 use crate::rdb::{Event, Numbers, Op, Payload, Place, Role, ValueType};
+use std::collections::HashMap;
 
 type Id = (u64, u64);
 
@@ -120,7 +118,7 @@ impl Streams {
                 let mut message = b"Duplicated consumer group name".to_vec();
                 if self.tool != Tool::Valkey91 {
                     message.push(b' ');
-                    message.extend_from_slice(super::texts::c_string(&self.group));
+                    message.extend_from_slice(texts::c_string(&self.group));
                 }
                 return Err(Failure::internal(end, message));
             }
@@ -151,7 +149,7 @@ impl Streams {
             Payload::Id { of: Role::ConsumerPending, id } => return self.owned(id, end),
             Payload::Idmp { duration, max_entries } => {
                 if !(1..=86_400).contains(&duration) {
-                    let at = before + position::length(bytes) as u64;
+                    let at = before + texts::length(bytes) as u64;
                     return Err(Failure::internal(at, "Stream IDMP duration out of range"));
                 }
                 if !(1..=10_000).contains(&max_entries) {
@@ -272,7 +270,7 @@ impl Streams {
 fn numbers(bytes: &[u8]) -> usize {
     let (mut rest, mut count) = (bytes, 0);
     while !rest.is_empty() {
-        rest = &rest[position::length(rest)..];
+        rest = &rest[texts::length(rest)..];
         count += 1;
     }
     count

@@ -1,13 +1,12 @@
-//! Strings: what the tools print of them, whether their compressed bytes are sound, and their texts as hashes.
+//! Strings: what the tools print of them, whether their compressed bytes are sound, their texts as hashes of 128 bits, and which
+//! occurred in a value before.
 
-use xxhash_rust::xxh3::Xxh3;
-
-use super::failure::Failure;
-use super::seen::hash;
-use super::texts::BAD_LZF;
+use super::texts::{BAD_LZF, Failure};
 use crate::lzf::{self, Inflater};
 use crate::rdb::packed::IntText;
 use crate::rdb::{Body, RdbString};
+use std::collections::HashSet;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// As much of a long text as is kept for printing.
 const PRINTED: usize = 1024;
@@ -97,4 +96,40 @@ impl Long {
         text.hash = self.hasher.digest128();
         Ok(Some(text))
     }
+}
+
+/// A table that grew beyond this is not kept for the next value: to clear it takes as long as it is large.
+const KEPT: usize = 4096;
+/// What an entry takes, about.
+const ENTRY: usize = 32;
+
+/// The texts that occurred. Beyond its budget it forgets: the rest passes as new.
+#[derive(Debug)]
+pub(super) struct Seen {
+    texts: HashSet<u128>,
+    most: usize,
+}
+
+impl Seen {
+    pub(super) fn new(budget: usize) -> Self {
+        Self { texts: HashSet::new(), most: budget / ENTRY }
+    }
+
+    pub(super) fn clear(&mut self) {
+        if self.texts.capacity() > KEPT {
+            self.texts = HashSet::new();
+        } else {
+            self.texts.clear();
+        }
+    }
+
+    /// Adds a text; returns whether it is new.
+    pub(super) fn is_new(&mut self, hash: u128) -> bool {
+        if self.texts.len() >= self.most { !self.texts.contains(&hash) } else { self.texts.insert(hash) }
+    }
+}
+
+/// Returns the hash of a text.
+pub(super) fn hash(text: &[u8]) -> u128 {
+    xxh3_128(text)
 }

@@ -4,13 +4,11 @@
 //! Packed values go to the checkers of the verifier, and [`remark`](super::remark()) says what the tools see of their findings.
 
 use super::Tool;
-use super::failure::Failure;
 use super::profile::Pending;
 use super::remark::{self, Remark};
-use super::seen::{Seen, hash};
 use super::streams::Streams;
-use super::strings::Text;
-use super::texts::UNEXPECTED_EOF;
+use super::strings::{Seen, Text, hash};
+use super::texts::{Failure, UNEXPECTED_EOF};
 use crate::base::error::{Error, Reading};
 use crate::base::limits::Limits;
 use crate::rdb::packed::{Listpack, Zipmap};

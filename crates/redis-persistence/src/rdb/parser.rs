@@ -10,7 +10,6 @@
 
 mod inside;
 mod opcodes;
-mod resume;
 
 use std::collections::HashMap;
 

@@ -11,7 +11,6 @@
 mod around;
 mod commands;
 mod damage;
-mod foreign;
 mod image;
 mod log;
 mod manifest;
@@ -20,7 +19,6 @@ mod repeat;
 mod replies;
 pub(in crate::verify) use replies::payload;
 mod unread;
-mod watch;
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::num::NonZero;
@@ -346,7 +344,7 @@ impl<T: Tree> Run<'_, T> {
     fn report(mut self) -> Report {
         self.functions();
         self.facts.load.replies = self.replies.finish();
-        foreign::settle(&mut self.log, &self.facts.load);
+        commands::settle(&mut self.log, &self.facts.load);
         let damaged = self.log.any(Severity::Error);
         let unknown = self.image.as_ref().is_some_and(|image| image.verdict == Verdict::Unknown)
             || !self.facts.load.foreign.is_empty();

@@ -18,7 +18,6 @@ mod extras;
 mod keys;
 mod names;
 mod plain;
-mod second_pass;
 mod speculative;
 mod strings;
 

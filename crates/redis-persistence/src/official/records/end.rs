@@ -1,7 +1,7 @@
 //! What the tools print at their end.
 
-use super::super::failure::Failure;
 use super::super::profile::Profile;
+use super::super::texts::Failure;
 use super::super::texts::type_name;
 use super::super::{Line, Outcome, Tool};
 use super::Records;

@@ -1,9 +1,8 @@
 //! Where the walk cannot go on, and how the tools call it there.
 
-use super::super::failure::Failure;
-use super::super::texts::UNEXPECTED_EOF;
+use super::super::texts::{Failure, UNEXPECTED_EOF};
 use super::super::values::module_cut;
-use super::super::{Tool, position};
+use super::super::{Tool, texts};
 use super::{Place, Records};
 use crate::base::error::{Error, ErrorKind, Reading};
 use crate::rdb::{Attribute, Family, Kind, ModuleId, Numbers, Op, Opcode, ValueType, string_at, tolerant};
@@ -23,7 +22,7 @@ impl Records<'_, '_> {
             Place::Sum => true,
             _ => false,
         };
-        let consumed = position::consumed(error, base, data, fixed);
+        let consumed = texts::consumed(error, base, data, fixed);
         let at = before + consumed as u64;
         if self.place == Place::Between
             && let Some(failure) = self.stopped_between(error, base, before, data)
@@ -58,7 +57,7 @@ impl Records<'_, '_> {
                 [Kind::Byte] => 1,
                 [Kind::Four] => 4,
                 [Kind::Eight] => 8,
-                _ => position::length(after).max(1),
+                _ => texts::length(after).max(1),
             };
             if matches!(attribute, Attribute::ExpireMs | Attribute::ExpireSeconds) {
                 self.doing = "read-expire";
@@ -124,7 +123,7 @@ impl Records<'_, '_> {
             Ok(key) => key,
             Err(wanted) if more && wanted != usize::MAX => return None,
             Err(_) => {
-                let consumed = at + position::steps(data) as u64;
+                let consumed = at + texts::steps(data) as u64;
                 return Some(match data.first() {
                     Some(first @ 0xc4..) => {
                         let encoding = first & 0x3f;
@@ -150,7 +149,7 @@ impl Records<'_, '_> {
                 return Some(Failure::internal(end + 1, "Unknown length encoding 2 in rdbLoadLen()"));
             }
             (None, _) if more => return None,
-            (None, _) => return Some(Failure::internal(end + position::steps(rest) as u64, "Short read module id")),
+            (None, _) => return Some(Failure::internal(end + texts::steps(rest) as u64, "Short read module id")),
         };
         let name = ModuleId(module).name();
         let message = format!("The RDB file contains module data I can't load: no matching module type '{name}'");

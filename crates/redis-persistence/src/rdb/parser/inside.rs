@@ -1,4 +1,5 @@
-//! One step of a layout: a string, numbers that belong together, an item of a module.
+//! One step of a layout: a string, numbers that belong together, an item of a module. And taking up the walk elsewhere: between two
+//! records, for someone who has read them, or at any place that a salvage tries.
 
 use super::super::grammar::{Numbers, Op};
 use super::super::numbers::Values;
@@ -6,9 +7,11 @@ use super::super::packed::Listpack;
 use super::super::payload::{ModuleItem, Payload, Role, Score};
 use super::super::string::RdbString;
 use super::super::wire::fixed;
-use super::{Advance, Found, Parser};
+use super::{Advance, Attributes, Found, Parser, State};
 use crate::base::cursor::{Cursor, Outcome, Span};
 use crate::base::error::{ErrorKind, Reading};
+use crate::base::limits::Limits;
+use crate::rdb::Header;
 
 impl Parser {
     /// Reads the next step of the layout. What it belongs to began at `start`.
@@ -110,5 +113,53 @@ fn listpack_count(c: &Cursor<'_>, string: &RdbString<Span>) -> Option<u64> {
     match listpack.stated_len() {
         Some(count) => Some(u64::from(count)),
         None => Some(listpack.iter().take_while(Result::is_ok).count() as u64),
+    }
+}
+
+impl Parser {
+    /// Returns a parser inside a file, at an offset where a record begins and nothing is pending.
+    pub(crate) fn at_record(limits: Limits, header: Header, offset: u64) -> Self {
+        Self { offset, state: State::Opcode, header, ..Self::new(limits) }
+    }
+
+    /// Returns whether a key's record or an opcode begins with the next byte, without attributes that are pending.
+    #[inline]
+    pub(crate) fn is_between_records(&self) -> bool {
+        matches!(self.state, State::Opcode) && self.long.is_none() && self.attributes == Attributes::default()
+    }
+
+    /// Passes over records that someone else has read.
+    #[inline]
+    pub(crate) fn pass(&mut self, bytes: usize) {
+        self.offset += bytes as u64;
+    }
+
+    /// Goes to a place where a record may begin. The templates that were read so far stay known.
+    pub(crate) fn resume_at(&mut self, offset: u64) {
+        self.offset = offset;
+        self.state = State::Opcode;
+        self.long = None;
+        self.attributes = Attributes::default();
+    }
+
+    /// Returns whether a template of that number was read.
+    pub(crate) fn knows_template(&self, id: u64) -> bool {
+        self.templates.contains_key(&id)
+    }
+
+    /// Returns how many bytes of a long string are still to come.
+    pub(crate) fn long_left(&self) -> Option<u64> {
+        self.long.map(|long| long.left)
+    }
+
+    /// Passes over the rest of a long string without a look at it; returns whether the record ends with it.
+    pub(crate) fn pass_over_long(&mut self) -> bool {
+        match self.long.take() {
+            Some(long) => {
+                self.offset = self.offset.saturating_add(long.left);
+                long.ends_record
+            }
+            None => false,
+        }
     }
 }

@@ -1,16 +1,21 @@
-//! What a command says by itself: its name, the number of its arguments, and what it would do to the server that loads it.
+//! What a command says by itself: its name, the number of its arguments, and what it would do to the server that loads it. WATCH
+//! while a file is loaded: what it does to the next transaction.
+//!
+//! And whether commands that no server known here has are another program's, or the trace of damage. A byte that rots inside of a
+//! name leaves the frame sound, so one odd name proves nothing. A file is another program's if its frame is sound everywhere, and
+//! each of these names is one that somebody gives to a command and no known name with one byte changed, unless it comes more than
+//! once or others of the same product are there.
 
 mod command_stats;
 
+use super::log::Log;
 use super::replies;
 use crate::aof::changes::ChangeKind;
 use crate::aof::commands::is_container;
-use crate::aof::foreign::{Origin, origin};
-use crate::aof::resp;
-use crate::aof::{Arg, Command};
+use crate::aof::foreign::{Origin, is_one_byte_off, is_plausible, origin};
+use crate::aof::{Arg, Command, resp};
 use crate::report::codes::Code;
-use crate::report::facts::Stop;
-
+use crate::report::facts::{AofLoadFacts, ForeignUse, Stop};
 pub(super) use command_stats::Tally;
 
 /// What is said of a command.
@@ -241,6 +246,77 @@ fn dangerous(command: &Command<'_>, upper: &[u8], queued: bool, say: &mut dyn Fn
         (Code::AofDangerousCommand, message)
     };
     say(Remark { code, at: command.start(), message, stop });
+}
+
+/// How many keys are kept at a time.
+const MAX_KEYS: usize = 1024;
+
+/// The keys that are watched, and whether one of them was named by a command since.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    keys: Vec<Vec<u8>>,
+    touched: bool,
+}
+
+impl Watch {
+    /// Takes a command outside of a transaction.
+    pub(super) fn command(&mut self, command: &Command<'_>) {
+        // Nearly every file has no WATCH at all.
+        let first = command.name().first();
+        if self.keys.is_empty() && !matches!(first, Some(b'W' | b'w')) {
+            return;
+        }
+        let mut args = command.args().skip(1).filter_map(|arg| arg.whole());
+        if command.is(b"WATCH") {
+            let room = MAX_KEYS.saturating_sub(self.keys.len());
+            self.keys.extend(args.take(room).map(<[u8]>::to_vec));
+        } else if command.is(b"UNWATCH") {
+            *self = Self::default();
+        } else if !command.is(b"MULTI") {
+            self.touched |= args.any(|arg| self.keys.iter().any(|key| key == arg));
+        }
+    }
+
+    /// Returns whether no key is watched.
+    pub(super) fn is_idle(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// A transaction ends. Returns whether servers drop it, or crash.
+    pub(super) fn exec(&mut self) -> bool {
+        std::mem::take(self).touched
+    }
+}
+
+/// What shows that the frame of a file is not as its writer made it. What an interrupted write leaves at the end is none of it.
+const DAMAGE: [Code; 8] = [
+    Code::AofBadFormat,
+    Code::AofSecondRdb,
+    Code::AofToolOnlyForm,
+    Code::AofEmptyCommandName,
+    Code::AofNulInCommandName,
+    Code::AofLenientForm,
+    Code::AofSwallowedRecord,
+    Code::AofAnnotationTooLong,
+];
+
+/// Decides what the unknown commands of a set are, once all of it is read.
+pub(super) fn settle(log: &mut Log, facts: &AofLoadFacts) {
+    let sound = DAMAGE.iter().all(|code| log.count(*code) == 0);
+    let of_product = |used: &ForeignUse| used.origin.is_some();
+    let all = &facts.foreign;
+    let ours = facts.unnamed.is_none()
+        && (sound || all.iter().all(of_product))
+        && all.iter().all(|used| is_plausible(&used.name) && !is_rotten(used, all));
+    if ours {
+        log.recode(Code::AofUnknownCommand, Code::AofForeignCommand);
+    }
+}
+
+/// Returns whether a name looks like a known one of which a byte was changed.
+fn is_rotten(used: &ForeignUse, all: &[ForeignUse]) -> bool {
+    let company = |other: &ForeignUse| other.name != used.name && other.origin == used.origin;
+    used.count == 1 && is_one_byte_off(&used.name) && !(used.origin.is_some() && all.iter().any(company))
 }
 
 #[cfg(test)]

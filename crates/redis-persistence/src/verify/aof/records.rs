@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
 use std::ops::ControlFlow;
 
+use super::commands::Watch;
 use super::commands::{self, Tally};
 use super::log::Log;
 use super::replies::{self, Replies, Said};
-use super::watch::Watch;
 use crate::aof::changes::ChangeKind;
 use crate::aof::foreign::Extra;
 use crate::aof::official::Walk;

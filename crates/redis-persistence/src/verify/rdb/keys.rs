@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::RdbVerifier;
 use super::counts::Tally;
 use super::names::Names;
-use super::second_pass::compare_rest;
+use super::names::compare_rest;
 use super::strings::report_lzf;
 use crate::base::error::Reading;
 use crate::base::limits::Limits;

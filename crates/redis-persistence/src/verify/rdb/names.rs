@@ -1,16 +1,18 @@
-//! What stands around a key: the text of its name, and the metadata of modules before it.
-//!
-//! The text of a key's name, in whatever form it comes.
-//!
-//! Metadata of a key: opcode 243 before it, how many classes there are, and what each of them holds.
+//! What stands around a key: the text of its name, in whatever form it comes, and the metadata of modules before it (opcode 243: how
+//! many classes there are, and what each of them holds). And a second walk over the file, for the names whose hashes did not fit into
+//! the first table.
 
 use crate::base::error::Reading;
+use crate::base::limits::Limits;
+use crate::base::source::Source;
 use crate::lzf;
 use crate::rdb::packed::IntText;
-use crate::rdb::{Body, Event, Payload, RdbString, Record};
+use crate::rdb::reader::Reader;
+use crate::rdb::{Body, Event, Payload, RdbString, Record, Role};
 use crate::report::codes::Code;
 use crate::report::collector::{Collector, Location};
-use crate::verify::duplicates::{Hasher, Hashes, Table};
+use crate::verify::duplicates::{Hasher, Hashes, Settled, Table};
+use std::io::{self, Read};
 
 /// Where compressed bytes are damaged: the string's start, its content's start, and the error.
 pub(super) type Damage = (u64, u64, lzf::LzfError);
@@ -132,4 +134,48 @@ impl Metadata {
             });
         }
     }
+}
+
+/// An input over a source, from its start.
+struct FromStart<'a> {
+    source: &'a mut (dyn Source + 'a),
+    offset: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read_at(self.offset, buffer)?;
+        self.offset += n as u64;
+        Ok(n)
+    }
+}
+
+/// Compares the keys that an earlier table did not take, as many as this one holds, and calls `on` with the places of those of
+/// one hash. Returns how many there were and where this table ended; `None` if the file cannot be walked again.
+pub(super) fn compare_rest(
+    source: &mut dyn Source,
+    limits: &Limits,
+    mut table: Table,
+    on: impl FnMut(&[u64]),
+) -> Option<Settled> {
+    let mut names = Names::default();
+    let mut reader = Reader::with_limits(FromStart { source, offset: 0 }, limits.clone());
+    let mut db = 0;
+    while let Some(event) = reader.next().ok()? {
+        match event.payload {
+            Payload::SelectDb { db: selected } => db = selected,
+            Payload::Record(record) => {
+                if let Ok(Some(text)) = names.text(&record.key, db, &table) {
+                    table.add(text, db, record.key.start);
+                }
+            }
+            Payload::Piece { role: Role::Key, bytes, last } => {
+                if let Ok(Some((hashes, start))) = names.piece(bytes, last) {
+                    table.insert(hashes, start);
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(table.settle(on))
 }
