@@ -1,7 +1,7 @@
 //! Commands that no server known here has: whose they are, as far as their names tell, and which ones a configuration brings.
 //!
 //! A file of another product is not damaged, and one byte of a name that rotted is damage: a record says the same in both
-//! cases. What tells them apart is the rest of the file ([`is_plausible`], [`is_one_byte_off`]).
+//! cases. What tells them apart is the rest of the file (`is_plausible`, `is_one_byte_off`).
 
 use super::commands::all;
 

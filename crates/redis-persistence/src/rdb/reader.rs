@@ -6,7 +6,7 @@
 //!              when the buffer is compacted
 //! ```
 //!
-//! [`Window`] is the one place where offset, checksum and buffer advance. Its buffer is one block, and grows beyond
+//! `Window` is the one place where offset, checksum and buffer advance. Its buffer is one block, and grows beyond
 //! that only while the bytes that a parser asked for keep arriving: what a file claims reserves nothing.
 
 use std::io::{self, Read};
