@@ -46,6 +46,9 @@ pub use payload::{
     ArrayValue, Attributes, Event, Expire, Header, ModuleId, ModuleItem, Payload, Record, Role, Score, StreamInfo,
     StreamInfo2,
 };
+pub(crate) use payload::{
+    BLOOM_TYPES, GRAPH_TYPES, JSON_TYPES, SEARCH_TYPES, TIME_SERIES_TYPES, VALKEY_BLOOM_TYPES, VECTOR_SET,
+};
 pub(crate) use plain::{PlainKey, plain_length, plain_string};
 pub(crate) use skip::{Extent, RecordSkipper};
 pub use string::{Body, DecodeError, RdbString};

@@ -340,14 +340,15 @@ impl<'a> Case<'a> {
             let (same, whole) = (is == Some(was), !key.touches(&self.harmed.was));
             let is_moved = uncertain && elsewhere.contains(&(&key.name, was));
             let is_strange = !key.name.iter().all(|byte| (0x20..0x7f).contains(byte));
-            // One stored as a number, a long one, or one that is shorter than the beginnings that are compared, tells as little.
+            // One stored as a number, or a long one, tells as little; and that of a string which is shorter than the beginnings that are
+            // compared: a field looks like that.
             let is_number = key.name.iter().all(u8::is_ascii_digit);
-            let tells_nothing = is_strange || is_number || key.name.len() >= 0x100 || key.name.len() < 4;
+            let is_short = key.name.len() < 4 && key.kind == "string";
+            let tells_nothing = is_strange || is_number || key.name.len() >= 0x100 || is_short;
             let unlike = behind_damage && tells_nothing;
             let ahead = before.get(number + 1).is_none_or(|next| next.touches(&self.harmed.was));
             // Of testkit alone: servers have written other types for long.
             let is_old = behind_damage && matches!(key.kind, "list" | "zset");
-            let is_alone = behind_damage && ahead && key.kind == "string" && key.range.len() < 64;
             behind_damage = !whole || (unlike || is_old) && is.is_none();
             let what = match (whole, is, same) {
                 (true, _, true) => "untouched, and the same",
@@ -363,7 +364,6 @@ impl<'a> Case<'a> {
                 (true, None, _) if ahead && tells_nothing => {
                     "untouched, and missing: in front of damage, with a name that tells nothing"
                 }
-                (true, None, _) if is_alone => "untouched, and missing: alone between two damages, and short",
                 (true, None, _) => {
                     short.push(format!("{} of db {} ({}) is missing", shown(&key.name), key.db, key.kind));
                     "untouched, and missing"

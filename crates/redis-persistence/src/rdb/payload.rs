@@ -8,6 +8,9 @@
 mod module;
 
 pub use super::grammar::Role;
+pub(crate) use module::{
+    BLOOM_TYPES, GRAPH_TYPES, JSON_TYPES, SEARCH_TYPES, TIME_SERIES_TYPES, VALKEY_BLOOM_TYPES, VECTOR_SET,
+};
 pub use module::{ModuleId, ModuleItem};
 
 use std::borrow::Cow;

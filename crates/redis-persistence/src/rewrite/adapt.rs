@@ -5,10 +5,7 @@ use std::str::FromStr;
 
 use super::Options;
 use super::dialect::Form;
-use crate::rdb::{Element, Head, ModuleId, Shape};
-
-/// The module type that Redis 8 brings along.
-const VECTOR_SET: &str = "vectorset";
+use crate::rdb::{Element, Head, ModuleId, Shape, VECTOR_SET};
 
 /// What not every server can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

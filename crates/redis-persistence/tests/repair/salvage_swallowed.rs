@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use redis_persistence::repair::rdb::salvage::{Loss, Options, plan};
-use testkit::rdb::RdbWriter;
+use testkit::rdb::{LenForm, RdbWriter};
 use testkit::rng::Rng;
 
 fn loss(file: &[u8]) -> Loss {
@@ -111,5 +111,68 @@ fn a_value_that_ends_between_fields_makes_no_keys_of_them() {
         let loss = loss(&bytes);
         assert_eq!((loss.keys, loss.damaged_total), (111, 1), "{loss:?}");
         assert_eq!(loss.damaged[0].name, b"user:long");
+    }
+}
+
+#[test]
+fn of_keys_that_a_value_has_swallowed_none_is_lost_before_a_second_damage() {
+    let (sound, end) = around_a_long_value(&Rng::new(7).bytes(2000), false);
+    // The value reaches over 40 keys of 30 bytes. The type of the eleventh is damaged.
+    let mut bytes = sound;
+    bytes.drain(end - 1200..end);
+    bytes[end - 1200 + 10 * 30] = 0xee;
+    let loss = loss(&bytes);
+    assert_eq!((loss.keys, loss.damaged[0].name.as_slice()), (99, &b"user:long"[..]), "{loss:?}");
+}
+
+/// A set of members that no name is like.
+fn set(w: &mut RdbWriter, name: &str, members: u64) -> usize {
+    w.key(2, name.as_bytes()).len(members);
+    for n in 0..members {
+        w.str(format!("<{n}>").as_bytes());
+    }
+    w.pos()
+}
+
+#[test]
+fn a_short_key_is_found_behind_damage_by_what_stands_behind_it() {
+    for alone in [false, true] {
+        // In such a file, fields of hashes look like keys that are strings.
+        let mut w = RdbWriter::redis(12);
+        w.compression(false).aux(b"redis-ver", b"8.6.0").select_db(0).resize_db(82, 0);
+        keys(&mut w, 0..40);
+        let first = set(&mut w, "user:set", 400);
+        w.string_key(b"maple:26", b"x");
+        let second = set(&mut w, "maple:27", 400);
+        for n in 28..68 {
+            set(&mut w, &format!("maple:{n}"), 1);
+        }
+        let mut bytes = w.finish();
+        bytes[first - 60..first - 20].fill(0xee);
+        if alone {
+            bytes[second - 60..second - 20].fill(0xee);
+        }
+        let loss = loss(&bytes);
+        assert_eq!(loss.keys, 82 - u64::from(alone), "{loss:?}");
+    }
+}
+
+/// A module key whose name no other key confirms is as likely a piece of something.
+#[test]
+fn a_module_that_nothing_confirms_is_not_believed_behind_damage() {
+    for (name, is_known) in [("ReJSON-RL", true), ("AAAAAAAAJ", false)] {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let six = |byte| ALPHABET.iter().position(|known| *known == byte).expect("one of them") as u64;
+        let id = name.bytes().fold(0, |id, byte| id << 6 | six(byte)) << 10 | 3;
+        let mut w = RdbWriter::redis(11);
+        w.compression(false).aux(b"redis-ver", b"7.2.4").select_db(0).resize_db(82, 0);
+        keys(&mut w, 0..40);
+        let first = set(&mut w, "user:set", 400);
+        // An id, one string, and the end.
+        w.key(7, b"user:mod").len_as(LenForm::SixtyFour, id).len(5).str(b"{}").len(0);
+        keys(&mut w, 40..80);
+        let mut bytes = w.finish();
+        bytes[first - 60..first - 20].fill(0xee);
+        assert_eq!(loss(&bytes).keys, 80 + u64::from(is_known), "{name}");
     }
 }

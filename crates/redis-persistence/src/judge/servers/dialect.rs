@@ -3,11 +3,8 @@
 use super::versions::{Product, Target};
 use super::{Release, Settings, modules};
 use crate::functions::Api;
-use crate::rdb::{Family, NEWEST_VALKEY, ValueType};
+use crate::rdb::{Family, NEWEST_VALKEY, VECTOR_SET, ValueType};
 use crate::rewrite::Dialect;
-
-/// The module type that Redis has by itself from 8.0 on.
-const VECTOR_SET: &str = "vectorset";
 
 impl Release {
     /// Returns what a file has to be for this server to load it: signature and version of its own files, the types that it knows in

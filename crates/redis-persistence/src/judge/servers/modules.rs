@@ -3,6 +3,8 @@
 //! An RDB names the types that it needs, nine characters each, and an append-only file names commands; a configuration
 //! names files of modules. Between them lies this table.
 
+use crate::rdb::{BLOOM_TYPES, GRAPH_TYPES, JSON_TYPES, SEARCH_TYPES, TIME_SERIES_TYPES, VALKEY_BLOOM_TYPES};
+
 /// A module: its names, its types, and what its commands begin with.
 type Module = (&'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
@@ -11,23 +13,18 @@ type Module = (&'static [&'static str], &'static [&'static str], &'static [&'sta
 /// The files are those of the modules' own releases, of Redis Stack and of Redis 8, which brings the same four along: they are
 /// modules there too, and a build without them (Debian's) has vector sets alone.
 static MODULES: [Module; 7] = [
-    (&["rejson", "redisjson", "json", "libjson", "valkey-json"], JSON, &["JSON."]),
-    (&["redisbloom", "bloom", "bf"], BLOOM, &["BF.", "CF.", "CMS.", "TOPK.", "TDIGEST."]),
-    (&["libvalkey_bloom", "valkey-bloom"], &["bloomfltr"], &["BF."]),
-    (&["redistimeseries", "timeseries"], TIME_SERIES, &["TS."]),
-    (&["redisearch", "search"], SEARCH, &["FT.", "_FT."]),
+    (&["rejson", "redisjson", "json", "libjson", "valkey-json"], JSON_TYPES, &["JSON."]),
+    (&["redisbloom", "bloom", "bf"], BLOOM_TYPES, &["BF.", "CF.", "CMS.", "TOPK.", "TDIGEST."]),
+    (&["libvalkey_bloom", "valkey-bloom"], VALKEY_BLOOM_TYPES, &["BF."]),
+    (&["redistimeseries", "timeseries"], TIME_SERIES_TYPES, &["TS."]),
+    (&["redisearch", "search"], SEARCH_TYPES, &["FT.", "_FT."]),
     (&["libsearch", "valkey-search"], &[], &["FT.", "_FT."]),
-    (&["redisgraph", "graph"], &["graphdata", "graphmeta"], &["GRAPH."]),
+    (&["redisgraph", "graph"], GRAPH_TYPES, &["GRAPH."]),
 ];
 
 /// A name for the four of Redis Stack and Redis 8 together.
 const STACK: &str = "redis-stack";
 const OF_STACK: [&str; 4] = ["rejson", "redisbloom", "redistimeseries", "redisearch"];
-
-const JSON: &[&str] = &["ReJSON-RL"];
-const BLOOM: &[&str] = &["MBbloom--", "MBbloomCF", "CMSk-TYPE", "TopK-TYPE", "TDIS-TYPE"];
-const TIME_SERIES: &[&str] = &["TSDB-TYPE"];
-const SEARCH: &[&str] = &["ft_index0", "scdtype00", "ft_invidx", "numericdx", "taginvidx", "trietype0"];
 
 /// Returns whether a module given by name, by the file it is loaded from, or by one of its types brings the type.
 pub(super) fn brings(module: &str, value_type: &str) -> bool {

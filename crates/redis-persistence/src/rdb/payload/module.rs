@@ -21,6 +21,17 @@ pub enum ModuleItem {
     End,
 }
 
+/// The types of modules that are met most, by module; the types of Redis 8's own are those of Redis Stack.
+pub(crate) const JSON_TYPES: &[&str] = &["ReJSON-RL"];
+pub(crate) const BLOOM_TYPES: &[&str] = &["MBbloom--", "MBbloomCF", "CMSk-TYPE", "TopK-TYPE", "TDIS-TYPE"];
+pub(crate) const VALKEY_BLOOM_TYPES: &[&str] = &["bloomfltr"];
+pub(crate) const TIME_SERIES_TYPES: &[&str] = &["TSDB-TYPE"];
+pub(crate) const SEARCH_TYPES: &[&str] =
+    &["ft_index0", "scdtype00", "ft_invidx", "numericdx", "taginvidx", "trietype0"];
+pub(crate) const GRAPH_TYPES: &[&str] = &["graphdata", "graphmeta"];
+/// The type of vector sets, which Redis has by itself from 8.0 on.
+pub(crate) const VECTOR_SET: &str = "vectorset";
+
 /// The id of a module type: nine characters of six bits and ten bits of version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModuleId(pub u64);
@@ -37,6 +48,13 @@ impl ModuleId {
     pub fn name(self) -> String {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         (0..9).map(|i| char::from(ALPHABET[(self.0 >> (58 - 6 * i) & 63) as usize])).collect()
+    }
+
+    /// Returns whether it is a type of a module that is met often.
+    pub(crate) fn is_well_known(self) -> bool {
+        let types = [JSON_TYPES, BLOOM_TYPES, VALKEY_BLOOM_TYPES, TIME_SERIES_TYPES, SEARCH_TYPES, GRAPH_TYPES];
+        let name = self.name();
+        name == VECTOR_SET || types.concat().contains(&&*name)
     }
 
     /// Returns the encoding version, 0 to 1023.

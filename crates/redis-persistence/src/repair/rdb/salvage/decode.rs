@@ -208,8 +208,13 @@ impl<'a> Decoder<'a> {
             return Ok(());
         }
         self.learnt_to = unit.end;
-        if let CandidateKind::Key(key) = &unit.what {
-            self.version = self.version.max(key.min_version(self.header.family));
+        match &unit.what {
+            CandidateKind::Key(key) => {
+                self.version = self.version.max(key.min_version(self.header.family));
+                key.module.into_iter().for_each(|id| self.names.learn_module(id));
+            }
+            CandidateKind::ModuleAux { module, .. } => self.names.learn_module(*module),
+            _ => {}
         }
         if let Some(name) = self.name_of(unit)? {
             self.names.learn(&name, unit.head);

@@ -16,6 +16,8 @@ const ODD: i32 = -5;
 const DOUBT: i32 = -20;
 /// What it takes away that something is newer than the file: its type or opcode was changed.
 const NEWER: i32 = -60;
+/// What it takes away, near damage, that nothing confirms the name of a module type.
+const UNCONFIRMED: i32 = -60;
 /// The id of a module without its name is less.
 const NAMED: u64 = 1 << 10;
 /// The version that came with hash templates.
@@ -107,11 +109,19 @@ impl Draft {
             Payload::ModuleAux { when_opcode, .. } if *when_opcode != 2 => return false,
             // No module has that name: its id is made of zeros.
             Payload::ModuleAux { module, .. } | Payload::Module(module) if module.0 < NAMED => return false,
+            Payload::ModuleAux { module, .. } | Payload::Module(module)
+                if start == Start::Tried && !names.confirms(*module) =>
+            {
+                return false;
+            }
             Payload::ModuleAux { module, when, .. } => {
-                self.bits += 8;
+                self.bits += 8 + Self::of_module(*module, names, start);
                 self.what = Some(CandidateKind::ModuleAux { module: *module, after_keys: *when != 1 });
             }
-            Payload::Module(id) => self.module = Some(*id),
+            Payload::Module(id) => {
+                self.module = Some(*id);
+                self.bits += Self::of_module(*id, names, start);
+            }
             Payload::Str { role, string } => self.raw_at = raw_at(*role, string),
             Payload::SlotImport => self.what = Some(CandidateKind::SlotImport),
             Payload::Eof => self.what = Some(CandidateKind::End),
@@ -139,6 +149,11 @@ impl Draft {
             self.bits += NEWER;
         }
         header.family == Family::Valkey || least < OF_TEMPLATES || header.version >= OF_TEMPLATES
+    }
+
+    /// Returns what a module type tells that the file has nowhere else.
+    fn of_module(id: ModuleId, names: &Names, start: Start) -> i32 {
+        if start == Start::Known || names.confirms(id) { 0 } else { UNCONFIRMED }
     }
 
     fn record(&mut self, record: &Record<&[u8]>, names: &Names, start: Start) -> bool {

@@ -7,12 +7,15 @@
 use std::collections::HashSet;
 
 use super::decode::LEAST_NAME_BITS;
+use crate::rdb::ModuleId;
 
 /// This many bytes of a name are looked at.
 const LOOKED_AT: usize = 64;
 /// The first bytes of names, which are remembered, and how many of them.
 pub(super) const PREFIX: usize = 4;
 const MOST_PREFIXES: usize = 4096;
+/// So many types of modules are remembered.
+const MOST_MODULES: usize = 64;
 /// More than this the bytes of a name do not tell: they depend on each other.
 const MOST_FROM_BYTES: i32 = 20;
 const LEAST_FROM_BYTES: i32 = -60;
@@ -26,6 +29,11 @@ const UNLIKE: i32 = -4;
 const MOST_RARE: i32 = 10;
 /// Lengths by their powers of two.
 const LENGTHS: usize = 16;
+/// From 1 KiB on they are so rare that they tell this much, where no other is so long.
+const LONG: usize = 11;
+const OF_LONG: i32 = -24;
+/// So many runs of bytes of one kind are looked at.
+const SHAPE: usize = 8;
 
 /// The names of a file.
 #[derive(Debug)]
@@ -36,12 +44,18 @@ pub(super) struct Names {
     seen: u32,
     expect_any: bool,
     prefixes: HashSet<[u8; PREFIX]>,
+    /// What names are made of, as [`shape`] tells.
+    shapes: HashSet<[u8; SHAPE]>,
+    /// How many had the shape of one before them.
+    shaped_alike: u32,
     /// How many names began as one before them did, and how many were unlike those before them.
     alike: u32,
     unlike: u32,
     /// What each byte tells, in quarters of a bit.
     weights: [i32; 256],
     weighed_at: u32,
+    /// The types of modules that it certainly has.
+    modules: HashSet<ModuleId>,
     /// What spoke for the heads of the keys so far, in sixteenths of a bit, as a moving mean.
     heads: i32,
 }
@@ -64,10 +78,13 @@ impl Names {
             seen: 0,
             expect_any: false,
             prefixes: HashSet::new(),
+            shapes: HashSet::new(),
+            shaped_alike: 0,
             alike: 0,
             unlike: 0,
             weights: [0; 256],
             weighed_at: 0,
+            modules: HashSet::new(),
             heads: 20 * 16,
         };
         names.weigh();
@@ -87,12 +104,27 @@ impl Names {
         }
         self.lengths[length_class(name.len())] += 1;
         self.seen += 1;
+        if self.shapes.len() < MOST_PREFIXES {
+            self.shaped_alike += u32::from(!self.shapes.insert(shape(name)));
+        }
         if self.prefixes.len() < MOST_PREFIXES {
             self.alike += u32::from(!self.prefixes.insert(prefix(name)));
         }
         if self.seen >= 8 && self.seen >= self.weighed_at * 2 {
             self.weigh();
         }
+    }
+
+    /// Takes note of a module type that was certainly read.
+    pub(super) fn learn_module(&mut self, id: ModuleId) {
+        if self.modules.len() < MOST_MODULES {
+            self.modules.insert(id);
+        }
+    }
+
+    /// Returns whether something confirms a module type: any nine characters are the name of one.
+    pub(super) fn confirms(&self, id: ModuleId) -> bool {
+        self.modules.contains(&id) || id.is_well_known()
     }
 
     /// Returns whether none was seen.
@@ -169,6 +201,16 @@ impl Names {
         -i32::try_from(u32::BITS - times.leading_zeros()).unwrap_or(0).min(MOST_RARE)
     }
 
+    /// Returns whether nearly all names are made as others are, and this one is not.
+    fn has_strange_shape(&self, name: &[u8]) -> bool {
+        self.seen >= 4 * FEW && self.shaped_alike >= self.seen / 8 * 7 && !self.shapes.contains(&shape(name))
+    }
+
+    /// Returns whether a name begins as others do, and is made as they are.
+    pub(super) fn knows_like_of(&self, name: &[u8]) -> bool {
+        self.knows_prefix_of(name) && !self.has_strange_shape(name)
+    }
+
     /// Returns how much likelier this is the name of a key than any bytes, in bits.
     pub(super) fn bits(&self, name: &[u8]) -> i32 {
         self.bits_of(name, name.len())
@@ -192,7 +234,8 @@ impl Names {
         let of_length = i32::try_from(self.lengths[class]).unwrap_or(i32::MAX);
         let seen = i32::try_from(self.seen).unwrap_or(i32::MAX);
         let length = match (of_length, seen) {
-            (0, 16..) => -8,
+            (0, 16..) if class < LONG => -8,
+            (0, _) if class >= LONG => OF_LONG,
             (0, _) if class >= 9 => -8,
             (n, seen) if n > seen / 8 => 3,
             _ => 0,
@@ -207,6 +250,25 @@ fn prefix(name: &[u8]) -> [u8; PREFIX] {
     let len = name.len().min(PREFIX);
     prefix[..len].copy_from_slice(&name[..len]);
     prefix
+}
+
+/// Returns what a name is made of: its runs of letters, digits and other bytes, and each mark by itself. `user:12` is made as `page:7`.
+fn shape(name: &[u8]) -> [u8; SHAPE] {
+    let (mut shape, mut len, mut last) = ([0; SHAPE], 0, 0);
+    for byte in &name[..name.len().min(LOOKED_AT)] {
+        let kind = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => b'a',
+            b'0'..=b'9' => b'0',
+            0x20..0x7f => *byte,
+            _ => 0xff,
+        };
+        if kind != last && len < SHAPE {
+            shape[len] = kind;
+            len += 1;
+        }
+        last = kind;
+    }
+    shape
 }
 
 fn length_class(len: usize) -> usize {
@@ -242,5 +304,7 @@ mod tests {
         assert!(names.bits(b"QWERTY") < 8, "{}", names.bits(b"QWERTY"));
         assert!(names.bits(&[b'u'; 5000]) < names.bits(b"user:5"));
         assert!(names.bits(b"") < 0);
+        assert!(names.knows_like_of(b"user:1234"));
+        assert!(!names.knows_like_of(b"user") && !names.knows_like_of(b"page:5"));
     }
 }

@@ -7,10 +7,7 @@ use std::str::FromStr;
 use super::candidate::{Candidate, CandidateKind, Key};
 use super::collect::{Collected, MOST_LISTED};
 use super::decode::Decoder;
-use crate::rdb::ModuleId;
-
-/// The module type that Redis 8 brings along.
-const VECTOR_SET: &str = "vectorset";
+use crate::rdb::{ModuleId, VECTOR_SET};
 
 /// Kinds of content that are left out on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
