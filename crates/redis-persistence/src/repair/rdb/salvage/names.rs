@@ -32,8 +32,6 @@ const LENGTHS: usize = 16;
 /// From 1 KiB on they are so rare that they tell this much, where no other is so long.
 const LONG: usize = 11;
 const OF_LONG: i32 = -24;
-/// So many runs of bytes of one kind are looked at.
-const SHAPE: usize = 8;
 
 /// The names of a file.
 #[derive(Debug)]
@@ -44,10 +42,8 @@ pub(super) struct Names {
     seen: u32,
     expect_any: bool,
     prefixes: HashSet<[u8; PREFIX]>,
-    /// What names are made of, as [`shape`] tells.
-    shapes: HashSet<[u8; SHAPE]>,
-    /// How many had the shape of one before them.
-    shaped_alike: u32,
+    /// How many names have a mark between their parts, as `user:1` has.
+    parted: u32,
     /// How many names began as one before them did, and how many were unlike those before them.
     alike: u32,
     unlike: u32,
@@ -64,7 +60,7 @@ pub(super) struct Names {
 const LEAST_LEAD: i32 = 3;
 const MOST_LEAD: i32 = 12;
 /// What speaks for a value that is certainly one.
-const SURE: i32 = 40;
+pub(super) const SURE: i32 = 40;
 const SURER: i32 = 90;
 /// The same as long as no name was seen: a short printable one will do.
 const BLIND_LEAD: i32 = 6;
@@ -78,8 +74,7 @@ impl Names {
             seen: 0,
             expect_any: false,
             prefixes: HashSet::new(),
-            shapes: HashSet::new(),
-            shaped_alike: 0,
+            parted: 0,
             alike: 0,
             unlike: 0,
             weights: [0; 256],
@@ -104,9 +99,7 @@ impl Names {
         }
         self.lengths[length_class(name.len())] += 1;
         self.seen += 1;
-        if self.shapes.len() < MOST_PREFIXES {
-            self.shaped_alike += u32::from(!self.shapes.insert(shape(name)));
-        }
+        self.parted += u32::from(is_parted(name));
         if self.prefixes.len() < MOST_PREFIXES {
             self.alike += u32::from(!self.prefixes.insert(prefix(name)));
         }
@@ -201,14 +194,10 @@ impl Names {
         -i32::try_from(u32::BITS - times.leading_zeros()).unwrap_or(0).min(MOST_RARE)
     }
 
-    /// Returns whether nearly all names are made as others are, and this one is not.
-    fn has_strange_shape(&self, name: &[u8]) -> bool {
-        self.seen >= 4 * FEW && self.shaped_alike >= self.seen / 8 * 7 && !self.shapes.contains(&shape(name))
-    }
-
-    /// Returns whether a name begins as others do, and is made as they are.
+    /// Returns whether a name begins as others do, and has parts if nearly all others have.
     pub(super) fn knows_like_of(&self, name: &[u8]) -> bool {
-        self.knows_prefix_of(name) && !self.has_strange_shape(name)
+        let all_parted = self.seen >= 4 * FEW && self.parted >= self.seen / 8 * 7;
+        self.knows_prefix_of(name) && (is_parted(name) || !all_parted)
     }
 
     /// Returns how much likelier this is the name of a key than any bytes, in bits.
@@ -252,23 +241,9 @@ fn prefix(name: &[u8]) -> [u8; PREFIX] {
     prefix
 }
 
-/// Returns what a name is made of: its runs of letters, digits and other bytes, and each mark by itself. `user:12` is made as `page:7`.
-fn shape(name: &[u8]) -> [u8; SHAPE] {
-    let (mut shape, mut len, mut last) = ([0; SHAPE], 0, 0);
-    for byte in &name[..name.len().min(LOOKED_AT)] {
-        let kind = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' => b'a',
-            b'0'..=b'9' => b'0',
-            0x20..0x7f => *byte,
-            _ => 0xff,
-        };
-        if kind != last && len < SHAPE {
-            shape[len] = kind;
-            len += 1;
-        }
-        last = kind;
-    }
-    shape
+/// Returns whether a name has a mark in it, of which pieces of a collection have none.
+fn is_parted(name: &[u8]) -> bool {
+    !name[..name.len().min(LOOKED_AT)].iter().all(u8::is_ascii_alphanumeric)
 }
 
 fn length_class(len: usize) -> usize {

@@ -30,6 +30,7 @@ use std::io;
 
 use super::candidate::{Candidate, CandidateKind};
 use super::decode::{Decoder, Start};
+use super::names::SURE;
 use crate::rdb::ValueType;
 
 /// What it costs to stop believing in a chain, and to begin a new one: the bits that chance makes up among the places that are tried.
@@ -161,7 +162,8 @@ impl Search {
                 let may_be_field = (*among_fields || decoder.may_hold_fields()) && looks_like_one;
                 let is_field = may_be_field && !decoder.is_named_like_others(&unit)?;
                 let chain = chain.filter(|chain| !is_field || !ways.ends_among_fields(chain));
-                let is_of_a_number = unit.is_plain() && decoder.may_be_in_a_number(at)?;
+                let is_unsure = unit.is_plain() && unit.bits - unit.head < SURE;
+                let is_of_a_number = is_unsure && decoder.may_be_in_a_number(at)?;
                 let opens = unit.head >= decoder.names.lead_of(unit.bits - unit.head)
                     && !matches!(unit.what, CandidateKind::Broken { .. })
                     && !is_field
