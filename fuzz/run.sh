@@ -15,7 +15,7 @@ TURN=${TURN:-120}
 MOST=${MOST:-20}
 wanted=$1
 shift
-targets=${*:-aof_dir disguise fast_paths functions lzf manifest packed rdb_push rdb_slice repair resp values writer}
+targets=${*:-aof_dir disguise fast_paths functions lzf manifest packed rdb_push rdb_slice repair resp values write_for writer}
 
 spent() {
     cat "$WORK/cpu/$1" 2>/dev/null | awk '{ sum += $1 } END { print int(sum) }'

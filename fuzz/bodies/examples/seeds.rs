@@ -21,7 +21,8 @@ struct Seeds {
 impl Seeds {
     fn add_rdb(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.add(&["rdb_slice", "rdb_push", "writer", "fast_paths", "values"], bytes)?;
-        self.add(&["repair"], &[&[2], bytes].concat())
+        self.add(&["repair"], &[&[2], bytes].concat())?;
+        self.add(&["write_for"], &[&bytes.len().to_le_bytes()[..1], bytes].concat())
     }
 
     fn add(&mut self, targets: &[&str], bytes: &[u8]) -> io::Result<()> {

@@ -29,6 +29,7 @@ mod report;
 #[cfg(unix)]
 mod salvage;
 mod values;
+mod write_for;
 mod writer;
 
 pub use aof::{manifest, resp};
@@ -40,6 +41,7 @@ pub use rdb::{fast_paths, rdb_push, rdb_slice};
 #[cfg(unix)]
 pub use repair::repair;
 pub use values::values;
+pub use write_for::write_for;
 pub use writer::writer;
 
 /// What a target does with its input.
@@ -60,5 +62,6 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("repair", repair),
     ("resp", resp),
     ("values", values),
+    ("write_for", write_for),
     ("writer", writer),
 ];

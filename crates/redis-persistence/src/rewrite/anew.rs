@@ -67,9 +67,9 @@ impl Anew {
         }
     }
 
-    /// Returns whether more is held than should be.
-    pub(super) fn is_full(&self) -> bool {
-        self.written.is_none() && self.texts.len() + self.held.len() * size_of::<Held>() > HELD
+    /// Returns how many bytes are held.
+    pub(super) fn held(&self) -> usize {
+        self.texts.len() + self.held.len() * size_of::<Held>()
     }
 
     /// Takes the next element.

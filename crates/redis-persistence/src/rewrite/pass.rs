@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::Plan;
 use super::adapt::Adapter;
-use super::anew::{Anew, Facts};
+use super::anew::{Anew, Facts, HELD};
 use super::dialect::Form;
 use super::survey::loses;
 use crate::base::error::Error;
@@ -81,7 +81,7 @@ pub(super) struct Pass<'p, R, W: Write> {
     skipper: Option<RecordSkipper>,
     state: State,
     begun: Option<Begun>,
-    anew: Option<(Anew, ValueType)>,
+    anew: Option<(Anew, Adapter<'p>)>,
     failed: Option<io::Error>,
 }
 
@@ -156,7 +156,7 @@ impl<R: Read + Seek, W: Write> Consumer for Both<'_, '_, R, W> {
     }
 }
 
-impl<R: Read + Seek, W: Write> Pass<'_, R, W> {
+impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
     /// Copies records as they stand, where all are chosen and none stands twice.
     fn copied_run(&mut self, window: &[u8], db: u64) -> io::Result<usize> {
         let Some(skipper) = &self.skipper else { return Ok(0) };
@@ -269,7 +269,7 @@ impl<R: Read + Seek, W: Write> Pass<'_, R, W> {
 
     /// A key has a name.
     fn begin(&mut self, head: &Head, name: &[u8]) -> io::Result<()> {
-        let plan = self.plan;
+        let plan: &'p Plan = self.plan;
         let options = &plan.options;
         let db = options.renumbered(head.db);
         self.state = State::Outside;
@@ -286,8 +286,8 @@ impl<R: Read + Seek, W: Write> Pass<'_, R, W> {
             Form::Copied => self.head(head.value_type, State::Copied),
             Form::Stream(value_type) => self.head(value_type, State::Stream(value_type.layout_version())),
             Form::Plain => {
-                let shape = head.value_type.shape();
-                self.anew = Some((Anew::new(attributes(head), shape, name), head.value_type));
+                let anew = Anew::new(attributes(head), head.value_type.shape(), name);
+                self.anew = Some((anew, Adapter::new(options, head)));
                 self.state = State::Plain;
                 Ok(())
             }
@@ -322,12 +322,18 @@ impl<R: Read + Seek, W: Write> Pass<'_, R, W> {
 
     /// Takes an element of a collection that is encoded anew.
     fn element(&mut self, element: crate::rdb::Element<'_>) -> io::Result<()> {
-        let (Some((anew, value_type)), Some(begun)) = (&mut self.anew, &self.begun) else { return Ok(()) };
+        let (Some((anew, adapter)), Some(begun)) = (&mut self.anew, &self.begun) else { return Ok(()) };
         let options = &self.plan.options;
-        let Some(element) = Adapter::new(options, &begun.head).element(element) else { return Ok(()) };
+        let Some(element) = adapter.element(element) else { return Ok(()) };
         anew.element(&element, &mut self.out.writer)?;
-        if !anew.is_full() || value_type.shape() == Shape::HashTemplate {
+        // What the fields are called stands elsewhere: such a hash is held.
+        let is_template = begun.head.value_type.shape() == Shape::HashTemplate;
+        let most = if is_template { options.verify.limits.packed_bytes } else { HELD };
+        if anew.held() <= most {
             return Ok(());
+        }
+        if is_template {
+            return Err(io::Error::other("a hash of a template is too large to be held"));
         }
         let Some(header) = self.header else { return Ok(()) };
         let facts = facts(self.input, header, &begun.head, self.plan)?;
