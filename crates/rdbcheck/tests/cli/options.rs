@@ -247,6 +247,25 @@ fn the_manual_page_has_the_options_and_the_exit_codes() -> TestResult {
         from += run.out[from..].find(part).ok_or(part)?;
     }
     assert!(!run.out.contains(".SH EXTRA"), "{}", run.out);
+    let also = "\\fBaofcheck\\fR(1),\n\\fBredis\\-server\\fR(1),\n\\fBvalkey\\-server\\fR(1)\n";
+    assert!(run.out.ends_with(also), "{}", run.out);
+    Ok(())
+}
+
+/// What a report for people says anyway, standard error says for machines.
+#[test]
+fn standard_error_says_what_does_not_hold_to_machines_only() -> TestResult {
+    let asked = |form: &[&str]| run(&[form, &["--for", "redis-6.2", "redis-7.0-multidb.rdb"]].concat());
+    for form in [&[][..], &["--quiet"]] {
+        let run = asked(form)?;
+        assert_eq!((run.code, run.err.as_str()), (Some(1), ""), "{form:?}");
+        assert_eq!(run.out.is_empty(), !form.is_empty(), "{}", run.out);
+    }
+    for form in ["json", "json-lines", "junit", "prometheus"] {
+        let run = asked(&["--format", form])?;
+        let line = "rdbcheck: redis-7.0-multidb.rdb: not loaded as it is by redis-6.2 (refuses)\n";
+        assert_eq!((run.code, run.err.as_str()), (Some(1), line), "{form}");
+    }
     Ok(())
 }
 

@@ -235,6 +235,19 @@ fn other_files_of_a_server() -> TestResult {
     Ok(())
 }
 
+/// Commands that no server has: of a product, of a module, of nobody.
+#[test]
+fn commands_of_others() -> TestResult {
+    let product = aof(b"*4\r\n$12\r\nEXPIREMEMBER\r\n$1\r\na\r\n$1\r\nb\r\n$2\r\n10\r\n")?;
+    says(&product, CauseCode::KeyDb, &["1 command of KeyDB (EXPIREMEMBER)", "no damage"]);
+    let module = aof(b"*3\r\n$6\r\nBF.ADD\r\n$1\r\na\r\n$1\r\nb\r\n")?;
+    says(&module, CauseCode::ModuleCommands, &["1 command of the module RedisBloom (BF.ADD)"]);
+    let nobody = aof(b"*1\r\n$4\r\nPING\r\n*2\r\n$6\r\nNOSUCH\r\n$1\r\na\r\n")?;
+    says(&nobody, CauseCode::UnknownCommands, &["1 command that no server known here has (\"NOSUCH\")"]);
+    assert_eq!((product.offset, module.offset, nobody.offset), (Some(0), Some(0), Some(14)));
+    Ok(())
+}
+
 #[test]
 fn other_products_and_versions() {
     let df = RdbWriter::redis(9).aux(b"redis-ver", b"df-v1.2").raw(&[0xd2]).finish();

@@ -196,7 +196,7 @@ fn lengths_of_all_ones_get_the_official_lines() -> TestResult {
     Ok(())
 }
 
-/// Streams with several groups and consumers, cut anywhere in their numbers.
+/// Streams with several groups and consumers, cut anywhere in their numbers, and with an entry that two consumers own.
 #[test]
 fn cut_streams_get_the_official_lines() -> TestResult {
     let id = |n: u64| StreamId::new(1_700_000_000_000 + n, n);
@@ -229,7 +229,7 @@ fn cut_streams_get_the_official_lines() -> TestResult {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("dump.rdb");
     for (version, rdb) in [(StreamVersion::V1, 9), (StreamVersion::V2, 10), (StreamVersion::V3, 11)] {
-        let stream = Stream {
+        let mut stream = Stream {
             version,
             nodes: vec![node.clone()],
             length: 3,
@@ -241,13 +241,19 @@ fn cut_streams_get_the_official_lines() -> TestResult {
             idmp: Idmp::default(),
         };
         let mut file = File::new(Family::Redis, rdb);
-        file.keys = vec![Key::new(b"stream", Value::Stream(stream))];
+        file.keys = vec![Key::new(b"stream", Value::Stream(stream.clone()))];
         let bytes = file.encode().bytes;
         let (from, to) = (bytes.len() * 2 / 5, bytes.len() - 9);
         let tools = installed.iter().filter(|(tool, _)| rdb < 11 || *tool != Tool::Redis70);
         for (at, (tool, installed)) in (from..to).zip(tools.cycle()) {
             fs::write(&path, &bytes[..at])?;
             tally.compare((*tool, installed), &format!("version {rdb}, cut at {at} of {}", bytes.len()), &path)?;
+        }
+        stream.groups[0].consumers[1].owned.insert(0, id(1));
+        file.keys = vec![Key::new(b"stream", Value::Stream(stream))];
+        fs::write(&path, file.encode().bytes)?;
+        for (tool, installed) in &installed {
+            tally.compare((*tool, installed), &format!("version {rdb}, owned twice"), &path)?;
         }
     }
     assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));

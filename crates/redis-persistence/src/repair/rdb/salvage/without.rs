@@ -138,3 +138,23 @@ impl Collected {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_for_one_kind() {
+        let said =
+            Without::NAMES.map(|name| name.parse::<Without>().map(|w| (name, w.modules, w.functions, w.vector_sets)));
+        assert_eq!(
+            said,
+            [
+                Ok(("modules", true, false, false)),
+                Ok(("functions", false, true, false)),
+                Ok(("vector-sets", false, false, true))
+            ]
+        );
+        assert_eq!("vector-set".parse::<Without>(), Err("one of modules, functions, vector-sets".to_owned()));
+    }
+}
