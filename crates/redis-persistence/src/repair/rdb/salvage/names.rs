@@ -29,9 +29,6 @@ const UNLIKE: i32 = -4;
 const MOST_RARE: i32 = 10;
 /// Lengths by their powers of two.
 const LENGTHS: usize = 16;
-/// From 1 KiB on they are so rare that they tell this much, where no other is so long.
-const LONG: usize = 11;
-const OF_LONG: i32 = -24;
 
 /// The names of a file.
 #[derive(Debug)]
@@ -42,8 +39,6 @@ pub(super) struct Names {
     seen: u32,
     expect_any: bool,
     prefixes: HashSet<[u8; PREFIX]>,
-    /// How many names have a mark between their parts, as `user:1` has.
-    parted: u32,
     /// How many names began as one before them did, and how many were unlike those before them.
     alike: u32,
     unlike: u32,
@@ -74,7 +69,6 @@ impl Names {
             seen: 0,
             expect_any: false,
             prefixes: HashSet::new(),
-            parted: 0,
             alike: 0,
             unlike: 0,
             weights: [0; 256],
@@ -99,7 +93,6 @@ impl Names {
         }
         self.lengths[length_class(name.len())] += 1;
         self.seen += 1;
-        self.parted += u32::from(is_parted(name));
         if self.prefixes.len() < MOST_PREFIXES {
             self.alike += u32::from(!self.prefixes.insert(prefix(name)));
         }
@@ -194,12 +187,6 @@ impl Names {
         -i32::try_from(u32::BITS - times.leading_zeros()).unwrap_or(0).min(MOST_RARE)
     }
 
-    /// Returns whether a name begins as others do, and has parts if nearly all others have.
-    pub(super) fn knows_like_of(&self, name: &[u8]) -> bool {
-        let all_parted = self.seen >= 4 * FEW && self.parted >= self.seen / 8 * 7;
-        self.knows_prefix_of(name) && (is_parted(name) || !all_parted)
-    }
-
     /// Returns how much likelier this is the name of a key than any bytes, in bits.
     pub(super) fn bits(&self, name: &[u8]) -> i32 {
         self.bits_of(name, name.len())
@@ -223,8 +210,7 @@ impl Names {
         let of_length = i32::try_from(self.lengths[class]).unwrap_or(i32::MAX);
         let seen = i32::try_from(self.seen).unwrap_or(i32::MAX);
         let length = match (of_length, seen) {
-            (0, 16..) if class < LONG => -8,
-            (0, _) if class >= LONG => OF_LONG,
+            (0, 16..) => -8,
             (0, _) if class >= 9 => -8,
             (n, seen) if n > seen / 8 => 3,
             _ => 0,
@@ -239,11 +225,6 @@ fn prefix(name: &[u8]) -> [u8; PREFIX] {
     let len = name.len().min(PREFIX);
     prefix[..len].copy_from_slice(&name[..len]);
     prefix
-}
-
-/// Returns whether a name has a mark in it, of which pieces of a collection have none.
-fn is_parted(name: &[u8]) -> bool {
-    !name[..name.len().min(LOOKED_AT)].iter().all(u8::is_ascii_alphanumeric)
 }
 
 fn length_class(len: usize) -> usize {
@@ -279,7 +260,5 @@ mod tests {
         assert!(names.bits(b"QWERTY") < 8, "{}", names.bits(b"QWERTY"));
         assert!(names.bits(&[b'u'; 5000]) < names.bits(b"user:5"));
         assert!(names.bits(b"") < 0);
-        assert!(names.knows_like_of(b"user:1234"));
-        assert!(!names.knows_like_of(b"user") && !names.knows_like_of(b"page:5"));
     }
 }

@@ -160,7 +160,7 @@ impl Search {
             if let Some(unit) = unit {
                 let looks_like_one = unit.is_plain_string() || unit.is_plain() && decoder.may_be_in_a_time(at)?;
                 let may_be_field = (*among_fields || decoder.may_hold_fields()) && looks_like_one;
-                let is_field = may_be_field && !decoder.is_named_like_others(&unit)?;
+                let is_field = may_be_field && !decoder.has_known_prefix(&unit)?;
                 let chain = chain.filter(|chain| !is_field || !ways.ends_among_fields(chain));
                 let is_unsure = unit.is_plain() && unit.bits - unit.head < SURE;
                 let is_of_a_number = is_unsure && decoder.may_be_in_a_number(at)?;
@@ -168,7 +168,7 @@ impl Search {
                     && !matches!(unit.what, CandidateKind::Broken { .. })
                     && !is_field
                     && !is_of_a_number
-                    && (!decoder.is_no_longer_written(&unit) || decoder.is_named_like_others(&unit)?);
+                    && (!decoder.is_no_longer_written(&unit) || decoder.has_known_prefix(&unit)?);
                 ways.add(unit, chain, opens);
                 if ways.nodes.len() >= ways.compact_at && ways.compact() {
                     return Ok(Some(Path { units: ways.settle(), end: None }));

@@ -64,7 +64,7 @@ fn are_keys(chain: &[Candidate], decoder: &mut Decoder<'_>) -> io::Result<Option
     for unit in chain {
         match unit.what {
             CandidateKind::Aux { .. } | CandidateKind::End => return Ok(None),
-            CandidateKind::Key(_) => (keys, alike) = (keys + 1, alike + u32::from(decoder.is_named_like_others(unit)?)),
+            CandidateKind::Key(_) => (keys, alike) = (keys + 1, alike + u32::from(decoder.has_known_prefix(unit)?)),
             _ => {}
         }
         bits = bits.saturating_add(unit.bits);

@@ -148,8 +148,8 @@ impl Decoder<'_> {
         Ok(false)
     }
 
-    /// Returns whether its name begins as that of another key does, and has parts as others have.
-    pub(in super::super) fn is_named_like_others(&mut self, unit: &Candidate) -> io::Result<bool> {
-        Ok(self.name_of(unit)?.is_some_and(|name| self.names.knows_like_of(&name)))
+    /// Returns whether its name begins as that of another key does.
+    pub(in super::super) fn has_known_prefix(&mut self, unit: &Candidate) -> io::Result<bool> {
+        Ok(self.name_of(unit)?.is_some_and(|name| self.names.knows_prefix_of(&name)))
     }
 }
