@@ -287,7 +287,7 @@ fn a_loss_is_bounded_on_request() -> TestResult {
 
 /// A key with its module, a library, and a plain key.
 #[cfg(feature = "functions")]
-const OF_MODULES: &[u8] = b"REDIS0010\xf5\x28#!lua name=lib\nredis.register_function('f', f)\
+const OF_MODULES: &[u8] = b"REDIS0010\xf5\x2e#!lua name=lib\nredis.register_function('f', f)\
 \xfe\0\xfb\x02\0\x07\x01m\x81\xb1\xc7\x5d\x81\xc7\x5c\x04\0\x02\x01\0\0\x01k\x01v\xff\0\0\0\0\0\0\0\0";
 
 #[test]
