@@ -261,7 +261,7 @@ mod tests {
     fn only_a_plain_number_selects() -> Result<(), ReadError> {
         let bad = Some(TransactionEvent::BadSelect);
         for (index, db, event) in
-            [("7", 7, None), ("16", 0, bad), ("-1", 0, bad), ("07", 0, bad), ("", 0, bad), ("x", 0, bad)]
+            [("7", 7, None), ("16", 16, None), ("-1", 0, bad), ("07", 0, bad), ("", 0, bad), ("x", 0, bad)]
         {
             let (state, events) = events(&[&["SELECT", index]])?;
             assert_eq!((state.db(), events[0]), (db, event), "{index:?}");

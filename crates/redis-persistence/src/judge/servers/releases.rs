@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     /// What is measured, on which binaries, and by which test.
-    const MEASURED: [(&str, &str, &str); 16] = [
+    const MEASURED: [(&str, &str, &str); 17] = [
         ("mutants of RDBs with true checksums: whether they load, and each key is read", EVERY, "real/campaign"),
         (
             "signatures and versions, `rdb-version-check`, expiries given twice, hashes whose fields have expired, promises of RESIZEDB, cut \
@@ -263,6 +263,11 @@ mod tests {
         ("salvages for a server: loaded, and each key compared", "redis-8.6.3, valkey-9.1.2", "real/salvages"),
         ("files and append-only files written for another server: loaded, and each key compared", EVERY, "real/writes"),
         ("the digest of a file, and DEBUG DIGEST of the server that loaded it", EVERY, "real/digest"),
+        (
+            "differences between two files, and those that the servers tell key by key",
+            "redis-7.0.15, 7.4.1, 8.2.3, 8.6.3, valkey-8.1.1, 9.1.2",
+            "real/diff",
+        ),
         ("answers of DUMP, sound and damaged, given to RESTORE", EVERY, "real/dumps"),
     ];
     const FOUR: &str = "redis-6.2.14, 7.0.15, 8.6.3, valkey-9.1.2";
