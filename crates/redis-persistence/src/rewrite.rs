@@ -191,7 +191,7 @@ fn refused(server: &str, by_kind: &BTreeMap<Kind, Named>) -> String {
 /// use redis_persistence::verify::{self, Verdict};
 ///
 /// // A set as one listpack, which Redis has from 7.2 on.
-/// let file = b"REDIS0011\xfe\x00\x14\x03set\x0b\x0b\0\0\0\x02\0\x81a\x02\x01\x01\xff\xff\0\0\0\0\0\0\0\0";
+/// let file = b"REDIS0011\xfe\x00\x14\x03set\x0c\x0c\0\0\0\x02\0\x81a\x02\x01\x01\xff\xff\0\0\0\0\0\0\0\0";
 /// let old: Release = "redis-6.2".parse()?;
 /// let mut sources = [std::io::Cursor::new(&file[..])];
 /// let plan = plan(&mut sources, &Options::new(old.dialect(&Settings::default())))?;
