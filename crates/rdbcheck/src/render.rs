@@ -49,14 +49,16 @@ impl Form {
     /// Returns the form that the arguments ask for.
     #[must_use]
     pub fn new(tool: &'static str, common: &Common) -> Self {
+        let kind = if common.quiet { Kind::Quiet } else { Kind::Of(common.format()) };
+        // Text within a document for machines is the same wherever that goes.
+        let look = if kind == Kind::Of(Format::Text) { Look::of_stdout() } else { Look::default() };
         let style = text::Style {
             all_names: common.stats,
             now_ms: common.now_ms(),
             all: common.max_findings.is_some(),
             timeline: true,
-            look: Look::of_stdout(),
+            look,
         };
-        let kind = if common.quiet { Kind::Quiet } else { Kind::Of(common.format()) };
         Self { kind, tool, style, listed: common.max_findings }
     }
 

@@ -53,8 +53,8 @@ struct Row {
     class: &'static str,
     bytes: Option<u64>,
     keys: Option<u64>,
-    /// The number of its section, if it has one.
-    section: Option<usize>,
+    /// Whether it has a section.
+    has_section: bool,
 }
 
 impl Pages {
@@ -63,21 +63,22 @@ impl Pages {
         let (verdict, class, total) = verdict(entry);
         self.totals[total] += 1;
         let number = self.rows.len();
-        let has_room = self.bytes < MOST - FRAME;
-        let text = has_room.then(|| section(entry, number, style, MOST - FRAME - self.bytes).into_string());
-        let text = text.filter(|text| text.len() + self.bytes <= MOST - FRAME);
-        if number < LISTED {
-            let report = entry.outcome.as_ref().ok();
-            self.rows.push(Row {
-                path: fit(&entry.path.to_string_lossy(), NAME),
-                verdict,
-                class,
-                bytes: report.map(|report| report.size),
-                keys: report.filter(|report| report.format.is_some()).map(|report| report.counts.keys),
-                section: text.is_some().then_some(number),
-            });
+        if number == LISTED {
+            return;
         }
-        if let Some(text) = text.filter(|_| number < LISTED) {
+        let room = MOST - FRAME - self.bytes;
+        let text = (room > 0).then(|| section(entry, number, style, room).into_string());
+        let text = text.filter(|text| text.len() <= room);
+        let report = entry.outcome.as_ref().ok();
+        self.rows.push(Row {
+            path: fit(&entry.path.to_string_lossy(), NAME),
+            verdict,
+            class,
+            bytes: report.map(|report| report.size),
+            keys: report.filter(|report| report.format.is_some()).map(|report| report.counts.keys),
+            has_section: text.is_some(),
+        });
+        if let Some(text) = text {
             self.bytes += text.len();
             self.sections.push(text);
         }
@@ -162,12 +163,9 @@ fn list(rows: &[Row], totals: &[u64; 4]) -> Markup {
                 table {
                     thead { tr { th scope="col" { "input" } th scope="col" { "verdict" } th scope="col" { "keys" } th scope="col" { "size" } } }
                     tbody {
-                        @for row in rows {
+                        @for (number, row) in rows.iter().enumerate() {
                             tr {
-                                td { @match row.section {
-                                    Some(section) => a href={ "#i" (section) } { (row.path) },
-                                    None => (row.path),
-                                } }
+                                td { @if row.has_section { a href={ "#i" (number) } { (row.path) } } @else { (row.path) } }
                                 td { span.verdict.(row.class) { (row.verdict) } }
                                 td.n { (row.keys.map_or_else(|| "-".to_owned(), commas)) }
                                 td.n { (row.bytes.map_or_else(|| "-".to_owned(), size)) }
