@@ -20,6 +20,7 @@ mod anew;
 pub mod aof;
 mod dialect;
 mod duplicates;
+mod out;
 mod pass;
 mod survey;
 mod write;
@@ -40,7 +41,7 @@ use crate::functions::shebang;
 use crate::report::{Report, Verdict};
 use crate::select::Selection;
 use crate::verify;
-use duplicates::Winners;
+use duplicates::{Order, Winners};
 use survey::{Section, Survey};
 
 /// This many keys are named of each kind.
@@ -65,7 +66,8 @@ pub struct Options {
     pub aof_base: bool,
     /// How the sources are verified; its limits and threads count for all that is done.
     pub verify: verify::Options,
-    /// The memory for comparing names, in bytes. Where it is not enough the sources are read several times.
+    /// The memory for comparing names, in bytes, and as much again for those that stand twice. Where it is not enough for the former the
+    /// sources are read several times, for the latter nothing is written.
     pub memory: usize,
 }
 
@@ -112,7 +114,7 @@ pub struct Plan {
     pub left_out: BTreeMap<Kind, Named>,
     /// What the server would not store of streams, and of how many.
     pub dropped: BTreeMap<Dropped, u64>,
-    /// Keys that stand twice and are written once.
+    /// Keys and libraries that are not written because another one of their name is.
     pub duplicates: u64,
     /// The slots of a cluster without a key, where several sources were put together.
     pub empty_slots: Vec<RangeInclusive<u64>>,
@@ -159,6 +161,14 @@ pub enum NotWritten {
         total: u64,
         /// The first of them.
         first: Vec<Duplicate>,
+    },
+    /// More keys stand twice than can be held.
+    #[error(
+        "more than {most} keys stand twice, too many to be held at once: write the keys of a part of the slots at a time, and merge those"
+    )]
+    TooManyDuplicates {
+        /// How many can be held.
+        most: u64,
     },
     /// The newest source wins, and this one does not say when it was written.
     #[error("it does not say when it was written, so that it cannot be told which is the newest")]
@@ -212,19 +222,32 @@ pub fn plan<R: Read + Seek + Send>(sources: &mut [R], options: &Options) -> Resu
         }
         reports.push(report);
     }
-    let winners = duplicates::winners(sources, &reports, options)?;
+    let order = Order::of(&reports, options)?;
+    let winners = duplicates::winners(sources, &reports, &order, options)?;
+    surveyed(sources, options.clone(), reports, &order, winners)
+}
+
+/// Plans for sources that were verified, and whose duplicates are known.
+fn surveyed<R: Read + Seek + Send>(
+    sources: &mut [R],
+    options: Options,
+    reports: Vec<Report>,
+    order: &Order,
+    winners: Winners,
+) -> Result<Plan, NotWritten> {
     let mut survey = Survey::default();
     for (source, input) in sources.iter_mut().enumerate() {
-        survey.beside_keys(&reports[source], reports.len(), options);
-        survey::source(input, source, options, &winners, &mut survey)
+        survey.beside_keys(&reports[source], reports.len(), &options);
+        survey::source(input, (source, reports.len()), &options, &winners, &mut survey)
             .map_err(|error| NotWritten::Read { input: source, error })?;
     }
-    if survey.duplicates_total > 0 && options.on_duplicate.is_none() {
-        return Err(NotWritten::Duplicates { total: survey.duplicates_total, first: survey.duplicates });
+    let (libraries, lost) = libraries(&mut survey, order, &options);
+    let duplicates = winners.losers + lost;
+    if duplicates > 0 && options.on_duplicate.is_none() {
+        return Err(NotWritten::Duplicates { total: duplicates, first: survey.duplicates });
     }
-    let libraries = libraries(&mut survey, options)?;
     if !survey.refused.is_empty() {
-        return Err(NotWritten::Refused { server: options.dialect.server.clone(), by_kind: survey.refused });
+        return Err(NotWritten::Refused { server: options.dialect.server, by_kind: survey.refused });
     }
     let digest = survey.digest(&libraries);
     let databases = survey.databases.iter().map(|(db, of)| (*db, (of.keys, of.expires))).collect();
@@ -238,39 +261,37 @@ pub fn plan<R: Read + Seek + Send>(sources: &mut [R], options: &Options) -> Resu
         empty_slots: if sources.len() > 1 { survey.slots.empty() } else { Vec::new() },
         left_out: survey.left_out,
         dropped: survey.dropped,
-        duplicates: survey.duplicates_total,
+        duplicates,
         reports,
-        options: options.clone(),
+        options,
         libraries,
         winners,
         sections: survey.sections,
     })
 }
 
-/// Returns the libraries that are written, each once.
-fn libraries(survey: &mut Survey, options: &Options) -> Result<Vec<Vec<u8>>, NotWritten> {
-    let mut kept: Vec<Vec<u8>> = Vec::new();
-    let mut twice: Vec<Duplicate> = Vec::new();
+/// Returns the libraries that are written, each once, and how many give way to another one of their name.
+fn libraries(survey: &mut Survey, order: &Order, options: &Options) -> (Vec<Vec<u8>>, u64) {
+    let mut kept: Vec<(usize, Vec<u8>)> = Vec::new();
+    let mut lost = 0;
     for (source, code) in std::mem::take(&mut survey.libraries) {
         let name = shebang(&code).map(|line| line.name.to_vec()).unwrap_or_default();
         if options.without.contains(&Kind::Functions) {
             survey.left_out.entry(Kind::Functions).or_default().add(None, &name);
         } else if !options.dialect.functions {
             survey.refused.entry(Kind::Functions).or_default().add(None, &name);
-        } else if let Some(same) = kept.iter_mut().find(|kept| shebang(kept).map(|line| line.name) == Ok(&name)) {
-            if *same == code {
-                continue;
+        } else if let Some(same) = kept.iter_mut().find(|(_, kept)| shebang(kept).map(|line| line.name) == Ok(&name)) {
+            let is_another = same.1 != code;
+            if order.prefers(source, same.0) {
+                *same = (source, code);
             }
-            twice.push(Duplicate { db: None, name, sources: vec![source] });
-            if options.on_duplicate != Some(OnDuplicate::First) {
-                *same = code;
+            if is_another {
+                lost += 1;
+                survey.name_duplicate(Duplicate { db: None, name, sources: vec![source] });
             }
         } else {
-            kept.push(code);
+            kept.push((source, code));
         }
     }
-    match options.on_duplicate {
-        None if !twice.is_empty() => Err(NotWritten::Duplicates { total: twice.len() as u64, first: twice }),
-        _ => Ok(kept),
-    }
+    (kept.into_iter().map(|(_, code)| code).collect(), lost)
 }

@@ -46,7 +46,6 @@ struct Held {
 pub(super) struct Anew {
     attributes: KeyAttributes,
     shape: Shape,
-    name: Vec<u8>,
     texts: Vec<u8>,
     held: Vec<Held>,
     facts: Facts,
@@ -55,16 +54,8 @@ pub(super) struct Anew {
 }
 
 impl Anew {
-    pub(super) fn new(attributes: KeyAttributes, shape: Shape, name: &[u8]) -> Self {
-        Self {
-            attributes,
-            shape,
-            name: name.to_vec(),
-            texts: Vec::new(),
-            held: Vec::new(),
-            facts: Facts::default(),
-            written: None,
-        }
+    pub(super) fn new(attributes: KeyAttributes, shape: Shape) -> Self {
+        Self { attributes, shape, texts: Vec::new(), held: Vec::new(), facts: Facts::default(), written: None }
     }
 
     /// Returns how many bytes are held.
@@ -93,13 +84,14 @@ impl Anew {
     /// Writes what is held; what follows is written as it comes. `facts` are those of the whole value.
     pub(super) fn begin<W: Write>(
         &mut self,
+        name: &[u8],
         facts: Facts,
         dialect: &Dialect,
         writer: &mut Writer<W>,
     ) -> io::Result<()> {
         let with_ttl = dialect.with_ttl().filter(|_| is_hash(self.shape) && facts.least.is_some());
         let value_type = with_ttl.unwrap_or(plain(self.shape));
-        writer.key(&self.attributes, value_type, &self.name)?;
+        writer.key(&self.attributes, value_type, name)?;
         if value_type == ValueType::HashMetadata {
             writer.copy(&facts.least.unwrap_or(0).to_le_bytes())?;
         }
@@ -115,9 +107,9 @@ impl Anew {
     }
 
     /// Writes what is left; returns whether there is such a key.
-    pub(super) fn end<W: Write>(mut self, dialect: &Dialect, writer: &mut Writer<W>) -> io::Result<bool> {
+    pub(super) fn end<W: Write>(mut self, name: &[u8], dialect: &Dialect, writer: &mut Writer<W>) -> io::Result<bool> {
         if self.written.is_none() && self.facts.count > 0 {
-            self.begin(self.facts, dialect, writer)?;
+            self.begin(name, self.facts, dialect, writer)?;
         }
         Ok(self.written.is_some())
     }

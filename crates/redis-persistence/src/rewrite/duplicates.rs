@@ -3,14 +3,13 @@
 //! Names are compared by 128 bits of SHA-256. As many as the budget holds are compared at a time, by ranges of hashes: what does
 //! not fit is read again.
 
-use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::num::NonZero;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{NotWritten, Options};
+use super::{MOST_NAMED, NotWritten, Options};
 use crate::base::limits::threads_of_machine;
 use crate::contents::records::{self, Worker};
 use crate::rdb::Part;
@@ -78,8 +77,68 @@ pub(super) type Hash = u128;
 /// Where a key lies: its source, and its database there.
 pub(super) type Place = (u32, u64);
 
-/// The names that stand twice, and where the one lies that is written.
-pub(super) type Winners = HashMap<Hash, Place>;
+/// The names that stand twice.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Winners {
+    /// Where the one lies that is written, in the order of the hashes. Only the first few where it makes no difference.
+    places: Vec<(Hash, Place)>,
+    /// How many keys are not written.
+    pub(super) losers: u64,
+}
+
+impl Winners {
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Returns where the key of that name lies that is written, if there are several.
+    pub(super) fn get(&self, hash: Hash) -> Option<Place> {
+        let found = self.places.binary_search_by_key(&hash, |(hash, _)| *hash).ok()?;
+        self.places.get(found).map(|(_, place)| *place)
+    }
+}
+
+/// Which of several sources has the say.
+#[derive(Debug)]
+pub(super) struct Order {
+    on_duplicate: Option<OnDuplicate>,
+    /// When each source was written, if that decides.
+    ages: Vec<i64>,
+}
+
+impl Order {
+    pub(super) fn of(reports: &[Report], options: &Options) -> Result<Self, NotWritten> {
+        let decides = options.on_duplicate == Some(OnDuplicate::NewestFile) && may_stand_twice(reports.len(), options);
+        let age = |(source, report): (usize, &Report)| {
+            report.format.as_ref().and_then(|format| format.created).ok_or(NotWritten::NoAge { input: source })
+        };
+        let ages = reports.iter().filter(|_| decides).enumerate().map(age).collect::<Result<_, _>>()?;
+        Ok(Self { on_duplicate: options.on_duplicate, ages })
+    }
+
+    /// Returns whether what lies in one place is written, and not what lies in another.
+    fn is_before(&self, one: Place, other: Place) -> bool {
+        let rank = |place: Place| (self.ages.get(place.0 as usize), place);
+        match self.on_duplicate {
+            None | Some(OnDuplicate::First) => one < other,
+            Some(OnDuplicate::Last | OnDuplicate::NewestFile) => rank(one) > rank(other),
+        }
+    }
+
+    /// Returns whether what one source holds is written, and not what another one holds.
+    pub(super) fn prefers(&self, one: usize, other: usize) -> bool {
+        self.is_before(place(one, 0), place(other, 0))
+    }
+}
+
+/// Returns where a key lies.
+pub(super) fn place(source: usize, db: u64) -> Place {
+    (u32::try_from(source).unwrap_or(u32::MAX), db)
+}
+
+fn may_stand_twice(sources: usize, options: &Options) -> bool {
+    sources > 1 || !options.databases.is_empty()
+}
 
 /// Returns the number of a name in a database of the output.
 pub(super) fn hash(db: u64, name: &[u8]) -> Hash {
@@ -89,24 +148,24 @@ pub(super) fn hash(db: u64, name: &[u8]) -> Hash {
 
 /// What one key takes while names are compared.
 const ENTRY: u64 = size_of::<(Hash, Place)>() as u64;
+/// The memory that is always there.
+const LEAST: u64 = 1 << 20;
 
 /// Finds the names that stand twice.
 pub(super) fn winners<R: Read + Seek + Send>(
     sources: &mut [R],
     reports: &[Report],
+    order: &Order,
     options: &Options,
 ) -> Result<Winners, NotWritten> {
-    let mut winners = Winners::new();
-    if sources.len() < 2 && options.databases.is_empty() {
+    let mut winners = Winners::default();
+    if !may_stand_twice(sources.len(), options) {
         return Ok(winners);
     }
-    let ages = ages(reports, options)?;
-    let rank = |place: &Place| match options.on_duplicate {
-        Some(OnDuplicate::NewestFile) => (ages[place.0 as usize], *place),
-        _ => (0, *place),
-    };
     let keys: u64 = reports.iter().map(|report| report.counts.keys).sum();
-    let parts = u128::from((keys * ENTRY).div_ceil((options.memory as u64).max(1 << 20)).max(1));
+    let memory = (options.memory as u64).max(LEAST);
+    let parts = u128::from((keys * ENTRY).div_ceil(memory).max(1));
+    let most = memory / ENTRY;
     // The hashes of one part at a time: each pass has a range of them.
     let size = u128::MAX / parts;
     for part in 0..parts {
@@ -115,8 +174,7 @@ pub(super) fn winners<R: Read + Seek + Send>(
         for (source, input) in sources.iter_mut().enumerate() {
             let read = |error| NotWritten::Read { input: source, error };
             input.seek(SeekFrom::Start(0)).map_err(|error| read(error.into()))?;
-            let make =
-                || Names { options, source: u32::try_from(source).unwrap_or(u32::MAX), from, to, names: Vec::new() };
+            let make = || Names { options, source, from, to, names: Vec::new() };
             let limits = &options.verify.limits;
             records::each(input, limits, threads(options), make, &mut |names: Vec<_>| {
                 found.extend(names);
@@ -126,12 +184,21 @@ pub(super) fn winners<R: Read + Seek + Send>(
         }
         found.sort_unstable();
         for same in found.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+            let (hash, first) = same[0];
             let places = same.iter().map(|(_, place)| *place);
-            let winner = match options.on_duplicate {
-                None | Some(OnDuplicate::First) => places.min(),
-                Some(OnDuplicate::Last | OnDuplicate::NewestFile) => places.max_by_key(rank),
-            };
-            winners.extend(winner.map(|place| (same[0].0, place)));
+            let winner = places.clone().fold(first, |best, one| if order.is_before(one, best) { one } else { best });
+            let losers = places.filter(|place| *place != winner).count();
+            if losers == 0 {
+                continue;
+            }
+            winners.losers += losers as u64;
+            if options.on_duplicate.is_some() && winners.places.len() as u64 == most {
+                return Err(NotWritten::TooManyDuplicates { most });
+            }
+            // Without a word which one is meant nothing is written, and a few are named.
+            if options.on_duplicate.is_some() || winners.places.len() < MOST_NAMED {
+                winners.places.push((hash, winner));
+            }
         }
     }
     Ok(winners)
@@ -141,20 +208,9 @@ pub(super) fn threads(options: &Options) -> usize {
     options.verify.threads.or_else(threads_of_machine).map_or(1, NonZero::get)
 }
 
-/// Returns when each source was written.
-fn ages(reports: &[Report], options: &Options) -> Result<Vec<i64>, NotWritten> {
-    if options.on_duplicate != Some(OnDuplicate::NewestFile) {
-        return Ok(Vec::new());
-    }
-    let age = |(source, report): (usize, &Report)| {
-        report.format.as_ref().and_then(|format| format.created).ok_or(NotWritten::NoAge { input: source })
-    };
-    reports.iter().enumerate().map(age).collect()
-}
-
 struct Names<'o> {
     options: &'o Options,
-    source: u32,
+    source: usize,
     from: Hash,
     to: Hash,
     names: Vec<(Hash, Place)>,
@@ -169,7 +225,7 @@ impl Worker for Names<'_> {
         {
             let hash = hash(self.options.renumbered(head.db), name);
             if (self.from..=self.to).contains(&hash) {
-                self.names.push((hash, (self.source, head.db)));
+                self.names.push((hash, place(self.source, head.db)));
             }
         }
     }

@@ -6,43 +6,17 @@ use super::Plan;
 use super::adapt::Adapter;
 use super::anew::{Anew, Facts, HELD};
 use super::dialect::Form;
+use super::out::{Out, Turn};
 use super::survey::loses;
 use crate::base::error::Error;
 use crate::base::source::read_block;
 use crate::rdb::feed::{Consumer, Feeder};
-use crate::rdb::{
-    Decoder, Event, Head, Header, KeyAttributes, ModuleId, Part, Payload, RecordSkipper, Role, Shape, ValueType, Writer,
-};
+use crate::rdb::{Decoder, Event, Head, Header, KeyAttributes, Part, Payload, RecordSkipper, Role, Shape, ValueType};
 
 /// What is read at a time.
 const BLOCK: usize = 512 << 10;
 /// What is read at a time for a second look.
 const SMALL: usize = 64 << 10;
-
-/// The output.
-pub(super) struct Out<W: Write> {
-    pub(super) writer: Writer<W>,
-    pub(super) keys: u64,
-    /// The database that is selected.
-    db: Option<u64>,
-}
-
-impl<W: Write> Out<W> {
-    pub(super) fn new(writer: Writer<W>) -> Self {
-        Self { writer, keys: 0, db: None }
-    }
-
-    /// Selects a database, if another one is.
-    fn select(&mut self, db: u64, plan: &Plan) -> io::Result<()> {
-        if self.db == Some(db) {
-            return Ok(());
-        }
-        self.db = Some(db);
-        self.writer.select_db(db)?;
-        let (keys, expires) = plan.databases.get(&db).copied().unwrap_or_default();
-        self.writer.resize_db(keys, expires)
-    }
-}
 
 /// Where the pass stands.
 #[derive(Debug)]
@@ -63,48 +37,40 @@ enum State {
     Module,
 }
 
-/// A key that is not written yet.
-#[derive(Debug)]
-struct Begun {
-    head: Head,
-    name: Vec<u8>,
-}
-
 pub(super) struct Pass<'p, R, W: Write> {
     plan: &'p Plan,
-    source: usize,
+    turn: Turn,
     input: &'p mut R,
-    /// The database of the output that is meant, if not all are.
-    only: Option<u64>,
     out: &'p mut Out<W>,
     header: Option<Header>,
     skipper: Option<RecordSkipper>,
     state: State,
-    begun: Option<Begun>,
+    /// The head of a key that is not written yet, and its name.
+    begun: Option<Head>,
+    name: Vec<u8>,
     anew: Option<(Anew, Adapter<'p>)>,
     failed: Option<io::Error>,
 }
 
-/// Writes what a source holds of the output's database `only`, or of all.
+/// Writes what a source holds, as far as it is its turn.
 pub(super) fn run<R: Read + Seek, W: Write>(
     plan: &Plan,
-    source: usize,
+    turn: Turn,
     input: &mut R,
-    only: Option<u64>,
     out: &mut Out<W>,
 ) -> io::Result<()> {
     let limits = plan.options.verify.limits.clone();
     let mut decoder = Decoder::new(&limits);
     let mut pass = Pass {
         plan,
-        source,
+        turn,
         input,
-        only,
         out,
         header: None,
         skipper: None,
         state: State::Outside,
         begun: None,
+        name: Vec::new(),
         anew: None,
         failed: None,
     };
@@ -162,7 +128,7 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
         let Some(skipper) = &self.skipper else { return Ok(0) };
         let extent = skipper.records(window, window.len());
         let db = self.plan.options.renumbered(db);
-        if extent.len > 0 && self.only.is_none_or(|only| only == db) {
+        if extent.len > 0 && self.turn.keys.takes(db) {
             self.out.select(db, self.plan)?;
             self.out.writer.copy(&window[..extent.len])?;
             self.out.keys += extent.keys;
@@ -197,14 +163,16 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
             Payload::SelectDb { .. } => decoder.event(event, &mut |_| ()).map_err(io::Error::other)?,
             Payload::ModuleAux { .. } => {
                 // The survey refused what the server has no module for.
-                let is_kept = self.source == 0 && !self.plan.left_out.contains_key(&super::Kind::Modules);
+                let is_kept = self.turn.beside_keys && !self.plan.left_out.contains_key(&super::Kind::Modules);
                 self.state = if is_kept { State::Copied } else { State::Outside };
                 if is_kept {
                     self.out.writer.event(event)?;
                 }
             }
             Payload::Aux { name, value } => {
-                let is_script = name.decode().is_ok_and(|name| *name == *b"lua") && !options.dialect.functions;
+                let is_script = self.turn.beside_keys
+                    && !options.dialect.functions
+                    && name.decode().is_ok_and(|name| *name == *b"lua");
                 self.state = if is_script && value.is_none() { State::Copied } else { State::Outside };
                 if is_script {
                     self.out.writer.event(event)?;
@@ -273,20 +241,26 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
         let options = &plan.options;
         let db = options.renumbered(head.db);
         self.state = State::Outside;
-        let is_meant = self.only.is_none_or(|only| only == db) && options.selection.takes(head, name);
-        if !is_meant || loses(&plan.winners, self.source, head, db, name) {
+        let is_meant = self.turn.keys.takes(db) && options.selection.takes(head, name);
+        if !is_meant || loses(&plan.winners, self.turn.source, head, db, name) {
             return Ok(());
         }
-        self.begun = Some(Begun { head: *head, name: name.to_vec() });
+        let keep = |pass: &mut Self| {
+            pass.begun = Some(*head);
+            pass.name.clear();
+            pass.name.extend_from_slice(name);
+        };
         match options.dialect.form(head.value_type, options.anew) {
             Form::Copied if head.value_type.shape() == Shape::Module => {
+                keep(self);
                 self.state = State::Module;
                 Ok(())
             }
-            Form::Copied => self.head(head.value_type, State::Copied),
-            Form::Stream(value_type) => self.head(value_type, State::Stream(value_type.layout_version())),
+            Form::Copied => self.head(head, name, head.value_type, State::Copied),
+            Form::Stream(value_type) => self.head(head, name, value_type, State::Stream(value_type.layout_version())),
             Form::Plain => {
-                let anew = Anew::new(attributes(head), head.value_type.shape(), name);
+                keep(self);
+                let anew = Anew::new(attributes(head), head.value_type.shape());
                 self.anew = Some((anew, Adapter::new(options, head)));
                 self.state = State::Plain;
                 Ok(())
@@ -295,11 +269,10 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
         }
     }
 
-    /// Writes the head of the key that has begun.
-    fn head(&mut self, value_type: ValueType, state: State) -> io::Result<()> {
-        let Some(Begun { head, name }) = self.begun.take() else { return Ok(()) };
+    /// Writes the head of a key, and its name.
+    fn head(&mut self, head: &Head, name: &[u8], value_type: ValueType, state: State) -> io::Result<()> {
         self.out.select(self.plan.options.renumbered(head.db), self.plan)?;
-        self.out.writer.key(&attributes(&head), value_type, &name)?;
+        self.out.writer.key(&attributes(head), value_type, name)?;
         self.out.keys += 1;
         self.state = state;
         Ok(())
@@ -309,25 +282,24 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
     fn module(&mut self, event: &Event<&[u8]>) -> io::Result<()> {
         let Payload::Module(id) = event.payload else { return Ok(()) };
         self.state = State::Outside;
-        if self.is_kept(id) {
-            self.head(ValueType::Module2, State::Copied)?;
+        let Some(head) = self.begun.take() else { return Ok(()) };
+        if Adapter::new(&self.plan.options, &head).module(id) {
+            let name = std::mem::take(&mut self.name);
+            self.head(&head, &name, ValueType::Module2, State::Copied)?;
+            self.name = name;
             self.out.writer.event(event)?;
         }
         Ok(())
     }
 
-    fn is_kept(&self, id: ModuleId) -> bool {
-        self.begun.as_ref().is_some_and(|begun| Adapter::new(&self.plan.options, &begun.head).module(id))
-    }
-
     /// Takes an element of a collection that is encoded anew.
     fn element(&mut self, element: crate::rdb::Element<'_>) -> io::Result<()> {
-        let (Some((anew, adapter)), Some(begun)) = (&mut self.anew, &self.begun) else { return Ok(()) };
+        let (Some((anew, adapter)), Some(head)) = (&mut self.anew, &self.begun) else { return Ok(()) };
         let options = &self.plan.options;
         let Some(element) = adapter.element(element) else { return Ok(()) };
         anew.element(&element, &mut self.out.writer)?;
         // What the fields are called stands elsewhere: such a hash is held.
-        let is_template = begun.head.value_type.shape() == Shape::HashTemplate;
+        let is_template = head.value_type.shape() == Shape::HashTemplate;
         let most = if is_template { options.verify.limits.packed_bytes } else { HELD };
         if anew.held() <= most {
             return Ok(());
@@ -336,18 +308,18 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
             return Err(io::Error::other("a hash of a template is too large to be held"));
         }
         let Some(header) = self.header else { return Ok(()) };
-        let facts = facts(self.input, header, &begun.head, self.plan)?;
-        self.out.select(options.renumbered(begun.head.db), self.plan)?;
-        anew.begin(facts, &options.dialect, &mut self.out.writer)
+        let facts = facts(self.input, header, head, self.plan)?;
+        self.out.select(options.renumbered(head.db), self.plan)?;
+        anew.begin(&self.name, facts, &options.dialect, &mut self.out.writer)
     }
 
     fn end(&mut self, decoder: &mut Decoder) -> io::Result<()> {
         self.state = State::Outside;
         decoder.leave();
-        if let (Some((anew, _)), Some(begun)) = (self.anew.take(), self.begun.take()) {
-            let db = self.plan.options.renumbered(begun.head.db);
+        if let (Some((anew, _)), Some(head)) = (self.anew.take(), self.begun.take()) {
+            let db = self.plan.options.renumbered(head.db);
             self.out.select(db, self.plan)?;
-            self.out.keys += u64::from(anew.end(&self.plan.options.dialect, &mut self.out.writer)?);
+            self.out.keys += u64::from(anew.end(&self.name, &self.plan.options.dialect, &mut self.out.writer)?);
         }
         self.begun = None;
         Ok(())

@@ -29,7 +29,7 @@ impl Named {
     pub(super) fn add(&mut self, db: Option<u64>, name: &[u8]) {
         self.total += 1;
         if self.first.len() < MOST_NAMED {
-            self.first.push((db, name[..name.len().min(128)].to_vec()));
+            self.first.push((db, shown(name).to_vec()));
         }
     }
 
@@ -51,6 +51,11 @@ impl Named {
     }
 }
 
+/// Returns what of a name is held to be shown.
+fn shown(name: &[u8]) -> &[u8] {
+    &name[..name.len().min(128)]
+}
+
 /// A database of a source: that of the output, the number of the source, and its number there.
 pub(super) type Section = (u64, usize, u64);
 
@@ -64,8 +69,8 @@ pub(super) struct Survey {
     pub(super) refused: BTreeMap<Kind, Named>,
     pub(super) left_out: BTreeMap<Kind, Named>,
     pub(super) dropped: BTreeMap<Dropped, u64>,
+    /// The first keys and libraries that are not written because another one of their name is.
     pub(super) duplicates: Vec<Duplicate>,
-    pub(super) duplicates_total: u64,
     pub(super) libraries: Vec<(usize, Vec<u8>)>,
     pub(super) slots: Slots,
 }
@@ -154,11 +159,15 @@ impl Survey {
         for (what, count) in made.dropped {
             *self.dropped.entry(what).or_default() += count;
         }
-        self.duplicates_total += made.duplicates_total;
-        let room = MOST_NAMED.saturating_sub(self.duplicates.len());
-        self.duplicates.extend(made.duplicates.into_iter().take(room));
+        made.duplicates.into_iter().for_each(|duplicate| self.name_duplicate(duplicate));
         self.libraries.extend(made.libraries.into_iter().map(|code| (source, code)));
         self.slots.merge(&made.slots);
+    }
+
+    pub(super) fn name_duplicate(&mut self, duplicate: Duplicate) {
+        if self.duplicates.len() < MOST_NAMED {
+            self.duplicates.push(duplicate);
+        }
     }
 
     /// Returns the digest that the output has to have.
@@ -173,16 +182,25 @@ impl Survey {
     }
 }
 
-/// Surveys a source.
+/// Surveys a source: that of this number, and of how many.
 pub(super) fn source<R: Read + Seek + Send>(
     input: &mut R,
-    source: usize,
+    (source, of): (usize, usize),
     options: &Options,
     winners: &Winners,
     survey: &mut Survey,
 ) -> Result<(), ReadError> {
     input.seek(SeekFrom::Start(0))?;
-    let make = || Surveyor { options, source, winners, own: Own::default(), key: None, made: None };
+    let make = || Surveyor {
+        options,
+        source,
+        winners,
+        slots: of > 1,
+        own: Own::default(),
+        name: Vec::new(),
+        key: None,
+        made: None,
+    };
     records::each(input, &options.verify.limits, duplicates::threads(options), make, &mut |made: Made| {
         survey.add(source, made);
         Ok(())
@@ -199,7 +217,6 @@ struct Made {
     left_out: BTreeMap<Kind, Named>,
     dropped: BTreeMap<Dropped, u64>,
     duplicates: Vec<Duplicate>,
-    duplicates_total: u64,
     libraries: Vec<Vec<u8>>,
     slots: Slots,
 }
@@ -210,14 +227,18 @@ struct Current<'o> {
     db: u64,
     from: u64,
     expires: bool,
-    name: Vec<u8>,
+    slot: Option<u64>,
 }
 
 struct Surveyor<'o> {
     options: &'o Options,
     source: usize,
     winners: &'o Winners,
+    /// Whether it matters which slots hold keys.
+    slots: bool,
     own: Own,
+    /// The name of the key at hand, or its start.
+    name: Vec<u8>,
     key: Option<Current<'o>>,
     made: Option<Made>,
 }
@@ -248,9 +269,8 @@ impl Surveyor<'_> {
         let db = self.options.renumbered(head.db);
         if loses(self.winners, self.source, head, db, name) {
             let made = self.made.get_or_insert_default();
-            made.duplicates_total += 1;
             if made.duplicates.len() < MOST_NAMED {
-                let name = name[..name.len().min(128)].to_vec();
+                let name = shown(name).to_vec();
                 made.duplicates.push(Duplicate { db: Some(db), name, sources: vec![self.source] });
             }
             return;
@@ -258,7 +278,10 @@ impl Surveyor<'_> {
         self.own.begin(head, name);
         let expires = head.expires_ms.is_some();
         let adapter = Adapter::new(self.options, head);
-        self.key = Some(Current { adapter, db, from: head.db, expires, name: name.to_vec() });
+        self.name.clear();
+        self.name.extend_from_slice(shown(name));
+        let slot = self.slots.then(|| slot::of_key(name));
+        self.key = Some(Current { adapter, db, from: head.db, expires, slot });
     }
 
     #[inline]
@@ -274,7 +297,7 @@ impl Surveyor<'_> {
         key.adapter.end();
         let sum = self.own.end();
         let made = self.made.get_or_insert_default();
-        let (db, name) = (Some(key.db), &key.name);
+        let (db, name) = (Some(key.db), &self.name);
         if let Some(kind) = key.adapter.refused {
             made.refused.entry(kind).or_default().add(db, name);
         }
@@ -295,7 +318,7 @@ impl Surveyor<'_> {
         of.expires += u64::from(key.expires);
         of.sum.add(&sum);
         *made.sections.entry((key.db, key.from)).or_default() += 1;
-        made.slots.add(slot::of_key(name));
+        key.slot.into_iter().for_each(|slot| made.slots.add(slot));
     }
 }
 
@@ -304,6 +327,5 @@ pub(super) fn loses(winners: &Winners, source: usize, head: &Head, db: u64, name
     if winners.is_empty() {
         return false;
     }
-    let place = (u32::try_from(source).unwrap_or(u32::MAX), head.db);
-    winners.get(&duplicates::hash(db, name)).is_some_and(|winner| *winner != place)
+    winners.get(duplicates::hash(db, name)).is_some_and(|winner| winner != duplicates::place(source, head.db))
 }

@@ -12,7 +12,8 @@
 use std::io::{self, Read, Seek, Write};
 
 use super::Plan;
-use super::pass::{self, Out};
+use super::out::{Out, turns};
+use super::pass;
 use crate::rdb::Writer;
 
 /// What was written.
@@ -45,9 +46,9 @@ impl Plan {
         for code in &self.libraries {
             out.writer.function(code)?;
         }
-        for (source, only) in self.passes(sources.len()) {
-            let input = sources.get_mut(source).ok_or(io::ErrorKind::InvalidInput)?;
-            pass::run(self, source, input, only, &mut out)?;
+        for turn in turns(self, sources.len()) {
+            let input = sources.get_mut(turn.source).ok_or(io::ErrorKind::InvalidInput)?;
+            pass::run(self, turn, input, &mut out)?;
         }
         if out.keys != self.keys {
             let why = format!("{} keys were written instead of {}: a source has changed", out.keys, self.keys);
@@ -56,19 +57,5 @@ impl Plan {
         let bytes = out.writer.written() + if dialect.version >= 5 { 9 } else { 1 };
         out.writer.finish()?;
         Ok(Written { bytes, keys: out.keys })
-    }
-
-    /// Returns which sources are passed over, and for which database of the output: for all of them where one source has
-    /// them in their order.
-    fn passes(&self, sources: usize) -> Vec<(usize, Option<u64>)> {
-        let mut by_place: Vec<_> = self.sections.keys().map(|(db, source, from)| (*source, *from, *db)).collect();
-        by_place.sort_unstable();
-        let ascending = by_place.windows(2).all(|pair| pair[0].2 <= pair[1].2);
-        if sources == 1 && ascending {
-            return vec![(0, None)];
-        }
-        let mut passes: Vec<_> = self.sections.keys().map(|(db, source, _)| (*source, Some(*db))).collect();
-        passes.dedup();
-        passes
     }
 }

@@ -183,7 +183,8 @@ fn what_stands_twice_is_named_until_somebody_says_which() -> TestResult {
         // So that every range of hashes is a pass of its own.
         wanted.memory = 0;
         let (plan, out) = written(&[&one, &two], &wanted).map_err(|error| error.to_string())?;
-        assert_eq!((plan.keys, plan.functions, plan.duplicates), (1, 1, 3), "{which:?}");
+        // Three keys, and one of the two libraries.
+        assert_eq!((plan.keys, plan.functions, plan.duplicates), (1, 1, 4), "{which:?}");
         let mut keys = rdb::Keys::new(&out[..]);
         let key = keys.next()?.ok_or("a key")?;
         assert_eq!(key.value()?, rdb::Value::String(value.to_vec()), "{which:?}");
@@ -193,5 +194,101 @@ fn what_stands_twice_is_named_until_somebody_says_which() -> TestResult {
     wanted.selection = Selection { only: vec![Pattern::new(b"none")], ..Selection::default() };
     let error = written(&[&one, &two], &wanted).expect_err("the libraries differ");
     assert!(error.to_string().contains("the library lib"), "{error}");
+    Ok(())
+}
+
+/// A file of that time with these keys in two databases, scripts, and a library if there is code.
+fn saved(seconds: u32, scripts: &[&str], code: Option<&str>, databases: &[u64]) -> TestResult<Vec<u8>> {
+    let mut writer = Writer::new(Vec::new(), rdb::Family::Redis, if code.is_some() { 11 } else { 9 })?;
+    writer.aux(b"ctime", seconds.to_string().as_bytes())?;
+    scripts.iter().try_for_each(|script| writer.aux(b"lua", script.as_bytes()))?;
+    if let Some(code) = code {
+        writer.function(format!("#!lua name=lib\nredis.register_function('{code}', function() end)").as_bytes())?;
+    }
+    for db in databases {
+        writer.select_db(*db)?;
+        writer.key(&KeyAttributes::default(), ValueType::String, format!("{seconds} {db}").as_bytes())?;
+        writer.string(b"value")?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// The codes of the libraries and the scripts that a file holds.
+fn codes(file: &[u8]) -> Vec<String> {
+    let found = |start: &[u8]| file.windows(start.len()).filter(|bytes| *bytes == start).count();
+    let names = ["'one'", "'two'", "'three'", "return 1", "return 2"];
+    names.iter().flat_map(|name| vec![(*name).to_owned(); found(name.as_bytes())]).collect()
+}
+
+/// The newest file has the say about libraries too, though it is not the last one.
+#[test]
+fn the_library_of_the_newest_file_is_written() -> TestResult {
+    let file = |seconds, code| saved(seconds, &[], Some(code), &[0]);
+    let (one, two, three) = (file(10, "one")?, file(30, "two")?, file(20, "three")?);
+    let again = file(40, "one")?;
+    let mut options = options(Target::Redis72);
+    let sets: [(&[&[u8]], OnDuplicate, &str, u64); 5] = [
+        (&[&one, &two, &three], OnDuplicate::NewestFile, "'two'", 2),
+        (&[&two, &three, &one], OnDuplicate::NewestFile, "'two'", 2),
+        (&[&one, &two, &three], OnDuplicate::First, "'one'", 2),
+        (&[&one, &two, &three], OnDuplicate::Last, "'three'", 2),
+        // The same as in an old file, and therefore no duplicate of that one: yet it is the newest.
+        (&[&one, &again, &two], OnDuplicate::NewestFile, "'one'", 1),
+    ];
+    for (files, which, wanted, duplicates) in sets {
+        options.on_duplicate = Some(which);
+        let (plan, out) = written(files, &options).map_err(|error| error.to_string())?;
+        assert_eq!((codes(&out), plan.duplicates), (vec![wanted.to_owned()], duplicates), "{which:?}");
+    }
+    Ok(())
+}
+
+/// Scripts stand in the output as often as in the sources, however many passes it takes to write that.
+#[test]
+fn scripts_are_written_once() -> TestResult {
+    let one = saved(1, &["return 1"], None, &[0, 1, 2])?;
+    let two = saved(2, &["return 2"], None, &[0, 1])?;
+    let mut options = options(Target::Redis62);
+    let (_, out) = written(&[&one, &two], &options).map_err(|error| error.to_string())?;
+    assert_eq!(codes(&out), ["return 1", "return 2"]);
+    // None of the keys of the second one.
+    options.selection = Selection { only: vec![Pattern::new(b"1 *")], ..Selection::default() };
+    let (plan, out) = written(&[&one, &two], &options).map_err(|error| error.to_string())?;
+    assert_eq!((plan.keys, codes(&out)), (3, vec!["return 1".to_owned(), "return 2".to_owned()]));
+    options.selection = Selection { only: vec![Pattern::new(b"none")], ..Selection::default() };
+    let (plan, out) = written(&[&one, &two], &options).map_err(|error| error.to_string())?;
+    assert_eq!((plan.keys, codes(&out)), (0, vec!["return 1".to_owned(), "return 2".to_owned()]));
+    // Databases that change places are written in a pass each.
+    options.selection = Selection::default();
+    options.databases = BTreeMap::from([(0, 2), (2, 0)]);
+    let (_, out) = written(&[&one], &options).map_err(|error| error.to_string())?;
+    assert_eq!(codes(&out), ["return 1"]);
+    options.dialect = Release::from(Target::Redis72).dialect(&Settings::default());
+    let (_, out) = written(&[&one], &options).map_err(|error| error.to_string())?;
+    assert_eq!(codes(&out), [""; 0], "it has functions instead");
+    Ok(())
+}
+
+/// What stands twice is counted without being held, and held only as far as the memory goes.
+#[test]
+fn keys_that_stand_twice_are_held_within_bounds() -> TestResult {
+    let mut writer = Writer::new(Vec::new(), rdb::Family::Redis, 11)?;
+    writer.select_db(0)?;
+    for n in 0..40_000 {
+        writer.key(&KeyAttributes::default(), ValueType::String, format!("key {n}").as_bytes())?;
+        writer.string(b"value")?;
+    }
+    let file = writer.finish()?;
+    let mut options = options(Target::Redis72);
+    options.memory = 0;
+    let error = written(&[&file, &file], &options).expect_err("all of them stand twice");
+    let NotWritten::Duplicates { total, first } = &error else { panic!("{error}") };
+    assert!(*total == 40_000 && (1..=10).contains(&first.len()), "{error}");
+    options.on_duplicate = Some(OnDuplicate::First);
+    let error = written(&[&file, &file], &options).expect_err("there is no memory for so many");
+    assert!(matches!(error, NotWritten::TooManyDuplicates { .. }), "{error}");
+    options.memory = 4 << 20;
+    let (plan, _) = written(&[&file, &file], &options).map_err(|error| error.to_string())?;
+    assert_eq!((plan.keys, plan.duplicates), (40_000, 40_000));
     Ok(())
 }
