@@ -10,4 +10,5 @@ pub(crate) mod rdb;
 mod read;
 pub(crate) mod salvage_aof;
 pub(crate) mod salvage_rdb;
+pub(crate) mod target;
 mod timeline;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use redis_persistence::verify::Options;
 
-use super::{around, read, salvage_rdb};
+use super::{around, read, salvage_rdb, target};
 use crate::args::RdbCheck;
 use crate::console::{reason, say};
 use crate::outcome::{Entry, Show};
@@ -58,7 +58,7 @@ pub(crate) fn alone(path: &Path, limit: u64, how: &How<'_>) -> Option<Entry> {
 /// Checks an input, and salvages it if that is asked for.
 pub(crate) fn one(path: &Path, how: &How<'_>, show: &mut dyn Show) {
     let (args, common) = (how.args, &how.args.common);
-    if args.salvage.salvage.as_deref().is_some_and(salvage_rdb::is_standard_output) {
+    if args.salvage.salvage.as_deref().is_some_and(target::is_standard_output) {
         show.leave_standard_output();
     }
     let salvages = args.salvage.salvage.is_some();

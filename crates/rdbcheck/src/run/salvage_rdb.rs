@@ -21,6 +21,7 @@ use redis_persistence::repair::rdb::syndrome::{self, Candidate};
 use redis_persistence::repair::{self, Existing};
 use redis_persistence::verify::{self, Checksum, Code, DuplicateCheck, Kind, Options, Report, Verdict};
 
+use super::target::{out_refused, to_stream};
 use crate::args::{Common, Salvage as Args};
 use crate::console::{reason, say, without_number};
 use crate::input::open::is_descriptor;
@@ -61,54 +62,11 @@ pub(crate) fn refuses(path: &Path, args: &Args, files: usize) -> Option<String> 
         return Some("--salvage needs a file, or - for standard input".to_owned());
     }
     let out = args.salvage.as_ref().filter(|_| !args.dry_run)?;
-    out_refused(path, out, args).map(|why| format!("{}: {why}", out.display()))
+    out_refused(&[path], out, args.resp, existing(args)).map(|why| format!("{}: {why}", out.display()))
 }
 
-/// Why nothing can be written to OUT, if so. It is known before the work is done.
-fn out_refused(input: &Path, out: &Path, args: &Args) -> Option<String> {
-    if to_stream(out, args.resp) {
-        return None;
-    }
-    if out.as_os_str() == "-" {
-        return Some("an RDB is verified before it is handed out: only --resp goes to standard output".to_owned());
-    }
-    if File::open(input).is_ok_and(|input| is_same_file(&input, out)) {
-        return Some("OUT is the damaged file itself, which is never written to".to_owned());
-    }
-    if fs::symlink_metadata(out).is_ok_and(|found| found.is_file()) && !args.force {
-        return Some("the file exists; --force replaces it".to_owned());
-    }
-    let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    repair::check_output(out, existing).err().map(|error| without_number(error.to_string()))
-}
-
-/// Returns whether OUT is written to as it is, from its start to its end: commands go to standard output or a pipe.
-fn to_stream(out: &Path, resp: bool) -> bool {
-    resp && (out.as_os_str() == "-" || is_pipe(out))
-}
-
-/// Returns whether OUT is standard output, by whatever name.
-#[cfg(unix)]
-pub(crate) fn is_standard_output(out: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let file = |path: &Path| fs::metadata(path).ok().map(|data| (data.dev(), data.ino()));
-    out.as_os_str() == "-" || file(out).is_some_and(|file_is| file(Path::new("/dev/stdout")) == Some(file_is))
-}
-
-#[cfg(not(unix))]
-pub(crate) fn is_standard_output(out: &Path) -> bool {
-    out.as_os_str() == "-"
-}
-
-#[cfg(unix)]
-fn is_pipe(path: &Path) -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo() || found.file_type().is_char_device())
-}
-
-#[cfg(not(unix))]
-fn is_pipe(_: &Path) -> bool {
-    false
+fn existing(args: &Args) -> Existing {
+    if args.force { Existing::Replace } else { Existing::Keep }
 }
 
 /// Salvages what a check has found damaged: the one RDB at `path`, or in it.
@@ -245,15 +203,14 @@ impl Salvaged {
             self.status = SalvageStatus::Written;
             return Ok(());
         }
-        if let Some(why) = out_refused(input, &self.out, args) {
+        if let Some(why) = out_refused(&[input], &self.out, args.resp, existing(args)) {
             return Err(why);
         }
         let mut meter = Meter::new(self.out.display().to_string(), None, how.common.progress);
         let mut written = None;
-        let existing = if args.force { Existing::Replace } else { Existing::Keep };
         let saved = repair::write_output(
             &self.out,
-            existing,
+            existing(args),
             like.as_ref(),
             &mut |_| (),
             |out| {
@@ -283,20 +240,4 @@ fn too_much(loss: &Loss, most: u64) -> Option<String> {
             ))
         }
     }
-}
-
-/// Returns whether a path names the open file.
-#[cfg(unix)]
-fn is_same_file(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
-    }
-}
-
-/// Returns whether a path names the open file: nothing is ever written here.
-#[cfg(not(unix))]
-fn is_same_file(_: &File, _: &Path) -> bool {
-    false
 }

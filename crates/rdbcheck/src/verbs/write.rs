@@ -9,13 +9,13 @@ pub(super) mod check;
 pub(super) mod show;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Command, CommandFactory as _, Parser};
 use redis_persistence::repair::rdb::salvage;
-use redis_persistence::repair::{Existing, check_output, write_output};
+use redis_persistence::repair::{Existing, write_output};
 use redis_persistence::rewrite::{self, Kind, NotWritten, OnDuplicate, Plan};
 use redis_persistence::servers::Release;
 use redis_persistence::verify::{self, Options, Report, Verdict};
@@ -24,6 +24,7 @@ use super::{Names, Places, Reading, selection};
 use crate::console::{reason, say};
 use crate::exit::Exit;
 use crate::input::packed_input;
+use crate::run::target::{out_refused, to_stream};
 use crate::servers::{Asked, Servers, setting};
 use crate::shell;
 use crate::units::{self, now_ms, number};
@@ -109,6 +110,7 @@ pub(super) fn run(args: &WriteArgs) -> Exit {
 }
 
 fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
+    let databases = renumbered(&args.db)?;
     let servers = Servers::new(&[Asked::One(args.server)], args.conf.as_deref(), &args.settings, prover())
         .map_err(|error| Stop::unreadable(reason(&error)))?;
     let conf = args.conf.as_deref().map(shell::word).unwrap_or_default();
@@ -117,14 +119,15 @@ fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
     }
     let dialect = servers.dialects().pop().ok_or_else(|| Stop::unreadable("no server"))?;
     if !args.dry_run {
-        out_refused(args)?;
+        let inputs: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
+        out_refused(&inputs, &args.out, args.resp, existing(args)).map_or(Ok(()), |why| Err(Stop::unreadable(why)))?;
     }
     let mut files = args.files.iter().map(|path| open(path, args)).collect::<Result<Vec<_>, _>>()?;
     let verify =
         Options { now_ms: Some(now_ms()), functions: prover(), threads: args.reading.threads, ..Options::default() };
     let mut options = rewrite::Options::new(dialect);
     options.selection = selection(&args.names, args.db.iter().map(|(from, _)| *from).collect(), &args.places);
-    options.databases = args.db.iter().filter(|(from, to)| from != to).copied().collect::<BTreeMap<_, _>>();
+    options.databases = databases;
     options.without = args.without.iter().copied().collect();
     options.on_duplicate = args.on_duplicate;
     options.verify = verify;
@@ -155,32 +158,17 @@ fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
     }
 }
 
-fn is_stream(args: &WriteArgs) -> bool {
-    args.resp
-        && (args.out.as_os_str() == "-"
-            || fs::metadata(&args.out).is_ok_and(|found| !found.is_file() && !found.is_dir()))
-}
-
-/// Why nothing can be written to OUT, if so.
-fn out_refused(args: &WriteArgs) -> Result<(), Stop> {
-    if is_stream(args) {
-        return Ok(());
+/// Returns the databases that get another number, each of them one.
+fn renumbered(asked: &[(u64, u64)]) -> Result<BTreeMap<u64, u64>, Stop> {
+    let mut numbers = BTreeMap::new();
+    for (from, to) in asked {
+        if let Some(other) = numbers.insert(*from, *to).filter(|other| other != to) {
+            let why = format!("--db {from}={other} and --db {from}={to}: a database gets one number");
+            return Err(Stop::unreadable(why));
+        }
     }
-    if args.out.as_os_str() == "-" {
-        return Err(Stop::unreadable(
-            "an RDB is verified before it is handed out: only --resp goes to standard output",
-        ));
-    }
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    if let Some(out) = real(&args.out)
-        && let Some(input) = args.files.iter().find(|file| real(file).as_ref() == Some(&out))
-    {
-        return Err(Stop::unreadable(format!("{} is read, and is never written to", shell::word(input))));
-    }
-    if fs::symlink_metadata(&args.out).is_ok_and(|found| found.is_file()) && !args.force {
-        return Err(Stop::unreadable("the file exists; --force replaces it"));
-    }
-    check_output(&args.out, existing(args)).map_err(|error| Stop::unreadable(error.to_string()))
+    numbers.retain(|from, to| from != to);
+    Ok(numbers)
 }
 
 fn existing(args: &WriteArgs) -> Existing {
@@ -292,7 +280,7 @@ impl Job<'_> {
         let args = self.args;
         let options = salvage::Options { sound: true, ..salvage::Options::default() };
         let plan = salvage::plan(whole, &options).map_err(text)?;
-        if is_stream(args) {
+        if to_stream(&args.out, args.resp) {
             let to: Box<dyn Write> = match args.out.as_os_str() == "-" {
                 true => Box::new(io::stdout().lock()),
                 // It exists: nothing is made here.

@@ -6,7 +6,7 @@
 //!       -> one file before 7.0, a folder with a manifest from 7.0 on, or commands: verified, asked of the server -> OUT
 //! ```
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ use crate::console::{reason, say};
 use crate::exit::Exit;
 use crate::input::archive::Archive;
 use crate::progress::When;
+use crate::run::target::is_read;
 use crate::servers::{Asked, Servers, setting};
 use crate::shell;
 use crate::units::{self, now_ms};
@@ -116,6 +117,9 @@ fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
     };
     let unreadable = |error: io::Error| Stop::unreadable(format!("{}: {}", shell::word(&args.path), reason(&error)));
     let set = dir::find_as(&mut Disk, &args.path, &servers.layout()).map_err(unreadable)?;
+    let parts = set.parts.iter().map(|part| &part.path).chain(set.old_style.iter().map(|file| &file.path));
+    let read: Vec<&Path> = parts.chain([&args.path]).map(PathBuf::as_path).collect();
+    is_read(&read, &args.out).map_or(Ok(()), |why| Err(Stop::unreadable(why)))?;
     let report = verify::aof_set(&mut Disk, &set, &verify).map_err(unreadable)?;
     if report.verdict != Verdict::Sound {
         return Err(not_sound(args, &set, &report));
@@ -137,11 +141,6 @@ enum Form {
 /// Why nothing can be written to OUT, if so.
 fn out_refused(args: &WriteArgs, form: Form) -> Result<(), Stop> {
     let is_stream = args.out.as_os_str() == "-";
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    let out = real(&args.out);
-    if out.is_some() && out == real(&args.path) {
-        return Err(Stop::unreadable("it is read, and is never written to"));
-    }
     match form {
         Form::Commands if is_stream => return Ok(()),
         _ if is_stream => return Err(Stop::unreadable("only --resp goes to standard output")),

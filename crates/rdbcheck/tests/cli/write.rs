@@ -253,3 +253,54 @@ fn a_command_that_the_server_has_not_is_refused_and_damage_salvaged_first() -> T
     assert_eq!(left, ["set"], "nothing is left");
     Ok(())
 }
+
+#[test]
+fn a_database_gets_one_number() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    save(dir, "dump.rdb", strings(0..5, "value"))?;
+    for databases in [&["--db", "0=1,0=2"][..], &["--db", "0", "--db", "0=2"]] {
+        let ran = write(dir, &[&["--for", "redis-7.2"], databases, &["out.rdb", "dump.rdb"]].concat());
+        assert!(ran.code == Some(2) && ran.err.contains("a database gets one number"), "{}", ran.err);
+        assert!(!dir.join("out.rdb").exists());
+    }
+    assert_eq!(write(dir, &["--for", "redis-7.2", "--db", "0=1,0=1", "out.rdb", "dump.rdb"]).code, Some(0));
+    Ok(())
+}
+
+/// Only pipes and character devices are written to as they are.
+#[test]
+#[cfg(unix)]
+fn what_is_neither_a_file_nor_a_pipe_is_not_opened() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    save(dir, "dump.rdb", strings(0..5, "value"))?;
+    let _socket = std::os::unix::net::UnixListener::bind(dir.join("socket"))?;
+    std::os::unix::fs::symlink("socket", dir.join("link"))?;
+    for out in ["socket", "link"] {
+        let ran = write(dir, &["--force", "--for", "redis-7.2", "--resp", out, "dump.rdb"]);
+        assert!(ran.code == Some(2) && ran.err.contains("regular"), "{:?} {}", ran.code, ran.err);
+    }
+    let ran = write(dir, &["-q", "--for", "redis-7.2", "--resp", "/dev/null", "dump.rdb"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    Ok(())
+}
+
+#[test]
+fn no_file_of_the_set_that_is_read_is_replaced() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    save_set(dir, SET)?;
+    let files = ["appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof", "appendonly.aof.manifest"];
+    let before = files.map(|file| fs::read(dir.join("set").join(file)).expect("it is there"));
+    fs::hard_link(dir.join("set").join(files[1]), dir.join("another-name"))?;
+    let sources = files.iter().map(|file| format!("set/{file}")).chain(["another-name".to_owned()]);
+    for out in sources {
+        for how in [&["--for", "redis-6.2"][..], &["--for", "redis-7.2", "--resp"]] {
+            let ran = write_aof(dir, &[how, &["--force", &out, "set"]].concat());
+            assert!(ran.code == Some(2) && ran.err.contains("never written to"), "{out}: {}", ran.err);
+        }
+    }
+    assert_eq!(files.map(|file| fs::read(dir.join("set").join(file)).expect("it is there")), before);
+    Ok(())
+}
