@@ -150,9 +150,16 @@ pub struct Common {
     /// List N findings at most [default: 1000, of which text shows 5 of each code]; all are counted
     #[arg(long, help_heading = "Output", value_name = "N")]
     pub max_findings: Option<usize>,
-    /// Sizes and elements by type, the largest keys, keys by prefix, and what a load would need
+    /// Sizes, elements and expiries by type, the largest keys, keys by prefix, and what a load would need
     #[arg(long, help_heading = "Output")]
     pub stats: bool,
+    /// With --stats: the characters of which each ends a prefix of keys [default: :]
+    #[arg(long, help_heading = "Output", value_name = "CHARS", default_value = ":", hide_default_value = true)]
+    pub separators: String,
+    /// With --stats: count prefixes up to the first separator, to the second, and so on to the Nth [default: 1]
+    #[arg(long, help_heading = "Output", value_name = "N", default_value = "1", hide_default_value = true)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=16))]
+    pub prefix_depth: u8,
     /// Show the bytes around where each finding begins ([) and fails (>)
     #[arg(long, help_heading = "Output")]
     pub hex: bool,
@@ -288,7 +295,11 @@ impl Common {
             quick: self.quick,
             commands: Extra::default(),
             functions: self.prover(),
-            stats: self.wants_numbers().then(StatsOptions::default),
+            stats: self.wants_numbers().then(|| StatsOptions {
+                separators: self.separators.clone().into_bytes(),
+                depth: self.prefix_depth.into(),
+                ..StatsOptions::default()
+            }),
             now_ms: Some(self.now_ms()),
             max_findings: self.max_findings.unwrap_or(FINDINGS),
             spill: Some(SpillTo::new(tempfile::tempfile)),

@@ -131,7 +131,8 @@ pub fn report(report: &mut Report) {
     report.findings.iter_mut().for_each(finding);
     if let Some(stats) = &mut report.stats {
         stats.largest.iter_mut().for_each(|large| large.key = key(&large.key).into_bytes());
-        stats.prefixes.by_prefix.iter_mut().for_each(|(name, _)| *name = hashed("prefix#", name).into_bytes());
+        let prefixes = stats.prefixes.iter_mut().flat_map(|depth| &mut depth.by_prefix);
+        prefixes.for_each(|(name, _)| *name = hashed("prefix#", name).into_bytes());
     }
     if let Some(facts) = &mut report.aof {
         let names = std::mem::take(&mut facts.commands_by_name);

@@ -200,6 +200,24 @@ pub fn size(bytes: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
+/// Returns a span of time for people, in its largest unit and tenths of it.
+///
+/// # Examples
+/// ```
+/// assert_eq!(rdbcheck::units::duration(5400), "1.5 h");
+/// ```
+#[must_use]
+pub fn duration(seconds: u64) -> String {
+    let (each, unit) = match seconds {
+        ..60 => return format!("{seconds} s"),
+        60..3600 => (60, "min"),
+        3600..86_400 => (3600, "h"),
+        _ => (86_400, "d"),
+    };
+    let tenths = u128::from(seconds) * 10 / each;
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
 /// Returns a number with commas between the thousands.
 #[must_use]
 pub fn commas(n: u64) -> String {

@@ -16,7 +16,7 @@ use crate::repair::aof::salvage::{self as salvage_aof, Certainty, Image, Salvage
 use crate::repair::rdb::salvage::{self, Anchor, DbLoss, LeftOut, LeftOutKind, LostKey, PartialKey};
 use crate::repair::rdb::syndrome::Candidate;
 use crate::repair::{Applied, Plan, Step, Undone};
-use crate::report::stats::{Estimate, Histogram, LargeKey, Prefix, Stats, TypeStats};
+use crate::report::stats::{Estimate, Histogram, LargeKey, Prefix, Prefixes, Stats, TypeStats};
 use crate::report::{AofLoadFacts, Checksum, Code, DuplicateCheck, Finding, Kind, Name, UnreadFacts, Verdict};
 
 /// Types whose form is the name that reports use.
@@ -177,23 +177,36 @@ fields!(ReleaseAnswer as answer,
 
 // Statistics.
 
-/// The prefixes that are listed, those that take most bytes first.
+/// The prefixes of a depth that are listed, those that take most bytes first.
 const FIRST_PREFIXES: usize = 1000;
 
 fields!(Stats as stats,
     "databases": stats.databases,
     "largest": stats.largest,
-    "prefixes": stats.prefixes.by_prefix.iter().take(FIRST_PREFIXES).map(OfPrefix).collect::<Vec<_>>(),
-    "without_prefix": stats.prefixes.without,
-    "other_prefixes": others(stats),
+    "prefixes": stats.prefixes.first().map_or_else(Vec::new, listed),
+    "without_prefix": stats.prefixes.first().map(|depth| depth.without).unwrap_or_default(),
+    "other_prefixes": stats.prefixes.first().map(others).unwrap_or_default(),
+    "deeper_prefixes": stats.prefixes.iter().skip(1).map(Deeper).collect::<Vec<_>>(),
     "estimate": stats.estimate,
 );
 
+struct Deeper<'a>(&'a Prefixes);
+
+fields!(Deeper<'_> as depth,
+    "prefixes": listed(depth.0),
+    "without_prefix": depth.0.without,
+    "other_prefixes": others(depth.0),
+);
+
+fn listed(depth: &Prefixes) -> Vec<OfPrefix<'_>> {
+    depth.by_prefix.iter().take(FIRST_PREFIXES).map(OfPrefix).collect()
+}
+
 /// All keys whose prefix is not listed.
-fn others(stats: &Stats) -> Prefix {
+fn others(depth: &Prefixes) -> Prefix {
     let add = |sum: Prefix, of: &Prefix| Prefix { keys: sum.keys + of.keys, bytes: sum.bytes.saturating_add(of.bytes) };
-    let unlisted = stats.prefixes.by_prefix.iter().skip(FIRST_PREFIXES);
-    unlisted.fold(stats.prefixes.other, |sum, (_, of)| add(sum, of))
+    let unlisted = depth.by_prefix.iter().skip(FIRST_PREFIXES);
+    unlisted.fold(depth.other, |sum, (_, of)| add(sum, of))
 }
 
 struct OfPrefix<'a>(&'a (Vec<u8>, Prefix));
@@ -209,14 +222,22 @@ fields!(TypeStats as of,
     "expires": of.expires,
     "expired": of.expired,
     "bytes": of.sizes,
-    "elements": (of.elements.count() > 0).then_some(&of.elements),
+    "elements": any(&of.elements),
+    "ttl_seconds": any(&of.ttls),
+    "idle_seconds": any(&of.idle),
+    "frequency": any(&of.frequencies),
 );
+
+fn any(histogram: &Histogram) -> Option<&Histogram> {
+    (histogram.count() > 0).then_some(histogram)
+}
 
 fields!(Histogram as of,
     "total": of.sum(),
     "p50": of.quantile(50),
     "p99": of.quantile(99),
     "max": of.max(),
+    "powers": of.powers().collect::<Vec<_>>(),
 );
 
 fields!(LargeKey as large,

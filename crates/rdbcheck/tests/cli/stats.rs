@@ -88,7 +88,7 @@ fn elements_are_counted_in_every_encoding() -> TestResult {
     let prefixes: Vec<_> = file["stats"]["prefixes"].as_array().into_iter().flatten().collect();
     assert_eq!(prefixes.len(), 5, "{prefixes:?}");
     assert!(prefixes.iter().any(|of| of["prefix"] == "set:" && of["keys"] == 3), "{prefixes:?}");
-    assert!(text.contains("keys by what stands before the first colon:\n"), "{text}");
+    assert!(text.contains("keys by what stands before the first separator:\n"), "{text}");
     assert!(text.contains("to load it a server needs: about ") && text.contains("Redis 8.6.3"), "{text}");
     Ok(())
 }
@@ -146,5 +146,83 @@ fn what_is_cut_has_no_size() -> TestResult {
     let (file, _) = on(&w.finish(), &[])?;
     assert_eq!(file["stats"]["databases"]["0"]["string"]["keys"], 2, "{file}");
     assert_eq!(run(&["--stats", "--quick", "redis-7.0-streams.rdb"])?.code, Some(0));
+    Ok(())
+}
+
+/// As many keys as the counts say: one alone whose record is three zero bytes is a key, in a hole none is.
+#[test]
+fn an_empty_string_under_an_empty_name_is_a_key() -> TestResult {
+    let file = |records: &[&[u8]]| {
+        let mut w = RdbWriter::redis(11);
+        w.select_db(3);
+        for record in records {
+            w.raw(record);
+        }
+        w.finish()
+    };
+    let (zeros, key): (&[u8], &[u8]) = (&[0; 3], b"\x00\x01k\x01v");
+    for (records, keys) in [
+        (vec![zeros], 1),
+        (vec![zeros, key], 2),
+        (vec![key, zeros], 2),
+        (vec![zeros, key, zeros], 3),
+        (vec![key, zeros, zeros, key], 2),
+        (vec![zeros, zeros, zeros], 0),
+    ] {
+        let (file, _) = on(&file(&records), &[])?;
+        let strings = &file["stats"]["databases"]["3"]["string"]["keys"];
+        assert_eq!((number(&file["counts"]["keys"]), strings.as_u64().unwrap_or(0)), (keys, keys), "{records:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn expiries_and_uses_are_told() -> TestResult {
+    let now: i64 = crate::NOW.parse::<i64>()? * 1000;
+    let mut w = RdbWriter::redis(11);
+    w.select_db(0);
+    for seconds in 1..=100 {
+        w.raw(&[0xfc]).raw(&(now + seconds * 1000).to_le_bytes()).raw(&[0xf9, 7]);
+        w.string_key(format!("a:{seconds}").as_bytes(), b"v");
+    }
+    w.raw(&[0xfc]).raw(&(now - 1000).to_le_bytes()).string_key(b"a:expired", b"v");
+    w.raw(&[0xf8, 50]).string_key(b"a:idle", b"v");
+    let (file, text) = on(&w.finish(), &[])?;
+    let of = &file["stats"]["databases"]["0"]["string"];
+    assert_eq!((&of["keys"], &of["expires"], &of["expired"]), (&102.into(), &101.into(), &1.into()));
+    let (ttl, idle, frequency) = (&of["ttl_seconds"], &of["idle_seconds"], &of["frequency"]);
+    assert_eq!((&ttl["max"], &ttl["total"]), (&100.into(), &5050.into()), "{ttl}");
+    // 1, 2 and 3, 4 to 7...
+    assert_eq!(ttl["powers"], serde_json::json!([1, 2, 4, 8, 16, 32, 37]), "{ttl}");
+    assert_eq!((&idle["total"], &frequency["total"], &frequency["max"]), (&50.into(), &700.into(), &7.into()));
+    assert!(text.contains("time to live p50") && text.contains("1.6 min"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn prefixes_are_counted_at_each_depth() -> TestResult {
+    let mut w = RdbWriter::redis(11);
+    w.select_db(0);
+    for name in ["user:1:name", "user:1/mail", "user:2", "web/a:b", "plain"] {
+        w.string_key(name.as_bytes(), b"v");
+    }
+    let bytes = w.finish();
+    let (file, text) = on(&bytes, &["--separators", ":/", "--prefix-depth", "2"])?;
+    let keys = |list: &Value| -> Vec<(String, u64)> {
+        let of = |of: &Value| (of["prefix"].as_str().unwrap_or("?").to_owned(), number(&of["keys"]));
+        list.as_array().into_iter().flatten().map(of).collect()
+    };
+    let stats = &file["stats"];
+    let owned = |of: &[(&str, u64)]| of.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect::<Vec<_>>();
+    assert_eq!(keys(&stats["prefixes"]), owned(&[("user:", 3), ("web/", 1)]));
+    let deeper = &stats["deeper_prefixes"][0];
+    assert_eq!(keys(&deeper["prefixes"]), owned(&[("user:1/", 1), ("user:1:", 1), ("web/a:", 1)]));
+    assert_eq!(deeper["without_prefix"]["keys"], 2);
+    assert!(
+        text.contains("keys by what stands before separator 2:\n") && text.contains("with fewer separators"),
+        "{text}"
+    );
+    let (file, _) = on(&bytes, &["--prefix-depth", "0"])?;
+    assert_eq!(file["stats"]["prefixes"], serde_json::json!([]));
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::lzf::Room;
 use crate::rdb::packed::{Intset, Listpack, Ziplist, Zipmap};
-use crate::rdb::{Body, Event, ModuleItem, Packing, Payload, RdbString, Record, Role, Shape, ValueType};
+use crate::rdb::{Attributes, Body, Event, ModuleItem, Packing, Payload, RdbString, Record, Role, Shape, ValueType};
 use crate::report::finding::Finding;
 use crate::report::stats::estimate::Weight;
-use crate::report::stats::histogram::Table;
 use crate::report::stats::histogram::{LargeKey, Largest};
+use crate::report::stats::prefixes::Table;
 use crate::report::stats::{Estimate, Stats, StatsOptions, TypeStats};
 use crate::verify::value::vectorset::is_vectorset;
 
@@ -18,24 +18,41 @@ const MOST_DATABASES: usize = 64;
 /// Numbers under way.
 #[derive(Debug)]
 pub(crate) struct Collect {
-    databases: BTreeMap<u64, BTreeMap<&'static str, TypeStats>>,
-    largest: Largest,
-    prefixes: Table,
-    estimate: Estimate,
+    options: StatsOptions,
+    sums: Sums,
     now_ms: Option<i64>,
     /// Packed values larger than this, decoded, are not looked into.
     longest: usize,
     key: Option<Key>,
     name: Vec<u8>,
+    zeros: Zeros,
+}
+
+/// The numbers of a part of the file.
+#[derive(Debug)]
+pub(crate) struct Sums {
+    databases: Databases,
+    largest: Largest,
+    prefixes: Table,
+    estimate: Estimate,
+}
+
+type Types = BTreeMap<&'static str, TypeStats>;
+
+/// The databases of the lowest numbers, and what all others have.
+#[derive(Debug, Default)]
+struct Databases {
+    lowest: BTreeMap<u64, Types>,
+    beyond: Types,
 }
 
 /// The key whose record is being read.
 #[derive(Debug)]
 struct Key {
     start: u64,
+    db: u64,
     value_type: ValueType,
-    expires: bool,
-    expired: bool,
+    attributes: Attributes,
     elements: u64,
     /// Bytes of text, decoded.
     text: u64,
@@ -46,25 +63,47 @@ struct Key {
     vector_items: Option<u64>,
 }
 
+/// Records of three zero bytes: one alone is an empty string under an empty name, several in a row are a hole in the file.
+#[derive(Debug, Default)]
+struct Zeros {
+    /// Behind the last one.
+    end: u64,
+    /// One that may be a key.
+    alone: Option<Key>,
+}
+
 impl Collect {
-    pub(crate) fn new(options: StatsOptions, now_ms: Option<i64>, longest: usize) -> Self {
+    pub(crate) fn new(options: &StatsOptions, now_ms: Option<i64>, longest: usize) -> Self {
         Self {
-            databases: BTreeMap::new(),
-            largest: Largest::new(options.largest),
-            prefixes: Table::new(options.prefixes),
-            estimate: Estimate::default(),
+            sums: Sums::new(options),
+            options: options.clone(),
             now_ms,
             longest,
             key: None,
             name: Vec::new(),
+            zeros: Zeros::default(),
         }
     }
 
     /// Takes an event of that database.
     pub(crate) fn event(&mut self, event: &Event<&[u8]>, db: u64, room: &mut Room) {
         match &event.payload {
-            Payload::Record(record) if is_zeros(event, record) => {}
-            Payload::Record(record) => self.record(event.start, record),
+            Payload::Record(record) if is_zeros(event, record) => {
+                let goes_on = self.zeros.end == event.start;
+                self.zeros.end = event.end;
+                if goes_on {
+                    self.zeros.alone = None;
+                    self.key = None;
+                    return;
+                }
+                self.count_zeros();
+                self.record(event.start, db, record);
+                self.zeros.alone = self.key.take();
+            }
+            Payload::Record(record) => {
+                self.count_zeros();
+                self.record(event.start, db, record);
+            }
             Payload::Str { role, string } => self.string(*role, string, room),
             Payload::Piece { role: Role::Key, bytes, .. } => {
                 let room = Finding::LONGEST_KEY.saturating_sub(self.name.len());
@@ -79,30 +118,31 @@ impl Collect {
         if event.ends_record
             && let Some(key) = self.key.take()
         {
-            self.end(&key, event.end, db);
+            self.end(&key, event.end);
         }
     }
 
-    fn record(&mut self, start: u64, record: &Record<&[u8]>) {
+    /// Counts a record of zeros that turned out to be alone.
+    fn count_zeros(&mut self) {
+        if let Some(key) = self.zeros.alone.take() {
+            self.name.clear();
+            self.end(&key, key.start + ZEROS);
+        }
+    }
+
+    fn record(&mut self, start: u64, db: u64, record: &Record<&[u8]>) {
         let Record { attributes, value_type, key, value, .. } = record;
         self.name.clear();
         if let Ok(name) = key.decode() {
             self.name.extend_from_slice(&name[..name.len().min(Finding::LONGEST_KEY)]);
         }
-        let expired = match (attributes.expire, self.now_ms) {
-            (Some(expire), Some(now)) => expire.ms < now && expire.ms != -1,
-            _ => false,
-        };
-        let expires = attributes.expire.is_some();
-        let text = key.text_len().saturating_add(value.as_ref().map_or(0, RdbString::text_len));
-        let value_type = *value_type;
         self.key = Some(Key {
             start,
-            value_type,
-            expires,
-            expired,
+            db,
+            value_type: *value_type,
+            attributes: *attributes,
             elements: 0,
-            text,
+            text: key.text_len().saturating_add(value.as_ref().map_or(0, RdbString::text_len)),
             loose: 0,
             scores: 0,
             vector_items: None,
@@ -151,25 +191,32 @@ impl Collect {
         }
     }
 
-    fn end(&mut self, key: &Key, end: u64, db: u64) {
+    fn end(&mut self, key: &Key, end: u64) {
         let bytes = end.saturating_sub(key.start);
-        let db = match self.databases.contains_key(&db) || self.databases.len() < MOST_DATABASES {
-            true => db,
-            false => self.databases.last_key_value().map_or(db, |(last, _)| *last),
-        };
-        let (name, value_type) = (&self.name, key.value_type);
+        let (name, value_type, attributes) = (&self.name, key.value_type, &key.attributes);
         let type_name = if key.vector_items.is_some() { "vectorset" } else { value_type.type_name() };
-        let stats = self.databases.entry(db).or_default().entry(type_name).or_default();
+        let sums = &mut self.sums;
+        let stats = sums.databases.of(key.db).entry(type_name).or_default();
         stats.keys += 1;
-        stats.expires += u64::from(key.expires);
-        stats.expired += u64::from(key.expired);
         stats.sizes.add(bytes);
         if value_type != ValueType::String {
             stats.elements.add(key.elements);
         }
-        self.prefixes.add(name, bytes);
-        self.largest.add(bytes, key.start, || LargeKey {
-            db,
+        if let Some(expire) = attributes.expire {
+            stats.expires += 1;
+            match self.now_ms {
+                // Servers do not agree whether such a key expires.
+                _ if expire.ms == -1 => {}
+                Some(now) if expire.ms < now => stats.expired += 1,
+                Some(now) => stats.ttls.add(expire.ms.abs_diff(now) / 1000),
+                None => {}
+            }
+        }
+        attributes.idle.into_iter().for_each(|seconds| stats.idle.add(seconds));
+        attributes.freq.into_iter().for_each(|freq| stats.frequencies.add(freq.into()));
+        sums.prefixes.add(name, bytes);
+        sums.largest.add(bytes, key.start, || LargeKey {
+            db: key.db,
             key: name.clone(),
             value_type: type_name,
             encoding: value_type.encoding_name(),
@@ -177,17 +224,76 @@ impl Collect {
             elements: key.elements,
             offset: key.start,
         });
-        let Key { text, expires, loose, scores, .. } = *key;
-        self.estimate.add(Weight { text, expires, loose, scores, stored: bytes });
+        let Key { text, loose, scores, .. } = *key;
+        let expires = attributes.expire.is_some();
+        sums.estimate.add(Weight { text, expires, loose, scores, stored: bytes });
     }
 
-    pub(crate) fn into_stats(self) -> Stats {
+    /// Returns the numbers since the last time.
+    pub(crate) fn take(&mut self) -> Sums {
+        self.count_zeros();
+        (self.key, self.zeros) = (None, Zeros::default());
+        std::mem::replace(&mut self.sums, Sums::new(&self.options))
+    }
+
+    /// Adds those of another part of the file.
+    pub(crate) fn absorb(&mut self, other: Sums) {
+        let Sums { databases, largest, prefixes, estimate } = other;
+        self.sums.databases.merge(databases);
+        self.sums.largest.merge(largest);
+        self.sums.prefixes.merge(prefixes);
+        self.sums.estimate.merge(&estimate);
+    }
+
+    pub(crate) fn into_stats(mut self) -> Stats {
+        let Sums { databases, largest, prefixes, estimate } = self.take();
         Stats {
-            databases: self.databases,
-            largest: self.largest.into_keys(),
-            prefixes: self.prefixes.into_prefixes(),
-            estimate: self.estimate,
+            databases: databases.into_map(),
+            largest: largest.into_keys(),
+            prefixes: prefixes.into_prefixes(),
+            estimate,
         }
+    }
+}
+
+impl Sums {
+    fn new(options: &StatsOptions) -> Self {
+        Self {
+            databases: Databases::default(),
+            largest: Largest::new(options.largest),
+            prefixes: Table::new(&options.separators, options.depth, options.prefixes),
+            estimate: Estimate::default(),
+        }
+    }
+}
+
+impl Databases {
+    fn of(&mut self, db: u64) -> &mut Types {
+        if self.lowest.len() >= MOST_DATABASES && !self.lowest.contains_key(&db) {
+            match self.lowest.last_entry() {
+                Some(last) if db < *last.key() => add(&mut self.beyond, last.remove()),
+                _ => return &mut self.beyond,
+            }
+        }
+        self.lowest.entry(db).or_default()
+    }
+
+    fn merge(&mut self, other: Self) {
+        other.lowest.into_iter().for_each(|(db, types)| add(self.of(db), types));
+        add(&mut self.beyond, other.beyond);
+    }
+
+    fn into_map(mut self) -> BTreeMap<u64, Types> {
+        if let Some(mut last) = self.lowest.last_entry() {
+            add(last.get_mut(), self.beyond);
+        }
+        self.lowest
+    }
+}
+
+fn add(types: &mut Types, other: Types) {
+    for (name, of) in other {
+        types.entry(name).or_default().merge(&of);
     }
 }
 
@@ -219,9 +325,12 @@ impl Key {
     }
 }
 
-/// Three zero bytes are an empty string under an empty name, but in truth part of a hole.
+/// How long a record of zeros is.
+const ZEROS: u64 = 3;
+
+/// Returns whether a record is an empty string under an empty name, in its shortest form.
 fn is_zeros(event: &Event<&[u8]>, record: &Record<&[u8]>) -> bool {
-    event.ends_record && event.end - event.start == 3 && record.value_type == ValueType::String
+    event.ends_record && event.end - event.start == ZEROS && record.value_type == ValueType::String
 }
 
 /// Returns the bytes of a packed value, decoded if they are compressed: into the room that the verifier has for that.

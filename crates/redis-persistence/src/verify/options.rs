@@ -40,7 +40,7 @@ pub struct Options {
     pub functions: Option<Prover>,
     /// Commands that the server has beside its own: its configuration tells.
     pub commands: Extra,
-    /// The numbers to be collected. They are collected on one thread.
+    /// The numbers to be collected.
     pub stats: Option<StatsOptions>,
     /// The key of the hashes by which keys and elements are compared. Without it, it is random for each run, so that nobody can make
     /// a file whose names collide. The report does not depend on it, but where [`Limits::duplicate_bytes`] is used up: it decides
@@ -81,9 +81,6 @@ impl Options {
 
     /// On how many threads.
     pub(crate) fn threads(&self) -> usize {
-        if self.stats.is_some() {
-            return 1;
-        }
         self.threads.or_else(threads_of_machine).map_or(1, NonZero::get)
     }
 }

@@ -112,6 +112,7 @@ impl RdbVerifier {
             facts: FactsCollector::default(),
             stats: options
                 .stats
+                .as_ref()
                 .map(|stats| Box::new(Collect::new(stats, options.now_ms, options.limits.packed_bytes))),
             elements: Table::new(budget / 2, Form { wide: true, ..form }),
             suspects: Suspects::new(&options.limits),

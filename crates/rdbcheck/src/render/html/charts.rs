@@ -5,13 +5,13 @@ use std::ops::Range;
 use maud::{Markup, html};
 use redis_persistence::aof::changes::ChangeKind;
 use redis_persistence::verify::Report;
-use redis_persistence::verify::stats::{Estimate, Histogram, Prefix, Stats, TypeStats};
+use redis_persistence::verify::stats::{Estimate, Histogram, Prefix, Prefixes, Stats, TypeStats};
 
 use super::fit;
 use crate::escape;
 use crate::outcome::Timeline;
 use crate::style::{KEY, NAME};
-use crate::units::{commas, date, number, size};
+use crate::units::{commas, date, duration, number, size};
 
 const DATABASES: usize = 16;
 const PREFIXES: usize = 40;
@@ -43,10 +43,6 @@ pub(super) fn stats(stats: &Stats, index: usize) -> Markup {
         .take(DATABASES)
         .flat_map(|(db, types)| types.iter().map(|(name, of)| (*db, *name, of)))
         .collect();
-    // All histograms have the same powers of two, so that they can be compared.
-    let largest = types.iter().map(|(.., of)| of.sizes.powers().count()).max().unwrap_or(0);
-    let least = |of: &TypeStats| of.sizes.powers().position(|n| n > 0);
-    let powers = types.iter().filter_map(|(.., of)| least(of)).min().unwrap_or(0)..largest;
     html! {
         h3 { "Types" }
         (types_table(&types, index))
@@ -61,9 +57,8 @@ pub(super) fn stats(stats: &Stats, index: usize) -> Markup {
                 } } }
             }
         }
-        (prefixes(stats, index))
-        h3 { "Sizes" }
-        @for (db, name, of) in types.iter().filter(|(.., of)| of.keys > 0).take(HISTOGRAMS) { (histogram(*db, name, &of.sizes, &powers)) }
+        @for (depth, prefixes) in stats.prefixes.iter().enumerate() { (treemap(depth, prefixes, index)) }
+        @for spread in SPREADS { (histograms(&spread, &types)) }
         h3 { "A load" }
         p { "A server needs about " (size(estimate.memory_bytes())) " of memory and " (commas(estimate.cpu_ms() / 1000)) "."
             (estimate.cpu_ms() % 1000 / 100) " s to load it: " (Estimate::BASIS) "." }
@@ -75,9 +70,10 @@ fn types_table(types: &[(u64, &str, &TypeStats)], index: usize) -> Markup {
         div.wide tabindex="0" role="region" aria-label={ "Types of input " (index + 1) } {
             table {
                 thead { tr { th scope="col" { "db" } th scope="col" { "type" }
-                    @for head in ["keys", "expiring", "expired", "bytes", "median", "99 %", "largest", "elements"] { th.n scope="col" { (head) } } } }
+                    @for head in ["keys", "expiring", "expired", "median time to live", "bytes", "median", "99 %", "largest", "elements"] { th.n scope="col" { (head) } } } }
                 tbody { @for (db, name, of) in types { tr {
                     td { (db) } td { (name) } td.n { (commas(of.keys)) } td.n { (commas(of.expires)) } td.n { (commas(of.expired)) }
+                    td.n { @if of.ttls.count() > 0 { (duration(of.ttls.quantile(50))) } }
                     td.n { (size(of.sizes.sum())) } td.n { (size(of.sizes.quantile(50))) } td.n { (size(of.sizes.quantile(99))) }
                     td.n { (size(of.sizes.max())) } td.n { (commas(of.elements.sum())) }
                 } } }
@@ -86,19 +82,23 @@ fn types_table(types: &[(u64, &str, &TypeStats)], index: usize) -> Markup {
     }
 }
 
-fn prefixes(stats: &Stats, index: usize) -> Markup {
-    let by_prefix = &stats.prefixes.by_prefix;
+fn treemap(depth: usize, prefixes: &Prefixes, index: usize) -> Markup {
+    let by_prefix = &prefixes.by_prefix;
     if by_prefix.is_empty() {
         return html! {};
     }
+    let title = match depth {
+        0 => "Prefixes by bytes".to_owned(),
+        depth => format!("Prefixes up to separator {}, by bytes", depth + 1),
+    };
     let (shown, rest) = by_prefix.split_at(by_prefix.len().min(PREFIXES));
     let mut rows: Vec<(String, Prefix)> =
         shown.iter().map(|(name, of)| (fit(&escape::quoted(name), KEY), *of)).collect();
-    let other = rest.iter().fold(stats.prefixes.other, |sum, (_, of)| Prefix {
+    let other = rest.iter().fold(prefixes.other, |sum, (_, of)| Prefix {
         keys: sum.keys + of.keys,
         bytes: sum.bytes.saturating_add(of.bytes),
     });
-    for (name, of) in [("other prefixes", other), ("no prefix", stats.prefixes.without)] {
+    for (name, of) in [("other prefixes", other), ("no prefix", prefixes.without)] {
         if of.keys > 0 {
             rows.push((name.to_owned(), of));
         }
@@ -108,7 +108,7 @@ fn prefixes(stats: &Stats, index: usize) -> Markup {
     let mut areas = Vec::new();
     divide(&weights, Area { x: 0.0, y: 0.0, width: WIDTH, height: 300.0 }, &mut areas);
     html! {
-        h3 { "Prefixes by bytes" }
+        h3 { (title) }
         figure.chart {
             svg viewBox="0 0 1000 300" role="img" aria-label="Areas of the prefixes in the table below, by their bytes" {
                 @for ((name, of), area) in rows.iter().zip(&areas) {
@@ -120,7 +120,7 @@ fn prefixes(stats: &Stats, index: usize) -> Markup {
                 }
             }
         }
-        div.wide tabindex="0" role="region" aria-label={ "Prefixes of input " (index + 1) } {
+        div.wide tabindex="0" role="region" aria-label={ (title) " of input " (index + 1) } {
             table {
                 thead { tr { th scope="col" { "prefix" } th.n scope="col" { "keys" } th.n scope="col" { "bytes in the file" } } }
                 tbody { @for (name, of) in &rows { tr { td.text { (name) } td.n { (commas(of.keys)) } td.n { (size(of.bytes)) } } } }
@@ -160,12 +160,40 @@ fn divide(weights: &[f64], area: Area, areas: &mut Vec<Area>) {
     divide(&weights[at..], other, areas);
 }
 
-fn histogram(db: u64, name: &str, sizes: &Histogram, powers: &Range<usize>) -> Markup {
-    let mut bars: Vec<u64> = sizes.powers().skip(powers.start).collect();
+/// What histograms are about.
+struct Spread {
+    title: &'static str,
+    /// What the numbers are, in a sentence.
+    what: &'static str,
+    of: fn(&TypeStats) -> &Histogram,
+    unit: fn(u64) -> String,
+}
+
+const SPREADS: [Spread; 4] = [
+    Spread { title: "Sizes", what: "bytes in the file", of: |of| &of.sizes, unit: size },
+    Spread { title: "Times to live", what: "time to expiry", of: |of| &of.ttls, unit: duration },
+    Spread { title: "Idle times", what: "time without use", of: |of| &of.idle, unit: duration },
+    Spread { title: "Frequencies", what: "logarithmic counter of uses", of: |of| &of.frequencies, unit: commas },
+];
+
+fn histograms(spread: &Spread, types: &[(u64, &str, &TypeStats)]) -> Markup {
+    let any = || types.iter().map(|(db, name, of)| (*db, *name, (spread.of)(of))).filter(|(.., of)| of.count() > 0);
+    // All of one kind have the same powers of two, so that they can be compared.
+    let largest = any().map(|(.., of)| of.powers().count()).max().unwrap_or(0);
+    let least = any().filter_map(|(.., of)| of.powers().position(|n| n > 0)).min().unwrap_or(0);
+    html! {
+        @if largest > 0 { h3 { (spread.title) } }
+        @for (db, name, of) in any().take(HISTOGRAMS) { (histogram((db, name), of, &(least..largest), spread)) }
+    }
+}
+
+fn histogram((db, name): (u64, &str), of: &Histogram, powers: &Range<usize>, spread: &Spread) -> Markup {
+    let mut bars: Vec<u64> = of.powers().skip(powers.start).collect();
     bars.resize(powers.len(), 0);
     let most = bars.iter().copied().max().unwrap_or(1).max(1);
     let step = WIDTH / bars.len().max(1) as f64;
-    let lower = |n: usize| size(1 << (powers.start + n).min(63));
+    // Below two is one power, from nothing on.
+    let lower = |n: usize| (spread.unit)(if powers.start + n == 0 { 0 } else { 1 << (powers.start + n).min(63) });
     let told: Vec<_> = bars
         .iter()
         .enumerate()
@@ -174,8 +202,8 @@ fn histogram(db: u64, name: &str, sizes: &Histogram, powers: &Range<usize>) -> M
         .collect();
     html! {
         figure.chart {
-            figcaption { (name) " in db " (db) ", bytes in the file by powers of two: " (told.join(", ")) }
-            svg viewBox="0 0 1000 64" role="img" aria-label={ "Histogram of the sizes of " (name) " in db " (db) } {
+            figcaption { (name) " in db " (db) ", " (spread.what) " by powers of two: " (told.join(", ")) }
+            svg viewBox="0 0 1000 64" role="img" aria-label={ (spread.title) " of " (name) " in db " (db) } {
                 @for (n, keys) in bars.iter().enumerate() {
                     @let height = *keys as f64 / most as f64 * 60.0;
                     @let height = if *keys > 0 { height.max(1.0) } else { 0.0 };

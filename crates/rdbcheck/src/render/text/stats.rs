@@ -4,13 +4,18 @@ use redis_persistence::verify::stats::{Histogram, LargeKey, Prefix, Stats, TypeS
 
 use crate::escape;
 use crate::style::{BOLD, KEY, Page, shorten};
-use crate::units::{commas, number, size};
+use crate::units::{commas, duration, number, size};
 
 /// How many prefixes and databases are shown.
 const FIRST_PREFIXES: usize = 20;
 const FIRST_DATABASES: usize = 16;
 /// Of fewer keys the table says enough.
 const FEW: u64 = 20;
+
+const TYPES: [&str; 13] =
+    ["db", "type", "keys", "expiries", "expired", "bytes", "p50", "p99", "max", "elements", "p50", "p99", "max"];
+const LIVES: [&str; 11] =
+    ["db", "type", "no expiry", "time to live p50", "p99", "max", "idle p50", "p99", "max", "frequency p50", "max"];
 
 /// The tables.
 pub(in crate::render) fn stats(page: &mut Page, stats: &Stats) {
@@ -31,29 +36,63 @@ pub(in crate::render) fn stats(page: &mut Page, stats: &Stats) {
 }
 
 fn types(page: &mut Page, stats: &Stats) {
-    let heads =
-        ["db", "type", "keys", "expiries", "expired", "bytes", "p50", "p99", "max", "elements", "p50", "p99", "max"];
     let shown = stats.databases.iter().take(FIRST_DATABASES);
-    let types = shown.clone().flat_map(|(db, types)| types.iter().map(move |(name, of)| (db, name, of)));
-    let rows: Vec<_> =
-        types.map(|(db, name, of)| [vec![db.to_string(), (*name).to_owned()], row(of).to_vec()].concat()).collect();
+    let types: Vec<_> = shown.flat_map(|(db, types)| types.iter().map(move |(name, of)| (*db, *name, of))).collect();
+    let lead = |db: u64, name: &str| vec![db.to_string(), name.to_owned()];
+    let rows: Vec<_> = types.iter().map(|(db, name, of)| [lead(*db, name), row(of).to_vec()].concat()).collect();
     if !rows.is_empty() {
-        page.table(&heads, &rows, 2);
+        page.table(&TYPES, &rows, 2);
+    }
+    let lives = types.iter().filter(|(.., of)| is_told(of));
+    let rows: Vec<_> = lives.map(|(db, name, of)| [lead(*db, name), life(of).to_vec()].concat()).collect();
+    if !rows.is_empty() {
+        page.table(&LIVES, &rows, 2);
     }
     if let Some(more) = stats.databases.len().checked_sub(FIRST_DATABASES).filter(|more| *more > 0) {
         page.plain(0, &format!("and {}", number(more as u64, "more database")));
     }
     if page.look.is_seen {
-        for (db, name, of) in shown.flat_map(|(db, types)| types.iter().map(move |(name, of)| (db, name, of))) {
-            let powers: Vec<u64> = of.sizes.powers().collect();
-            let from = powers.iter().position(|n| *n > 0).unwrap_or(0);
-            let line = page.look.sparkline(&powers[from..]);
-            if of.keys >= FEW && powers.len() > from + 1 {
-                let (least, most) = (size(1 << from), size(of.sizes.max()));
-                page.plain(2, &format!("sizes in db {db}, {name}: {least} [{line}] {most}, by powers of two"));
-            }
+        for (db, name, of) in types {
+            spread(page, "sizes", (db, name), &of.sizes, size);
+            spread(page, "times to live", (db, name), &of.ttls, duration);
+            spread(page, "idle times", (db, name), &of.idle, duration);
         }
     }
+}
+
+/// A line with the shape of a histogram.
+fn spread(page: &mut Page, what: &str, (db, name): (u64, &str), of: &Histogram, unit: fn(u64) -> String) {
+    let powers: Vec<u64> = of.powers().collect();
+    let from = powers.iter().position(|n| *n > 0).unwrap_or(0);
+    let line = page.look.sparkline(&powers[from..]);
+    if of.count() >= FEW && powers.len() > from + 1 {
+        let (least, most) = (unit(1 << from), unit(of.max()));
+        page.plain(2, &format!("{what} in db {db}, {name}: {least} [{line}] {most}, by powers of two"));
+    }
+}
+
+/// Returns whether the second table has something to say.
+fn is_told(of: &TypeStats) -> bool {
+    of.expires > 0 || of.idle.count() > 0 || of.frequencies.count() > 0
+}
+
+/// When keys expire, and how they are used.
+fn life(of: &TypeStats) -> [String; 9] {
+    let quantile = |of: &Histogram, percent: u8, unit: fn(u64) -> String| match of.count() {
+        0 => "-".to_owned(),
+        _ => unit(of.quantile(percent)),
+    };
+    [
+        commas(of.keys - of.expires),
+        quantile(&of.ttls, 50, duration),
+        quantile(&of.ttls, 99, duration),
+        quantile(&of.ttls, 100, duration),
+        quantile(&of.idle, 50, duration),
+        quantile(&of.idle, 99, duration),
+        quantile(&of.idle, 100, duration),
+        quantile(&of.frequencies, 50, commas),
+        quantile(&of.frequencies, 100, commas),
+    ]
 }
 
 fn row(of: &TypeStats) -> [String; 11] {
@@ -90,24 +129,29 @@ fn largest(page: &mut Page, key: &LargeKey) {
 }
 
 fn prefixes(page: &mut Page, stats: &Stats) {
-    let prefixes = &stats.prefixes;
-    if prefixes.by_prefix.is_empty() {
-        return;
-    }
-    page.paragraph(0, "keys by what stands before the first colon", BOLD, ":");
-    let mut row = |of: &Prefix, name: &str| {
-        if of.keys > 0 {
-            page.plain(2, &format!("{:>10}  {:>15}  {name}", size(of.bytes), number(of.keys, "key")));
+    for (depth, prefixes) in stats.prefixes.iter().enumerate() {
+        if prefixes.by_prefix.is_empty() {
+            return;
         }
-    };
-    let (shown, rest) = prefixes.by_prefix.split_at(prefixes.by_prefix.len().min(FIRST_PREFIXES));
-    for (name, of) in shown {
-        row(of, &shorten(&escape::quoted(name), KEY));
+        let what = match depth {
+            0 => "keys by what stands before the first separator".to_owned(),
+            depth => format!("keys by what stands before separator {}", depth + 1),
+        };
+        page.paragraph(0, &what, BOLD, ":");
+        let mut row = |of: &Prefix, name: &str| {
+            if of.keys > 0 {
+                page.plain(2, &format!("{:>10}  {:>15}  {name}", size(of.bytes), number(of.keys, "key")));
+            }
+        };
+        let (shown, rest) = prefixes.by_prefix.split_at(prefixes.by_prefix.len().min(FIRST_PREFIXES));
+        for (name, of) in shown {
+            row(of, &shorten(&escape::quoted(name), KEY));
+        }
+        let folded = rest.iter().fold(prefixes.other, |sum, (_, of)| Prefix {
+            keys: sum.keys + of.keys,
+            bytes: sum.bytes.saturating_add(of.bytes),
+        });
+        row(&folded, "under other prefixes");
+        row(&prefixes.without, if depth == 0 { "without a separator" } else { "with fewer separators" });
     }
-    let folded = rest.iter().fold(prefixes.other, |sum, (_, of)| Prefix {
-        keys: sum.keys + of.keys,
-        bytes: sum.bytes.saturating_add(of.bytes),
-    });
-    row(&folded, "under other prefixes");
-    row(&prefixes.without, "without a colon");
 }

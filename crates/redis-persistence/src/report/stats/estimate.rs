@@ -54,6 +54,16 @@ impl Estimate {
         self.stored = self.stored.saturating_add(key.stored);
     }
 
+    /// Adds those of another part of the file.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.keys += other.keys;
+        self.text = self.text.saturating_add(other.text);
+        self.expires += other.expires;
+        self.loose = self.loose.saturating_add(other.loose);
+        self.scores = self.scores.saturating_add(other.scores);
+        self.stored = self.stored.saturating_add(other.stored);
+    }
+
     /// Memory in bytes, beyond what an empty server takes.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {

@@ -1,20 +1,15 @@
 //! How numbers are spread, and the keys with the largest, in bounded memory.
 //!
-//! How numbers are spread, in bounded memory.
-//!
 //! ```text
 //! 0 .. 63           a bucket for each number
 //! 2^k .. 2^(k+1)    32 buckets of equal width, for k from 6 on
 //! ```
 //! So a quantile is never below the true one, and above it by less than 1 part in 32 (3.2 %). Sum and maximum are exact.
 //!
-//! The largest keys, in a heap of as many as are wanted.
-//!
-//! Keys by what stands before the first colon of their names.
+//! The largest keys lie in a heap of as many as are wanted. Both can be put together from parts of a file, in any order.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::collections::HashMap;
 
 /// Numbers below this have a bucket each.
 const EXACT: u64 = 64;
@@ -52,6 +47,17 @@ impl Histogram {
         self.count += 1;
         self.sum = self.sum.saturating_add(number);
         self.max = self.max.max(number);
+    }
+
+    /// Adds those of another one.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        if self.buckets.len() < other.buckets.len() {
+            self.buckets.resize(other.buckets.len(), 0);
+        }
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(own, n)| *own += n);
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
     }
 
     /// Returns how many numbers there are.
@@ -166,74 +172,17 @@ impl Largest {
         }
     }
 
+    /// Adds those of another part of the file.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for key in other.keys {
+            self.add(key.bytes, key.offset, || key);
+        }
+    }
+
     /// Returns the largest first.
     pub(crate) fn into_keys(mut self) -> Vec<LargeKey> {
         self.keys.sort_by_key(|key| (Reverse(key.bytes), key.offset));
         self.keys
-    }
-}
-
-/// What keys of one prefix come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Prefix {
-    /// Keys.
-    pub keys: u64,
-    /// What they take in the file, in bytes.
-    pub bytes: u64,
-}
-
-/// Keys by prefix.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Prefixes {
-    /// The prefixes, the colon included; those that take most bytes first.
-    pub by_prefix: Vec<(Vec<u8>, Prefix)>,
-    /// Keys without a colon in the first 64 bytes of their names.
-    pub without: Prefix,
-    /// Keys with a prefix that came up when as many were counted apart as are wanted.
-    pub other: Prefix,
-}
-
-/// Longer prefixes are none.
-const LONGEST: usize = 64;
-
-/// The table while it is filled.
-#[derive(Debug, Default)]
-pub(crate) struct Table {
-    most: usize,
-    by_prefix: HashMap<Vec<u8>, Prefix>,
-    without: Prefix,
-    other: Prefix,
-}
-
-impl Table {
-    pub(crate) fn new(most: usize) -> Self {
-        Self { most, ..Self::default() }
-    }
-
-    /// Counts a key.
-    pub(crate) fn add(&mut self, name: &[u8], bytes: u64) {
-        let colon = memchr::memchr(b':', &name[..name.len().min(LONGEST)]);
-        let prefix = match colon.map(|colon| &name[..=colon]) {
-            None => &mut self.without,
-            Some(text) => {
-                let full = self.by_prefix.len() >= self.most;
-                match self.by_prefix.get_mut(text) {
-                    Some(prefix) => prefix,
-                    None if full => &mut self.other,
-                    None => self.by_prefix.entry(text.to_vec()).or_default(),
-                }
-            }
-        };
-        prefix.keys += 1;
-        prefix.bytes = prefix.bytes.saturating_add(bytes);
-    }
-
-    pub(crate) fn into_prefixes(self) -> Prefixes {
-        let mut by_prefix: Vec<_> = self.by_prefix.into_iter().collect();
-        by_prefix.sort_by(|(a, x), (b, y)| y.bytes.cmp(&x.bytes).then_with(|| a.cmp(b)));
-        Prefixes { by_prefix, without: self.without, other: self.other }
     }
 }
 
@@ -270,17 +219,10 @@ mod tests {
             assert!(said >= exact && (said - exact) * 32 <= exact, "{percent}: {said} for {exact}");
         }
         assert_eq!(Histogram::default().quantile(50), 0);
-    }
-
-    #[test]
-    fn late_prefixes_are_counted_together() {
-        let mut table = Table::new(2);
-        for name in ["a:1", "b:1", "a:2", "c:1", "plain", "d:1"] {
-            table.add(name.as_bytes(), 10);
-        }
-        let prefixes = table.into_prefixes();
-        let named: Vec<_> = prefixes.by_prefix.iter().map(|(name, n)| (&name[..], n.keys)).collect();
-        assert_eq!(named, [(&b"a:"[..], 2), (b"b:", 1)]);
-        assert_eq!((prefixes.other.keys, prefixes.without.keys), (2, 1));
+        let mut halves = [Histogram::default(), Histogram::default()];
+        numbers.iter().enumerate().for_each(|(n, number)| halves[n % 2].add(*number));
+        let [mut one, other] = halves;
+        one.merge(&other);
+        assert_eq!(one, histogram);
     }
 }

@@ -3,6 +3,7 @@ use crate::base::limits::Limits;
 use crate::base::source::ReadAt;
 use crate::base::source::Seekable;
 use crate::report::codes::Code;
+use crate::report::stats::StatsOptions;
 use crate::report::{Report, Verdict};
 use crate::verify::options::Duplicates;
 use std::io::{Cursor, Read};
@@ -33,6 +34,13 @@ fn report_at(bytes: &[u8], options: &Options, threads: usize, sizes: Sizes) -> R
 /// The report, which is the same for every number of threads.
 #[track_caller]
 fn same(bytes: &[u8], options: &Options, sizes: Sizes) -> Report {
+    // With numbers, keys go other ways: the same must come of them, and of the threads.
+    let few = StatsOptions { largest: 5, prefixes: 3, separators: b":e1".to_vec(), depth: 3 };
+    let stats = (options.stats.is_none() && bytes.len() < 20_000).then_some(few);
+    if stats.is_some() {
+        let with = Options { stats, now_ms: options.now_ms.or(Some(1_700_000_000_000)), ..options.clone() };
+        same(bytes, &with, sizes);
+    }
     let alone = report(bytes, options, 1, sizes);
     // Sixty-four threads for each of thousands of small inputs would be the time of the whole test: one in 32.
     let many = bytes.len().is_multiple_of(32) || bytes.len() > 100_000;

@@ -11,6 +11,7 @@ use crate::rdb::feed::{Consumer, Feeder};
 use crate::rdb::{Event, Extent, Header, RecordSkipper};
 use crate::report::collector::Collector;
 use crate::report::facts::{FactsCollector, TypeSet};
+use crate::verify::collect_stats::Sums;
 use crate::verify::confirm::Suspects;
 use crate::verify::duplicates::Table;
 use crate::verify::options::Options;
@@ -49,6 +50,7 @@ pub(crate) struct Batch {
     found: Found,
     suspects: Suspects,
     tally: Tally,
+    stats: Option<Sums>,
     /// Where the parser finds no way on. That cannot be, as the batch was cut where the parser would; if it were, the walk
     /// would end here.
     pub(crate) failed: Option<Error>,
@@ -146,6 +148,7 @@ impl RdbVerifier {
             found: self.take_found(),
             suspects: std::mem::replace(&mut self.suspects, Suspects::new(&self.options.limits)),
             tally: std::mem::take(&mut self.keys.tally),
+            stats: self.stats.as_mut().map(|stats| stats.take()),
             failed,
         }
     }
@@ -174,6 +177,9 @@ impl RdbVerifier {
     pub(crate) fn absorb(&mut self, batch: Batch) -> Found {
         self.keys.tally.absorb(&batch.tally);
         self.suspects.append(batch.suspects);
+        if let (Some(stats), Some(sums)) = (&mut self.stats, batch.stats) {
+            stats.absorb(sums);
+        }
         batch.found
     }
 
