@@ -7,6 +7,8 @@ mod counts;
 #[cfg(unix)]
 mod disguises;
 mod disk;
+#[cfg(all(unix, feature = "packed"))]
+mod docs;
 mod dumps;
 mod forms;
 mod golden;

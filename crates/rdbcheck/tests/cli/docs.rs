@@ -1,0 +1,245 @@
+//! The README and the pages of docs: every command that they show runs as it is written, in a folder that has what it names, and
+//! options and verbs that a sentence names exist. What the commands print is compared in `readme`.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use regex::Regex;
+use tempfile::TempDir;
+use testkit::folder::copy;
+
+use crate::{Ran, TestResult, ran, testdata};
+
+const PAGES: &[&str] = &[
+    "README.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "crates/redis-persistence/README.md",
+    "crates/redis-persistence/docs/causes.md",
+    "crates/redis-persistence/docs/findings.md",
+    "docs/architecture.md",
+    "docs/compare.md",
+    "docs/dependencies.md",
+    "docs/guide.md",
+    "docs/inputs.md",
+    "docs/mutants.md",
+    "docs/operators.md",
+    "docs/repair.md",
+    "docs/servers.md",
+    "docs/speed.md",
+];
+
+/// What is not run, by how it begins, and why.
+const NOT_RUN: &[(&str, &str)] = &[
+    ("cargo ", "builds; its package, program and file are looked for"),
+    (".ci/", "is what runs this test"),
+    ("fuzz/", "runs for hours; its tools have tests of their own"),
+    ("benches/", "measures, on an idle machine"),
+    ("RUSTC_BOOTSTRAP=1 cargo ", "needs a tool that is installed for it"),
+    ("minisign ", "a program of others"),
+    ("ssh-keygen ", "a program of others"),
+    ("redis-cli ", "asks a server"),
+    ("println!", "a line of the program above it, which is a test of the library"),
+];
+
+/// The commands of a page as they are indented or stand in a fence, with their line.
+fn commands(page: &str) -> Result<Vec<(usize, String)>, Box<dyn Error>> {
+    let (mut found, mut fence, mut shown) = (Vec::new(), None, false);
+    for (at, line) in page.lines().enumerate() {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            fence = fence.is_none().then(|| language.to_owned());
+        } else if let Some(language) = &fence {
+            if let Some(list) = line.trim_start().strip_prefix("command: ").filter(|_| language == "yaml") {
+                let words: Vec<String> = serde_json::from_str(list)?;
+                let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+                found.push((at + 1, quoted.join(" ")));
+            }
+        } else if let Some(line) = line.strip_prefix("    ").filter(|line| !line.starts_with(' ')) {
+            // Below a prompt stands what was printed.
+            if let Some(command) = line.strip_prefix("$ ") {
+                shown = true;
+                found.push((at + 1, command.to_owned()));
+            } else if !shown {
+                found.push((at + 1, line.to_owned()));
+            }
+        } else if !line.starts_with("    ") && !line.is_empty() {
+            shown = false;
+        }
+    }
+    Ok(found)
+}
+
+/// A folder with all that the pages name, and programs that stand for those of others.
+struct Stage(TempDir);
+
+impl Stage {
+    fn new() -> Result<Self, Box<dyn Error>> {
+        let stage = Self(tempfile::tempdir()?);
+        let sound = testdata().join("rdb/redis-7.0-multidb.rdb");
+        for folder in ["here/backup", "backup", "var/lib/node_exporter", "var/lib/redis", "etc/redis", "data", "bin"] {
+            fs::create_dir_all(stage.path(folder))?;
+        }
+        for copy in ["here/dump.rdb", "here/yesterday.rdb", "here/today.rdb", "backup/dump.rdb", "backup/other.rdb"] {
+            fs::copy(&sound, stage.path(copy))?;
+        }
+        for name in ["redis-6.0-streams.rdb", "redis-7.0-multidb.rdb"] {
+            fs::copy(testdata().join("rdb").join(name), stage.path("here").join(name))?;
+        }
+        fs::copy(testdata().join("broken/zero-page.rdb"), stage.path("here/zero-page.rdb"))?;
+        fs::write(stage.path("here/backup/a.rdb.zst"), zstd::encode_all(&fs::read(&sound)?[..], 3)?)?;
+        copy(&testdata().join("aof/sets/redis-8.6-timestamps-preamble"), &stage.path("here/redis"))?;
+        let set = testdata().join("aof/sets/redis-7.0-timestamps-plain");
+        copy(&set.join("appendonlydir"), &stage.path("here/appendonlydir"))?;
+        copy(&set.join("appendonlydir"), &stage.path("var/lib/redis/appendonlydir"))?;
+        copy(&set.join("appendonlydir"), &stage.path("data/appendonlydir"))?;
+        copy(&testdata().join("aof/cases/m005-trunc-last"), &stage.path("here/damaged"))?;
+        fs::write(stage.path("etc/redis/redis.conf"), "databases 32\n")?;
+        fs::copy(stage.path("etc/redis/redis.conf"), stage.path("here/redis.conf"))?;
+        let packed = stage.path("here/backup/a.rdb.zst");
+        stage.program("fetch", &format!("exec cat '{}'", packed.display()))?;
+        stage.program("mail", "exec cat")?;
+        stage.program("redis-server", "echo started")?;
+        for (name, binary) in
+            [("rdbcheck", env!("CARGO_BIN_EXE_rdbcheck")), ("aofcheck", env!("CARGO_BIN_EXE_aofcheck"))]
+        {
+            symlink(binary, stage.path("bin").join(name))?;
+        }
+        Ok(stage)
+    }
+
+    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn program(&self, name: &str, line: &str) -> TestResult {
+        let path = self.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{line}\n"))?;
+        Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+    }
+
+    /// Runs lines as a shell does, with the folders of a host below this one.
+    fn run(&self, lines: &str) -> Result<Ran, Box<dyn Error>> {
+        let root = self.0.path().display().to_string();
+        let of_host = Regex::new(r"(^|[\s'>=])/(backup|var|etc|data)/")?;
+        let lines = of_host.replace_all(lines, format!("${{1}}{root}/${{2}}/"));
+        let lines = lines.replace("/usr/bin/redis-server", &format!("{root}/bin/redis-server"));
+        let mut path = std::ffi::OsString::from(self.path("bin"));
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut command = Command::new("sh");
+        command.args(["-c", &lines]).current_dir(self.path("here")).env("PATH", path).stdin(Stdio::null());
+        ran(command.output())
+    }
+}
+
+/// Whether a program is found on this machine.
+fn here(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
+}
+
+fn page(name: &str) -> Result<String, Box<dyn Error>> {
+    Ok(fs::read_to_string(testdata().join("..").join(name))?)
+}
+
+#[test]
+fn commands_of_the_pages_run() -> TestResult {
+    let cron = Regex::new(r"^(?:[\d*]+ ){5} ?")?;
+    let comment = Regex::new(r" +# .*$")?;
+    let (mut of_ours, mut wrong) = (0, Vec::new());
+    for name in PAGES {
+        let (mut before, mut last, mut stage) = (String::new(), 0, Stage::new()?);
+        for (line, written) in commands(&page(name)?)? {
+            if NOT_RUN.iter().any(|(start, _)| written.starts_with(start)) {
+                continue;
+            }
+            if line != last + 1 {
+                stage = Stage::new()?;
+            }
+            last = line;
+            let place = format!("{name}:{line}: {written}");
+            let command = comment.replace(&written, "");
+            let command = cron.replace(&command, "");
+            // A program of others goes on with the line before it, in one shell.
+            let own =
+                ["rdbcheck", "aofcheck", "'aofcheck'", "'sh'", "fetch"].iter().any(|word| command.starts_with(word));
+            before = if own { command.into_owned() } else { format!("{before}; {command}") };
+            if before.contains("jq ") && !here("jq") {
+                eprintln!("not run, there is no jq: {place}");
+                continue;
+            }
+            let run = stage.run(&before)?;
+            of_ours += 1;
+            // These judge, and one of the files may be judged badly; a server that is none cannot be drilled.
+            let judges = ["diff", "--expect-keys", "damaged", "zero-page"].iter().any(|word| before.contains(word));
+            let expected: &[i32] = match (before.contains("--server"), judges) {
+                (true, _) => &[2],
+                (_, true) => &[0, 1, 4],
+                _ => &[0],
+            };
+            if !run.code.is_some_and(|code| expected.contains(&code)) || run.err.contains("--help") {
+                wrong.push(format!("{place}: {run:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(of_ours > 30, "{of_ours} commands found");
+    Ok(())
+}
+
+#[test]
+fn options_and_verbs_in_sentences_exist() -> TestResult {
+    let code = Regex::new(r"`((?:rdbcheck|aofcheck) [^`]*)`")?;
+    let mut seen = BTreeSet::new();
+    for name in PAGES {
+        for (_, [command]) in code.captures_iter(&page(name)?).map(|found| found.extract()) {
+            seen.insert(command.replace('\n', " "));
+        }
+    }
+    assert!(seen.len() > 25, "{seen:?}");
+    for command in seen {
+        let lines = [("SERVER", "redis-7.0"), ("FILE", "dump.rdb"), ("DIRECTORY", "redis"), ("CODE", "rdb-truncated")]
+            .into_iter()
+            .chain([("VERB", "salvage"), ("BYTE", "2314"), ("CONF", "redis.conf"), ("PATH", "redis"), ("NAME", "x")])
+            .fold(command.clone(), |command, (word, value)| command.replace(word, value));
+        let run = Stage::new()?.run(&lines)?;
+        let unknown = ["unexpected argument", "unrecognized subcommand", "invalid value"];
+        assert!(!unknown.iter().any(|words| run.err.contains(words)), "{command}: {run:?}");
+        assert!(run.code.is_some(), "{command}: {run:?}");
+    }
+    Ok(())
+}
+
+/// The programs that the pages build or start are there, and what they are given.
+#[test]
+fn programs_of_this_repository_exist() -> TestResult {
+    let root = testdata().join("..");
+    let mut found = 0;
+    for name in PAGES {
+        for (line, command) in commands(&page(name)?)? {
+            if [".ci/", "fuzz/", "benches/"].iter().any(|start| command.starts_with(start)) {
+                let program = command.split_whitespace().next().unwrap_or_default();
+                assert!(root.join(program).is_file(), "{name}:{line}: {command}");
+                found += 1;
+            }
+            let Some(rest) = command.strip_prefix("cargo ") else { continue };
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            let after = |option: &str| words.iter().position(|word| *word == option).and_then(|at| words.get(at + 1));
+            for path in [after("--path"), after("--")].into_iter().flatten() {
+                // A word in capitals stands for what the reader has.
+                let named = path.bytes().any(|byte| byte.is_ascii_lowercase());
+                assert!(!named || root.join(path).exists(), "{name}:{line}: {command}");
+            }
+            if let Some(example) = after("--example") {
+                assert!(root.join(format!("crates/redis-persistence/examples/{example}.rs")).exists(), "{command}");
+            }
+            found += 1;
+        }
+    }
+    assert!(found >= 6, "{found}");
+    Ok(())
+}
