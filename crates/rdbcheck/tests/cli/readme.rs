@@ -1,20 +1,66 @@
 //! The examples of the README and of docs/repair.md: what they show is what the commands print. And the tests that SECURITY.md names.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
+use regex::Regex;
+use tempfile::TempDir;
 use testkit::folder::copy;
 
 use crate::aof::aofcheck;
 use crate::{TestResult, ran, rdbcheck, testdata};
 
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
 /// The block under a prompt with that command, without its indentation.
-fn shown(command: &str) -> Result<String, Box<dyn std::error::Error>> {
+fn shown(command: &str) -> Result<String> {
     let prompt = format!("    $ {command}\n");
     let pages = ["README.md", "docs/repair.md"].map(|page| fs::read_to_string(testdata().join("..").join(page)));
-    let pages = pages.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let pages = pages.into_iter().collect::<std::result::Result<Vec<_>, _>>()?;
     let (_, block) =
         pages.iter().find_map(|page| page.split_once(&prompt)).ok_or_else(|| format!("no {command} in the pages"))?;
-    Ok(block.lines().map_while(|line| line.strip_prefix("    ")).fold(String::new(), |all, line| all + line + "\n"))
+    let lines = block.lines().map_while(|line| line.strip_prefix("    ").or_else(|| line.is_empty().then_some("")));
+    Ok(lines.fold(String::new(), |all, line| all + line + "\n").trim_end().to_owned() + "\n")
+}
+
+/// Whether a text is what is shown, of which each line `...` stands for any lines.
+fn assert_shown(printed: &str, shown: &str) {
+    let parts: Vec<String> = shown.split("...\n").map(regex::escape).collect();
+    let all = Regex::new(&format!("(?s)^{}$", parts.join("(?:.*\\n)?")));
+    assert!(all.is_ok_and(|all| all.is_match(printed)), "{printed}\nis not what is shown:\n{shown}");
+}
+
+/// A copy of the set of these pages, as `damaged`, whose last file is changed.
+fn damaged(change: fn(&mut Vec<u8>)) -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    copy(&testdata().join("aof/sets/redis-8.6-timestamps-preamble"), &folder.path().join("damaged"))?;
+    let last = folder.path().join("damaged/appendonlydir/appendonly.aof.2.incr.aof");
+    let mut bytes = fs::read(&last)?;
+    change(&mut bytes);
+    fs::write(&last, bytes)?;
+    let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_412_956);
+    fs::File::options().write(true).open(last)?.set_modified(written)?;
+    Ok(folder)
+}
+
+#[test]
+fn a_repair() -> TestResult {
+    let folder = damaged(|bytes| bytes.truncate(bytes.len() - 110))?;
+    let run = ran(aofcheck(folder.path(), &["--fix", "--yes", "damaged"]).output())?;
+    // The question stands where a terminal is; that it is asked there is tested in `aof::terminal`.
+    let shown = shown("aofcheck --fix damaged")?.replace("Apply this plan? [y/N] y\n", "");
+    let of_now = Regex::new(r"\d{8}T\d{6}Z")?;
+    let printed = run.out.replace(&fs::canonicalize(folder.path())?.display().to_string(), "/data");
+    assert_shown(&of_now.replace_all(&printed, "STAMP"), &of_now.replace_all(&shown, "STAMP"));
+    Ok(())
+}
+
+#[test]
+fn a_salvage_of_a_set() -> TestResult {
+    let folder = damaged(|bytes| bytes[980..1000].fill(b'x'))?;
+    let run = ran(aofcheck(folder.path(), &["--salvage", "salvaged", "damaged"]).output())?;
+    assert_shown(&run.out, &shown("aofcheck --salvage salvaged damaged")?);
+    Ok(())
 }
 
 #[test]
