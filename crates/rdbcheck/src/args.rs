@@ -140,8 +140,8 @@ pub struct Common {
     /// The same as --format json-lines: a JSON document on a line for each input, as soon as it is its turn
     #[arg(long, help_heading = "Output", conflicts_with_all = ["format", "json"])]
     pub json_lines: bool,
-    /// Print text, one JSON document, one for each input, test results, or metrics [default: text]
-    #[arg(long, help_heading = "Output", value_name = "text|json|json-lines|junit|prometheus")]
+    /// Print text, one JSON document, one for each input, test results, metrics, or a page [default: text]
+    #[arg(long, help_heading = "Output", value_name = "text|json|json-lines|junit|prometheus|html")]
     #[arg(hide_possible_values = true)]
     pub format: Option<Format>,
     /// Print no report: the exit code says it

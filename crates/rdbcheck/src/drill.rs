@@ -5,7 +5,8 @@
 //!                              └ folder.rs  watcher.rs      server.rs   compare.rs, client.rs
 //! ```
 //! The data are read, and copied; a server never gets them themselves, nor a link to them. It has no port, no configuration but harmless
-//! settings, and nothing to write to but its folder.
+//! settings, and writes to its folder. An append-only file could have it do otherwise, for a server runs the commands of one as its own: so
+//! none is started on a file with a command that acts on the server (`aof-dangerous-command`).
 
 mod aof;
 mod client;
@@ -16,7 +17,7 @@ mod settings;
 mod watcher;
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Seek as _};
 use std::num::NonZero;
@@ -32,6 +33,7 @@ pub(crate) use compare::Counted;
 use compare::{Compared, Comparison};
 pub(crate) use server::{Down, Took};
 use server::{Limits, Stage, Up};
+use settings::Release;
 pub(crate) use settings::harmless;
 pub(crate) use watcher::{VERB as UNDER, main as under};
 
@@ -255,7 +257,8 @@ fn on_rdb(stage: &mut Stage, file: &File, report: Report, limits: Limits, wish: 
     let data = [("appendonly", OsString::from("no")), ("dbfilename", "dump.rdb".into())];
     let started = now_ms();
     let keys = report.counts.keys;
-    drilled(stage, &data, &report, limits, wish, |up, release| {
+    let release = &release(stage, wish)?;
+    drilled(stage, &data, &report, limits, wish, release, |up| {
         let (samples, threads, functions) = (wish.samples, wish.threads, report.counts.functions);
         let compared = Compared { file, release, started, samples, keys, functions, threads };
         compared.run(&mut up.client).or_else(|error| match error {
@@ -284,11 +287,10 @@ fn drilled(
     report: &Report,
     limits: Limits,
     wish: &Wish,
-    compare: impl FnOnce(&mut Up, &settings::Release) -> Result<Comparison, ReadError>,
+    release: &Release,
+    compare: impl FnOnce(&mut Up) -> Result<Comparison, ReadError>,
 ) -> Result<Drill, NoDrill> {
-    let program = program(&wish.server)?;
-    let release = release(stage, &program, wish)?;
-    let arguments = server::arguments(&release, data, &wish.settings);
+    let arguments = server::arguments(release, data, &wish.settings);
     let mut drill = Drill {
         release: release.name.clone(),
         verdict: report.verdict,
@@ -303,7 +305,7 @@ fn drilled(
         tests: Vec::new(),
         log: Vec::new(),
     };
-    let mut up = match stage.start(&program, &arguments, limits)? {
+    let mut up = match stage.start(&program(&wish.server)?, &arguments, limits)? {
         Ok(up) => up,
         Err(down) => {
             let outcome = Outcome::Failed(down.text(limits));
@@ -314,7 +316,7 @@ fn drilled(
         }
     };
     drill.tests.push(Test { name: COMES_UP, outcome: Outcome::Held("it answers, and has loaded".to_owned()) });
-    match compare(&mut up, &release) {
+    match compare(&mut up) {
         Ok(compared) => {
             drill.databases = compared.databases;
             drill.debug_digest = compared.debug_digest;
@@ -336,8 +338,9 @@ fn drilled(
     Ok(drill)
 }
 
-fn release(stage: &mut Stage, program: &OsStr, wish: &Wish) -> Result<settings::Release, NoDrill> {
-    stage.release(program).map_err(|error| NoDrill::Refused(format!("{}: {}", wish.server.display(), reason(&error))))
+fn release(stage: &mut Stage, wish: &Wish) -> Result<Release, NoDrill> {
+    let program = program(&wish.server)?;
+    stage.release(&program).map_err(|error| NoDrill::Refused(format!("{}: {}", wish.server.display(), reason(&error))))
 }
 
 impl Down {

@@ -4,7 +4,7 @@
 //! path -> open -> packed_input ┬ crate::unpack -> bytes     tree: a folder, as the verifier of append-only files reads it
 //!                              └ archive: a tar as a tree   laid: what is packed, put into a temporary folder for a salvage
 //! ```
-//! `head_tail` keeps the first and the last bytes of what passes, and `hex` the bytes around findings.
+//! `parts` tells whether the files of a set are still the same. `head_tail` keeps the first and the last bytes of what passes, and `hex` the bytes around findings.
 
 pub(crate) mod archive;
 pub(crate) mod head_tail;
@@ -12,4 +12,5 @@ pub(crate) mod hex;
 pub(crate) mod laid;
 pub(crate) mod open;
 pub(crate) mod packed_input;
+pub(crate) mod parts;
 pub(crate) mod tree;

@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// A line of an answer is no longer than that.
@@ -74,24 +76,43 @@ impl Read for Timed {
 /// A connection to a server.
 pub(crate) struct Client {
     stream: BufReader<Timed>,
+    /// How long the server may still let it wait, for all commands together.
     patience: Duration,
+    /// Whether an answer did not come, or was none: the next one could be the answer to an earlier command.
+    failed: bool,
 }
 
 impl Client {
-    /// Connects to a socket. `patience` is how long an answer may take.
-    pub(crate) fn connect(socket: &Path, patience: Duration) -> io::Result<Self> {
-        let stream = UnixStream::connect(socket)?;
+    /// Takes a connection. `patience` is how long the server may let it wait.
+    pub(crate) fn new(stream: UnixStream, patience: Duration) -> Self {
         let deadline = Instant::now() + patience;
-        Ok(Self { stream: BufReader::new(Timed { stream, deadline }), patience })
+        Self { stream: BufReader::new(Timed { stream, deadline }), patience, failed: false }
     }
 
-    /// Sets how long an answer may take from now on.
+    /// Sets how long the server may let it wait from now on, for all commands together. What is done between them does not count.
     pub(crate) fn wait_no_longer_than(&mut self, patience: Duration) {
         self.patience = patience;
     }
 
+    /// Returns whether it is of no use any more.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Sends a command, and returns the answer, which may be an error.
     pub(crate) fn command<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> io::Result<Reply> {
+        if self.failed {
+            return Err(io::Error::other("an earlier answer did not come"));
+        }
+        let begun = Instant::now();
+        let reply = self.send(arguments).and_then(|()| self.answer());
+        self.patience = self.patience.saturating_sub(begun.elapsed());
+        self.failed = reply.is_err();
+        reply
+    }
+
+    /// Sends a command without waiting for its answer.
+    fn send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> io::Result<()> {
         let timed = self.stream.get_mut();
         timed.deadline = Instant::now() + self.patience;
         let mut request = format!("*{}\r\n", arguments.len()).into_bytes();
@@ -102,7 +123,10 @@ impl Client {
             request.extend_from_slice(b"\r\n");
         }
         timed.stream.set_write_timeout(Some(timed.left()?))?;
-        timed.stream.write_all(&request)?;
+        timed.stream.write_all(&request)
+    }
+
+    fn answer(&mut self) -> io::Result<Reply> {
         self.reply(&mut 0, DEPTH)
     }
 
@@ -177,10 +201,78 @@ impl Client {
     }
 }
 
+/// Who knocks at a server until that has loaded, by one connection: each further one would wait in its queue, which has an end, and to
+/// connect to a full one waits for ever.
+pub(crate) struct Knocking {
+    socket: PathBuf,
+    state: State,
+}
+
+enum State {
+    /// A thread connects. It ends with the server at the latest.
+    Connecting(Receiver<io::Result<UnixStream>>),
+    /// An answer to PING is to come.
+    Waiting(Client),
+    /// The answer was that it loads.
+    Idle(Client),
+    Closed,
+}
+
+impl Knocking {
+    pub(crate) fn at(socket: &Path) -> Self {
+        Self { socket: socket.to_owned(), state: State::Closed }
+    }
+
+    /// Looks so long at most whether it has loaded, and returns the connection then.
+    pub(crate) fn answered(&mut self, within: Duration) -> io::Result<Option<Client>> {
+        let until = Instant::now() + within;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            self.state = match std::mem::replace(&mut self.state, State::Closed) {
+                State::Closed => {
+                    let (done, connected) = channel();
+                    let socket = self.socket.clone();
+                    thread::Builder::new().spawn(move || done.send(UnixStream::connect(socket)))?;
+                    State::Connecting(connected)
+                }
+                State::Connecting(connected) => match connected.recv_timeout(left) {
+                    Ok(Ok(stream)) => State::Idle(Client::new(stream, left)),
+                    // It does not listen yet.
+                    Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.state = State::Connecting(connected);
+                        return Ok(None);
+                    }
+                },
+                State::Idle(client) if left.is_zero() => {
+                    self.state = State::Idle(client);
+                    return Ok(None);
+                }
+                State::Idle(mut client) => {
+                    client.wait_no_longer_than(left);
+                    match client.send(&["PING"]) {
+                        Ok(()) => State::Waiting(client),
+                        Err(_) => return Ok(None),
+                    }
+                }
+                State::Waiting(mut client) => {
+                    client.stream.get_mut().deadline = until;
+                    match client.answer() {
+                        Ok(Reply::Status(text)) if text == "PONG" => return Ok(Some(client)),
+                        Ok(_) => self.state = State::Idle(client),
+                        Err(error) if error.kind() == io::ErrorKind::TimedOut => self.state = State::Waiting(client),
+                        Err(_) => {}
+                    }
+                    return Ok(None);
+                }
+            };
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixListener;
-    use std::thread;
 
     use super::*;
 
@@ -196,7 +288,13 @@ mod tests {
             let mut rest = Vec::new();
             stream.read_to_end(&mut rest).map(drop)
         });
-        let reply = Client::connect(&socket, patience)?.command(&["PING"]);
+        let mut client = Client::new(UnixStream::connect(&socket)?, patience);
+        let reply = client.command(&["PING"]);
+        assert_eq!(client.has_failed(), reply.is_err());
+        if reply.is_err() {
+            assert!(client.command(&["PING"]).is_err_and(|error| error.to_string().contains("an earlier answer")));
+        }
+        drop(client);
         let _ = server.join();
         reply
     }
@@ -227,5 +325,42 @@ mod tests {
             let error = answered(slow, Duration::from_millis(60)).expect_err("nothing comes");
             assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{slow:?}");
         }
+    }
+
+    /// A server that listens and takes no connection: one waits in its queue, however often it is looked at.
+    #[test]
+    fn who_does_not_answer_is_asked_once() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let socket = folder.path().join("s");
+        let listener = UnixListener::bind(&socket)?;
+        let mut knocking = Knocking::at(&socket);
+        for _ in 0..500 {
+            assert!(knocking.answered(Duration::from_millis(1))?.is_none());
+        }
+        listener.set_nonblocking(true)?;
+        let (mut stream, _) = listener.accept()?;
+        assert_eq!(listener.accept().map_err(|error| error.kind()).err(), Some(io::ErrorKind::WouldBlock));
+        // Then it loads, then it has.
+        stream.write_all(b"-LOADING it\r\n")?;
+        assert!(knocking.answered(Duration::from_secs(20))?.is_none());
+        stream.write_all(b"+PONG\r\n")?;
+        assert!(knocking.answered(Duration::from_secs(20))?.is_some());
+        let mut asked = [0; 28];
+        stream.read_exact(&mut asked)?;
+        assert_eq!(asked.as_slice(), b"*1\r\n$4\r\nPING\r\n".repeat(2));
+        Ok(())
+    }
+
+    /// What is waited for one answer is not waited again for the next.
+    #[test]
+    fn the_patience_is_for_all_commands_together() -> io::Result<()> {
+        let (mine, mut other) = UnixStream::pair()?;
+        let mut client = Client::new(mine, Duration::from_secs(60));
+        other.write_all(b"+a\r\n+b\r\n")?;
+        client.command(&["PING"])?;
+        assert!(client.patience < Duration::from_secs(60));
+        client.wait_no_longer_than(Duration::ZERO);
+        assert!(client.command(&["PING"]).is_err());
+        Ok(())
     }
 }

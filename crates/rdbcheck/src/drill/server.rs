@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Reply};
+use super::client::{Client, Knocking, Reply};
 use super::folder::Folder;
 use super::settings::{self, Release};
 use super::watcher::{self, Bounds, Ended, Watcher};
@@ -18,6 +18,8 @@ use crate::escape;
 const SOCKET: &str = "s";
 /// How often a server that loads is looked at.
 const POLL: Duration = Duration::from_millis(10);
+/// How long an answer of a server that loads is waited for between two looks at its memory.
+const LOOK: Duration = Duration::from_millis(200);
 /// How long a server may take to say its version, or to end.
 const SOON: Duration = Duration::from_secs(20);
 /// As much of what it prints is read.
@@ -67,6 +69,9 @@ pub(crate) struct Up {
     pub(crate) client: Client,
     pid: u32,
     pub(crate) took: Took,
+    socket: PathBuf,
+    /// The socket is reached by way of it.
+    _folder: File,
 }
 
 /// The watcher and its folder.
@@ -130,6 +135,7 @@ impl Stage {
         // A path to a socket may have no more than 107 bytes.
         let handle = File::open(self.path())?;
         let socket = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", handle.as_raw_fd()));
+        let mut knocking = Knocking::at(&socket);
         let mut resident = None;
         loop {
             if let Some(ended) = self.watcher.ended(Duration::ZERO)? {
@@ -151,12 +157,13 @@ impl Stage {
                 return Ok(Err(Down::Late));
             }
             // A server that loads answers now and then. Its memory is looked at meanwhile.
-            if let Some(client) = answering(&socket, left.min(Duration::from_millis(200))) {
-                let mut up = Up { client, pid, took: Took::default() };
+            if let Some(client) = knocking.answered(left.min(LOOK))? {
+                let mut up = Up { client, pid, took: Took::default(), socket, _folder: handle };
                 up.took.load_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
                 up.took.cpu_ms = cpu_ms(pid);
                 up.took.resident = status(pid, "VmHWM").or(resident);
-                up.client.wait_no_longer_than(left);
+                // What follows is no part of the load.
+                up.client.wait_no_longer_than(limits.timeout);
                 return Ok(Ok(up));
             }
             thread::sleep(POLL);
@@ -164,11 +171,14 @@ impl Stage {
     }
 
     /// Stops a server. Returns whether it ended by itself, as it was asked to.
-    pub(crate) fn stop(&mut self, mut up: Up) -> io::Result<bool> {
-        up.client.wait_no_longer_than(SOON);
+    pub(crate) fn stop(&mut self, up: Up) -> io::Result<bool> {
+        let client = if up.client.has_failed() { Knocking::at(&up.socket).answered(SOON)? } else { Some(up.client) };
         // It answers nothing where it obeys.
-        let refused = up.client.command(&["SHUTDOWN", "NOSAVE"]).is_ok_and(|reply| matches!(reply, Reply::Error(_)));
-        let ended = if refused { None } else { self.watcher.ended(SOON)? };
+        let asked = client.is_some_and(|mut client| {
+            client.wait_no_longer_than(SOON);
+            !client.command(&["SHUTDOWN", "NOSAVE"]).is_ok_and(|reply| matches!(reply, Reply::Error(_)))
+        });
+        let ended = if asked { self.watcher.ended(SOON)? } else { None };
         if ended.is_none() {
             self.watcher.kill()?;
         }
@@ -209,15 +219,6 @@ impl Up {
 /// Returns the arguments for a server that finds its data in the folder.
 pub(crate) fn arguments(release: &Release, data: &[(&str, OsString)], added: &[(String, String)]) -> Vec<OsString> {
     settings::arguments(release, SOCKET, data, added)
-}
-
-/// Returns a connection to a server that has loaded.
-fn answering(socket: &Path, patience: Duration) -> Option<Client> {
-    let mut client = Client::connect(socket, patience).ok()?;
-    match client.command(&["PING"]) {
-        Ok(Reply::Status(text)) if text == "PONG" => Some(client),
-        _ => None,
-    }
 }
 
 /// Returns a number of bytes out of the status of a process.

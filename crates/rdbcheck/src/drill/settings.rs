@@ -37,6 +37,17 @@ pub(crate) const HARMLESS: [&str; 31] = [
     "zset-max-ziplist-entries",
 ];
 
+/// Commands that a server of a drill does not have: they connect to others, load code, and write elsewhere. A script in an append-only file
+/// may call MIGRATE, and all of them are run by a server that loads them.
+const UNNEEDED: [(&str, (u32, u32)); 6] = [
+    ("CLUSTER", (3, 0)),
+    ("CONFIG", (2, 0)),
+    ("MIGRATE", (2, 6)),
+    ("MODULE", (4, 0)),
+    ("REPLICAOF", (5, 0)),
+    ("SLAVEOF", (1, 0)),
+];
+
 /// Reads what `--conf` says.
 ///
 /// # Errors
@@ -47,11 +58,12 @@ pub(crate) fn harmless(text: &str) -> Result<(String, String), String> {
     if !HARMLESS.contains(&&*name) {
         return Err(format!("a drill takes none but harmless settings: {}", HARMLESS.join(", ")));
     }
+    let value = value.trim();
     // A value that begins so would be taken for the name of the next setting.
     if value.starts_with('-') && value.parse::<i64>().is_err() || value.contains(['\n', '\r', '\0']) {
         return Err("that is no value of a setting".to_owned());
     }
-    Ok((name, value.trim().to_owned()))
+    Ok((name, value.to_owned()))
 }
 
 /// What a server says that it is.
@@ -120,6 +132,9 @@ pub(crate) fn arguments(
     for (name, value) in of_data {
         set(name, value.clone());
     }
+    for (command, _) in UNNEEDED.iter().filter(|(_, since)| release.version >= *since) {
+        arguments.extend(["--rename-command", *command, ""].map(OsString::from));
+    }
     arguments
 }
 
@@ -131,9 +146,16 @@ mod tests {
     fn only_harmless_settings_are_taken() {
         assert_eq!(harmless("databases=32"), Ok(("databases".into(), "32".into())));
         assert_eq!(harmless("List-Max-Listpack-Size=-2"), Ok(("list-max-listpack-size".into(), "-2".into())));
-        for bad in
-            ["port=6379", "loadmodule=/tmp/x.so", "dir=/", "replicaof=host 1", "databases", "hz=--port", "hz=1\n2"]
-        {
+        for bad in [
+            "port=6379",
+            "loadmodule=/tmp/x.so",
+            "dir=/",
+            "replicaof=host 1",
+            "databases",
+            "hz=--port",
+            "hz= --port",
+            "hz=1\n2",
+        ] {
             assert!(harmless(bad).is_err(), "{bad}");
         }
         assert!(HARMLESS.is_sorted(), "the list is for people");

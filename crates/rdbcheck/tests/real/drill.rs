@@ -4,51 +4,49 @@
 use std::error::Error;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use testkit::dataset::{self, Dataset};
 use testkit::server::{Installed, Product, Server, require};
 
-type TestResult = Result<(), Box<dyn Error>>;
+pub(crate) type TestResult = Result<(), Box<dyn Error>>;
 
 /// How long what is left may take to go.
 const SOON: Duration = Duration::from_secs(20);
 
 /// A folder for the data, and an empty one for drills.
-struct Place {
-    data: TempDir,
-    drills: TempDir,
+pub(crate) struct Place {
+    pub(crate) data: TempDir,
+    pub(crate) drills: TempDir,
 }
 
 impl Place {
-    fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self { data: tempfile::tempdir()?, drills: tempfile::tempdir()? })
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.data.path().join(name)
     }
 
-    fn command(&self, tool: &str, installed: &Installed, args: &[&str], path: &Path) -> Command {
+    pub(crate) fn command(&self, tool: &str, installed: &Installed, args: &[&str], path: &Path) -> Command {
         let mut command = Command::new(tool);
         command.arg("drill").arg("--server").arg(&installed.server).arg("--dir").arg(self.drills.path());
         command.args(args).arg(path).stdin(Stdio::null());
         command
     }
 
-    fn rdbcheck(&self, installed: &Installed, args: &[&str], path: &Path) -> std::io::Result<Output> {
+    pub(crate) fn rdbcheck(&self, installed: &Installed, args: &[&str], path: &Path) -> std::io::Result<Output> {
         self.command(env!("CARGO_BIN_EXE_rdbcheck"), installed, args, path).output()
     }
 
     /// What is there of drills: files in the folder, and processes that work in it or were told of it.
-    fn left(&self) -> Vec<String> {
+    pub(crate) fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
         let dir = self.drills.path();
         left.extend(fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| format!("{:?}", entry.path())));
@@ -64,12 +62,12 @@ impl Place {
     }
 
     /// Nothing may be left, as soon as everything has ended.
-    fn assert_clean(&self, what: &str) {
+    pub(crate) fn assert_clean(&self, what: &str) {
         assert!(wait(|| self.left().is_empty()), "{what}: {:#?}", self.left());
     }
 }
 
-fn wait(mut until: impl FnMut() -> bool) -> bool {
+pub(crate) fn wait(mut until: impl FnMut() -> bool) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < SOON {
         if until() {
@@ -104,7 +102,7 @@ fn saved(place: &Place, installed: &Installed, dataset: &Dataset) -> Result<Path
     Ok(place.file("dump.rdb"))
 }
 
-fn document(output: &Output) -> Result<Value, Box<dyn Error>> {
+pub(crate) fn document(output: &Output) -> Result<Value, Box<dyn Error>> {
     let document = serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))?;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../redis-persistence/docs/drill.schema.json");
@@ -114,13 +112,15 @@ fn document(output: &Output) -> Result<Value, Box<dyn Error>> {
 }
 
 /// How the tests of a drill came out, by their names.
-fn outcomes(file: &Value) -> Vec<(&str, &str)> {
+pub(crate) fn outcomes(file: &Value) -> Vec<(&str, &str)> {
     let tests = file["tests"].as_array().into_iter().flatten();
     tests.map(|test| (test["name"].as_str().unwrap_or(""), test["outcome"].as_str().unwrap_or(""))).collect()
 }
 
+testkit::on_each_product!(what_a_server_saved_comes_up_and_is_the_same);
+
 /// A file whose function library never ends, so that a server which loads it hangs.
-fn hanging(place: &Place) -> std::io::Result<PathBuf> {
+pub(crate) fn hanging(place: &Place) -> std::io::Result<PathBuf> {
     let code = b"#!lua name=lib\nwhile true do end\nredis.register_function('f', function() return 1 end)\n";
     let mut bytes = b"REDIS0010\xf5\x40".to_vec();
     bytes.push(u8::try_from(code.len()).unwrap_or(0));
@@ -130,8 +130,6 @@ fn hanging(place: &Place) -> std::io::Result<PathBuf> {
     fs::write(&path, bytes)?;
     Ok(path)
 }
-
-testkit::on_each_product!(what_a_server_saved_comes_up_and_is_the_same);
 
 fn what_a_server_saved_comes_up_and_is_the_same(product: Product) -> TestResult {
     let Some(installed) = require(product) else { return Ok(()) };
@@ -266,29 +264,6 @@ fn what_is_too_large_is_refused_with_the_figure() -> TestResult {
 
 /// A server that takes more memory than the estimate said is ended, and so is one that hangs.
 #[test]
-fn what_takes_too_much_or_hangs_is_ended() -> TestResult {
-    let Some(installed) = require(Product::Redis74) else { return Ok(()) };
-    let place = Place::new()?;
-    let file = hanging(&place)?;
-    let output = place.rdbcheck(&installed, &["--timeout", "1", "--json"], &file)?;
-    let of = document(&output)?["files"][0].clone();
-    assert_eq!((output.status.code(), &of["ended"]), (Some(1), &"timed-out".into()), "{of:#}");
-    place.assert_clean("hanging");
-    // Keys that are one value take far more than a key is estimated at: this program grows without reading anything.
-    let script = place.file("greedy");
-    let text = "#!/bin/sh\n[ \"$1\" = --version ] && { echo 'Redis server v=7.0.0 sha=0'; exit; }\n\
-                exec python3 -c 'import time; a = bytearray(b\"x\") * (200 << 20); time.sleep(100)'\n";
-    fs::write(&script, text)?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-    let greedy = Installed { server: script, ..installed };
-    let output = place.rdbcheck(&greedy, &["--memory", "100M", "--timeout", "60", "--json"], &file)?;
-    let of = document(&output)?["files"][0].clone();
-    assert_eq!((output.status.code(), &of["ended"]), (Some(1), &"out-of-memory".into()), "{of:#}");
-    place.assert_clean("greedy");
-    Ok(())
-}
-
-#[test]
 fn what_is_no_server_is_refused() -> TestResult {
     let Some(installed) = require(Product::Redis70) else { return Ok(()) };
     let place = Place::new()?;
@@ -304,111 +279,6 @@ fn what_is_no_server_is_refused() -> TestResult {
     let output = place.rdbcheck(&installed, &["--conf", "loadmodule=/tmp/x.so"], &file)?;
     let text = String::from_utf8(output.stderr)?;
     assert!(output.status.code() == Some(2) && text.contains("harmless settings: "), "{text}");
-    Ok(())
-}
-
-/// A drill on a server that hangs, once that was started.
-fn hung(place: &Place, installed: &Installed) -> Result<Running, Box<dyn Error>> {
-    let file = hanging(place)?;
-    let mut command = place.command(env!("CARGO_BIN_EXE_rdbcheck"), installed, &["--timeout", "300"], &file);
-    let child = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
-    assert!(wait(|| server_pid(place).is_some()), "{:?}", place.left());
-    Ok(child)
-}
-
-/// A command that does not outlive a test that fails.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The process that works in the folder of a drill, and is the server.
-fn server_pid(place: &Place) -> Option<u32> {
-    fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
-        let pid: u32 = process.file_name().to_str()?.parse().ok()?;
-        let cwd = fs::read_link(process.path().join("cwd")).ok()?;
-        let line = fs::read(process.path().join("cmdline")).ok()?;
-        // It writes other words over those of its command line.
-        let is_server = line.windows(10).any(|text| text == b"unixsocket") && !line.starts_with(b"rdbcheck");
-        (cwd.starts_with(place.drills.path()) && is_server).then_some(pid)
-    })
-}
-
-/// The watcher of a drill.
-fn watcher_pid(place: &Place) -> Option<u32> {
-    fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
-        let pid: u32 = process.file_name().to_str()?.parse().ok()?;
-        let line = String::from_utf8(fs::read(process.path().join("cmdline")).ok()?).ok()?;
-        (line.contains("\0watch\0") && line.contains(place.drills.path().to_str()?)).then_some(pid)
-    })
-}
-
-fn signal(pid: u32, signal: Signal) -> TestResult {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or("a process id")?;
-    Ok(kill_process(pid, signal)?)
-}
-
-#[test]
-fn nothing_is_left_however_the_command_is_ended() -> TestResult {
-    let Some(installed) = require(Product::Redis74) else { return Ok(()) };
-    for end in [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL] {
-        let place = Place::new()?;
-        let mut child = hung(&place, &installed)?;
-        signal(child.0.id(), end)?;
-        assert_eq!(child.0.wait()?.signal(), Some(end.as_raw()));
-        place.assert_clean(&format!("{end:?}"));
-    }
-    Ok(())
-}
-
-/// The watcher outlives what ends a service; where it is killed, the server goes with it.
-#[test]
-fn nothing_runs_on_where_the_watcher_is_ended() -> TestResult {
-    let Some(installed) = require(Product::Redis74) else { return Ok(()) };
-    let place = Place::new()?;
-    let mut child = hung(&place, &installed)?;
-    let watcher = watcher_pid(&place).ok_or("a watcher")?;
-    // What a service manager does to all processes of a service.
-    for pid in [watcher, child.0.id()] {
-        signal(pid, Signal::TERM)?;
-    }
-    child.0.wait()?;
-    place.assert_clean("a service that ends");
-    // Both killed: the server ends by its death signal, and the next drill removes the folder.
-    let mut child = hung(&place, &installed)?;
-    let watcher = watcher_pid(&place).ok_or("a watcher")?;
-    signal(child.0.id(), Signal::STOP)?;
-    signal(watcher, Signal::KILL)?;
-    signal(child.0.id(), Signal::KILL)?;
-    child.0.wait()?;
-    assert!(wait(|| server_pid(&place).is_none()), "{:?}", place.left());
-    assert_eq!(fs::read_dir(place.drills.path())?.count(), 1);
-    let output = place.rdbcheck(&installed, &["--timeout", "1"], &hanging(&place)?)?;
-    assert_eq!(output.status.code(), Some(1));
-    place.assert_clean("the next drill");
-    Ok(())
-}
-
-/// A server that is killed from outside while it is asked is an end like others.
-#[test]
-fn a_server_that_is_killed_is_a_crash() -> TestResult {
-    let Some(installed) = require(Product::Redis74) else { return Ok(()) };
-    let place = Place::new()?;
-    let file = hanging(&place)?;
-    let child = place
-        .command(env!("CARGO_BIN_EXE_rdbcheck"), &installed, &["--timeout", "300", "--json"], &file)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    assert!(wait(|| server_pid(&place).is_some()), "it does not start");
-    signal(server_pid(&place).ok_or("a server")?, Signal::KILL)?;
-    let output = child.wait_with_output()?;
-    let of = document(&output)?["files"][0].clone();
-    assert_eq!((output.status.code(), &of["ended"]), (Some(1), &"crashed".into()), "{of:#}");
-    place.assert_clean("killed server");
     Ok(())
 }
 

@@ -138,3 +138,109 @@ fn a_set_is_not_for_a_server_without_manifests() -> TestResult {
     assert_eq!((output.status.code(), &of["databases"]["0"]["server_keys"]), (Some(0), &1.into()), "{of:#}");
     Ok(())
 }
+
+/// Commands as records of a file.
+fn records(commands: &[&[&str]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for command in commands {
+        bytes.extend(format!("*{}\r\n", command.len()).bytes());
+        command.iter().for_each(|word| bytes.extend(format!("${}\r\n{word}\r\n", word.len()).bytes()));
+    }
+    bytes
+}
+
+/// A command that acts on the server is no command for one that reads a file of unknown origin.
+#[test]
+fn no_server_gets_a_command_that_acts_on_it() -> TestResult {
+    let Some(installed) = require(Product::Redis70) else { return Ok(()) };
+    let (data, drills, elsewhere) = (tempfile::tempdir()?, tempfile::tempdir()?, tempfile::tempdir()?);
+    let file = data.path().join("appendonly.aof");
+    let target = elsewhere.path().to_str().ok_or("a path")?;
+    let folder = data.path().join("appendonlydir");
+    fs::create_dir(&folder)?;
+    let manifest = "file a.aof.1.base.aof seq 1 type b\nfile a.aof.1.incr.aof seq 1 type i\n";
+    fs::write(folder.join("a.aof.manifest"), manifest)?;
+    for bad in [
+        &["CONFIG", "SET", "dir", target][..],
+        &["config", "set", "port", "7999"],
+        &["REPLICAOF", "127.0.0.1", "7999"],
+        &["MODULE", "LOAD", "/no/such.so"],
+        &["MIGRATE", "127.0.0.1", "7999", "key", "0", "1000"],
+        &["SAVE"],
+        &["DEBUG", "RELOAD"],
+    ] {
+        let name = bad[0];
+        let queued = [&["SET", "key", "value"][..], &["MULTI"], bad, &["EXEC"]];
+        for commands in [&[queued[0], bad, &["SAVE"]][..], &queued] {
+            let at = records(&commands[..commands.iter().position(|of| *of == bad).unwrap_or(0)]).len();
+            fs::write(&file, records(commands))?;
+            fs::write(folder.join("a.aof.1.base.aof"), records(&[&["SET", "other", "value"]]))?;
+            fs::write(folder.join("a.aof.1.incr.aof"), records(commands))?;
+            for (path, of) in [(&file, ""), (&folder, " of a.aof.1.incr.aof")] {
+                for verb in ["drill", "digest"] {
+                    let output = aofcheck(verb, &installed, drills.path(), path)?;
+                    let text = String::from_utf8(output.stderr)?;
+                    assert_eq!(output.status.code(), Some(2), "{verb} {bad:?}: {text}");
+                    let says = format!("{name} at byte {at}{of}");
+                    assert!(text.contains("no server was started") && text.contains(&says), "{says}: {text}");
+                }
+            }
+        }
+    }
+    assert_eq!(fs::read_dir(elsewhere.path())?.count(), 0);
+    Ok(())
+}
+
+/// Nor has a server a command by which a script could connect to others.
+fn no_script_leads_elsewhere(product: Product) -> TestResult {
+    let Some(installed) = require(product) else { return Ok(()) };
+    let (data, drills) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let script = format!(
+        "redis.pcall('SET', KEYS[1], 'value'); redis.pcall('MIGRATE', '127.0.0.1', '{}', KEYS[1], 0, 500); return 1",
+        listener.local_addr()?.port()
+    );
+    let file = data.path().join("appendonly.aof");
+    fs::write(&file, records(&[&["SET", "other", "value"], &["EVAL", &script, "1", "key"]]))?;
+    let output = aofcheck("drill", &installed, drills.path(), &file)?;
+    let of = first(&output)?;
+    assert_eq!((&of["comes_up"], &of["databases"]["0"]["server_keys"]), (&true.into(), &2.into()), "{product}: {of:#}");
+    let met = listener.accept().map_err(|error| error.kind());
+    assert_eq!(met.err(), Some(std::io::ErrorKind::WouldBlock), "{product}");
+    Ok(())
+}
+
+mod no_script {
+    use super::no_script_leads_elsewhere;
+
+    testkit::on_each_product!(no_script_leads_elsewhere);
+}
+
+/// What a set comes to is its image and its records.
+#[test]
+fn the_estimate_counts_the_records_behind_an_image() -> TestResult {
+    let Some(installed) = require(Product::Redis70) else { return Ok(()) };
+    let (data, drills) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let mut server = Server::start(&installed, data.path(), &["--appendonly", "yes"])?;
+    server.run(&["SET", "in", "the image"])?;
+    server.rewrite_aof()?;
+    let large = "x".repeat(4 << 20);
+    for n in 0..4 {
+        server.run(&["SET", &format!("since:{n}"), &large])?;
+    }
+    server.shutdown()?;
+    let run = |memory: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aofcheck"));
+        command.args(["drill", "--memory", memory, "--server"]).arg(&installed.server).arg("--dir").arg(drills.path());
+        command.arg(data.path().join("appendonlydir")).stdin(Stdio::null()).output()
+    };
+    let output = run("32M")?;
+    let text = String::from_utf8(output.stderr)?;
+    assert!(
+        output.status.code() == Some(2) && text.contains("no server was started: it would take about 41.9 MB"),
+        "{text}"
+    );
+    assert_eq!(run("200M")?.status.code(), Some(0));
+    Ok(())
+}

@@ -4,6 +4,7 @@ mod advised;
 mod aof;
 mod drill;
 mod drill_aof;
+mod drill_ends;
 mod replies;
 mod salvages;
 mod servers;
