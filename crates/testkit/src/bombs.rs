@@ -7,6 +7,7 @@
 //! ```
 
 mod aof;
+mod within;
 
 pub use aof::{Folder, aof};
 
@@ -257,7 +258,7 @@ fn blobs() -> Vec<Bomb> {
 /// Every RDB file of this kind.
 #[must_use]
 pub fn rdb() -> Vec<Bomb> {
-    [claims(), crowds(), blobs()].concat()
+    [claims(), crowds(), within::bombs(), blobs()].concat()
 }
 
 fn writer() -> RdbWriter {

@@ -143,6 +143,11 @@ impl Candidate {
     pub(super) fn is_key(&self) -> bool {
         self.key().is_some()
     }
+
+    /// Returns whether it is sound, and no more speaks against it than for it.
+    pub(super) fn is_credible(&self) -> bool {
+        self.bits >= 0 && !matches!(self.what, CandidateKind::Broken { .. })
+    }
 }
 
 /// Fields about the file that a salvaged one keeps; `lua` is for servers up to 6.2.

@@ -38,6 +38,10 @@ const BYTES_PER_STEP: u64 = 16;
 const VAIN_AT_LEAST: u64 = 4 << 20;
 const VAIN_OF_FILE: u64 = 1;
 const VAIN_PER_BYTE: u64 = 4;
+/// Bytes that may be read once more in any case, and for each byte of the file: where a look ahead reads them, a second search, or a
+/// search of a value that lies in another one; and where a unit was expected and is none.
+const AGAIN_AT_LEAST: u64 = 1 << 20;
+const AGAIN_OF_FILE: u64 = 4;
 
 /// Names that are longer, and the code of libraries that is longer, are not looked at as a whole.
 pub(super) const LONGEST_TEXT: usize = 64 << 10;
@@ -62,6 +66,8 @@ pub(super) struct Decoder<'a> {
     version: u32,
     /// The steps that may still be done in vain.
     left: u64,
+    /// The bytes that may still be read once more.
+    again: u64,
     /// Up to here, a unit was found where one was looked for.
     covered: u64,
     /// The names of all keys before this place were learnt, as far as they are.
@@ -72,6 +78,7 @@ impl<'a> Decoder<'a> {
     pub(super) fn new(input: SourceWindow<'a>, header: Header, limits: &Limits) -> Self {
         Self {
             left: VAIN_AT_LEAST + VAIN_OF_FILE * input.size(),
+            again: AGAIN_AT_LEAST + AGAIN_OF_FILE * input.size(),
             covered: 0,
             learnt_to: 0,
             input,
@@ -94,17 +101,31 @@ impl<'a> Decoder<'a> {
         self.left += VAIN_PER_BYTE;
     }
 
+    /// So many bytes are read once more; returns whether they may be.
+    pub(super) fn reads_again(&mut self, bytes: u64) -> bool {
+        let may = bytes == 0 || self.again > 0;
+        self.again = self.again.saturating_sub(bytes);
+        may
+    }
+
     /// Reads the unit that begins at `at`. `None` if there is none, or if too much was read in vain to find that out.
     ///
-    /// What was read counts as vain unless it led to a unit that reaches further than all before it.
+    /// What was read counts as vain unless it led to a unit that reaches further than all before it. Where one is known to begin, it
+    /// is read whatever that takes, as long as few of them were none.
     pub(super) fn unit(&mut self, at: u64, start: Start) -> io::Result<Option<Candidate>> {
         self.parser.resume_at(at);
         self.checker.begin();
-        if start == Start::Known {
+        let read = self.input.read;
+        if start == Start::Known && self.again > 0 {
             let mut any = u64::MAX;
-            return self.events(at, start, &mut any);
+            let unit = self.events(at, start, &mut any)?;
+            if !unit.as_ref().is_some_and(Candidate::is_credible) {
+                let passed = unit.map_or(self.parser.offset(), |unit| unit.end).saturating_sub(at);
+                self.reads_again(passed.max(self.input.read - read));
+            }
+            return Ok(unit);
         }
-        let (mut left, read) = (self.left, self.input.read);
+        let mut left = self.left;
         let unit = self.events(at, start, &mut left)?;
         let steps = self.left - left + (self.input.read - read) / BYTES_PER_STEP;
         let mut worth = 0;

@@ -219,10 +219,11 @@ impl Ways {
     }
 
     fn is_locked(&self, chain: &Way, past_trouble: bool) -> bool {
-        crate::base::work::did(self.chains.len());
-        (chain.has_gap || past_trouble)
-            && chain.since >= self.locked
-            && self.chains.values().all(|other| other.score < self.floor || other.score + AHEAD <= chain.score)
+        let is_behind = |other: &Way| {
+            crate::base::work::did(1);
+            other.score < self.floor || other.score + AHEAD <= chain.score
+        };
+        (chain.has_gap || past_trouble) && chain.since >= self.locked && self.chains.values().all(is_behind)
     }
 
     /// Whether a way ends with a hash whose fields expire and that is damaged: more of its fields may follow.

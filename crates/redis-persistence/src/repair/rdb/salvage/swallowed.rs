@@ -43,10 +43,7 @@ fn keys(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64
     let mut chains = chains_over(from, end, may_cross, decoder)?;
     let Some(last_chain) = chains.pop() else { return Ok(None) };
     let (Some(mut first), Some(last)) = (are_keys(&last_chain, decoder)?, last_chain.last()) else { return Ok(None) };
-    let goes_on = last.end == end
-        || decoder
-            .unit(last.end, Start::Known)?
-            .is_some_and(|next| next.bits >= 0 && !matches!(next.what, CandidateKind::Broken { .. }));
+    let goes_on = last.end == end || decoder.unit(last.end, Start::Known)?.as_ref().is_some_and(Candidate::is_credible);
     if !goes_on {
         return Ok(None);
     }
@@ -80,10 +77,12 @@ fn expiry(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u
         if decoder.input.bytes(at, 1)?.first() != Some(&opcode::EXPIRETIME_MS) {
             continue;
         }
-        if let Some(CandidateKind::Key(key)) = decoder.unit(at, Start::Known)?.map(|unit| unit.what)
+        // What is no head of the key behind it is not read to its end, which may be far.
+        if let Some((key, _)) = decoder.head(at)?
             && key.type_at == end
             && key.last_expire_at.is_none()
             && key.expire.is_some_and(|ms| PLAUSIBLE_MS.contains(&ms))
+            && decoder.unit(at, Start::Known)?.is_some_and(|unit| unit.is_key())
         {
             return Ok(Some(at));
         }

@@ -22,6 +22,9 @@ const DOUBTED_AHEAD: usize = 8;
 /// It ends where more speaks against a unit than names of any bytes do before they are known.
 const LEAST_AHEAD: i32 = -16;
 
+/// A search of a value costs as much as so many looks ahead.
+const LOOKS_OF_SEARCH: u64 = 4;
+
 /// What the walk hands out, in the order of the file.
 #[derive(Debug)]
 pub(super) enum Item {
@@ -41,7 +44,7 @@ pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<bool>
         }
         match decoder.unit(next, Start::Known)? {
             Some(unit) if unit.head >= LEAST_AHEAD && !matches!(unit.what, CandidateKind::Broken { .. }) => {
-                if swallowed_by(&unit, decoder)?.is_some() {
+                if !decoder.reads_again(unit.end - next) || swallowed_by(&unit, decoder)?.is_some() {
                     break;
                 }
                 next = unit.end;
@@ -67,16 +70,19 @@ fn search(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::Result<(Sea
     let mut search = Search::new(decoder, from, trouble)?;
     let mut path = search.go_on(decoder)?;
     let size = decoder.input.size();
-    let Some(mut at) = path.end.filter(|end| *end < size && *end >= decoder.learnt_to()) else {
+    let Some(end) = path.end.filter(|end| *end < size && *end >= decoder.learnt_to()) else {
         return Ok((search, path));
     };
+    let mut at = end;
     for _ in 0..MOST_AHEAD {
         match decoder.unit(at, Start::Known)? {
-            Some(unit) if unit.is_plain_string() && decoder.may_have_fields() => at = unit.end,
+            Some(unit) if unit.is_plain_string() && decoder.may_have_fields() && decoder.reads_again(unit.end - at) => {
+                at = unit.end;
+            }
             _ => break,
         }
     }
-    if look_ahead(decoder, at)? {
+    if look_ahead(decoder, at)? && decoder.reads_again(end - from) {
         decoder.look_again(from);
         search = Search::new(decoder, from, trouble)?;
         path = search.go_on(decoder)?;
@@ -96,11 +102,13 @@ pub(super) fn walk(
     // Units that what follows has not proven yet.
     let mut doubted: VecDeque<Candidate> = VecDeque::new();
     // Up to here values were searched for keys that they have swallowed.
-    let mut searched = 0;
+    let mut searched = 0_u64;
     while at < size {
         match decoder.unit(at, Start::Known)? {
-            Some(unit) if whole || unit.bits >= 0 && !matches!(unit.what, CandidateKind::Broken { .. }) => {
-                let swallows = if whole || unit.end <= searched { None } else { swallowed_by(&unit, decoder)? };
+            Some(unit) if whole || unit.is_credible() => {
+                let twice = searched.saturating_sub(unit.start);
+                let is_searched = whole || unit.end <= searched || !decoder.reads_again(LOOKS_OF_SEARCH * twice);
+                let swallows = if is_searched { None } else { swallowed_by(&unit, decoder)? };
                 searched = searched.max(unit.end);
                 if let Some(next) = swallows {
                     for unit in doubted.drain(..) {

@@ -134,6 +134,7 @@ impl Decoder<'_> {
         while range.end - at >= HEAD as u64 {
             let len = usize::try_from(range.end - at).unwrap_or(BLOCK).min(BLOCK);
             let bytes = &self.input.bytes(at, len)?[..len];
+            crate::base::work::did_read(len);
             let is_head = |head: &[u8]| {
                 let len = usize::from(head[1]);
                 (1..0x40).contains(&len)
