@@ -233,7 +233,7 @@ fn each_verb_has_a_page_that_fits_a_screen() {
 
 #[test]
 fn manual_pages_completions_and_packages_know_the_verbs() -> TestResult {
-    let deb = fs::read_to_string(testdata().join("../packaging/deb"))?;
+    let pages = fs::read_to_string(testdata().join("../packaging/pages"))?;
     for (name, verbs) in VERBS {
         let manual = tool(name, &["--man"]).out;
         for verb in verbs {
@@ -243,7 +243,7 @@ fn manual_pages_completions_and_packages_know_the_verbs() -> TestResult {
             let script = tool(name, &["--completions", shell]).out;
             assert!(verbs.iter().all(|verb| script.contains(verb)), "{name} {shell}");
         }
-        assert!(deb.contains(&format!("verbs[{name}]=\"{}\"", verbs.join(" "))), "{name} in packaging/deb");
+        assert!(pages.contains(&format!("verbs[{name}]=\"{}\"", verbs.join(" "))), "{name} in packaging/pages");
     }
     Ok(())
 }
