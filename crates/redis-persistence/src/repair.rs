@@ -35,6 +35,8 @@ mod identity;
 #[cfg(unix)]
 mod leftovers;
 mod manifest;
+#[cfg(unix)]
+mod new_folder;
 mod output;
 mod plan;
 pub mod rdb;
@@ -53,7 +55,9 @@ use std::time::Duration;
 pub use apply::{apply, files_meant};
 pub use error::ApplyError;
 pub use identity::FileIdentity;
-pub use output::{Existing, check_folder, check_output, write_folder, write_output};
+#[cfg(unix)]
+pub use new_folder::{check_folder, write_folder};
+pub use output::{Existing, check_output, write_output};
 pub use plan::{Cut, Loss, Plan, Rewrite, SetAside, Step};
 #[cfg(unix)]
 pub use undo::{Undo, undo};
@@ -148,5 +152,28 @@ pub fn apply(_: &Plan, _: &ApplyOptions, _: &mut Hook<'_>) -> Result<Applied, Ap
 /// Always [`ApplyError::Unsupported`] on this system.
 #[cfg(not(unix))]
 pub fn undo(_: &std::path::Path, _: &ApplyOptions, _: &mut Hook<'_>) -> Result<Undone, ApplyError> {
+    Err(ApplyError::Unsupported)
+}
+
+/// Writes a folder.
+///
+/// # Errors
+/// Always [`ApplyError::Unsupported`] on this system.
+#[cfg(not(unix))]
+pub fn write_folder(
+    _: &std::path::Path,
+    _: &[PathBuf],
+    _: impl FnOnce(&std::path::Path) -> std::io::Result<()>,
+    _: impl FnOnce(&std::path::Path) -> std::io::Result<()>,
+) -> Result<(), ApplyError> {
+    Err(ApplyError::Unsupported)
+}
+
+/// Tells whether a folder can be written.
+///
+/// # Errors
+/// Always [`ApplyError::Unsupported`] on this system.
+#[cfg(not(unix))]
+pub fn check_folder(_: &std::path::Path) -> Result<(), ApplyError> {
     Err(ApplyError::Unsupported)
 }

@@ -20,6 +20,7 @@ mod anew;
 pub mod aof;
 mod dialect;
 mod duplicates;
+mod lapsed;
 mod out;
 mod pass;
 mod survey;
@@ -31,13 +32,16 @@ use std::ops::RangeInclusive;
 
 pub use adapt::{Dropped, Kind};
 pub use dialect::Dialect;
+use dialect::Form;
 pub use duplicates::{Duplicate, OnDuplicate};
+pub use lapsed::Lapsed;
 pub use survey::Named;
 pub use write::Written;
 
 use crate::base::error::ReadError;
 use crate::digest::Digest;
 use crate::functions::shebang;
+use crate::rdb::{Shape, ValueType};
 use crate::report::{Report, Verdict};
 use crate::select::Selection;
 use crate::verify;
@@ -56,7 +60,7 @@ pub struct Options {
     pub selection: Selection,
     /// Databases that get another number. Several may get the same one.
     pub databases: BTreeMap<u64, u64>,
-    /// What is left out where the server does not have it; functions and modules in any case.
+    /// What is left out, whether or not the server could have it.
     pub without: BTreeSet<Kind>,
     /// Which of several keys of one name is written. Without it they are an error.
     pub on_duplicate: Option<OnDuplicate>,
@@ -64,6 +68,8 @@ pub struct Options {
     pub anew: bool,
     /// Whether the output is the base of an append-only file or set, which says so.
     pub aof_base: bool,
+    /// Whether commands are made of the output, which can have nothing that modules store beside keys.
+    pub for_commands: bool,
     /// How the sources are verified; its limits and threads count for all that is done.
     pub verify: verify::Options,
     /// The memory for comparing names, in bytes, and as much again for those that stand twice. Where it is not enough for the former the
@@ -83,9 +89,23 @@ impl Options {
             on_duplicate: None,
             anew: false,
             aof_base: false,
+            for_commands: false,
             verify: verify::Options::default(),
             memory: 256 << 20,
         }
+    }
+
+    /// Returns how a key of that type is written.
+    fn form(&self, value_type: ValueType) -> Form {
+        match value_type.shape() {
+            Shape::HashTtl if self.without.contains(&Kind::FieldExpiry) => Form::Plain,
+            Shape::Array if self.without.contains(&Kind::Arrays) => Form::Never(Kind::Arrays),
+            _ => self.dialect.form(value_type, self.anew),
+        }
+    }
+
+    fn leaves_out_module_data(&self) -> bool {
+        self.without.contains(&Kind::Modules) || self.without.contains(&Kind::ModuleData)
     }
 
     /// Returns the number that a database gets.
@@ -176,6 +196,19 @@ pub enum NotWritten {
         /// Which one.
         input: usize,
     },
+}
+
+impl Plan {
+    /// Returns the plan in which collections are [encoded anew](Options::anew). The sources, which have to be the same, are not
+    /// verified again.
+    ///
+    /// # Errors
+    /// If a source cannot be read, or holds what the server cannot have.
+    pub fn anew<R: Read + Seek + Send>(self, sources: &mut [R]) -> Result<Self, NotWritten> {
+        let options = Options { anew: true, ..self.options };
+        let order = Order::of(&self.reports, &options)?;
+        surveyed(sources, options, self.reports, &order, self.winners)
+    }
 }
 
 fn refused(server: &str, by_kind: &BTreeMap<Kind, Named>) -> String {

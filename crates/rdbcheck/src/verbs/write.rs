@@ -5,6 +5,7 @@
 //!                                                            compared with that of the sources -> OUT
 //! ```
 
+pub(super) mod args;
 pub(super) mod check;
 pub(super) mod show;
 
@@ -15,20 +16,20 @@ use std::path::{Path, PathBuf};
 
 use clap::{Command, CommandFactory as _, Parser};
 use redis_persistence::repair::rdb::salvage;
-use redis_persistence::repair::{Existing, write_output};
-use redis_persistence::rewrite::{self, Kind, NotWritten, OnDuplicate, Plan};
-use redis_persistence::servers::Release;
+use redis_persistence::repair::write_output;
+use redis_persistence::rewrite::{self, NotWritten, OnDuplicate, Plan};
 use redis_persistence::verify::{self, Options, Report, Verdict};
 
 use super::{Names, Places, Reading, selection};
-use crate::console::{reason, say};
+use crate::console::reason;
 use crate::exit::Exit;
 use crate::input::packed_input;
-use crate::run::target::{out_refused, to_stream};
-use crate::servers::{Asked, Servers, setting};
+use crate::run::target::out_refused;
+use crate::servers::Servers;
 use crate::shell;
 use crate::units::{self, now_ms, number};
-use check::{Failed, Stop, check, prover};
+use args::{ForServer, Output};
+use check::{Failed, Stop, check, commands, or_anew, prover};
 use show::Outcome;
 
 const TOOL: &str = "rdbcheck write";
@@ -46,18 +47,8 @@ pub(super) struct WriteArgs {
     /// RDB files, also in gzip, zstd, lz4 or xz; - is standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The server that has to load OUT, such as redis-6.2 or valkey-newest
-    #[arg(long = "for", value_name = "SERVER")]
-    server: Release,
-    /// A setting of that server, such as databases=32
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
-    settings: Vec<(String, String)>,
-    /// The configuration file of that server
-    #[arg(long, value_name = "FILE")]
-    conf: Option<PathBuf>,
-    /// Leave out what the server cannot have: functions, modules, vector-sets, arrays, field-expiry
-    #[arg(long, value_name = "KIND", value_delimiter = ',')]
-    without: Vec<Kind>,
+    #[command(flatten)]
+    target: ForServer,
     #[command(flatten)]
     names: Names,
     /// Only keys of that database; N=M: as those of database M
@@ -68,21 +59,11 @@ pub(super) struct WriteArgs {
     /// Of several keys of one name take that of the first, last, or newest-file [default: refuse]
     #[arg(long, value_name = "WHICH")]
     on_duplicate: Option<OnDuplicate>,
-    /// Write RESTORE commands for a live server instead; OUT may be a pipe then, and - is standard output
-    #[arg(long)]
-    resp: bool,
-    /// Replace OUT if it exists
-    #[arg(long)]
-    force: bool,
     /// Write nothing: say what would be written
     #[arg(long)]
     dry_run: bool,
-    /// Print one JSON document
-    #[arg(long, conflicts_with = "quiet")]
-    json: bool,
-    /// Print nothing but errors
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     reading: Reading,
 }
@@ -104,23 +85,18 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(args: &WriteArgs) -> Exit {
-    let mut outcome = Outcome::new(TOOL, args.server, &args.out, args.resp);
+    let mut outcome = Outcome::new(TOOL, args.target.server, &args.out, args.output.resp);
     let done = work(args, &mut outcome);
-    outcome.end(done, args.json, args.quiet)
+    outcome.end(done, args.output.json, args.output.quiet)
 }
 
 fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
     let databases = renumbered(&args.db)?;
-    let servers = Servers::new(&[Asked::One(args.server)], args.conf.as_deref(), &args.settings, prover())
-        .map_err(|error| Stop::unreadable(reason(&error)))?;
-    let conf = args.conf.as_deref().map(shell::word).unwrap_or_default();
-    for note in &servers.notes {
-        say(TOOL, &format!("{conf}: line {}: {}", note.line, note.message));
-    }
-    let dialect = servers.dialects().pop().ok_or_else(|| Stop::unreadable("no server"))?;
+    let (servers, dialect) = args.target.servers(TOOL)?;
     if !args.dry_run {
         let inputs: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
-        out_refused(&inputs, &args.out, args.resp, existing(args)).map_or(Ok(()), |why| Err(Stop::unreadable(why)))?;
+        let refused = out_refused(&inputs, &args.out, args.output.resp, args.output.existing());
+        refused.map_or(Ok(()), |why| Err(Stop::unreadable(why)))?;
     }
     let mut files = args.files.iter().map(|path| open(path, args)).collect::<Result<Vec<_>, _>>()?;
     let verify =
@@ -128,34 +104,21 @@ fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
     let mut options = rewrite::Options::new(dialect);
     options.selection = selection(&args.names, args.db.iter().map(|(from, _)| *from).collect(), &args.places);
     options.databases = databases;
-    options.without = args.without.iter().copied().collect();
+    options.without = args.target.without.iter().copied().collect();
+    options.for_commands = args.output.resp;
     options.on_duplicate = args.on_duplicate;
     options.verify = verify;
     let plan = rewrite::plan(&mut files, &options).map_err(|error| not_written(error, args, &mut files, outcome))?;
-    outcome.plan(&plan);
     if args.dry_run {
+        outcome.plan(&plan);
         outcome.status = "planned";
         return Ok(());
     }
     let job = Job { args, servers: &servers, options: &options };
-    let result = match job.write(&plan, &mut files) {
-        // What a server minds in the bytes of a packed value is not there once its elements are encoded anew.
-        Err(Failed::Refused(_)) if plan.copied > 0 => {
-            options.anew = true;
-            let plan =
-                rewrite::plan(&mut files, &options).map_err(|error| not_written(error, args, &mut files, outcome))?;
-            outcome.plan(&plan);
-            Job { args, servers: &servers, options: &options }.write(&plan, &mut files)
-        }
-        result => result,
-    };
-    match result {
-        Ok(bytes) => {
-            (outcome.status, outcome.bytes) = ("written", Some(bytes));
-            Ok(())
-        }
-        Err(failed) => Err(failed.into()),
-    }
+    let done = or_anew(plan, &mut files, &mut |plan| outcome.plan(plan), |plan, files| job.write(plan, files));
+    let bytes = done.map_err(|error| not_written(error, args, &mut files, outcome))??;
+    (outcome.status, outcome.bytes) = ("written", Some(bytes));
+    Ok(())
 }
 
 /// Returns the databases that get another number, each of them one.
@@ -169,10 +132,6 @@ fn renumbered(asked: &[(u64, u64)]) -> Result<BTreeMap<u64, u64>, Stop> {
     }
     numbers.retain(|from, to| from != to);
     Ok(numbers)
-}
-
-fn existing(args: &WriteArgs) -> Existing {
-    if args.force { Existing::Replace } else { Existing::Keep }
 }
 
 /// Opens an input as a file that can be read again.
@@ -221,7 +180,7 @@ fn salvaged(path: &Path, file: &mut File, report: &Report, args: &WriteArgs) -> 
     let plan = salvage::plan(file, &options).ok().filter(|plan| plan.loss.keys > 0)?;
     let saved = shell::beside(path, "salvaged.rdb");
     let (from, saved, out) = (shell::word(path), shell::word(&saved), shell::word(&args.out));
-    let (keys, server) = (number(plan.loss.keys, "key"), args.server);
+    let (keys, server) = (number(plan.loss.keys, "key"), args.target.server);
     Some(format!(
         "; rdbcheck salvage {from} {saved} keeps {keys} of it, then: rdbcheck write --for {server} {out} {saved}"
     ))
@@ -241,17 +200,17 @@ impl Job<'_> {
     /// Writes OUT; gives its bytes.
     fn write(&self, plan: &Plan, files: &mut [File]) -> Result<u64, Failed> {
         let args = self.args;
-        if args.resp {
+        if args.output.resp {
             let mut whole = tempfile::tempfile()?;
             plan.write(files, &mut whole)?;
             self.check(&mut whole, plan)?;
-            return self.commands(&mut whole, files).map_err(Failed::Other);
+            return self.commands(&mut whole, plan.keys, files).map_err(Failed::Other);
         }
         let (mut bytes, mut refused) = (0, None);
         let like = File::open(&args.files[0]).ok();
         let done = write_output(
             &args.out,
-            existing(args),
+            args.output.existing(),
             like.as_ref(),
             &mut |_| (),
             |mut out| {
@@ -261,39 +220,37 @@ impl Job<'_> {
             |out| match self.check(out, plan) {
                 Ok(()) => Ok(()),
                 Err(Failed::Other(why)) => Err(io::Error::other(why)),
-                Err(Failed::Refused(why)) => {
-                    refused = Some(why);
+                Err(failed) => {
+                    refused = Some(failed);
                     Err(io::Error::other("the server would not load it"))
                 }
             },
         );
         match (done, refused) {
-            (_, Some(why)) => Err(Failed::Refused(why)),
+            (_, Some(failed)) => Err(failed),
             (Err(error), None) => Err(Failed::Other(error.to_string())),
             (Ok(()), None) => Ok(bytes),
         }
     }
 
     /// Writes the commands that restore what a checked file holds; gives their bytes.
-    fn commands(&self, whole: &mut File, files: &[File]) -> Result<u64, String> {
+    fn commands(&self, whole: &mut File, keys: u64, files: &[File]) -> Result<u64, String> {
         let text = |error: io::Error| reason(&error);
         let args = self.args;
-        let options = salvage::Options { sound: true, ..salvage::Options::default() };
-        let plan = salvage::plan(whole, &options).map_err(text)?;
-        if to_stream(&args.out, args.resp) {
+        if args.output.is_stream(&args.out) {
             let to: Box<dyn Write> = match args.out.as_os_str() == "-" {
                 true => Box::new(io::stdout().lock()),
                 // It exists: nothing is made here.
                 false => Box::new(File::options().write(true).open(&args.out).map_err(text)?),
             };
-            return Ok(plan.write_commands(whole, &options, to).map_err(text)?.bytes);
+            return commands(whole, keys, to).map_err(text);
         }
         let mut bytes = 0;
         let fill = |mut out: &mut dyn Write| {
-            bytes = plan.write_commands(whole, &options, &mut out)?.bytes;
+            bytes = commands(whole, keys, &mut out)?;
             Ok(())
         };
-        write_output(&args.out, existing(args), files.first(), &mut |_| (), fill, |_| Ok(()))
+        write_output(&args.out, args.output.existing(), files.first(), &mut |_| (), fill, |_| Ok(()))
             .map_err(|error| error.to_string())?;
         Ok(bytes)
     }

@@ -12,26 +12,26 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use redis_persistence::ReadError;
 use redis_persistence::aof::dir::{self, AofSet, Disk};
 use redis_persistence::aof::manifest::{Entry, EntryKind, Manifest};
 use redis_persistence::aof::{Grammar, Reader};
 use redis_persistence::repair::aof::salvage::{self as aof_salvage, SalvageOptions};
-use redis_persistence::repair::rdb::salvage;
-use redis_persistence::repair::{Existing, check_folder, check_output, write_folder, write_output};
-use redis_persistence::rewrite::{self, Dialect, Kind, NotWritten, Plan, aof};
-use redis_persistence::servers::Release;
+use redis_persistence::repair::{check_folder, check_output, write_folder, write_output};
+use redis_persistence::rewrite::{self, Dialect, Lapsed, NotWritten, Plan, aof};
 use redis_persistence::verify::{self, Options, Report, Verdict};
 
-use super::write::check::{Failed, Stop, check, judged, prover};
+use super::write::args::{ForServer, Output};
+use super::write::check::{Failed, Stop, check, commands, judged, or_anew, prover};
 use super::write::show::Outcome;
-use crate::console::{reason, say};
+use crate::console::reason;
 use crate::exit::Exit;
 use crate::input::archive::Archive;
 use crate::progress::When;
 use crate::run::target::is_read;
-use crate::servers::{Asked, Servers, setting};
+use crate::servers::Servers;
 use crate::shell;
-use crate::units::{self, now_ms};
+use crate::units::{self, now_ms, number};
 
 const TOOL: &str = "aofcheck write";
 
@@ -48,33 +48,13 @@ pub(super) struct WriteArgs {
     /// An append-only file, or a folder or a manifest of several
     #[arg(value_name = "PATH")]
     path: PathBuf,
-    /// The server that has to load OUT, such as redis-6.2 or valkey-newest
-    #[arg(long = "for", value_name = "SERVER")]
-    server: Release,
-    /// A setting of that server, such as databases=32
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
-    settings: Vec<(String, String)>,
-    /// The configuration file of that server
-    #[arg(long, value_name = "FILE")]
-    conf: Option<PathBuf>,
-    /// Leave out of the RDB image what the server cannot have: functions, modules, vector-sets, arrays, field-expiry
-    #[arg(long, value_name = "KIND", value_delimiter = ',')]
-    without: Vec<Kind>,
+    #[command(flatten)]
+    target: ForServer,
     /// Write the base as commands instead of an RDB image
     #[arg(long)]
     no_preamble: bool,
-    /// Write commands for a live server; OUT may be - for standard output then
-    #[arg(long)]
-    resp: bool,
-    /// Replace OUT if it exists and is a file
-    #[arg(long)]
-    force: bool,
-    /// Print one JSON document
-    #[arg(long, conflicts_with = "quiet")]
-    json: bool,
-    /// Print nothing but errors
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    output: Output,
     /// Work on N threads [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = units::threads)]
     threads: Option<NonZero<usize>>,
@@ -89,20 +69,14 @@ Exit codes: 0 written   1 nothing was written   2 usage, or not readable
             3 cannot be judged";
 
 pub(super) fn run(args: &WriteArgs) -> Exit {
-    let mut outcome = Outcome::new(TOOL, args.server, &args.out, args.resp);
+    let mut outcome = Outcome::new(TOOL, args.target.server, &args.out, args.output.resp);
     let done = work(args, &mut outcome);
-    outcome.end(done, args.json, args.quiet)
+    outcome.end(done, args.output.json, args.output.quiet)
 }
 
 fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
-    let servers = Servers::new(&[Asked::One(args.server)], args.conf.as_deref(), &args.settings, prover())
-        .map_err(|error| Stop::unreadable(reason(&error)))?;
-    let conf = args.conf.as_deref().map(shell::word).unwrap_or_default();
-    for note in &servers.notes {
-        say(TOOL, &format!("{conf}: line {}: {}", note.line, note.message));
-    }
-    let dialect = servers.dialects().pop().ok_or_else(|| Stop::unreadable("no server"))?;
-    let form = match (args.resp, dialect.aof_folder) {
+    let (servers, dialect) = args.target.servers(TOOL)?;
+    let form = match (args.output.resp, dialect.aof_folder) {
         (true, _) => Form::Commands,
         (false, true) => Form::Folder,
         (false, false) => Form::File,
@@ -116,7 +90,8 @@ fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
         ..Options::default()
     };
     let unreadable = |error: io::Error| Stop::unreadable(format!("{}: {}", shell::word(&args.path), reason(&error)));
-    let set = dir::find_as(&mut Disk, &args.path, &servers.layout()).map_err(unreadable)?;
+    // The names that a configuration gives are those of the other server.
+    let set = dir::find(&mut Disk, &args.path).map_err(unreadable)?;
     let parts = set.parts.iter().map(|part| &part.path).chain(set.old_style.iter().map(|file| &file.path));
     let read: Vec<&Path> = parts.chain([&args.path]).map(PathBuf::as_path).collect();
     is_read(&read, &args.out).map_or(Ok(()), |why| Err(Stop::unreadable(why)))?;
@@ -125,7 +100,10 @@ fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
         return Err(not_sound(args, &set, &report));
     }
     let mut job = Job { args, servers: &servers, verify, parts: loaded(&set), image: None, commands: 0 };
-    job.image(dialect, outcome)?;
+    job.image(dialect, form, outcome)?;
+    if form == Form::Commands {
+        job.lapsed()?;
+    }
     outcome.bytes = Some(job.write(form, &set)?);
     (outcome.status, outcome.commands) = ("written", Some(job.commands));
     Ok(())
@@ -140,18 +118,13 @@ enum Form {
 
 /// Why nothing can be written to OUT, if so.
 fn out_refused(args: &WriteArgs, form: Form) -> Result<(), Stop> {
-    let is_stream = args.out.as_os_str() == "-";
     match form {
-        Form::Commands if is_stream => return Ok(()),
-        _ if is_stream => return Err(Stop::unreadable("only --resp goes to standard output")),
+        _ if args.output.is_stream(&args.out) => return Ok(()),
+        _ if args.out.as_os_str() == "-" => return Err(Stop::unreadable("only --resp goes to standard output")),
         Form::Folder => check_folder(&args.out),
-        _ => check_output(&args.out, existing(args)),
+        _ => check_output(&args.out, args.output.existing()),
     }
     .map_err(|error| Stop::unreadable(error.to_string()))
-}
-
-fn existing(args: &WriteArgs) -> Existing {
-    if args.force { Existing::Replace } else { Existing::Keep }
 }
 
 /// Returns the files that servers load, in their order.
@@ -168,7 +141,7 @@ fn not_sound(args: &WriteArgs, set: &AofSet, report: &Report) -> Stop {
     let saves = || aof_salvage::salvage(set, SalvageOptions::default()).is_ok_and(|plan| plan.reasons.is_empty());
     if report.verdict == Verdict::Damaged && saves() {
         let saved = shell::word(&shell::beside(&args.path, "salvaged"));
-        let (server, out) = (args.server, shell::word(&args.out));
+        let (server, out) = (args.target.server, shell::word(&args.out));
         why.push_str(&format!(
             "; aofcheck salvage {path} {saved} keeps the rest, then: aofcheck write --for {server} {out} {saved}"
         ));
@@ -181,15 +154,15 @@ struct Job<'a> {
     servers: &'a Servers,
     verify: Options,
     parts: Vec<PathBuf>,
-    /// The RDB image of the first file, as the server takes it.
-    image: Option<File>,
+    /// The RDB image of the first file, as the server takes it, and how many keys it has.
+    image: Option<(File, u64)>,
     /// The commands that were copied.
     commands: u64,
 }
 
 impl Job<'_> {
     /// Makes the image of the server out of that which the first file begins with.
-    fn image(&mut self, dialect: Dialect, outcome: &mut Outcome) -> Result<(), Stop> {
+    fn image(&mut self, dialect: Dialect, form: Form, outcome: &mut Outcome) -> Result<(), Stop> {
         let mut ends = Vec::new();
         for path in &self.parts {
             let failed = |why: String| Stop::unreadable(format!("{}: {why}", shell::word(path)));
@@ -205,42 +178,50 @@ impl Job<'_> {
         let mut source = tempfile::tempfile().map_err(text)?;
         aof::copy(&mut File::open(first).map_err(text)?, 0, *end, &mut source).map_err(text)?;
         let mut options = rewrite::Options::new(dialect);
-        options.without = self.args.without.iter().copied().collect();
+        options.without = self.args.target.without.iter().copied().collect();
         options.aof_base = true;
+        options.for_commands = form == Form::Commands || self.args.no_preamble;
         options.verify = self.verify.clone();
         let mut sources = [source];
-        let result = match self.image_as(&mut sources, &options, outcome)? {
-            Err(Failed::Refused(_)) => {
-                options.anew = true;
-                self.image_as(&mut sources, &options, outcome)?
-            }
-            result => result,
-        };
-        self.image = Some(result?);
-        Ok(())
-    }
-
-    fn image_as(
-        &self,
-        sources: &mut [File],
-        options: &rewrite::Options,
-        outcome: &mut Outcome,
-    ) -> Result<Result<File, Failed>, Stop> {
-        let plan = rewrite::plan(sources, options).map_err(|error| {
+        let made = rewrite::plan(&mut sources, &options).and_then(|plan| {
+            or_anew(plan, &mut sources, &mut |plan| outcome.plan(plan), |plan, sources| self.written(sources, plan))
+        });
+        let made = made.map_err(|error| {
             if let NotWritten::Refused { by_kind, .. } = &error {
                 outcome.refused(by_kind);
             }
             Stop::refused(format!("its RDB image: {error}"))
         })?;
-        outcome.plan(&plan);
-        Ok(self.written(sources, &plan))
+        self.image = Some(made?);
+        Ok(())
     }
 
-    fn written(&self, sources: &mut [File], plan: &Plan) -> Result<File, Failed> {
+    fn written(&self, sources: &mut [File], plan: &Plan) -> Result<(File, u64), Failed> {
         let mut whole = tempfile::tempfile()?;
         plan.write(sources, &mut whole)?;
         check(&mut whole, plan.digest, self.servers, &self.verify)?;
-        Ok(whole)
+        Ok((whole, plan.keys))
+    }
+
+    /// A live server drops keys whose expiry has passed, and what comes later would not find them.
+    fn lapsed(&mut self) -> Result<(), Stop> {
+        let text = |error: ReadError| Stop::unreadable(error.to_string());
+        let mut lapsed = Lapsed::new(now_ms());
+        if let Some((image, _)) = &mut self.image {
+            lapsed.image(image).map_err(text)?;
+        }
+        for path in &self.parts {
+            lapsed.commands(File::open(path).map_err(|error| text(error.into()))?).map_err(text)?;
+        }
+        let differ = lapsed.differ();
+        if differ.total == 0 {
+            return Ok(());
+        }
+        let (keys, names) = (number(differ.total, "key"), differ.list());
+        Err(Stop::refused(format!(
+            "{keys} whose expiry has passed would be dropped by a live server before later commands change or renew them: \
+             {names}; without --resp a server loads them as they are"
+        )))
     }
 
     /// Writes OUT; gives its bytes.
@@ -262,11 +243,14 @@ impl Job<'_> {
         };
         let done = match form {
             Form::Folder => {
-                let prefix = if set.prefix.is_empty() { &b"appendonly.aof"[..] } else { &set.prefix };
+                let given = self.servers.layout().appendfilename.map(String::into_bytes);
+                let prefix = given.as_ref().unwrap_or(&set.prefix);
+                let prefix = if prefix.is_empty() { &b"appendonly.aof"[..] } else { prefix };
                 let (servers, verify) = (self.servers, self.verify.clone());
                 let manifest = dir::os_name(&[prefix, b".manifest"].concat());
+                let like_of = self.parts.clone();
                 let fill = |folder: &Path| self.folder(folder, prefix);
-                write_folder(&args.out, like.as_ref(), fill, |folder| {
+                write_folder(&args.out, &like_of, fill, |folder| {
                     let judge = || -> Result<u64, Failed> {
                         let report = verify::aof_path(&folder.join(&manifest), &verify)?;
                         judged(&report, servers)?;
@@ -275,10 +259,10 @@ impl Job<'_> {
                     told(judge(), &mut bytes, &mut failed)
                 })
             }
-            Form::File | Form::Commands if args.out.as_os_str() != "-" => {
+            Form::File | Form::Commands if !args.output.is_stream(&args.out) => {
                 let (servers, verify) = (self.servers, self.verify.clone());
                 let fill = |out: &mut dyn Write| self.one(form, out);
-                write_output(&args.out, existing(args), like.as_ref(), &mut |_| (), fill, |out| {
+                write_output(&args.out, args.output.existing(), like.as_ref(), &mut |_| (), fill, |out| {
                     told(judged_file(out, &args.out, servers, &verify), &mut bytes, &mut failed)
                 })
             }
@@ -287,7 +271,11 @@ impl Job<'_> {
                 self.one(form, &mut whole)?;
                 bytes = judged_file(&mut whole, Path::new("commands"), self.servers, &self.verify)?;
                 whole.rewind()?;
-                let mut out = io::stdout().lock();
+                let mut out: Box<dyn Write> = match args.out.as_os_str() == "-" {
+                    true => Box::new(io::stdout().lock()),
+                    // It exists: nothing is made here.
+                    false => Box::new(File::options().write(true).open(&args.out)?),
+                };
                 io::copy(&mut whole, &mut out)?;
                 out.flush()?;
                 Ok(())
@@ -345,13 +333,9 @@ impl Job<'_> {
 
     /// Writes the image, or the commands that restore what it holds.
     fn base(&mut self, as_commands: bool, out: &mut impl Write) -> io::Result<()> {
-        let Some(image) = &mut self.image else { return Ok(()) };
+        let Some((image, keys)) = &mut self.image else { return Ok(()) };
         image.rewind()?;
-        if !as_commands {
-            return io::copy(image, out).map(drop);
-        }
-        let options = salvage::Options { sound: true, ..salvage::Options::default() };
-        salvage::plan(image, &options)?.write_commands(image, &options, out).map(drop)
+        if as_commands { commands(image, *keys, out).map(drop) } else { io::copy(image, out).map(drop) }
     }
 
     /// Writes the commands of files, each of which begins in database 0.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use testkit::rdb::{Family, File, Key, Value as Of};
+use testkit::rdb::{Expire, Family, File, Key, Value as Of};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -303,4 +303,78 @@ fn no_file_of_the_set_that_is_read_is_replaced() -> TestResult {
     }
     assert_eq!(files.map(|file| fs::read(dir.join("set").join(file)).expect("it is there")), before);
     Ok(())
+}
+
+/// A key whose expiry has passed is there for a server that loads the file, and gone at once for a live one.
+#[test]
+fn commands_for_a_live_server_are_refused_where_a_key_would_be_gone_too_early() -> TestResult {
+    let resp = |commands: &[&str]| -> String {
+        let one = |command: &&str| {
+            let words: Vec<_> = command.split(' ').map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+            format!("*{}\r\n{}", words.len(), words.concat())
+        };
+        commands.iter().map(one).collect()
+    };
+    let cases: [(&[&str], Option<&str>); 12] = [
+        (&["SET other 1", "INCR other"], None),
+        (&["PERSIST old"], Some("old")),
+        (&["SELECT 1", "PERSIST old"], None),
+        (&["PEXPIREAT old 4102444800000"], Some("old")),
+        (&["PEXPIREAT old 1000"], None),
+        (&["DEL old", "INCR old"], None),
+        (&["SET old 1", "INCR old"], None),
+        (&["INCR old"], Some("old")),
+        (&["INCR old", "UNLINK old"], None),
+        (&["SET s 1 PXAT 1000", "EXPIREAT s 4102444800"], Some("s")),
+        (&["SET s 1", "EXPIREAT s 1", "APPEND s 2", "PERSIST old"], Some("old, s")),
+        (&["PERSIST old", "FLUSHDB"], None),
+    ];
+    for (commands, differ) in cases {
+        let folder = tempfile::tempdir()?;
+        let dir = folder.path();
+        save_set(dir, &resp(commands))?;
+        let mut keys = strings(0..3, "value");
+        keys.push(Key {
+            expire: Some(Expire::Millis(1_000_000_000_000)),
+            ..Key::new(b"old", Of::String(b"1".to_vec()))
+        });
+        save(dir, "set/appendonly.aof.1.base.rdb", keys)?;
+        let ran = write_aof(dir, &["--for", "redis-7.2", "--resp", "-", "set"]);
+        match differ {
+            None => assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{commands:?}"),
+            Some(names) => {
+                let said = format!("change or renew them: {names}; without --resp");
+                assert!(ran.code == Some(1) && ran.err.contains(&said), "{commands:?}: {}", ran.err);
+                assert_eq!(ran.out, "");
+            }
+        }
+        // A server that loads them has them all.
+        let ran = write_aof(dir, &["--for", "redis-7.2", "--no-preamble", "out", "set"]);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{commands:?}");
+    }
+    Ok(())
+}
+
+/// The configuration is that of the other server: the source has the names that it has, and OUT those of the server.
+#[test]
+fn names_of_a_configuration_are_those_of_what_is_written() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path();
+    save_set(dir, SET)?;
+    fs::create_dir(dir.join("server"))?;
+    fs::rename(dir.join("set"), dir.join("server/appendonlydir"))?;
+    fs::write(dir.join("other.conf"), "appendfilename other.aof\nappenddirname elsewhere\n")?;
+    let ran = write_aof(dir, &["--for", "redis-7.2", "--conf", "other.conf", "out", "server"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    let manifest = fs::read_to_string(dir.join("out/other.aof.manifest"))?;
+    assert!(manifest.starts_with("file other.aof.1.base.rdb "), "{manifest}");
+    Ok(())
+}
+
+#[test]
+fn kinds_are_named_in_the_help_as_they_are_taken() {
+    let ran = write(Path::new("."), &["--help"]);
+    let named = redis_persistence::rewrite::Kind::NAMES.join(", ");
+    let words: Vec<_> = ran.out.split_whitespace().collect();
+    assert!(words.join(" ").contains(&format!("Leave out: {named}")), "{}", ran.out);
 }

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use testkit::dataset;
 use testkit::on_each_product;
+use testkit::rdb::RdbWriter;
 use testkit::rng::Rng;
 use testkit::server::{Product, Server, require};
 
@@ -113,5 +114,54 @@ fn others_come_up_with_its_files(product: Product) -> TestResult {
     let Tally { written, in_part, keys } = tally;
     eprintln!("{product}: {written} written, {in_part} without what the server cannot have, {keys} keys the same");
     assert!(written + in_part > 0, "not even for itself");
+    Ok(())
+}
+
+mod renewed {
+    use super::a_key_that_is_renewed_is_there;
+
+    testkit::on_each_product!(a_key_that_is_renewed_is_there);
+}
+
+const COMMANDS: &str = "*3\r\n$3\r\nSET\r\n$5\r\nother\r\n$5\r\nvalue\r\n*3\r\n$9\r\nPEXPIREAT\r\n$5\r\nother\r\n$4\r\n1000\r\n\
+                        *2\r\n$7\r\nPERSIST\r\n$5\r\nother\r\n";
+const PERSIST: &str = "*2\r\n$7\r\nPERSIST\r\n$7\r\nrenewed\r\n";
+/// SHA-1 of `return 1`.
+const SCRIPT: &str = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
+
+/// A server that loads a key whose expiry has passed has it until all is loaded; a live one drops it, and is sent no such thing.
+fn a_key_that_is_renewed_is_there(product: Product) -> TestResult {
+    if require(product).is_none() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let source = folder.path().join("appendonly.aof");
+    let mut image = RdbWriter::redis(9);
+    image.select_db(0).resize_db(1, 1).expire_ms(1000).string_key(b"renewed", b"value").aux(b"lua", b"return 1");
+    fs::write(&source, [&image.finish()[..], PERSIST.as_bytes(), COMMANDS.as_bytes()].concat())?;
+    for how in [&[][..], &["--no-preamble"]] {
+        let folder = tempfile::tempdir()?;
+        let name = if product.version() >= (7, 0) { "appendonlydir" } else { "appendonly.aof" };
+        let (document, said) = write(product, &folder.path().join(name), &source, how)?;
+        assert_eq!(document["status"], "written", "{said}");
+        let mut server = start(product, folder.path(), &APPENDING)?;
+        for key in ["renewed", "other"] {
+            assert_eq!(server.run(&["GET", key])?.text(), Some("value"), "{how:?} {key}");
+            assert_eq!(server.run(&["PTTL", key])?.integer(), Some(-1), "{how:?} {key}");
+        }
+        if product.version() < (7, 0) {
+            let known = server.run(&["SCRIPT", "EXISTS", SCRIPT])?;
+            assert_eq!(known.array().and_then(|all| all.first()?.integer()), Some(1), "{how:?}");
+        }
+        server.kill()?;
+    }
+    let out = folder.path().join("commands");
+    let (document, said) = write(product, &out, &source, &["--resp"])?;
+    assert!(document["status"] == "refused" && said.contains("renew them: other, renewed;"), "{said}");
+    let live = tempfile::tempdir()?;
+    let mut server = start(product, live.path(), &[])?;
+    assert_eq!(send(&server, COMMANDS.as_bytes())?, [""; 0]);
+    assert_eq!(server.run(&["EXISTS", "other"])?.integer(), Some(0));
+    server.kill()?;
     Ok(())
 }

@@ -66,67 +66,6 @@ pub fn write_output(
     }
 }
 
-/// Writes a folder with `fill`, which is given the path of an empty one. It gets its name once all files in it were synced and `judge`
-/// agreed to it; nothing of that name may exist.
-///
-/// The folder is for its owner alone, and the files in it get the mode and, where that is allowed, the owner of `like`.
-///
-/// # Errors
-/// If the system refuses something, `fill` or `judge` fails, or the name is taken. Then nothing was changed.
-#[cfg(unix)]
-pub fn write_folder(
-    path: &Path,
-    like: Option<&File>,
-    fill: impl FnOnce(&Path) -> io::Result<()>,
-    judge: impl FnOnce(&Path) -> io::Result<()>,
-) -> Result<(), ApplyError> {
-    let target = free_folder(path)?;
-    leftovers::remove_unfinished(&target)?;
-    let stamp = leftovers::fresh_stamp(std::slice::from_ref(target.folder()))?;
-    let part = target.with_suffix(&format!("{stamp}.part"));
-    let folder = part.create_folder()?;
-    let made = || -> Result<(), ApplyError> {
-        fill(folder.path()).map_err(ApplyError::io("write to", folder.path()))?;
-        for name in folder.names()? {
-            let (file, _) = folder.at(&name)?.open()?;
-            if let Some(like) = like {
-                disk::resemble(&file, like);
-            }
-            file.sync_all().map_err(ApplyError::io("sync", folder.path()))?;
-        }
-        folder.sync()?;
-        judge(folder.path()).map_err(ApplyError::io("check", folder.path()))?;
-        part.place(&target)
-    };
-    made().inspect_err(|_| {
-        // If it cannot be removed the next run does.
-        let _ = part.remove_folder();
-    })
-}
-
-/// Tells whether [`write_folder`] would refuse that name, before the work is done.
-///
-/// # Errors
-/// If the folder above cannot be found or opened, or something of that name exists.
-#[cfg(unix)]
-pub fn check_folder(path: &Path) -> Result<(), ApplyError> {
-    free_folder(path).map(drop)
-}
-
-#[cfg(unix)]
-fn free_folder(path: &Path) -> Result<Place, ApplyError> {
-    let name = path.file_name().ok_or_else(|| ApplyError::refused(path, "it names no folder that could be made"))?;
-    let target = Folder::open(folder_of(path))?.at(name)?;
-    match target.stat()? {
-        Some(_) => Err(ApplyError::Io {
-            doing: "create",
-            path: target.path().to_owned(),
-            source: io::ErrorKind::AlreadyExists.into(),
-        }),
-        None => Ok(target),
-    }
-}
-
 /// Tells whether [`write_output`] would refuse to give a file that name, before the work is done.
 ///
 /// # Errors
@@ -196,28 +135,5 @@ pub fn write_output(
 /// Always [`ApplyError::Unsupported`] on this system.
 #[cfg(not(unix))]
 pub fn check_output(_: &Path, _: Existing) -> Result<(), ApplyError> {
-    Err(ApplyError::Unsupported)
-}
-
-/// Writes a folder.
-///
-/// # Errors
-/// Always [`ApplyError::Unsupported`] on this system.
-#[cfg(not(unix))]
-pub fn write_folder(
-    _: &Path,
-    _: Option<&File>,
-    _: impl FnOnce(&Path) -> io::Result<()>,
-    _: impl FnOnce(&Path) -> io::Result<()>,
-) -> Result<(), ApplyError> {
-    Err(ApplyError::Unsupported)
-}
-
-/// Tells whether a folder can be written.
-///
-/// # Errors
-/// Always [`ApplyError::Unsupported`] on this system.
-#[cfg(not(unix))]
-pub fn check_folder(_: &Path) -> Result<(), ApplyError> {
     Err(ApplyError::Unsupported)
 }

@@ -15,6 +15,8 @@ pub enum Kind {
     Functions,
     /// Keys of modules, and what modules store beside keys.
     Modules,
+    /// What modules store beside keys, which no other file and no command can have.
+    ModuleData,
     /// Vector sets, which Redis has from 8.0 on.
     VectorSets,
     /// Arrays, which Redis has from 8.8 on.
@@ -27,15 +29,26 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Those that can be left out.
+    const LEFT_OUT: [Self; 6] =
+        [Self::Functions, Self::Modules, Self::ModuleData, Self::VectorSets, Self::Arrays, Self::FieldExpiry];
     /// The names of those that can be left out.
-    pub const NAMES: [&str; 5] = ["functions", "modules", "vector-sets", "arrays", "field-expiry"];
+    pub const NAMES: [&str; 6] = {
+        let (mut names, mut n) = ([""; 6], 0);
+        while n < names.len() {
+            names[n] = Self::LEFT_OUT[n].as_str();
+            n += 1;
+        }
+        names
+    };
 
     /// Returns its name.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Functions => "functions",
             Self::Modules => "modules",
+            Self::ModuleData => "module-data",
             Self::VectorSets => "vector-sets",
             Self::Arrays => "arrays",
             Self::FieldExpiry => "field-expiry",
@@ -44,7 +57,7 @@ impl Kind {
     }
 
     pub(super) fn can_be_left_out(self) -> bool {
-        Self::NAMES.contains(&self.as_str())
+        Self::LEFT_OUT.contains(&self)
     }
 
     /// Returns what it is, in words that follow a number.
@@ -53,6 +66,7 @@ impl Kind {
         match self {
             Self::Functions => "function libraries",
             Self::Modules => "values of modules",
+            Self::ModuleData => "records of modules beside the keys",
             Self::VectorSets => "vector sets",
             Self::Arrays => "arrays",
             Self::FieldExpiry => "hashes whose fields expire",
@@ -72,8 +86,8 @@ impl FromStr for Kind {
 
     /// Reads one of [`Self::NAMES`].
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let all = [Self::Functions, Self::Modules, Self::VectorSets, Self::Arrays, Self::FieldExpiry];
-        all.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| format!("one of {}", Self::NAMES.join(", ")))
+        let found = Self::LEFT_OUT.into_iter().find(|kind| kind.as_str() == text);
+        found.ok_or_else(|| format!("one of {}", Self::NAMES.join(", ")))
     }
 }
 
@@ -138,7 +152,7 @@ pub(super) struct Adapter<'o> {
 
 impl<'o> Adapter<'o> {
     pub(super) fn new(options: &'o Options, head: &Head) -> Self {
-        let form = options.dialect.form(head.value_type, options.anew);
+        let form = options.form(head.value_type);
         let version = match form {
             Form::Stream(value_type) => value_type.layout_version(),
             _ => u8::MAX,
@@ -185,13 +199,13 @@ impl<'o> Adapter<'o> {
     pub(super) fn element<'e>(&mut self, element: Element<'e>) -> Option<Element<'e>> {
         match element {
             Element::Field { name, value, expires_ms: Some(ms) } if self.form == Form::Plain => {
-                if self.options.dialect.with_ttl().is_some() {
-                    self.kept += 1;
-                    return Some(element);
-                }
                 let kind = Kind::FieldExpiry;
                 if !self.options.without.contains(&kind) {
-                    self.refused = Some(kind);
+                    if self.options.dialect.with_ttl().is_some() {
+                        self.kept += 1;
+                    } else {
+                        self.refused = Some(kind);
+                    }
                     return Some(element);
                 }
                 self.left_out = Some(kind);
@@ -245,7 +259,7 @@ impl<'o> Adapter<'o> {
 /// The kinds that are dropped, in the order of [`Adapter::dropped`].
 pub(super) const DROPPED: [Dropped; 3] = [Dropped::Counters, Dropped::ActiveTimes, Dropped::ProducerIds];
 
-/// Returns whether a value of that shape is encoded element by element in the order of the file.
+/// Returns whether a value of that shape is a hash.
 pub(super) fn is_hash(shape: Shape) -> bool {
     matches!(shape, Shape::Hash | Shape::HashTtl | Shape::HashTemplate)
 }

@@ -142,7 +142,7 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
             Payload::Header(header) => {
                 self.header = Some(*header);
                 let all = options.selection.is_all() && self.plan.winners.is_empty();
-                let copied = |value_type| options.dialect.form(value_type, options.anew) == Form::Copied;
+                let copied = |value_type| options.form(value_type) == Form::Copied;
                 self.skipper = all.then(|| RecordSkipper::only(*header, &copied));
             }
             Payload::Record(record) => {
@@ -163,7 +163,7 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
             Payload::SelectDb { .. } => decoder.event(event, &mut |_| ()).map_err(io::Error::other)?,
             Payload::ModuleAux { .. } => {
                 // The survey refused what the server has no module for.
-                let is_kept = self.turn.beside_keys && !self.plan.left_out.contains_key(&super::Kind::Modules);
+                let is_kept = self.turn.beside_keys && !options.leaves_out_module_data();
                 self.state = if is_kept { State::Copied } else { State::Outside };
                 if is_kept {
                     self.out.writer.event(event)?;
@@ -250,7 +250,7 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
             pass.name.clear();
             pass.name.extend_from_slice(name);
         };
-        match options.dialect.form(head.value_type, options.anew) {
+        match options.form(head.value_type) {
             Form::Copied if head.value_type.shape() == Shape::Module => {
                 keep(self);
                 self.state = State::Module;

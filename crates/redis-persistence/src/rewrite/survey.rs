@@ -52,7 +52,7 @@ impl Named {
 }
 
 /// Returns what of a name is held to be shown.
-fn shown(name: &[u8]) -> &[u8] {
+pub(super) fn shown(name: &[u8]) -> &[u8] {
     &name[..name.len().min(128)]
 }
 
@@ -125,7 +125,11 @@ impl Survey {
         let Some(facts) = &report.rdb else { return };
         let of_redis = facts.header.is_some_and(|header| header.family == Family::Redis);
         let mut note = |kind: Kind, count: u64, name: &str| {
-            let to = if options.without.contains(&kind) { &mut self.left_out } else { &mut self.refused };
+            let is_left_out = match kind {
+                Kind::ModuleData => options.leaves_out_module_data(),
+                _ => options.without.contains(&kind),
+            };
+            let to = if is_left_out { &mut self.left_out } else { &mut self.refused };
             (0..count).for_each(|_| to.entry(kind).or_default().add(None, name.as_bytes()));
         };
         let count = |byte: u8| facts.opcodes.get(&byte).map_or(0, |found| found.count);
@@ -134,8 +138,8 @@ impl Survey {
             note(Kind::Functions, count(opcode::FUNCTION_PRE_GA), "a library of a release candidate of 7.0");
         }
         let has_all = facts.modules.keys().all(|name| options.dialect.has_module(name));
-        if !has_all || sources > 1 || options.without.contains(&Kind::Modules) {
-            note(Kind::Modules, count(opcode::MODULE_AUX), "data of a module beside the keys");
+        if !has_all || sources > 1 || options.for_commands || options.leaves_out_module_data() {
+            note(Kind::ModuleData, count(opcode::MODULE_AUX), "a record of a module");
         }
         if of_redis {
             note(Kind::Modules, count(opcode::KEY_META), "metadata of a key");

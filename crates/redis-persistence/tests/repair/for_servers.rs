@@ -10,7 +10,7 @@ use redis_persistence::rewrite::{Dropped, Kind, NotWritten, OnDuplicate, Options
 use redis_persistence::select::{Pattern, Selection};
 use redis_persistence::servers::{Reason, Release, Settings, Target, judge};
 use redis_persistence::verify::{self, Verdict};
-use testkit::rdb::{Family, File, Value};
+use testkit::rdb::{Family, File, ModuleOp, RdbWriter, Value, module_id};
 use testkit::rng::Rng;
 
 type TestResult<T = ()> = Result<T, Box<dyn Error>>;
@@ -79,6 +79,12 @@ fn every_server_gets_what_it_can_have_of_any_file() -> TestResult {
                 }
             };
             pairs += 1;
+            if !options.anew && pairs % 4 == 0 {
+                let again = Options { anew: true, ..options.clone() };
+                let mut sources = [Cursor::new(&file)];
+                let once_more = plan.clone().anew(&mut sources).map_err(|error| error.to_string())?;
+                assert_eq!(once_more, written(&[&file], &again).map_err(|error| error.to_string())?.0, "{what}");
+            }
             assert!(out.starts_with(if server.reads_valkey() { b"VALKEY080" } else { b"REDIS00" }), "{what}");
             if plan.left_out.is_empty() && plan.dropped.keys().all(|what| *what != Dropped::ProducerIds) {
                 whole += 1;
@@ -290,5 +296,59 @@ fn keys_that_stand_twice_are_held_within_bounds() -> TestResult {
     options.memory = 4 << 20;
     let (plan, _) = written(&[&file, &file], &options).map_err(|error| error.to_string())?;
     assert_eq!((plan.keys, plan.duplicates), (40_000, 40_000));
+    Ok(())
+}
+
+/// What modules store beside keys can be left out without the keys of modules.
+#[test]
+fn what_modules_store_beside_keys_is_no_part_of_commands_or_of_several_files() -> TestResult {
+    let id = module_id("test-type", 1);
+    let mut w = RdbWriter::redis(11);
+    w.module_aux(id, 1, &[ModuleOp::Uint(7)])
+        .select_db(0)
+        .resize_db(1, 0)
+        .key(ValueType::Module2.byte(), b"of a module");
+    w.raw(&module_value(id));
+    let file = w.finish_with(0);
+    let mut of_server = options(Target::Redis72);
+    of_server.dialect.modules = vec!["test-type".to_owned()];
+    let (plan, out) = written(&[&file], &of_server).map_err(|error| error.to_string())?;
+    assert_eq!((plan.keys, out.contains(&0xf7)), (1, true), "it is all there");
+    for (files, for_commands) in [(&[&file[..]][..], true), (&[&file, &saved(1, &[], None, &[0])?], false)] {
+        let mut options = Options { for_commands, ..of_server.clone() };
+        let error = written(files, &options).expect_err("it is refused");
+        assert_eq!(kinds(&error), BTreeSet::from([Kind::ModuleData]));
+        assert!(error.to_string().contains("--without module-data"), "{error}");
+        for (without, keys) in [(Kind::ModuleData, 1), (Kind::Modules, 0)] {
+            options.without = BTreeSet::from([without]);
+            let (plan, out) = written(files, &options).map_err(|error| error.to_string())?;
+            assert_eq!(plan.keys, keys + files.len() as u64 - 1, "{without}");
+            assert_eq!(plan.left_out[&Kind::ModuleData].total, 1);
+            assert!(!out.contains(&0xf7), "{without}");
+        }
+    }
+    Ok(())
+}
+
+/// A value of a module: its identity, one number, and the end.
+fn module_value(id: u64) -> Vec<u8> {
+    let mut w = RdbWriter::bare(11);
+    w.len(id).module_stream(&[ModuleOp::Uint(7)]);
+    w.take()
+}
+
+/// What is left out is so for every server, also for one that could have it.
+#[test]
+fn what_is_asked_to_be_left_out_is() -> TestResult {
+    let file = large_hash(rdb::Family::Redis, ValueType::HashMetadata, 100)?;
+    let mut options = options(Target::Redis80);
+    let (plan, _) = written(&[&file], &options).map_err(|error| error.to_string())?;
+    assert_eq!((plan.copied, plan.left_out.len()), (1, 0));
+    options.without = BTreeSet::from([Kind::FieldExpiry]);
+    let (plan, out) = written(&[&file], &options).map_err(|error| error.to_string())?;
+    assert_eq!((plan.copied, plan.left_out[&Kind::FieldExpiry].total), (0, 1));
+    let mut keys = rdb::Keys::new(&out[..]);
+    let key = keys.next()?.ok_or("a key")?;
+    assert!(matches!(key.value()?, rdb::Value::Hash(fields) if fields.len() == 100));
     Ok(())
 }

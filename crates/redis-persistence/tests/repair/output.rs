@@ -3,13 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test ends there")]
 
 use std::io::{self, Read as _, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, fs};
+use std::{env, fs, panic};
 
-use redis_persistence::repair::{ApplyError, Existing, Hook, write_output};
+use redis_persistence::repair::{ApplyError, Existing, Hook, write_folder, write_output};
 use tempfile::TempDir;
 
 const OLD: &[u8] = b"what was there";
@@ -171,4 +171,67 @@ fn it_has_the_mode_of_the_damaged_file() {
     let like = fs::File::open(&damaged).unwrap();
     write_output(&path, Existing::Keep, Some(&like), &mut |_| {}, |out| out.write_all(OLD), |_| Ok(())).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+/// Writes a folder of one file, made of those.
+fn folder(path: &Path, like: &[PathBuf], judge: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), ApplyError> {
+    write_folder(path, like, |folder| fs::write(folder.join("file"), OLD), judge)
+}
+
+#[test]
+fn a_folder_is_one_that_the_server_can_use_which_wrote_the_source() {
+    let root = TempDir::new().unwrap();
+    let (source, out) = (root.path().join("source"), root.path().join("out"));
+    fs::create_dir(&source).unwrap();
+    let files = ["one", "two"].map(|name| source.join(name));
+    files.iter().for_each(|file| fs::write(file, OLD).unwrap());
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(&source, 0o2757);
+    mode(&files[0], 0o640);
+    // Only the first user of a machine gives files away.
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        [&source, &files[0], &files[1]]
+            .into_iter()
+            .for_each(|path| std::os::unix::fs::chown(path, Some(1234), Some(56)).unwrap());
+    }
+    let seen = |path: &Path| {
+        let data = fs::metadata(path).unwrap();
+        (data.uid(), data.gid(), data.permissions().mode() & 0o7777)
+    };
+    let (user, group) = (seen(&files[0]).0, seen(&files[0]).1);
+    folder(&out, &files, |_| Ok(())).unwrap();
+    assert_eq!(seen(&out), (user, group, 0o755), "nobody else writes there");
+    assert_eq!(seen(&out.join("file")), (user, group, 0o640));
+    if is_root {
+        // What is put together of files of several owners is for none of them.
+        std::os::unix::fs::chown(&files[1], Some(1235), None).unwrap();
+        let mixed = root.path().join("mixed");
+        folder(&mixed, &files, |_| Ok(())).unwrap();
+        assert_eq!(seen(&mixed.join("file")), (0, 0, 0o600));
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_finished_is_gone_and_none_is_made_beside_another() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("out");
+    let refused = folder(&path, &[], |_| Err(io::Error::other("not sound"))).unwrap_err();
+    assert!(refused.to_string().contains("not sound"), "{refused}");
+    let panicked = panic::catch_unwind(|| folder(&path, &[], |_| panic!("in the middle")));
+    assert!(panicked.is_err());
+    assert!(!path.exists() && beside(&path).is_empty(), "{:?}", beside(&path));
+    // A second one for that name would take the first for what a killed run left.
+    let beside_it = folder(&path, &[], |part| {
+        let error = folder(&path, &[], |_| Ok(())).unwrap_err();
+        assert!(matches!(error, ApplyError::Locked { .. }), "{error}");
+        assert!(part.exists());
+        Ok(())
+    });
+    beside_it.unwrap();
+    assert!(path.join("file").exists() && beside(&path).is_empty());
+    // What a kill leaves the next run removes.
+    fs::create_dir(root.path().join("new.20240301T000000Z.part")).unwrap();
+    folder(&root.path().join("new"), &[], |_| Ok(())).unwrap();
+    assert!(!root.path().join("new.20240301T000000Z.part").exists());
 }

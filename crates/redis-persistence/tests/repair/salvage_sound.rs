@@ -294,3 +294,45 @@ fn images_with_a_key_in_common_are_no_set() {
         assert_eq!(plan_of(with_command, image(b"k", damaged)), 0, "{damaged}");
     }
 }
+
+/// Servers up to 6.2 store each script as a field, some of them behind the keys.
+#[test]
+fn every_script_is_kept_and_is_a_command() {
+    let mut w = RdbWriter::redis(9);
+    w.aux(b"ctime", b"1").aux(b"ctime", b"2").aux(b"lua", b"return 'one'").aux(b"lua", b"return 'two'");
+    w.select_db(0).resize_db(1, 0).string_key(b"key", b"value");
+    w.aux(b"lua", b"return 'three'");
+    let file = w.finish_with(0);
+    let (_, out) = salvaged(&file);
+    let mut commands = Vec::new();
+    planned(&file).write_commands(&mut Cursor::new(&file), &Options::default(), &mut commands).unwrap();
+    let found =
+        |text: &[u8], script: &str| text.windows(script.len()).filter(|part| *part == script.as_bytes()).count();
+    for script in ["return 'one'", "return 'two'", "return 'three'"] {
+        assert_eq!(found(&out, script), 1, "{script}");
+        let command = format!("*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n${}\r\n{script}\r\n", script.len());
+        assert_eq!(found(&commands, &command), 1, "{script}");
+    }
+    assert_eq!(found(&out, "ctime"), 1);
+}
+
+/// In a file -1 is no expiry; RESTORE takes 0 for none, and nothing below.
+#[test]
+fn an_expiry_of_long_ago_is_one_for_restore() {
+    let mut w = RdbWriter::redis(9);
+    let cases = [("minus", -1, 0), ("negative", -2000, 1), ("zero", 0, 1), ("one", 1, 1), ("later", 5000, 5000)];
+    w.select_db(0).resize_db(5, 5);
+    for (name, ms, _) in cases {
+        w.expire_ms(ms).string_key(name.as_bytes(), b"value");
+    }
+    let file = w.finish_with(0);
+    let mut commands = Vec::new();
+    let options = Options { sound: true, ..Options::default() };
+    let plan = plan(&mut Cursor::new(&file), &options).unwrap();
+    let written = plan.write_commands(&mut Cursor::new(&file), &options, &mut commands).unwrap();
+    assert_eq!(written.keys, 5);
+    for (name, _, ttl) in cases {
+        let wanted = format!("RESTORE\r\n${}\r\n{name}\r\n${}\r\n{ttl}\r\n", name.len(), ttl.to_string().len());
+        assert!(commands.windows(wanted.len()).any(|part| part == wanted.as_bytes()), "{name}");
+    }
+}

@@ -1,17 +1,20 @@
 //! Whether what was written may have its name.
 
 use std::fs::File;
-use std::io::{self, Seek as _};
+use std::io::{self, Seek as _, Write};
 
 use redis_persistence::digest::{self, Digest};
 use redis_persistence::functions::Prover;
-use redis_persistence::servers::Why;
+use redis_persistence::repair::rdb::salvage;
+use redis_persistence::rewrite::{NotWritten, Plan};
+use redis_persistence::servers::{Reason, Why};
 use redis_persistence::verify::{self, Options, Report, Verdict};
 
 use crate::console::{reason, without_number};
 use crate::exit::Exit;
 use crate::servers::Servers;
 use crate::style::because;
+use crate::units::number;
 
 /// Why nothing was written, and how the run ends.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ impl Stop {
 /// Why OUT was not written.
 #[derive(Debug)]
 pub(in crate::verbs) enum Failed {
+    /// The server would not load it, because of bytes that are not there once collections are encoded anew.
+    Packed(String),
     /// The server would not load it.
     Refused(String),
     Other(String),
@@ -40,7 +45,7 @@ pub(in crate::verbs) enum Failed {
 
 impl From<Failed> for Stop {
     fn from(failed: Failed) -> Self {
-        let (Failed::Refused(why) | Failed::Other(why)) = failed;
+        let (Failed::Packed(why) | Failed::Refused(why) | Failed::Other(why)) = failed;
         Self::refused(why)
     }
 }
@@ -72,7 +77,46 @@ pub(in crate::verbs) fn judged(report: &Report, servers: &Servers) -> Result<(),
         true => "; --without vector-sets leaves that out",
         false => "",
     };
-    Err(Failed::Refused(format!("{} would not load it: {}{way}", answer.release, why.join("; "))))
+    let said = format!("{} would not load it: {}{way}", answer.release, why.join("; "));
+    let is_packed = answer.because.iter().any(is_of_packed) && answer.because.iter().all(|why| !is_of_vectors(why));
+    Err(if is_packed { Failed::Packed(said) } else { Failed::Refused(said) })
+}
+
+/// Whether a server minds how a collection is packed.
+fn is_of_packed(why: &Why) -> bool {
+    let Reason::Finding(code) = why.reason else { return false };
+    let of = ["packed-", "listpack-", "ziplist-", "intset-", "zipmap-", "quicklist-", "lzf-", "collection-"];
+    let of_elements = ["set-", "zset-", "hash-"];
+    of.iter().chain(&of_elements).any(|start| code.as_str().starts_with(start))
+}
+
+/// Writes a plan, and once more with collections encoded anew where the server minds how they are packed.
+pub(in crate::verbs) fn or_anew<T>(
+    plan: Plan,
+    files: &mut [File],
+    planned: &mut dyn FnMut(&Plan),
+    mut write: impl FnMut(&Plan, &mut [File]) -> Result<T, Failed>,
+) -> Result<Result<T, Failed>, NotWritten> {
+    planned(&plan);
+    match write(&plan, files) {
+        Err(Failed::Packed(_)) if plan.copied > 0 => {
+            let plan = plan.anew(files)?;
+            planned(&plan);
+            Ok(write(&plan, files))
+        }
+        result => Ok(result),
+    }
+}
+
+/// Writes the commands that restore what a sound RDB holds: so many keys; gives their bytes.
+pub(in crate::verbs) fn commands(whole: &mut File, keys: u64, out: impl Write) -> io::Result<u64> {
+    let options = salvage::Options { sound: true, ..salvage::Options::default() };
+    let written = salvage::plan(whole, &options)?.write_commands(whole, &options, out)?;
+    if written.keys == keys {
+        return Ok(written.bytes);
+    }
+    let why = format!("{} could be made a command, of {}", number(written.keys, "key"), number(keys, "key"));
+    Err(io::Error::other(why))
 }
 
 /// Whether a written RDB is sound, the server would load it, and it holds what the sources hold.

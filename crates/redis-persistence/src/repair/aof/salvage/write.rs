@@ -1,22 +1,20 @@
 //! Writes what was salvaged into a new folder: complete, synced and verified before it has its name.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::fs::FileType;
 
 use super::source::Source;
 use super::{Image, Salvage, SalvagedFile, line_ends};
 use crate::aof::dir::os_name;
-use crate::repair::disk::{self, Locks};
+use crate::repair::disk;
 use crate::repair::folder::{Folder, Place, folder_of, kind, meant};
-use crate::repair::leftovers::remove_unfinished;
-use crate::repair::{ApplyError, FileIdentity, Hook, Progress, leftovers};
+use crate::repair::new_folder::Unfinished;
+use crate::repair::{ApplyError, FileIdentity, Hook, Progress};
 use crate::report::Report;
 use crate::verify::{self, Options};
 
@@ -24,9 +22,6 @@ use crate::verify::{self, Options};
 const BLOCK: usize = 1 << 20;
 /// Room for the manifest, the report, and what a file system needs itself.
 const SLACK: u64 = 1 << 20;
-
-/// How long to wait for another repair beside the new folder to end.
-const WAIT: Duration = Duration::from_secs(1);
 
 /// What [`ApplyError::Changed`] says where there is a folder of that name.
 pub const EXISTS: &str = "it exists already";
@@ -67,18 +62,15 @@ pub fn write_if(
     }
     let (out, exists) = &free(out, force)?;
     let parent = out.folder();
-    let _locks = Locks::take(&[Arc::clone(parent)], WAIT)?;
-    remove_unfinished(out)?;
+    let part = New(Unfinished::of(out)?);
     let wanted = salvage.files.iter().map(|file| file.seen.size).fold(SLACK, u64::saturating_add);
     let free = parent.free_bytes()?;
     if free < wanted {
         return Err(ApplyError::NoSpace { folder: parent.path().to_owned(), wanted, free });
     }
-    let stamp = leftovers::fresh_stamp(&[Arc::clone(parent)])?;
-    let part = Unfinished::create(out.with_suffix(&format!("{stamp}.part")))?;
     part.fill(salvage, hook)?;
     let report = verify::aof_path(&part.result(salvage), &Options::default());
-    let report = report.map_err(ApplyError::io("verify", part.place.path()))?;
+    let report = report.map_err(ApplyError::io("verify", part.0.folder().path()))?;
     accept(&report).map_err(|why| ApplyError::refused(out.path(), &why))?;
     for file in &salvage.files {
         let (_, now) = source(&file.seen.path)?;
@@ -86,12 +78,12 @@ pub fn write_if(
             return Err(ApplyError::changed(&file.seen.path, "it was written to"));
         }
     }
-    let aside = exists.then(|| out.with_suffix(&format!("{stamp}.aside")));
+    let aside = exists.then(|| out.with_suffix(&format!("{}.aside", part.0.stamp())));
     if let Some(aside) = &aside {
         out.place(aside)?;
     }
-    hook(Progress::Recorded(part.place.path()));
-    part.becomes(out)?;
+    hook(Progress::Recorded(part.0.folder().path()));
+    part.0.becomes(out)?;
     hook(Progress::Placed(out.path()));
     let aside = aside.map(|aside| aside.path().to_owned());
     Ok(Salvaged { folder: out.path().to_owned(), aside, report })
@@ -123,31 +115,16 @@ fn source(path: &Path) -> Result<(File, FileIdentity), ApplyError> {
     meant(&Folder::open(folder_of(path))?, path)?.open()
 }
 
-/// A folder under its temporary name; removed when it is dropped.
+/// The folder that is being written.
 #[derive(Debug)]
-struct Unfinished {
-    place: Place,
-    folder: Arc<Folder>,
-    placed: bool,
-}
+struct New(Unfinished);
 
-impl Unfinished {
-    fn create(place: Place) -> Result<Self, ApplyError> {
-        let folder = place.create_folder()?;
-        Ok(Self { place, folder, placed: false })
-    }
-
-    fn becomes(mut self, out: &Place) -> Result<(), ApplyError> {
-        // Once it was tried the name may be gone, and whatever has it then is not ours.
-        self.placed = true;
-        self.place.place(out)
-    }
-
+impl New {
     /// Returns what servers load of it.
     fn result(&self, salvage: &Salvage) -> PathBuf {
         let single = salvage.files.first().map_or(&b""[..], |file| &file.name);
         let name = salvage.manifest.as_ref().map_or(single, |(name, _)| name);
-        self.place.path().join(os_name(name))
+        self.0.folder().path().join(os_name(name))
     }
 
     fn fill(&self, salvage: &Salvage, hook: &mut Hook<'_>) -> Result<(), ApplyError> {
@@ -171,22 +148,9 @@ impl Unfinished {
         let text = salvage.describe().join("\n") + "\n";
         self.file("salvage.report".as_ref(), like.as_ref(), hook, |out| out.bytes(text.as_bytes()))?;
         if let Some(file) = salvage.files.first() {
-            self.resemble(&*Folder::open(folder_of(&file.seen.path))?)?;
+            self.0.resemble(&*Folder::open(folder_of(&file.seen.path))?)?;
         }
-        self.folder.sync()
-    }
-
-    /// Gives the folder the owner, group and mode of that which the files came from, so that the server can rewrite what is in it.
-    fn resemble(&self, like: &Folder) -> Result<(), ApplyError> {
-        let path = self.place.path();
-        if disk::own_as(self.folder.file(), like.file()).is_err() {
-            // Then it stays for our eyes only.
-            return Ok(());
-        }
-        let mode = like.file().metadata().map_err(ApplyError::io("ask for", like.path()))?.permissions().mode();
-        // A folder where everybody may write, such as /tmp, is no model for one that a server starts on.
-        let mode = fs::Permissions::from_mode(mode & 0o775);
-        self.folder.file().set_permissions(mode).map_err(ApplyError::io("set the mode of", path))
+        self.0.folder().sync()
     }
 
     /// Writes one file and syncs it.
@@ -197,7 +161,7 @@ impl Unfinished {
         hook: &mut Hook<'_>,
         fill: impl FnOnce(&mut Out<'_, '_>) -> Result<(), ApplyError>,
     ) -> Result<(), ApplyError> {
-        let place = self.folder.at(name)?;
+        let place = self.0.folder().at(name)?;
         let path = place.path().to_owned();
         let file = place.create()?;
         if let Some(like) = like {
@@ -209,15 +173,6 @@ impl Unfinished {
         file.sync_all().map_err(ApplyError::io("sync", &path))?;
         hook(Progress::Synced(&path));
         Ok(())
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if !self.placed {
-            // If it cannot be removed the next run does.
-            let _ = self.place.remove_folder();
-        }
     }
 }
 

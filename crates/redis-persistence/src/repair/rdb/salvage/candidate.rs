@@ -135,6 +135,14 @@ impl Candidate {
         }
     }
 
+    /// Returns the same of a file that is sound: every expiry is meant.
+    pub(super) fn undoubted(mut self) -> Self {
+        if let CandidateKind::Key(key) = &mut self.what {
+            key.expire_lost = false;
+        }
+        self
+    }
+
     /// Returns the key, if it is a sound one.
     pub(super) fn key(&self) -> Option<Key> {
         if let CandidateKind::Key(key) = self.what { Some(key) } else { None }
@@ -150,8 +158,10 @@ impl Candidate {
     }
 }
 
-/// Fields about the file that a salvaged one keeps; `lua` is for servers up to 6.2.
-const KEPT_AUX: [&[u8]; 6] = [b"redis-ver", b"valkey-ver", b"redis-bits", b"ctime", b"used-mem", b"lua"];
+/// The field that holds a script; there is one for each. Servers up to 6.2 have it.
+pub(super) const SCRIPT: &[u8] = b"lua";
+/// Fields about the file that a salvaged one keeps.
+const KEPT_AUX: [&[u8]; 6] = [b"redis-ver", b"valkey-ver", b"redis-bits", b"ctime", b"used-mem", SCRIPT];
 /// Fields that stand between keys and belong to one of them.
 const AUX_OF_KEYS: [&[u8]; 3] = [b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when"];
 /// Those that are true of the damaged file alone.

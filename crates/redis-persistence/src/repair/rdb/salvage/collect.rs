@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 
-use super::candidate::{Candidate, CandidateKind, Key};
+use super::candidate::{Candidate, CandidateKind, Key, SCRIPT};
 use super::decode::{Decoder, LONGEST_TEXT};
 use super::loss::is_expired;
 use super::partial::Partial;
@@ -203,6 +203,7 @@ impl Collected {
 
     /// Takes the next unit.
     pub(super) fn unit(&mut self, unit: &Candidate, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        let unit = &if self.options.sound { unit.undoubted() } else { *unit };
         if !self.has_room(unit.start) {
             self.unsaved += u64::from(unit.is_key());
             self.saw_end |= matches!(unit.what, CandidateKind::End);
@@ -333,7 +334,7 @@ impl Collected {
         self.parts.push(Part { range, kind });
     }
 
-    /// A field about the file comes first in it, and once; one that belongs to a key stays with it.
+    /// A field about the file comes first in it, and once unless it is a script; one that belongs to a key stays with it.
     fn aux(&mut self, range: Range<u64>, decoder: &mut Decoder<'_>) -> io::Result<()> {
         if self.sections.any_key() {
             self.copy(range);
@@ -343,7 +344,7 @@ impl Collected {
         let bytes = &decoder.input.bytes(range.start, len)?[..len];
         let name_len = bytes.get(1).map_or(0, |len| usize::from(len & 0x3f));
         let name = bytes.get(2..2 + name_len).unwrap_or(bytes).to_ascii_lowercase();
-        if self.aux.insert(name) {
+        if name == SCRIPT || self.aux.insert(name) {
             self.part(range, PartKind::Aux, opcode::AUX, decoder.family());
         }
         Ok(())

@@ -304,7 +304,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Returns the same, and where the string ends.
-    fn string_at(&mut self, at: u64, most: usize) -> io::Result<Option<(Vec<u8>, u64)>> {
+    pub(super) fn string_at(&mut self, at: u64, most: usize) -> io::Result<Option<(Vec<u8>, u64)>> {
         let mut least = 64;
         loop {
             let bytes = self.input.bytes(at, least)?;

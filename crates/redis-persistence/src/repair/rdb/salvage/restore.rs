@@ -1,17 +1,18 @@
 //! Writes what is saved as commands for a live server.
 //!
 //! ```text
+//! SCRIPT LOAD code                 what servers up to 6.2 store as AUX fields
 //! FUNCTION LOAD REPLACE code
 //! SELECT db
 //! RESTORE key ttl payload REPLACE ABSTTL [IDLETIME seconds | FREQ counter]
 //!   payload: type, value as in the file, RDB version (2 bytes), CRC-64 of all before (8 bytes)
 //! ```
-//! ABSTTL is of Redis 5. A server takes a payload whose version is not above its own.
+//! What modules store beside keys has no command. ABSTTL is of Redis 5. A server takes a payload whose version is not above its own.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
-use super::candidate::{Candidate, CandidateKind, Key};
+use super::candidate::{Candidate, CandidateKind, Key, SCRIPT};
 use super::decode::{Decoder, Start};
 use super::partial::Partial;
 use super::source_window::SourceWindow;
@@ -23,6 +24,8 @@ use crate::rdb::{Family, Header, NEWEST_REDIS, ValueType, Writer};
 
 /// No server takes a longer name, or longer code, than what it takes from a client.
 const LONGEST: usize = 512 << 20;
+/// No name of a field that matters is longer.
+const SHORT: usize = 64;
 /// What is copied at a time.
 const BLOCK: usize = 1 << 20;
 
@@ -43,7 +46,12 @@ impl Plan {
         let mut source = Seekable { input, base: 0 };
         let header = Header { family: self.family, version: self.version, well_formed: true, digits: *b"0000" };
         let mut decoder = Decoder::new(SourceWindow::new(&mut source, size), header, &options.limits);
-        let mut to = Commands { out: io::BufWriter::with_capacity(BLOCK, out), bytes: 0, version: self.version };
+        let mut to = Commands {
+            out: io::BufWriter::with_capacity(BLOCK, out),
+            bytes: 0,
+            version: self.version,
+            sound: options.sound,
+        };
         let mut keys = 0;
         for part in &self.parts {
             match part.kind {
@@ -54,7 +62,8 @@ impl Plan {
                         to.command(&[b"FUNCTION", b"LOAD", b"REPLACE", &code])?;
                     }
                 }
-                _ => {}
+                PartKind::Aux => to.script(part.range.start, &mut decoder)?,
+                PartKind::ModuleAux | PartKind::ModuleAuxAfter => {}
             }
         }
         for (db, _) in self.loss.databases.iter().filter(|(_, tally)| tally.keys > 0) {
@@ -64,7 +73,10 @@ impl Plan {
                 while at < range.end {
                     let Some(unit) = decoder.unit(at, Start::Known)?.filter(|unit| unit.end > at) else { break };
                     at = unit.end;
-                    keys += u64::from(to.restore(&unit, &mut decoder)?);
+                    match unit.what {
+                        CandidateKind::Aux { .. } => to.script(unit.start, &mut decoder)?,
+                        _ => keys += u64::from(to.restore(&unit, &mut decoder)?),
+                    }
                 }
             }
             for partial in self.partials_of(*db) {
@@ -80,6 +92,8 @@ struct Commands<W: Write> {
     out: W,
     bytes: u64,
     version: u32,
+    /// Whether nothing in the file is doubted.
+    sound: bool,
 }
 
 impl<W: Write> Commands<W> {
@@ -97,6 +111,18 @@ impl<W: Write> Commands<W> {
         self.write(format!("${}\r\n", bytes.len()).as_bytes())?;
         self.write(bytes)?;
         self.write(b"\r\n")
+    }
+
+    /// Writes the command that loads a script, if the AUX field that begins at `at` is one.
+    fn script(&mut self, at: u64, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        let Some((name, value_at)) = decoder.string_at(at + 1, SHORT)? else { return Ok(()) };
+        if !name.eq_ignore_ascii_case(SCRIPT) {
+            return Ok(());
+        }
+        match decoder.text_at(value_at, LONGEST)? {
+            Some(code) => self.command(&[b"SCRIPT", b"LOAD", &code]),
+            None => Ok(()),
+        }
     }
 
     /// Writes the command that restores a key; returns whether there is one.
@@ -131,8 +157,7 @@ impl<W: Write> Commands<W> {
         self.write(format!("*{}\r\n", 4 + options.len()).as_bytes())?;
         self.argument(b"RESTORE")?;
         self.argument(name)?;
-        let ttl = key.expire.filter(|_| !key.expire_lost).unwrap_or(0);
-        self.argument(ttl.to_string().as_bytes())?;
+        self.argument(ttl(key, self.sound).to_string().as_bytes())?;
         payload(self)?;
         options.iter().try_for_each(|option| self.argument(option.as_bytes()))
     }
@@ -168,6 +193,15 @@ impl<W: Write> Commands<W> {
         self.write(&version)?;
         self.write(&crc.value().to_le_bytes())?;
         self.write(b"\r\n")
+    }
+}
+
+/// Returns what RESTORE is told of the expiry. 0 is none there, as -1 is in a file; and no time before 1970 is taken. In a sound file
+/// every one counts.
+fn ttl(key: &Key, sound: bool) -> i64 {
+    match key.expire.filter(|ms| *ms != -1 && (sound || !key.expire_lost)) {
+        Some(ms) => ms.max(1),
+        None => 0,
     }
 }
 
