@@ -6,7 +6,7 @@ mod pages;
 mod side;
 
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Command, CommandFactory as _};
 use redis_persistence::verify::Options;
@@ -96,7 +96,12 @@ pub(crate) fn aofcheck(args: &AofCheck, with_verbs: WithVerbs) -> Exit {
     let alone_on = Options { threads: Some(NonZero::<usize>::MIN), ..options.clone() };
     let small = aof::How { args, options: alone_on, servers: servers.clone() };
     let how = aof::How { args, options, servers };
-    let paths = Paths { tool: AOFCHECK, common: &args.common, paths: &args.paths, alone: !args.plans() };
+    let (missing, there): (Vec<PathBuf>, Vec<PathBuf>) =
+        args.paths.iter().cloned().partition(|path| args.repair.passes_over(path));
+    for path in missing.iter().filter(|_| !args.common.quiet) {
+        say(AOFCHECK, &format!("{}: nothing is there yet", path.display()));
+    }
+    let paths = Paths { tool: AOFCHECK, common: &args.common, paths: &there, alone: !args.plans() };
     inputs(&paths, |path, limit| aof::alone(path, limit, &small), |path, show| aof::one(path, &how, show))
 }
 

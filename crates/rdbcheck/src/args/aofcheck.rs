@@ -1,6 +1,8 @@
 //! The command line of `aofcheck`.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, ValueEnum};
@@ -55,6 +57,9 @@ pub struct Repair {
     /// Repair only what a crash leaves, without asking; refuse any other damage
     #[arg(long, conflicts_with_all = ["fix", "truncate_to_timestamp", "cut_before", "yes", "file"])]
     pub preen: bool,
+    /// Pass over a PATH that is not there, as before the first start, if the folder that it would lie in is
+    #[arg(long, requires = "preen")]
+    pub if_exists: bool,
     /// Undo a repair, by the record that it left; PATH names the set where --backup-dir put that elsewhere
     #[arg(long, value_name = "RECORD", conflicts_with = "repair")]
     pub undo: Option<PathBuf>,
@@ -141,6 +146,14 @@ impl AofCheck {
 }
 
 impl Repair {
+    /// Returns whether a path is passed over: nothing is there yet, and the place for it is. A volume that is not mounted is none.
+    #[must_use]
+    pub fn passes_over(&self, path: &Path) -> bool {
+        let missing = fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        let place = path.parent().map(|place| if place.as_os_str().is_empty() { Path::new(".") } else { place });
+        self.if_exists && missing && place.is_some_and(Path::is_dir)
+    }
+
     /// Returns whether nobody is asked.
     #[must_use]
     pub fn unasked(&self) -> bool {
@@ -218,6 +231,7 @@ mod tests {
             &["--timeline", "--preen", "dir"],
             &["--preen", "--fix", "dir"],
             &["--preen", "--yes", "dir"],
+            &["--if-exists", "dir"],
             &["--salvage", "out", "--fix", "dir"],
             &["--salvage", "out", "--yes", "dir"],
             &["--force", "dir"],

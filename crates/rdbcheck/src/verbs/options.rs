@@ -98,7 +98,7 @@ const AOF_PREEN: Page = Page {
     usage: "aofcheck preen [OPTIONS] PATH...",
     flag: Some("preen"),
     arguments: &["paths"],
-    shown: &["dry_run", "max_loss", "backup_dir", "force_live", "lock_wait", "json", "quiet"],
+    shown: &["if_exists", "dry_run", "max_loss", "backup_dir", "force_live", "lock_wait", "json", "quiet"],
     after: "\
 Examples:
   aofcheck preen --max-loss 1M /var/lib/redis/appendonlydir && redis-server redis.conf

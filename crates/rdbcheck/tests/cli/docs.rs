@@ -26,6 +26,7 @@ const PAGES: &[&str] = &[
     "docs/dependencies.md",
     "docs/guide.md",
     "docs/inputs.md",
+    "docs/kubernetes.md",
     "docs/mutants.md",
     "docs/operators.md",
     "docs/repair.md",
@@ -37,6 +38,7 @@ const PAGES: &[&str] = &[
 const NOT_RUN: &[(&str, &str)] = &[
     ("cargo ", "builds; its package, program and file are looked for"),
     (".ci/", "is what runs this test"),
+    ("packaging/", "builds a release; it is looked for"),
     ("fuzz/", "runs for hours; its tools have tests of their own"),
     ("benches/", "measures, on an idle machine"),
     ("RUSTC_BOOTSTRAP=1 cargo ", "needs a tool that is installed for it"),
@@ -53,10 +55,8 @@ fn commands(page: &str) -> Result<Vec<(usize, String)>, Box<dyn Error>> {
         if let Some(language) = line.trim_start().strip_prefix("```") {
             fence = fence.is_none().then(|| language.to_owned());
         } else if let Some(language) = &fence {
-            if let Some(list) = line.trim_start().strip_prefix("command: ").filter(|_| language == "yaml") {
-                let words: Vec<String> = serde_json::from_str(list)?;
-                let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
-                found.push((at + 1, quoted.join(" ")));
+            if language == "yaml" {
+                found.extend(of_yaml(line)?.map(|command| (at + 1, command)));
             }
         } else if let Some(line) = line.strip_prefix("    ").filter(|line| !line.starts_with(' ')) {
             // Below a prompt stands what was printed.
@@ -71,6 +71,13 @@ fn commands(page: &str) -> Result<Vec<(usize, String)>, Box<dyn Error>> {
         }
     }
     Ok(found)
+}
+
+/// The command of a container, as a line for a shell.
+fn of_yaml(line: &str) -> Result<Option<String>, Box<dyn Error>> {
+    let Some(list) = line.trim_start().strip_prefix("command: ") else { return Ok(None) };
+    let words: Vec<String> = serde_json::from_str(list)?;
+    Ok(Some(words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")))
 }
 
 /// A folder with all that the pages name, and programs that stand for those of others.
@@ -192,6 +199,33 @@ fn commands_of_the_pages_run() -> TestResult {
 }
 
 #[test]
+fn commands_of_the_manifests_run() -> TestResult {
+    let mut found = 0;
+    for entry in fs::read_dir(testdata().join("../packaging/kubernetes"))? {
+        let path = entry?.path();
+        for line in fs::read_to_string(&path)?.lines() {
+            let Some(command) = of_yaml(line)? else { continue };
+            let run = Stage::new()?.run(&command.replace("{{workflow.parameters.dump}}", "dump.rdb"))?;
+            assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{}: {command}: {run:?}", path.display());
+            found += 1;
+        }
+    }
+    assert!(found >= 4, "{found}");
+    Ok(())
+}
+
+#[test]
+fn alerts_ask_for_metrics_that_there_are() -> TestResult {
+    let rules = page("packaging/prometheus/alerts.yaml")?;
+    let metric = Regex::new(r"\brdbcheck_\w+")?;
+    let asked: BTreeSet<&str> = metric.find_iter(&rules).map(|found| found.as_str()).collect();
+    let printed = Stage::new()?.run("rdbcheck --format prometheus dump.rdb")?.out;
+    let missing: Vec<_> = asked.iter().filter(|name| !printed.contains(&format!("\n{name}"))).collect();
+    assert!(asked.len() > 4 && missing.is_empty(), "{missing:?}\n{printed}");
+    Ok(())
+}
+
+#[test]
 fn options_and_verbs_in_sentences_exist() -> TestResult {
     let code = Regex::new(r"`((?:rdbcheck|aofcheck) [^`]*)`")?;
     let mut seen = BTreeSet::new();
@@ -221,7 +255,7 @@ fn programs_of_this_repository_exist() -> TestResult {
     let mut found = 0;
     for name in PAGES {
         for (line, command) in commands(&page(name)?)? {
-            if [".ci/", "fuzz/", "benches/"].iter().any(|start| command.starts_with(start)) {
+            if [".ci/", "fuzz/", "benches/", "packaging/"].iter().any(|start| command.starts_with(start)) {
                 let program = command.split_whitespace().next().unwrap_or_default();
                 assert!(root.join(program).is_file(), "{name}:{line}: {command}");
                 found += 1;

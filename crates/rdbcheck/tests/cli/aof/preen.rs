@@ -57,3 +57,19 @@ fn other_damage_and_too_much_of_it_is_left() -> TestResult {
     }
     Ok(())
 }
+
+/// Before the first start there is nothing; a path that cannot be there is no such case.
+#[test]
+fn what_is_not_there_yet_is_passed_over() -> TestResult {
+    let copy = Copy::of("sets/redis-8.6-functions-plain")?;
+    let none = copy.run(&["--preen", "--if-exists", "set/later"])?;
+    let said = (none.code, none.out.as_str(), none.err.as_str());
+    assert_eq!(said, (Some(0), "", "aofcheck: set/later: nothing is there yet\n"));
+    for args in [&["--preen", "set/later"][..], &["--preen", "--if-exists", "unmounted/later"]] {
+        let run = copy.run(args)?;
+        assert!(run.code == Some(2) && run.err.contains("o such file or directory"), "{run:?}");
+    }
+    let (document, code) = copy.json(&["--preen", "--if-exists", "set"])?;
+    assert_eq!((code, document["verdict"].as_str()), (Some(0), Some("sound")));
+    Ok(())
+}
