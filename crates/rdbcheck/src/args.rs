@@ -45,7 +45,7 @@ pub struct RdbCheck {
 #[derive(Debug, Args)]
 pub struct Salvage {
     /// Write what can be saved of a damaged RDB to OUT, and report what is lost
-    #[arg(long, help_heading = "Salvage", value_name = "OUT")]
+    #[arg(long, help_heading = "Salvage", value_name = "OUT", conflicts_with = "against")]
     pub salvage: Option<PathBuf>,
     /// Also save the intact part of damaged collections; such keys are named
     #[arg(long, help_heading = "Salvage", requires = "salvage")]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! verify -> does it fit? -> Stage: folder, watcher -> copy -> server -> compare -> stop -> Drill
-//!                              └ folder.rs  watcher.rs      server.rs   compare.rs, client.rs
+//!                              └ folder.rs  watcher.rs      server.rs   compare.rs, samples.rs, client.rs
 //! ```
 //! The data are read, and copied; a server never gets them themselves, nor a link to them. It has no port, no configuration but harmless
 //! settings, and writes to its folder. An append-only file could have it do otherwise, for a server runs the commands of one as its own: so
@@ -12,6 +12,7 @@ mod aof;
 mod client;
 mod compare;
 mod folder;
+mod samples;
 mod server;
 mod settings;
 mod watcher;

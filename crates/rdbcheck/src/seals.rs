@@ -9,13 +9,18 @@ pub(crate) mod rdb;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
+use redis_persistence::aof::dir::{AofSet, Shape, UnreadKind};
 use redis_persistence::digest::Digest;
 use redis_persistence::seal::{Bytes, Hashed};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::escape;
+use crate::input::open;
+use crate::input::packed_input::How;
 use crate::units::{date, number, size};
 
 /// A seal takes less than this.
@@ -72,9 +77,10 @@ impl Held {
 
 /// Returns where the seal of a path lies.
 pub(crate) fn beside(path: &Path) -> PathBuf {
-    // `appendonlydir/` is the same as without the slash.
-    let path: PathBuf = path.components().collect();
-    let mut name = OsString::from(path);
+    // `appendonlydir/` is the same as without the slash. What has no name, such as `.`, is asked for it.
+    let named = path.file_name().map(|_| path.components().collect());
+    let named = named.or_else(|| fs::canonicalize(path).ok()).unwrap_or_else(|| path.to_owned());
+    let mut name = OsString::from(named);
     name.push(".seal.json");
     name.into()
 }
@@ -93,15 +99,51 @@ pub(crate) fn of(path: &Path, against: Option<&Path>) -> Option<PathBuf> {
     against.map(Path::to_owned).or_else(|| Some(beside(path)).filter(|seal| seal.is_file()))
 }
 
-/// Opens what is a file on a disk: it is read more than once.
-pub(crate) fn regular(path: &Path) -> io::Result<File> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is no regular file, which could be read more than once",
-        ));
+/// Returns the seal to hold a set against: the one that is named, or one that lies beside the path, or beside what a start reads there.
+pub(crate) fn of_set(path: &Path, set: &AofSet, against: Option<&Path>) -> Option<PathBuf> {
+    let mut loaded = set.parts.iter().filter(|part| part.role.is_loaded()).map(|part| &*part.path).peekable();
+    let read = match (set.shape, loaded.peek()) {
+        // There is nothing but the RDB, which is read with appendonly no.
+        (_, None) => dump(set),
+        (Shape::Single, Some(file)) => Some(*file),
+        (Shape::MultiPart, Some(_)) => Some(&*set.root),
+    };
+    of(path, against).or_else(|| read.map(beside).filter(|seal| seal.is_file()))
+}
+
+/// Returns the RDB beside a set.
+fn dump(set: &AofSet) -> Option<&Path> {
+    set.unread.iter().find(|file| file.kind == UnreadKind::Dump).map(|file| &*file.path)
+}
+
+/// Holds what lies under a path against a seal: the set, or the RDB of a folder, as the seal is of the one or the other.
+pub(crate) fn held(
+    path: &Path,
+    set: &AofSet,
+    seal: &Path,
+    how: How,
+    threads: Option<NonZero<usize>>,
+) -> Result<Held, NoSeal> {
+    if read_as::<OfSet>(seal)?.files.is_some() {
+        return aof::held(set, seal);
     }
-    File::open(path)
+    let rdb = if path.is_dir() { dump(set) } else { Some(path) };
+    let none = || NoSeal::Io(io::Error::other("it is the seal of an RDB, and there is none"));
+    rdb::held(rdb.ok_or_else(none)?, seal, how, threads)
+}
+
+/// Tells the seal of a set from that of an RDB.
+#[derive(Deserialize)]
+struct OfSet {
+    files: Option<IgnoredAny>,
+}
+
+/// Opens what is a file on a disk: it is read more than once. Nothing else is opened, which could wait for ever.
+pub(crate) fn regular(path: &Path) -> io::Result<File> {
+    let input = if path == Path::new("-") { None } else { Some(open::open(path)?) };
+    input.filter(open::Input::is_seekable).map(open::Input::into_file).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file, which could be read more than once")
+    })
 }
 
 /// Sums all bytes of a file.
@@ -131,13 +173,17 @@ pub(crate) enum NoSeal {
 
 /// Reads a seal of any kind.
 fn read<S: DeserializeOwned>(path: &Path, version: fn(&S) -> u32) -> Result<S, NoSeal> {
-    let mut text = Vec::new();
-    regular(path)?.take(LARGEST).read_to_end(&mut text)?;
-    let seal: S = serde_json::from_slice(&text).map_err(|error| NoSeal::Other(error.to_string()))?;
+    let seal: S = read_as(path)?;
     match version(&seal) {
         1 => Ok(seal),
         other => Err(NoSeal::Newer(other)),
     }
+}
+
+fn read_as<S: DeserializeOwned>(path: &Path) -> Result<S, NoSeal> {
+    let mut text = Vec::new();
+    regular(path)?.take(LARGEST).read_to_end(&mut text)?;
+    serde_json::from_slice(&text).map_err(|error| NoSeal::Other(error.to_string()))
 }
 
 /// Returns what a file holds, in a few words.

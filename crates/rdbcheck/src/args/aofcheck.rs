@@ -19,7 +19,7 @@ use crate::units;
 #[command(override_usage = "aofcheck [OPTIONS] PATH...", after_help = EXAMPLES)]
 #[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp", "cut_before", "preen"]).multiple(true))]
 #[command(group = ArgGroup::new("of_file").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "leave_out"]).multiple(true))]
-#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "undo", "salvage"]).multiple(true))]
+#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "undo", "salvage"]).multiple(true).conflicts_with("against"))]
 #[command(group = ArgGroup::new("losing").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "salvage"]).multiple(true))]
 pub struct AofCheck {
     /// An appendonlydir, its manifest, one append-only file, a server's directory, or a packed file or a tar of these; - is

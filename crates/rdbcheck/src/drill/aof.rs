@@ -5,7 +5,7 @@
 //! on its data; and the server has no command by which a script could reach beyond its folder (see `settings`).
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
 use redis_persistence::aof::dir::Shape;
@@ -56,7 +56,7 @@ pub(crate) fn digest_of_aof(path: &Path, wish: &Wish, of: &digest::Options) -> R
         up.client.run(&["SAVE"])?;
         let server = compare::debug_digest(&mut up.client)?.ok();
         stage.stop(up)?;
-        let digests = digest::reader(File::open(stage.path().join("saved.rdb"))?, of)?;
+        let digests = digest::reader(open::open(&stage.path().join("saved.rdb"))?.into_file(), of)?;
         let own = if release.has_old_digest() { digests.debug_digest_old } else { digests.debug_digest };
         if let (Some(own), Some(server)) = (own.map(|own| own.to_string()), server)
             && own != server

@@ -5,26 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, Seek as _};
 use std::num::NonZero;
-use std::os::unix::fs::FileExt as _;
 
+use redis_persistence::ReadError;
 use redis_persistence::digest::{self, Digests};
-use redis_persistence::list::{self, Row};
+use redis_persistence::list;
 use redis_persistence::select::Selection;
-use redis_persistence::verify::SpillTo;
-use redis_persistence::{ReadError, diff};
 
 use super::client::{Client, Reply};
+use super::samples::Samples;
 use super::settings::Release;
 use super::{Outcome, Test};
-use crate::escape::quoted;
 use crate::units::{commas, number};
-
-/// Keys with larger records are not sampled: their values would have to be held.
-const LARGEST: u64 = 1 << 20;
-/// How many differences are named.
-const NAMED: usize = 5;
 
 /// How many keys of a database the file has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,10 +85,8 @@ impl Compared<'_> {
         let debug = debug_digest(client)?;
         let until = crate::units::now_ms();
         let mut found = Comparison { debug_digest: debug.as_ref().ok().cloned(), ..Comparison::default() };
-        let mut samples = Vec::new();
+        let mut samples = Samples::new(self.samples, self.keys);
         let mut fields_expire = 0;
-        let step = (self.keys / self.samples.max(1)).max(1);
-        let mut at = 0;
         let options = list::Options { threads: self.threads, ..list::Options::default() };
         list::each(self.whole()?, &options, &mut |row| {
             let of: &mut Counted = found.databases.entry(row.db).or_default();
@@ -104,10 +95,7 @@ impl Compared<'_> {
             of.expired += u64::from(expires.is_some_and(|ms| ms < self.started));
             of.expiring += u64::from(expires.is_some_and(|ms| (self.started..=until).contains(&ms)));
             fields_expire += u64::from(row.value_type.has_field_expiries());
-            if self.samples > 0 && at % step == 0 && is_sample(&row, until) {
-                samples.push(row);
-            }
-            at += 1;
+            samples.take(row, until);
             Ok(())
         })?;
         for (db, count) in &server {
@@ -118,7 +106,7 @@ impl Compared<'_> {
             found.tests.push(functions(client, self.functions)?);
         }
         found.tests.push(self.digest(debug, &found.databases, until, fields_expire)?);
-        found.tests.push(self.sampled(client, &samples)?);
+        found.tests.push(samples.compared(client, self.file, self.threads)?);
         Ok(found)
     }
 
@@ -175,64 +163,6 @@ impl Compared<'_> {
         }
         test(Outcome::Failed(format!("{server}, and of the file {own}")))
     }
-
-    /// Has values dumped, and compares them with the records of the file.
-    fn sampled(&self, client: &mut Client, rows: &[Row]) -> Result<Test, ReadError> {
-        const NAME: &str = "sampled values";
-        if rows.is_empty() {
-            let why = if self.samples == 0 { "none were asked for" } else { "no key is fit for it" };
-            return Ok(Test { name: NAME, outcome: Outcome::Untested(why.to_owned()) });
-        }
-        let mut head = vec![0; 9];
-        self.whole()?.read_exact(&mut head)?;
-        let (mut file, mut server, mut version) = (head, Vec::new(), 0);
-        let mut wrong = Vec::new();
-        for row in rows {
-            select(&mut file, row.db);
-            let at = file.len();
-            file.resize(at + usize::try_from(row.bytes).map_err(io::Error::other)?, 0);
-            self.file.read_exact_at(&mut file[at..], row.start)?;
-            client.run(&["SELECT", &row.db.to_string()])?;
-            if let Err(why) = dump(client, row, &mut server, &mut version) {
-                wrong.push(format!("db {} {}: {why}", row.db, quoted(&row.name)));
-            }
-        }
-        let header = if version >= 80 { format!("VALKEY{version:03}") } else { format!("REDIS{version:04}") };
-        let mut server = [header.into_bytes(), server].concat();
-        // A checksum of zeros is one that is switched off.
-        for mini in [&mut file, &mut server] {
-            mini.extend([0xff, 0, 0, 0, 0, 0, 0, 0, 0]);
-        }
-        if wrong.is_empty() {
-            let options =
-                diff::Options { threads: self.threads, ..diff::Options::new(SpillTo::new(tempfile::tempfile)) };
-            let open =
-                |bytes: &Vec<u8>| -> io::Result<Box<dyn io::Read>> { Ok(Box::new(io::Cursor::new(bytes.clone()))) };
-            let result = diff::readers(&mut || open(&file), &mut || open(&server), &options, &mut |change| {
-                wrong.push(format!("db {} {}: another value", change.db, quoted(&change.name)));
-                Ok(())
-            });
-            if let Err(error) = result {
-                let why = format!("what DUMP answered could not be read: {error}");
-                return Ok(Test { name: NAME, outcome: Outcome::Untested(why) });
-            }
-        }
-        let outcome = if wrong.is_empty() {
-            Outcome::Held(format!(
-                "{} read, dumped, and equal to those of the file",
-                number(rows.len() as u64, "value")
-            ))
-        } else {
-            let named: Vec<_> = wrong.iter().take(NAMED).cloned().collect();
-            Outcome::Failed(format!(
-                "{} of {} differ: {}",
-                commas(wrong.len() as u64),
-                commas(rows.len() as u64),
-                named.join("; ")
-            ))
-        };
-        Ok(Test { name: NAME, outcome })
-    }
 }
 
 /// Holds the number of function libraries against that of the file.
@@ -273,61 +203,4 @@ fn counts(databases: &BTreeMap<u64, Counted>) -> Test {
     }
     let outcome = if wrong.is_empty() { Outcome::Held(text) } else { Outcome::Failed(wrong.join("; ")) };
     Test { name: "keys of each database", outcome }
-}
-
-/// Returns whether a key can be compared by itself.
-fn is_sample(row: &Row, until: i64) -> bool {
-    // Who is about to expire may be gone before it is read; a hash by reference to a template cannot be read alone.
-    let lasts = row.expires_ms.is_none_or(|ms| ms == -1 || ms > until.saturating_add(600_000));
-    let of = row.value_type;
-    let alone = !of.has_field_expiries() && !of.encoding_name().starts_with("hash-template");
-    // A module may store what it holds in another way each time, as vector sets do with their graph.
-    lasts && row.bytes <= LARGEST && alone && row.module.is_none() && of.type_name() != "module"
-}
-
-fn select(to: &mut Vec<u8>, db: u64) {
-    to.extend([0xfe, 0x81]);
-    to.extend(db.to_be_bytes());
-}
-
-/// Reads a key in full, and adds what DUMP answers to an RDB.
-fn dump(client: &mut Client, row: &Row, to: &mut Vec<u8>, version: &mut u16) -> io::Result<()> {
-    let name = row.name.as_slice();
-    let reads: &[&[u8]] = match row.value_type.type_name() {
-        "string" => &[b"GET", b"."],
-        "list" => &[b"LRANGE", b".", b"0", b"-1"],
-        "set" => &[b"SMEMBERS", b"."],
-        "zset" => &[b"ZRANGE", b".", b"0", b"-1", b"WITHSCORES"],
-        "hash" => &[b"HGETALL", b"."],
-        "stream" => &[b"XRANGE", b".", b"-", b"+"],
-        _ => &[b"TYPE", b"."],
-    };
-    let command: Vec<&[u8]> = reads.iter().map(|word| if *word == b"." { name } else { word }).collect();
-    client.run(&command)?;
-    let Reply::Bytes(dump) = client.run(&[b"DUMP", name])? else {
-        return Err(io::Error::other("it is not there"));
-    };
-    let Some((body, tail)) = dump.split_last_chunk::<10>().filter(|(body, _)| !body.is_empty()) else {
-        return Err(io::Error::other("DUMP is answered with nothing"));
-    };
-    *version = (*version).max(u16::from_le_bytes([tail[0], tail[1]]));
-    select(to, row.db);
-    // Before 7.0 a server only says how long a key still has; then the expiry of the file stands for it, if there is one at all.
-    let expires = match client.command(&[b"PEXPIRETIME", name])? {
-        Reply::Integer(at) => Some(at).filter(|at| *at >= 0),
-        _ => match client.run(&[b"PTTL", name])?.integer() {
-            Some(left) if left >= 0 => Some(row.expires_ms.unwrap_or(left)),
-            _ => None,
-        },
-    };
-    if let Some(at) = expires {
-        to.push(0xfc);
-        to.extend(at.to_le_bytes());
-    }
-    to.push(body[0]);
-    to.push(0x80);
-    to.extend(u32::try_from(name.len()).map_err(io::Error::other)?.to_be_bytes());
-    to.extend(name);
-    to.extend(&body[1..]);
-    Ok(())
 }

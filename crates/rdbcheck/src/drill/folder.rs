@@ -7,21 +7,21 @@
 //!       s                         its socket
 //!       dump.rdb, appendonlydir   the copy
 //! ```
-//! The watcher removes it, also where the command was killed. Where both were, the next drill in the same DIR does.
+//! The watcher removes it, also where the command was killed. Where both were, the next drill in the same DIR does: what has our name and
+//! our mark in its lock, and nothing else.
 
 use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 use rustix::process::geteuid;
 
 const PREFIX: &str = "rdbcheck-drill-";
 const LOCK: &str = "lock";
-/// A folder without a lock is one that is being made, unless it is older than this.
-const BEING_MADE: Duration = Duration::from_secs(600);
+/// What is in the lock.
+const MARK: &[u8] = b"the lock of a private folder of a drill of rdbcheck\n";
 /// So many bytes have to be left free beside a copy.
 pub(crate) const SPARE: u64 = 64 << 20;
 
@@ -40,7 +40,7 @@ impl Folder {
         let dir = std::path::absolute(dir)?;
         let mode = Permissions::from_mode(0o700);
         let path = tempfile::Builder::new().prefix(PREFIX).permissions(mode).tempdir_in(&dir)?.keep();
-        match hold(&path) {
+        match mark(&path) {
             Ok(lock) => Ok(Self { path, _lock: lock }),
             Err(error) => {
                 let _ = fs::remove_dir_all(&path);
@@ -75,9 +75,18 @@ pub(crate) fn free(folder: &Path) -> io::Result<u64> {
     Ok(of.f_bavail.saturating_mul(of.f_frsize))
 }
 
-/// Holds the lock of a folder, until the file is closed.
+/// Marks a new folder as one of a drill, and holds its lock, until the file is closed.
+fn mark(folder: &Path) -> io::Result<File> {
+    let mut lock = File::options().create_new(true).append(true).open(folder.join(LOCK))?;
+    flock(&lock, FlockOperation::NonBlockingLockShared)?;
+    // Without it nobody removes the folder: so it is held before it can be.
+    lock.write_all(MARK)?;
+    Ok(lock)
+}
+
+/// Holds the lock of a folder too, if it is one of a drill.
 pub(crate) fn hold(folder: &Path) -> io::Result<File> {
-    let lock = File::options().create(true).append(true).open(folder.join(LOCK))?;
+    let lock = lock_of(folder).ok_or_else(|| io::Error::other("it is no private folder of a drill"))?;
     flock(&lock, FlockOperation::NonBlockingLockShared)?;
     Ok(lock)
 }
@@ -85,34 +94,37 @@ pub(crate) fn hold(folder: &Path) -> io::Result<File> {
 /// Removes the folders of drills that were killed together with what cleans up after them. Whatever cannot be removed stays.
 fn sweep(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) && is_left_over(&path) {
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let Some(lock) = lock_of(&path) else { continue };
+        // It is held until the folder is gone.
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             let _ = fs::remove_dir_all(&path);
         }
     }
 }
 
-/// Returns whether it is a folder of our own that nobody uses.
-fn is_left_over(path: &Path) -> bool {
-    let Ok(data) = fs::symlink_metadata(path) else { return false };
-    if !data.is_dir() || data.uid() != geteuid().as_raw() || data.mode() & 0o077 != 0 {
-        return false;
+/// Returns the lock of a folder that a drill of this user made, open.
+fn lock_of(folder: &Path) -> Option<File> {
+    let is_named = folder.file_name()?.to_str()?.starts_with(PREFIX);
+    let data = fs::symlink_metadata(folder).ok()?;
+    let is_private = data.is_dir() && data.uid() == geteuid().as_raw() && data.mode() & 0o077 == 0;
+    if !is_named || !is_private {
+        return None;
     }
-    match File::open(path.join(LOCK)) {
-        Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let age = data.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
-            age.is_some_and(|age| age > BEING_MADE)
-        }
-        Err(_) => false,
-    }
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).ok()?;
+    let lock = File::options().read(true).custom_flags(flags).open(folder.join(LOCK)).ok()?;
+    let mut bytes = Vec::new();
+    let is_file = lock.metadata().ok()?.is_file();
+    (&lock).take(MARK.len() as u64 + 1).read_to_end(&mut bytes).ok()?;
+    (is_file && bytes == MARK).then_some(lock)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::DirBuilder;
     use std::os::unix::fs::DirBuilderExt as _;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
 
@@ -125,18 +137,33 @@ mod tests {
         let left_path = left.path().to_owned();
         fs::write(left_path.join("dump.rdb"), "data")?;
         drop(left);
-        // Others: one that is being made, one that others may look into, a file, a link.
-        let made = dir.path().join(format!("{PREFIX}new"));
-        DirBuilder::new().mode(0o700).create(&made)?;
-        let open = dir.path().join(format!("{PREFIX}open"));
-        DirBuilder::new().mode(0o755).create(&open)?;
-        fs::write(open.join(LOCK), "")?;
+        // Others: one that is being made, or that somebody made; one that others may look into, a file, a link.
+        let others = ["new", "own", "odd", "open"].map(|name| dir.path().join(format!("{PREFIX}{name}")));
+        let [_, own, odd, open] = &others;
+        for folder in &others {
+            DirBuilder::new().mode(if folder == open { 0o755 } else { 0o700 }).create(folder)?;
+            fs::write(folder.join("notes"), "of somebody")?;
+        }
+        fs::write(own.join(LOCK), "")?;
+        fs::write(open.join(LOCK), MARK)?;
+        std::os::unix::fs::symlink(open.join(LOCK), odd.join(LOCK))?;
+        let long_ago = SystemTime::now() - Duration::from_secs(86_400);
+        for folder in &others {
+            File::open(folder)?.set_modified(long_ago)?;
+            assert!(hold(folder).is_err(), "{}", folder.display());
+        }
         fs::write(dir.path().join(format!("{PREFIX}file")), "")?;
-        std::os::unix::fs::symlink(&open, dir.path().join(format!("{PREFIX}link")))?;
+        std::os::unix::fs::symlink(used.path(), dir.path().join(format!("{PREFIX}link")))?;
+        let renamed = dir.path().join("mine");
+        let fourth = Folder::new(dir.path())?;
+        fs::rename(fourth.path(), &renamed)?;
+        drop(fourth);
         let third = Folder::new(dir.path())?;
         assert!(!left_path.exists());
-        assert!(used.path().exists() && third.path().exists() && made.exists() && open.exists());
-        assert_eq!(fs::read_dir(dir.path())?.count(), 6);
+        assert!(used.path().exists() && third.path().exists() && renamed.exists());
+        assert!(others.iter().all(|folder| folder.join("notes").exists()));
+        assert!(hold(used.path()).is_ok() && hold(&renamed).is_err());
+        assert_eq!(fs::read_dir(dir.path())?.count(), 9);
         Ok(())
     }
 

@@ -23,7 +23,7 @@ use crate::input::packed_input::{self, Stored};
 use crate::input::tree::WatchedDisk;
 use crate::outcome::{Entry, Show, Timeline, Unpack};
 use crate::progress::When;
-use crate::seals;
+use crate::seals::{self, NoSeal};
 use crate::servers::Servers;
 use crate::unpack::Packing;
 
@@ -159,8 +159,11 @@ where
     };
     let mut entry = Entry { disguise, ..entry }.diagnosed_with(&ends, ways).judged(servers);
     if !args.plans() {
-        let seal = seals::of(path, args.common.against.as_deref());
-        entry = entry.sealed(seal, |seal| seals::aof::held(path, seal));
+        let common = &args.common;
+        entry = entry.sealed(seals::of_set(path, &set, common.against.as_deref()), |seal| match packed {
+            true => Err(NoSeal::Io(io::Error::other("what is packed is sealed as an RDB alone: unpack it first"))),
+            false => seals::held(path, &set, seal, common.how(), common.threads),
+        });
     }
     if let Some(cause) = entry.cause.as_mut().filter(|_| is_disguised && set.parts.len() > 1) {
         cause.file = file;

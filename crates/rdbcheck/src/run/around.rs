@@ -11,6 +11,7 @@ use crate::input::head_tail::Ends;
 use crate::input::tree::WatchedDisk;
 use crate::outcome::Entry;
 use crate::progress::When;
+use crate::seals;
 use crate::servers::Servers;
 
 /// Beside an RDB no larger set is read.
@@ -25,8 +26,11 @@ pub fn folder(path: &Path, common: &Common, servers: &Servers, options: &Options
     let set = dir::find_as(&mut tree, path, &servers.layout())?;
     let options = Options { commands: servers.commands(), ..options.clone() };
     let report = verify::aof_set(&mut tree, &set, &options)?;
-    let entry = Entry::new(path.to_owned(), Ok(report), common.demands());
-    Ok(Entry { set: Some(set), ..entry.diagnosed(&Ends::default()).judged(servers).redacted(common.redact) })
+    let entry = Entry::new(path.to_owned(), Ok(report), common.demands()).diagnosed(&Ends::default()).judged(servers);
+    let entry = entry.sealed(seals::of_set(path, &set, common.against.as_deref()), |seal| {
+        seals::held(path, &set, seal, common.how(), common.threads)
+    });
+    Ok(Entry { set: Some(set), ..entry.redacted(common.redact) })
 }
 
 /// What is to be said of an RDB for the place where it lies.

@@ -3,15 +3,15 @@
 //! Commands are added to the last file while a server runs. So a file of commands may be longer than it was, and is the same as long as
 //! what was sealed of it is. A base and a manifest are written once. A rewrite replaces them all: then the seal is of a set that is gone.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use redis_persistence::aof::dir::{self, AofSet, Role};
+use redis_persistence::aof::dir::{AofSet, Role};
 use redis_persistence::verify::{self, Options, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::{Held, NoSeal, first_bytes_of, is_sum, read, regular};
+use crate::input::parts::Parts;
 use crate::units::{now_ms, number};
 
 /// A seal of a set, as it is kept.
@@ -43,6 +43,8 @@ pub(crate) enum NotSealed {
     Io(#[from] io::Error),
     #[error("it is {}", .0.as_str())]
     NotSound(Verdict),
+    #[error("there is no append-only file")]
+    Nothing,
     #[error("it was rewritten, or lost a file, while it was read")]
     Changed,
     #[error("the name of a file in it is no text")]
@@ -52,22 +54,23 @@ pub(crate) enum NotSealed {
 /// Verifies a set, and returns its seal.
 pub(crate) fn seal(path: &Path, options: &Options) -> Result<StoredSet, NotSealed> {
     // What is added from here on is not sealed.
-    let before = sizes(&dir::find_on_disk(path)?);
+    let before = Parts::find(path)?;
+    if before.files.is_empty() {
+        return Err(NotSealed::Nothing);
+    }
     let report = verify::aof_path(path, options)?;
     if report.verdict != Verdict::Sound {
         return Err(NotSealed::NotSound(report.verdict));
     }
     let mut files = Vec::new();
-    for (part, role, size) in &before {
-        let bytes = first_bytes_of(&regular(part)?, *size)?;
-        if bytes.size != *size {
-            return Err(NotSealed::Changed);
-        }
-        let name = part.file_name().and_then(|name| name.to_str()).ok_or(NotSealed::Name)?.to_owned();
-        files.push(StoredFile { name, role: role.as_str().to_owned(), size: *size, sha256: bytes.sha256.to_string() });
+    for file in &before.files {
+        let bytes = first_bytes_of(&regular(&file.path)?, file.size)?;
+        let name = file.path.file_name().and_then(|name| name.to_str()).ok_or(NotSealed::Name)?.to_owned();
+        let (role, sha256) = (file.role.as_str().to_owned(), bytes.sha256.to_string());
+        files.push(StoredFile { name, role, size: bytes.size, sha256 });
     }
-    let names = |of: &[(PathBuf, Role, u64)]| of.iter().map(|(path, ..)| path.clone()).collect::<Vec<_>>();
-    if names(&sizes(&dir::find_on_disk(path)?)) != names(&before) {
+    // One that became shorter is noticed here too.
+    if !before.are_there()? {
         return Err(NotSealed::Changed);
     }
     Ok(StoredSet {
@@ -81,15 +84,6 @@ pub(crate) fn seal(path: &Path, options: &Options) -> Result<StoredSet, NotSeale
     })
 }
 
-/// Returns the files that a start reads, with the manifest, and their sizes.
-fn sizes(set: &AofSet) -> Vec<(PathBuf, Role, u64)> {
-    let parts = set.parts.iter().filter(|part| part.role.is_loaded()).map(|part| (part.path.clone(), part.role));
-    let manifest = set.manifest.iter().map(|manifest| (manifest.path.clone(), Role::Manifest));
-    // Of one that is missing the verdict tells.
-    let size = |path: &Path| fs::metadata(path).map_or(0, |data| data.len());
-    parts.chain(manifest).map(|(path, role)| (path.clone(), role, size(&path))).collect()
-}
-
 impl StoredSet {
     /// Returns it in a few words.
     pub(crate) fn summary(&self) -> String {
@@ -99,12 +93,11 @@ impl StoredSet {
 }
 
 /// Holds a set against a seal.
-pub(crate) fn held(path: &Path, seal: &Path) -> Result<Held, NoSeal> {
+pub(super) fn held(set: &AofSet, seal: &Path) -> Result<Held, NoSeal> {
     let was = read(seal, |seal: &StoredSet| seal.schema_version)?;
     if !was.files.iter().all(|file| is_sum(&file.sha256) && is_name(&file.name)) {
         return Err(NoSeal::Other("it names no files, or has sums that are none".to_owned()));
     }
-    let set = dir::find_on_disk(path)?;
     let mut differs = Vec::new();
     let mut grown = 0;
     for file in &was.files {
@@ -124,6 +117,12 @@ pub(crate) fn held(path: &Path, seal: &Path) -> Result<Held, NoSeal> {
             differs.push(format!("{} sha256", file.name));
         }
         grown += size.saturating_sub(file.size);
+    }
+    for part in set.parts.iter().filter(|part| part.role.is_loaded()) {
+        let name = part.path.file_name().unwrap_or_default();
+        if !was.files.iter().any(|file| *name == *file.name) {
+            differs.push(format!("{} added", name.to_string_lossy()));
+        }
     }
     let grown = if differs.is_empty() { grown } else { 0 };
     Ok(Held::new(seal, was.sealed_at, differs, grown))

@@ -144,7 +144,7 @@ pub(super) fn run(args: &SealArgs) -> Exit {
 
 /// Seals a file.
 fn make(path: &Path, seal: &Path, args: &SealArgs) -> Result<(String, Exit), Failed> {
-    let summary = write(seal, args.force, File::open(path).ok(), || {
+    let summary = write(seal, args.force, regular(path).ok(), || {
         let stored = Stored::of(&sealed(path, args)?);
         Ok((stored.summary(), serde_json::to_string_pretty(&stored)))
     })?;

@@ -117,10 +117,113 @@ fn a_set_is_sealed_as_far_as_it_went() -> TestResult {
     Ok(())
 }
 
+/// A folder is checked as what a start reads there: so its seal lies beside that, or beside the folder.
+#[test]
+fn the_seal_of_a_folder_is_that_of_what_is_read_there() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name);
+    let both = |args: &[&str]| -> Result<[Ran; 2], Box<dyn std::error::Error>> {
+        Ok([check(folder.path(), args)?, crate::ran(aofcheck(folder.path(), args).output())?])
+    };
+    let seal = |program: &str, path: &str| crate::ran(verb(program, folder.path(), &["seal", path]).output());
+    let (rdb, aof) = (env!("CARGO_BIN_EXE_rdbcheck"), env!("CARGO_BIN_EXE_aofcheck"));
+    // An RDB alone.
+    fs::create_dir(at("one"))?;
+    fs::copy(testdata().join("rdb/redis-6.0-streams.rdb"), at("one/dump.rdb"))?;
+    assert_eq!(seal(aof, "one")?.err.lines().filter(|line| line.contains("no append-only file")).count(), 1);
+    assert_eq!(seal(rdb, "one/dump.rdb")?.code, Some(0));
+    for run in both(&["one"])? {
+        assert!(run.code == Some(0) && run.out.contains("As it was sealed on "), "{}", run.out);
+    }
+    assert_eq!(document(folder.path(), &["one"])?["seal"]["same"], Value::Bool(true));
+    fs::rename(at("one/dump.rdb.seal.json"), at("rdb.json"))?;
+    fs::copy(testdata().join("rdb/redis-7.0-functions.rdb"), at("one/dump.rdb"))?;
+    for run in both(&["--against", "rdb.json", "one"])? {
+        assert!(run.code == Some(1) && run.out.contains("(size, sha256, digest)"), "{}", run.out);
+    }
+    // A set.
+    copy(&testdata().join("aof/sets/redis-8.6-timestamps-preamble/appendonlydir"), &at("two/appendonlydir"))?;
+    assert_eq!(seal(aof, "two/appendonlydir")?.code, Some(0));
+    for run in both(&["two"])? {
+        assert!(run.code == Some(0) && run.out.contains("As it was sealed on "), "{}", run.out);
+    }
+    for run in both(&["--against", "rdb.json", "two"])? {
+        assert!(run.code == Some(1) && run.out.contains("the seal of an RDB, and there is none"), "{}", run.out);
+    }
+    fs::rename(at("two/appendonlydir.seal.json"), at("set.json"))?;
+    fs::write(at("two/appendonlydir/appendonly.aof.2.incr.aof"), "")?;
+    for run in both(&["--against", "set.json", "two"])? {
+        assert!(run.code == Some(1) && run.out.contains("incr.aof sha256"), "{}", run.out);
+    }
+    // One of its files is not all of it.
+    assert_eq!(seal(aof, "two/appendonlydir/appendonly.aof.2.base.rdb")?.code, Some(0));
+    let part = "two/appendonlydir/appendonly.aof.2.base.rdb.seal.json";
+    let run = crate::ran(aofcheck(folder.path(), &["--against", part, "two"]).output())?;
+    assert!(run.code == Some(1) && run.out.contains("2.incr.aof added"), "{}", run.out);
+    Ok(())
+}
+
+/// The seal of the folder where one stands lies beside it.
+#[test]
+fn a_folder_without_a_name_is_sealed_by_its_name() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let set = folder.path().join("appendonlydir");
+    copy(&testdata().join("aof/sets/redis-8.6-timestamps-preamble/appendonlydir"), &set)?;
+    let files = fs::read_dir(&set)?.count();
+    assert_eq!(crate::ran(aofcheck_verb(&set, &["seal", "."]).output())?.code, Some(0));
+    assert!(folder.path().join("appendonlydir.seal.json").is_file());
+    assert_eq!(fs::read_dir(&set)?.count(), files);
+    for (at, path) in
+        [(&*set, "."), (folder.path(), "appendonlydir/../appendonlydir/."), (folder.path(), "appendonlydir")]
+    {
+        let run = crate::ran(aofcheck(at, &[path]).output())?;
+        assert!(run.out.contains("As it was sealed on "), "{path}: {}", run.out);
+    }
+    Ok(())
+}
+
+/// What changes a file does not hold it against a seal: so it is not taken together, instead of being left out.
+#[test]
+fn no_change_takes_a_seal() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    for change in [&["--fix", "--dry-run"][..], &["--preen"], &["--salvage", "out"], &["--undo", "record"]] {
+        let run = crate::ran(aofcheck(folder.path(), &[change, &["--against", "seal", "set"]].concat()).output())?;
+        assert!(run.code == Some(2) && run.err.contains("cannot be used with"), "{change:?}: {}", run.err);
+    }
+    let run = check(folder.path(), &["--salvage", "out", "--against", "seal", "dump.rdb"])?;
+    assert!(run.code == Some(2) && run.err.contains("cannot be used with"), "{}", run.err);
+    Ok(())
+}
+
+/// What could wait for ever is not opened.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_neither_sealed_nor_a_seal() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("fifo")).status()?;
+    assert!(made.success());
+    fs::copy(testdata().join("rdb/redis-6.0-streams.rdb"), folder.path().join("dump.rdb"))?;
+    let run = |program: &str, args: &[&str]| crate::ran(verb(program, folder.path(), args).output());
+    let (rdb, aof) = (env!("CARGO_BIN_EXE_rdbcheck"), env!("CARGO_BIN_EXE_aofcheck"));
+    for args in [&["seal", "fifo"][..], &["seal", "--check", "fifo"], &["seal", "--against", "fifo", "dump.rdb"]] {
+        let run = run(rdb, args)?;
+        assert!(run.code == Some(2) && run.err.contains("it is a FIFO"), "{args:?}: {}", run.err);
+    }
+    assert_eq!(run(aof, &["seal", "fifo"])?.code, Some(2));
+    let against = run(rdb, &["--against", "fifo", "dump.rdb"])?;
+    assert!(against.code == Some(1) && against.out.contains("it is a FIFO"), "{}", against.out);
+    assert_eq!(fs::read_dir(folder.path())?.count(), 2);
+    Ok(())
+}
+
 /// A verb takes no time.
 fn aofcheck_verb(folder: &Path, args: &[&str]) -> assert_cmd::Command {
-    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_aofcheck"));
-    command.current_dir(folder).args(args);
+    verb(env!("CARGO_BIN_EXE_aofcheck"), folder, args)
+}
+
+fn verb(program: &str, folder: &Path, args: &[&str]) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(program);
+    command.current_dir(folder).args(args).timeout(std::time::Duration::from_secs(60));
     command
 }
 

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -185,5 +185,23 @@ fn a_server_that_is_killed_is_a_crash() -> TestResult {
     let of = document(&output)?["files"][0].clone();
     assert_eq!((output.status.code(), &of["ended"]), (Some(1), &"crashed".into()), "{of:#}");
     place.assert_clean("killed server");
+    Ok(())
+}
+
+/// The watcher removes its folder in the end: it takes none but that of a drill.
+#[test]
+fn a_watcher_takes_no_other_folder() -> TestResult {
+    let place = Place::new()?;
+    for name in ["notes", "rdbcheck-drill-notes"] {
+        let folder = place.file(name);
+        fs::create_dir(&folder)?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        fs::write(folder.join("lock"), "")?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rdbcheck"));
+        let output = command.args(["__under", "watch"]).arg(&folder).stdin(Stdio::null()).output()?;
+        let text = String::from_utf8(output.stderr)?;
+        assert!(output.status.code() == Some(2) && text.contains("no private folder of a drill"), "{name}: {text}");
+        assert_eq!(fs::read_dir(&folder)?.count(), 1, "{name}");
+    }
     Ok(())
 }

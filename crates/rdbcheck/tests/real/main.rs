@@ -8,6 +8,7 @@ mod drill_ends;
 mod replies;
 mod salvages;
 mod servers;
+mod shards;
 mod writes;
 mod writes_aof;
 
