@@ -205,14 +205,16 @@ fn what_is_no_file_is_neither_sealed_nor_a_seal() -> TestResult {
     fs::copy(testdata().join("rdb/redis-6.0-streams.rdb"), folder.path().join("dump.rdb"))?;
     let run = |program: &str, args: &[&str]| crate::ran(verb(program, folder.path(), args).output());
     let (rdb, aof) = (env!("CARGO_BIN_EXE_rdbcheck"), env!("CARGO_BIN_EXE_aofcheck"));
-    for args in [&["seal", "fifo"][..], &["seal", "--check", "fifo"], &["seal", "--against", "fifo", "dump.rdb"]] {
+    assert_eq!(run(rdb, &["seal", "dump.rdb"])?.code, Some(0));
+    let of_dump = ["seal", "--against", "dump.rdb.seal.json", "fifo"];
+    for args in [&["seal", "fifo"][..], &of_dump, &["seal", "--against", "fifo", "dump.rdb"]] {
         let run = run(rdb, args)?;
         assert!(run.code == Some(2) && run.err.contains("it is a FIFO"), "{args:?}: {}", run.err);
     }
     assert_eq!(run(aof, &["seal", "fifo"])?.code, Some(2));
     let against = run(rdb, &["--against", "fifo", "dump.rdb"])?;
     assert!(against.code == Some(1) && against.out.contains("it is a FIFO"), "{}", against.out);
-    assert_eq!(fs::read_dir(folder.path())?.count(), 2);
+    assert_eq!(fs::read_dir(folder.path())?.count(), 3);
     Ok(())
 }
 

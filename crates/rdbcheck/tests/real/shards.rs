@@ -18,7 +18,6 @@ type TestResult<T = ()> = Result<T, Box<dyn Error>>;
 on_each_product! {
     sixteen_shards_are_merged_and_split:
     redis_70 Redis70;
-    redis_86 Redis86;
     valkey_91 Valkey91;
 }
 
