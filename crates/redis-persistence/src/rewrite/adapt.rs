@@ -256,6 +256,11 @@ impl<'o> Adapter<'o> {
     }
 }
 
+/// Returns the head of a key as it is written. Redis 8.6 takes -1 for an expiry that has passed, all servers before it for none.
+pub(super) fn meant(head: &Head) -> Head {
+    Head { expires_ms: head.expires_ms.filter(|ms| *ms != -1), ..*head }
+}
+
 /// The kinds that are dropped, in the order of [`Adapter::dropped`].
 pub(super) const DROPPED: [Dropped; 3] = [Dropped::Counters, Dropped::ActiveTimes, Dropped::ProducerIds];
 

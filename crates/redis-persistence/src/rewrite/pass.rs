@@ -3,7 +3,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::Plan;
-use super::adapt::Adapter;
+use super::adapt::{Adapter, meant};
 use super::anew::{Anew, Facts, HELD};
 use super::dialect::Form;
 use super::out::{Out, Turn};
@@ -12,6 +12,7 @@ use crate::base::error::Error;
 use crate::base::source::read_block;
 use crate::rdb::feed::{Consumer, Feeder};
 use crate::rdb::{Decoder, Event, Head, Header, KeyAttributes, Part, Payload, RecordSkipper, Role, Shape, ValueType};
+use crate::report::Code;
 
 /// What is read at a time.
 const BLOCK: usize = 512 << 10;
@@ -136,12 +137,19 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
         Ok(extent.len)
     }
 
+    /// Returns whether the source has expiries that servers take in different ways: they are written in one that all take alike.
+    fn has_odd_expiries(&self) -> bool {
+        let odd = [Code::RdbExpireMinusOne, Code::RdbAttributesRepeated];
+        let report = self.plan.reports.get(self.turn.source);
+        report.is_some_and(|report| odd.iter().any(|code| report.findings_by_code.contains_key(code)))
+    }
+
     fn event(&mut self, event: &Event<&[u8]>, decoder: &mut Decoder) -> io::Result<()> {
         let options = &self.plan.options;
         match &event.payload {
             Payload::Header(header) => {
                 self.header = Some(*header);
-                let all = options.selection.is_all() && self.plan.winners.is_empty();
+                let all = options.selection.is_all() && self.plan.winners.is_empty() && !self.has_odd_expiries();
                 let copied = |value_type| options.form(value_type) == Form::Copied;
                 self.skipper = all.then(|| RecordSkipper::only(*header, &copied));
             }
@@ -245,6 +253,7 @@ impl<'p, R: Read + Seek, W: Write> Pass<'p, R, W> {
         if !is_meant || loses(&plan.winners, self.turn.source, head, db, name) {
             return Ok(());
         }
+        let head = &meant(head);
         let keep = |pass: &mut Self| {
             pass.begun = Some(*head);
             pass.name.clear();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::RangeInclusive;
 
-use super::adapt::{Adapter, DROPPED};
+use super::adapt::{Adapter, DROPPED, meant};
 use super::dialect::Form;
 use super::duplicates::{self, Duplicate, Winners};
 use super::{Dropped, Kind, MOST_NAMED, Options};
@@ -270,6 +270,7 @@ impl Surveyor<'_> {
         if !self.options.selection.takes(head, name) {
             return;
         }
+        let head = &meant(head);
         let db = self.options.renumbered(head.db);
         if loses(self.winners, self.source, head, db, name) {
             let made = self.made.get_or_insert_default();

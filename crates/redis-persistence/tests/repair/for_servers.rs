@@ -10,17 +10,17 @@ use redis_persistence::rewrite::{Dropped, Kind, NotWritten, OnDuplicate, Options
 use redis_persistence::select::{Pattern, Selection};
 use redis_persistence::servers::{Reason, Release, Settings, Target, judge};
 use redis_persistence::verify::{self, Verdict};
-use testkit::rdb::{Family, File, ModuleOp, RdbWriter, Value, module_id};
+use testkit::rdb::{Family, File, RdbWriter, Value};
 use testkit::rng::Rng;
 
-type TestResult<T = ()> = Result<T, Box<dyn Error>>;
+pub(crate) type TestResult<T = ()> = Result<T, Box<dyn Error>>;
 
-fn options(server: Target) -> Options {
+pub(crate) fn options(server: Target) -> Options {
     Options::new(Release::from(server).dialect(&Settings::default()))
 }
 
 /// Writes, and holds what was written against the plan.
-fn written(files: &[&[u8]], options: &Options) -> Result<(Plan, Vec<u8>), NotWritten> {
+pub(crate) fn written(files: &[&[u8]], options: &Options) -> Result<(Plan, Vec<u8>), NotWritten> {
     let mut sources: Vec<_> = files.iter().map(Cursor::new).collect();
     let plan = plan(&mut sources, options)?;
     let mut out = Vec::new();
@@ -34,7 +34,7 @@ fn written(files: &[&[u8]], options: &Options) -> Result<(Plan, Vec<u8>), NotWri
 }
 
 /// What such a refusal would take to be none.
-fn kinds(error: &NotWritten) -> BTreeSet<Kind> {
+pub(crate) fn kinds(error: &NotWritten) -> BTreeSet<Kind> {
     match error {
         NotWritten::Refused { by_kind, .. } => by_kind.keys().copied().collect(),
         other => panic!("{other}"),
@@ -107,7 +107,7 @@ fn every_server_gets_what_it_can_have_of_any_file() -> TestResult {
 }
 
 /// A hash of so many fields, every second of which expires.
-fn large_hash(family: rdb::Family, value_type: ValueType, fields: u64) -> TestResult<Vec<u8>> {
+pub(crate) fn large_hash(family: rdb::Family, value_type: ValueType, fields: u64) -> TestResult<Vec<u8>> {
     let mut writer = Writer::new(Vec::new(), family, if family == rdb::Family::Valkey { 80 } else { 12 })?;
     writer.select_db(0)?;
     writer.key(
@@ -204,7 +204,7 @@ fn what_stands_twice_is_named_until_somebody_says_which() -> TestResult {
 }
 
 /// A file of that time with these keys in two databases, scripts, and a library if there is code.
-fn saved(seconds: u32, scripts: &[&str], code: Option<&str>, databases: &[u64]) -> TestResult<Vec<u8>> {
+pub(crate) fn saved(seconds: u32, scripts: &[&str], code: Option<&str>, databases: &[u64]) -> TestResult<Vec<u8>> {
     let mut writer = Writer::new(Vec::new(), rdb::Family::Redis, if code.is_some() { 11 } else { 9 })?;
     writer.aux(b"ctime", seconds.to_string().as_bytes())?;
     scripts.iter().try_for_each(|script| writer.aux(b"lua", script.as_bytes()))?;
@@ -299,56 +299,25 @@ fn keys_that_stand_twice_are_held_within_bounds() -> TestResult {
     Ok(())
 }
 
-/// What modules store beside keys can be left out without the keys of modules.
+/// -1 is no expiry for older servers, and one that has passed for Redis 8.6, which then drops the key; of several it takes the first.
 #[test]
-fn what_modules_store_beside_keys_is_no_part_of_commands_or_of_several_files() -> TestResult {
-    let id = module_id("test-type", 1);
+fn an_expiry_means_the_same_to_all_servers() -> TestResult {
     let mut w = RdbWriter::redis(11);
-    w.module_aux(id, 1, &[ModuleOp::Uint(7)])
-        .select_db(0)
-        .resize_db(1, 0)
-        .key(ValueType::Module2.byte(), b"of a module");
-    w.raw(&module_value(id));
+    w.select_db(0).resize_db(3, 2).expire_ms(-1).string_key(b"for good", b"value");
+    w.expire_ms(1000).expire_ms(4_102_444_800_000).string_key(b"later", b"value").string_key(b"plain", b"value");
     let file = w.finish_with(0);
-    let mut of_server = options(Target::Redis72);
-    of_server.dialect.modules = vec!["test-type".to_owned()];
-    let (plan, out) = written(&[&file], &of_server).map_err(|error| error.to_string())?;
-    assert_eq!((plan.keys, out.contains(&0xf7)), (1, true), "it is all there");
-    for (files, for_commands) in [(&[&file[..]][..], true), (&[&file, &saved(1, &[], None, &[0])?], false)] {
-        let mut options = Options { for_commands, ..of_server.clone() };
-        let error = written(files, &options).expect_err("it is refused");
-        assert_eq!(kinds(&error), BTreeSet::from([Kind::ModuleData]));
-        assert!(error.to_string().contains("--without module-data"), "{error}");
-        for (without, keys) in [(Kind::ModuleData, 1), (Kind::Modules, 0)] {
-            options.without = BTreeSet::from([without]);
-            let (plan, out) = written(files, &options).map_err(|error| error.to_string())?;
-            assert_eq!(plan.keys, keys + files.len() as u64 - 1, "{without}");
-            assert_eq!(plan.left_out[&Kind::ModuleData].total, 1);
-            assert!(!out.contains(&0xf7), "{without}");
+    for server in [Target::Redis62, Target::Redis86, Target::Valkey91] {
+        let (plan, out) = written(&[&file], &options(server)).map_err(|error| error.to_string())?;
+        assert_eq!((plan.keys, plan.expires, plan.copied), (3, 1, 3), "{server}");
+        let report = verify::slice(&out, &verify::Options::default());
+        let odd = ["rdb-expire-minus-one", "rdb-attributes-repeated"];
+        assert!(report.findings.iter().all(|finding| !odd.contains(&finding.code.as_str())), "{:?}", report.findings);
+        let mut keys = rdb::Keys::new(&out[..]);
+        let mut expiries = Vec::new();
+        while let Some(key) = keys.next()? {
+            expiries.push(key.expires_ms());
         }
+        assert_eq!(expiries, [None, Some(4_102_444_800_000), None], "{server}");
     }
-    Ok(())
-}
-
-/// A value of a module: its identity, one number, and the end.
-fn module_value(id: u64) -> Vec<u8> {
-    let mut w = RdbWriter::bare(11);
-    w.len(id).module_stream(&[ModuleOp::Uint(7)]);
-    w.take()
-}
-
-/// What is left out is so for every server, also for one that could have it.
-#[test]
-fn what_is_asked_to_be_left_out_is() -> TestResult {
-    let file = large_hash(rdb::Family::Redis, ValueType::HashMetadata, 100)?;
-    let mut options = options(Target::Redis80);
-    let (plan, _) = written(&[&file], &options).map_err(|error| error.to_string())?;
-    assert_eq!((plan.copied, plan.left_out.len()), (1, 0));
-    options.without = BTreeSet::from([Kind::FieldExpiry]);
-    let (plan, out) = written(&[&file], &options).map_err(|error| error.to_string())?;
-    assert_eq!((plan.copied, plan.left_out[&Kind::FieldExpiry].total), (0, 1));
-    let mut keys = rdb::Keys::new(&out[..]);
-    let key = keys.next()?.ok_or("a key")?;
-    assert!(matches!(key.value()?, rdb::Value::Hash(fields) if fields.len() == 100));
     Ok(())
 }

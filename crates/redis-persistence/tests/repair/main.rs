@@ -7,6 +7,7 @@ mod chains;
 mod cuts;
 mod elsewhere;
 mod for_servers;
+mod for_servers_refused;
 mod output;
 mod preen;
 mod salvage_aof;
