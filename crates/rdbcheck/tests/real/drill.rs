@@ -193,6 +193,32 @@ fn every_form_of_the_report() -> TestResult {
     Ok(())
 }
 
+/// What the load took stands beside what `--stats` estimates.
+#[test]
+fn the_load_is_held_against_the_estimate() -> TestResult {
+    let Some(installed) = require(Product::Redis70) else { return Ok(()) };
+    let place = Place::new()?;
+    let mut server = Server::start(&installed, place.data.path(), &["--enable-debug-command", "yes"])?;
+    server.run(&["DEBUG", "POPULATE", "200000", "key", "40"])?;
+    server.save()?;
+    server.kill()?;
+    let file = place.file("dump.rdb");
+    let stats = Command::new(env!("CARGO_BIN_EXE_rdbcheck")).args(["--stats", "--json"]).arg(&file).output()?;
+    let estimate = serde_json::from_slice::<Value>(&stats.stdout)?["files"][0]["stats"]["estimate"].clone();
+    let of = document(&place.rdbcheck(&installed, &["--json"], &file)?)?["files"][0].clone();
+    assert_eq!((&of["estimated_cpu_ms"], &of["estimated_memory"]), (&estimate["cpu_ms"], &estimate["memory_bytes"]));
+    let number = |name: &str| of[name].as_u64().unwrap_or(0);
+    for name in ["estimated_cpu_ms", "load_ms", "cpu_ms", "estimated_memory", "used_memory_peak", "resident_peak"] {
+        assert!(number(name) > 0, "{name}: {of:#}");
+    }
+    let text = String::from_utf8(place.rdbcheck(&installed, &[], &file)?.stdout)?;
+    let load = text.lines().find(|line| line.starts_with("  load ")).ok_or("a line")?;
+    let ms = number("estimated_cpu_ms");
+    let said = format!("s of a processor (the estimate: {}.{:02} s)", ms / 1000, ms % 1000 / 10);
+    assert!(load.ends_with(&said), "{said}: {load}");
+    Ok(())
+}
+
 /// Keys that had expired are none of the server's, and none of those that are expected.
 #[test]
 fn keys_that_expire_are_accounted_for() -> TestResult {
