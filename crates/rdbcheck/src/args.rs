@@ -11,7 +11,7 @@ use redis_persistence::Limits;
 use redis_persistence::aof::foreign::Extra;
 use redis_persistence::functions::Prover;
 use redis_persistence::repair::rdb::salvage::Without;
-use redis_persistence::verify::stats::StatsOptions;
+use redis_persistence::verify::stats::{MemoryModel, StatsOptions};
 use redis_persistence::verify::{Duplicates, Options, SpillTo};
 
 use crate::input::packed_input::How;
@@ -160,6 +160,16 @@ pub struct Common {
     #[arg(long, help_heading = "Output", value_name = "N", default_value = "1", hide_default_value = true)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=16))]
     pub prefix_depth: u8,
+    /// With --stats: the server whose memory is estimated [default: redis-8.6]
+    #[arg(
+        long,
+        help_heading = "Output",
+        value_name = "SERVER",
+        default_value = "redis-8.6",
+        hide_default_value = true
+    )]
+    #[arg(value_parser = memory_model)]
+    pub memory_of: MemoryModel,
     /// Show the bytes around where each finding begins ([) and fails (>)
     #[arg(long, help_heading = "Output")]
     pub hex: bool,
@@ -197,6 +207,13 @@ pub struct Common {
     /// Print the version
     #[arg(short = 'V', long, help_heading = "Other", action = ArgAction::Version)]
     version: Option<bool>,
+}
+
+/// Returns the model of a server's memory.
+fn memory_model(name: &str) -> Result<MemoryModel, String> {
+    let names = MemoryModel::ALL.map(MemoryModel::as_str);
+    let found = MemoryModel::ALL.into_iter().find(|model| model.as_str() == name);
+    found.ok_or_else(|| format!("the memory of these is known: {}", names.join(", ")))
 }
 
 /// The form of a report.
@@ -298,6 +315,7 @@ impl Common {
             stats: self.wants_numbers().then(|| StatsOptions {
                 separators: self.separators.clone().into_bytes(),
                 depth: self.prefix_depth.into(),
+                memory: self.memory_of,
                 ..StatsOptions::default()
             }),
             now_ms: Some(self.now_ms()),

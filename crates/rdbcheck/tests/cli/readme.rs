@@ -81,6 +81,38 @@ fn the_report_of_a_set() -> TestResult {
     Ok(())
 }
 
+/// The verbs that `help` lists.
+fn verbs(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| !line.starts_with("Verbs (")).skip(1);
+    let verbs = lines.map_while(|line| line.strip_prefix("  ")).filter_map(|line| line.split_whitespace().next());
+    verbs.map(str::to_owned).collect()
+}
+
+/// The README shows each verb once, of those that both commands have the one of `rdbcheck`.
+#[test]
+fn each_verb_is_shown_once() -> TestResult {
+    let readme = fs::read_to_string(testdata().join("../README.md"))?;
+    let (_, block) = readme.split_once("## Use\n").ok_or("no use")?;
+    let (block, after) = block.split_once("\n## ").ok_or("no end of it")?;
+    let rdb = verbs(&ran(rdbcheck(&["--help"]).output())?.out);
+    let aof = verbs(&ran(aofcheck(&testdata(), &["--help"]).output())?.out);
+    assert!(rdb.len() >= 10 && aof.len() >= 10, "{rdb:?} {aof:?}");
+    let shown =
+        |tool: &str, verb: &str| block.lines().filter(|line| line.starts_with(&format!("    {tool} {verb} "))).count();
+    for verb in rdb.iter().filter(|verb| *verb != "help") {
+        assert_eq!(shown("rdbcheck", verb), 1, "rdbcheck {verb}");
+        // Beyond these lines only an example has it.
+        let again = after.lines().filter(|line| line.contains(&format!("`rdbcheck {verb}"))).count();
+        assert!(again <= usize::from(verb == "digest"), "rdbcheck {verb}: {again} more times");
+    }
+    let too = block.lines().skip_while(|line| !line.contains("`aofcheck` has")).next().unwrap_or_default();
+    for verb in aof.iter().filter(|verb| *verb != "help") {
+        let times = shown("aofcheck", verb) + usize::from(rdb.contains(verb) && too.contains(verb.as_str()));
+        assert_eq!(times, 1, "aofcheck {verb}");
+    }
+    Ok(())
+}
+
 /// All sources of tests below a folder.
 fn sources(folder: &std::path::Path, text: &mut String) -> TestResult {
     for entry in fs::read_dir(folder)? {

@@ -5,6 +5,8 @@ mod aof;
 mod drill;
 mod drill_aof;
 mod drill_ends;
+mod lists;
+mod memory;
 mod replies;
 mod salvages;
 mod servers;

@@ -5,6 +5,7 @@
 //! events -> verify::collect_stats ┬ database and type -> TypeStats: keys, expiries, sizes, elements (histogram.rs)
 //!                                 ├ histogram.rs      the largest keys, in a heap
 //!                                 ├ prefixes.rs       keys by what stands before a separator
+//!                                 ├ memory.rs         what each key takes in a server
 //!                                 └ estimate.rs       memory and time of a load
 //! ```
 //! They are collected only if [`Options::stats`](crate::verify::Options::stats) asks for them: then every key goes through its
@@ -14,12 +15,14 @@
 
 pub(crate) mod estimate;
 pub(crate) mod histogram;
+pub(crate) mod memory;
 pub(crate) mod prefixes;
 
 use std::collections::BTreeMap;
 
 pub use estimate::Estimate;
 pub use histogram::{Histogram, LargeKey};
+pub use memory::MemoryModel;
 pub use prefixes::{Prefix, Prefixes};
 
 /// What is collected.
@@ -34,11 +37,13 @@ pub struct StatsOptions {
     /// How deep prefixes are counted, up to 16: 1 stands for what lies before the first separator, 2 for what lies before the
     /// second as well.
     pub depth: usize,
+    /// The server whose memory is estimated.
+    pub memory: MemoryModel,
 }
 
 impl Default for StatsOptions {
     fn default() -> Self {
-        Self { largest: 10, prefixes: 4096, separators: b":".to_vec(), depth: 1 }
+        Self { largest: 10, prefixes: 4096, separators: b":".to_vec(), depth: 1, memory: MemoryModel::default() }
     }
 }
 
@@ -55,6 +60,8 @@ pub struct Stats {
     pub prefixes: Vec<Prefixes>,
     /// What a server would need to load the file.
     pub estimate: Estimate,
+    /// The server whose memory was estimated.
+    pub memory: MemoryModel,
 }
 
 /// The numbers about the keys of one type in one database.
@@ -67,6 +74,9 @@ pub struct TypeStats {
     pub expires: u64,
     /// Keys whose expiry lies before [`Options::now_ms`](crate::verify::Options::now_ms).
     pub expired: u64,
+    /// What the keys take in a server, as MEMORY USAGE tells it, by [`StatsOptions::memory`]. Keys whose memory is not estimated
+    /// count as nothing: values of modules, vector sets, arrays.
+    pub memory: u64,
     /// What each key takes in the file, its name and attributes included, in bytes.
     pub sizes: Histogram,
     /// How many elements each key has: items, members, fields, entries of a stream. Strings and values of modules have none; vector sets do.
@@ -86,6 +96,7 @@ impl TypeStats {
         self.keys += other.keys;
         self.expires += other.expires;
         self.expired += other.expired;
+        self.memory = self.memory.saturating_add(other.memory);
         self.sizes.merge(&other.sizes);
         self.elements.merge(&other.elements);
         self.ttls.merge(&other.ttls);

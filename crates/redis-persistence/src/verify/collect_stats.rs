@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::lzf::Room;
-use crate::rdb::packed::{Intset, Listpack, Ziplist, Zipmap};
+use crate::rdb::packed::{Intset, Listpack, Ziplist, Zipmap, canonical_int};
 use crate::rdb::{Attributes, Body, Event, ModuleItem, Packing, Payload, RdbString, Record, Role, Shape, ValueType};
 use crate::report::finding::Finding;
 use crate::report::stats::estimate::Weight;
 use crate::report::stats::histogram::{LargeKey, Largest};
+use crate::report::stats::memory::Held;
 use crate::report::stats::prefixes::Table;
 use crate::report::stats::{Estimate, Stats, StatsOptions, TypeStats};
 use crate::verify::value::vectorset::is_vectorset;
@@ -59,6 +60,9 @@ struct Key {
     /// Elements that a server allocates one by one.
     loose: u64,
     scores: u64,
+    name_len: u64,
+    /// What it takes in a server.
+    held: Held,
     /// How many items of a vector set were met, if it is one.
     vector_items: Option<u64>,
 }
@@ -136,6 +140,10 @@ impl Collect {
         if let Ok(name) = key.decode() {
             self.name.extend_from_slice(&name[..name.len().min(Finding::LONGEST_KEY)]);
         }
+        let mut held = Held::new(self.options.memory);
+        if let Some(value) = value {
+            held.string(value.text_len(), number(value).is_some());
+        }
         self.key = Some(Key {
             start,
             db,
@@ -145,13 +153,31 @@ impl Collect {
             text: key.text_len().saturating_add(value.as_ref().map_or(0, RdbString::text_len)),
             loose: 0,
             scores: 0,
+            name_len: key.text_len(),
+            held,
             vector_items: None,
         });
     }
 
     fn string(&mut self, role: Role, string: &RdbString<&[u8]>, room: &mut Room) {
         let Some(key) = &mut self.key else { return };
-        key.text = key.text.saturating_add(string.text_len());
+        let len = string.text_len();
+        key.text = key.text.saturating_add(len);
+        match (role, key.value_type.shape()) {
+            (Role::Item, Shape::Set) => key.held.member(len, number(string)),
+            (Role::Item | Role::PlainNode, _) => key.held.item(len),
+            (Role::Member, _) => key.held.scored(len),
+            (Role::Field, _) => key.held.field(len),
+            (Role::FieldValue, _) => key.held.field_value(len),
+            (Role::Packed | Role::ListNode | Role::StreamNode | Role::TemplateValues, _) => key.held.blob(len),
+            (Role::NodeId, _) => {
+                if let Body::Raw(id) = string.body {
+                    key.held.stream_node(id);
+                }
+            }
+            (Role::Consumer, _) => key.held.consumer(),
+            _ => {}
+        }
         match role {
             Role::Packed | Role::ListNode | Role::TemplateValues => {
                 let packed = opened(string, room, self.longest);
@@ -214,6 +240,11 @@ impl Collect {
         }
         attributes.idle.into_iter().for_each(|seconds| stats.idle.add(seconds));
         attributes.freq.into_iter().for_each(|freq| stats.frequencies.add(freq.into()));
+        let memory = match key.vector_items {
+            Some(_) => None,
+            None => key.held.memory(value_type, key.name_len, attributes.expire.is_some(), key.elements),
+        };
+        stats.memory = stats.memory.saturating_add(memory.unwrap_or(0));
         sums.prefixes.add(name, bytes);
         sums.largest.add(bytes, key.start, || LargeKey {
             db: key.db,
@@ -223,6 +254,7 @@ impl Collect {
             bytes,
             elements: key.elements,
             offset: key.start,
+            memory,
         });
         let Key { text, loose, scores, .. } = *key;
         let expires = attributes.expire.is_some();
@@ -252,6 +284,7 @@ impl Collect {
             largest: largest.into_keys(),
             prefixes: prefixes.into_prefixes(),
             estimate,
+            memory: self.options.memory,
         }
     }
 }
@@ -315,6 +348,10 @@ impl Key {
                     self.elements = *elements;
                 }
             }
+            Payload::FieldExpiry { raw } if ![0, u64::MAX].contains(raw) => self.held.field_expiry(),
+            Payload::Group { .. } => self.held.group(),
+            Payload::Pending { id, .. } => self.held.pending(*id),
+            Payload::Id { of: Role::ConsumerPending, id } => self.held.owned(*id),
             // A score is eight bytes in a server, whatever it is in the file.
             Payload::Score(_) => {
                 self.text = self.text.saturating_add(8);
@@ -322,6 +359,15 @@ impl Key {
             }
             _ => {}
         }
+    }
+}
+
+/// Returns the number that a string is stored as in a server.
+fn number(string: &RdbString<&[u8]>) -> Option<i64> {
+    match string.body {
+        Body::Int(number) => Some(number.into()),
+        Body::Raw(text) if text.len() <= 20 => canonical_int(text),
+        Body::Raw(_) | Body::Lzf { .. } | Body::Long { .. } => None,
     }
 }
 

@@ -46,14 +46,16 @@ pub(super) fn stats(stats: &Stats, index: usize) -> Markup {
     html! {
         h3 { "Types" }
         (types_table(&types, index))
+        p.note { "Memory is estimated, as " (stats.memory.basis()) " tells it." }
         h3 { "Largest keys" }
         div.wide tabindex="0" role="region" aria-label={ "Largest keys of input " (index + 1) } {
             table {
                 thead { tr { th scope="col" { "key" } th scope="col" { "db" } th scope="col" { "type" } th.n scope="col" { "elements" }
-                    th.n scope="col" { "bytes in the file" } th.n scope="col" { "offset" } } }
+                    th.n scope="col" { "bytes in the file" } th.n scope="col" { "memory" } th.n scope="col" { "offset" } } }
                 tbody { @for key in &stats.largest { tr {
                     td.text { (fit(&escape::quoted(&key.key), KEY)) } td.n { (key.db) } td { (key.value_type) " (" (key.encoding) ")" }
-                    td.n { (commas(key.elements)) } td.n { (size(key.bytes)) } td.n { (commas(key.offset)) }
+                    td.n { (commas(key.elements)) } td.n { (size(key.bytes)) } td.n { @if let Some(memory) = key.memory { (size(memory)) } }
+                    td.n { (commas(key.offset)) }
                 } } }
             }
         }
@@ -70,9 +72,10 @@ fn types_table(types: &[(u64, &str, &TypeStats)], index: usize) -> Markup {
         div.wide tabindex="0" role="region" aria-label={ "Types of input " (index + 1) } {
             table {
                 thead { tr { th scope="col" { "db" } th scope="col" { "type" }
-                    @for head in ["keys", "expiring", "expired", "median time to live", "bytes", "median", "99 %", "largest", "elements"] { th.n scope="col" { (head) } } } }
+                    @for head in ["keys", "memory", "expiring", "expired", "median time to live", "bytes", "median", "99 %", "largest", "elements"] { th.n scope="col" { (head) } } } }
                 tbody { @for (db, name, of) in types { tr {
-                    td { (db) } td { (name) } td.n { (commas(of.keys)) } td.n { (commas(of.expires)) } td.n { (commas(of.expired)) }
+                    td { (db) } td { (name) } td.n { (commas(of.keys)) }
+                    td.n { @if of.memory > 0 { (size(of.memory)) } } td.n { (commas(of.expires)) } td.n { (commas(of.expired)) }
                     td.n { @if of.ttls.count() > 0 { (duration(of.ttls.quantile(50))) } }
                     td.n { (size(of.sizes.sum())) } td.n { (size(of.sizes.quantile(50))) } td.n { (size(of.sizes.quantile(99))) }
                     td.n { (size(of.sizes.max())) } td.n { (commas(of.elements.sum())) }

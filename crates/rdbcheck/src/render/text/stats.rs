@@ -12,8 +12,10 @@ const FIRST_DATABASES: usize = 16;
 /// Of fewer keys the table says enough.
 const FEW: u64 = 20;
 
-const TYPES: [&str; 13] =
-    ["db", "type", "keys", "expiries", "expired", "bytes", "p50", "p99", "max", "elements", "p50", "p99", "max"];
+const TYPES: [&str; 14] = [
+    "db", "type", "keys", "memory", "expiries", "expired", "bytes", "p50", "p99", "max", "elements", "p50", "p99",
+    "max",
+];
 const LIVES: [&str; 11] =
     ["db", "type", "no expiry", "time to live p50", "p99", "max", "idle p50", "p99", "max", "frequency p50", "max"];
 
@@ -42,6 +44,7 @@ fn types(page: &mut Page, stats: &Stats) {
     let rows: Vec<_> = types.iter().map(|(db, name, of)| [lead(*db, name), row(of).to_vec()].concat()).collect();
     if !rows.is_empty() {
         page.table(&TYPES, &rows, 2);
+        page.plain(2, &format!("memory: estimated, as {} tells it", stats.memory.basis()));
     }
     let lives = types.iter().filter(|(.., of)| is_told(of));
     let rows: Vec<_> = lives.map(|(db, name, of)| [lead(*db, name), life(of).to_vec()].concat()).collect();
@@ -95,12 +98,13 @@ fn life(of: &TypeStats) -> [String; 9] {
     ]
 }
 
-fn row(of: &TypeStats) -> [String; 11] {
+fn row(of: &TypeStats) -> [String; 12] {
     let sizes = |histogram: &Histogram| [50, 99].map(|percent| size(histogram.quantile(percent)));
     let [size_50, size_99] = sizes(&of.sizes);
     let element = |n: u64| if of.elements.count() == 0 { "-".to_owned() } else { commas(n) };
     [
         commas(of.keys),
+        if of.memory > 0 { size(of.memory) } else { "-".to_owned() },
         commas(of.expires),
         commas(of.expired),
         size(of.sizes.sum()),
@@ -122,10 +126,9 @@ fn largest(page: &mut Page, key: &LargeKey) {
     } else {
         format!("{} ({})", key.value_type, key.encoding)
     };
-    page.plain(
-        2,
-        &format!("{:>10}  db {} key {name}, {what}{elements}, at byte {}", size(key.bytes), key.db, key.offset),
-    );
+    let memory = key.memory.map_or_else(String::new, |bytes| format!(", {} of memory", size(bytes)));
+    let (bytes, db, offset) = (size(key.bytes), key.db, key.offset);
+    page.plain(2, &format!("{bytes:>10}  db {db} key {name}, {what}{elements}{memory}, at byte {offset}"));
 }
 
 fn prefixes(page: &mut Page, stats: &Stats) {

@@ -141,6 +141,8 @@ pub struct LargeKey {
     pub elements: u64,
     /// Where its record begins.
     pub offset: u64,
+    /// What it takes in a server, if that is estimated for its type.
+    pub memory: Option<u64>,
 }
 
 /// The largest so far. Of two of one size the one that comes first in the file counts as the larger.

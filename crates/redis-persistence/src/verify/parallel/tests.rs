@@ -35,7 +35,8 @@ fn report_at(bytes: &[u8], options: &Options, threads: usize, sizes: Sizes) -> R
 #[track_caller]
 fn same(bytes: &[u8], options: &Options, sizes: Sizes) -> Report {
     // With numbers, keys go other ways: the same must come of them, and of the threads.
-    let few = StatsOptions { largest: 5, prefixes: 3, separators: b":e1".to_vec(), depth: 3 };
+    let few =
+        StatsOptions { largest: 5, prefixes: 3, separators: b":e1".to_vec(), depth: 3, ..StatsOptions::default() };
     let stats = (options.stats.is_none() && bytes.len() < 20_000).then_some(few);
     if stats.is_some() {
         let with = Options { stats, now_ms: options.now_ms.or(Some(1_700_000_000_000)), ..options.clone() };
