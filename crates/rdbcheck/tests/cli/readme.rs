@@ -105,7 +105,7 @@ fn each_verb_is_shown_once() -> TestResult {
         let again = after.lines().filter(|line| line.contains(&format!("`rdbcheck {verb}"))).count();
         assert!(again <= usize::from(verb == "digest"), "rdbcheck {verb}: {again} more times");
     }
-    let too = block.lines().skip_while(|line| !line.contains("`aofcheck` has")).next().unwrap_or_default();
+    let too = block.lines().find(|line| line.contains("`aofcheck` has")).unwrap_or_default();
     for verb in aof.iter().filter(|verb| *verb != "help") {
         let times = shown("aofcheck", verb) + usize::from(rdb.contains(verb) && too.contains(verb.as_str()));
         assert_eq!(times, 1, "aofcheck {verb}");
