@@ -14,12 +14,12 @@ use super::{Choice, Reading, rdbs};
 use crate::console::written;
 use crate::escape::{self, base64};
 use crate::exit::Exit;
-use crate::units::{commas, date};
+use crate::units::{commas, date, duration};
 use value::ValueView;
 
 const TOOL: &str = "rdbcheck list";
 
-/// Print a line for each key of RDB files: database, type, encoding, elements, bytes in the file, expiry, name.
+/// Print a line for each key of RDB files: database, type, encoding, elements, bytes in the file, offset, slot, use, expiry, name.
 ///
 /// The lines come in the order of the file, while it is read. A file of that name is ./list.
 #[derive(Debug, Parser)]
@@ -131,8 +131,8 @@ impl Lines {
             Self::Text { out, .. } => {
                 writeln!(
                     out,
-                    "{:<4} {:<9} {:<20} {:>9} {:>12}  {:<23}  key",
-                    "db", "type", "encoding", "elements", "bytes", "expires"
+                    "{:<4} {:<9} {:<20} {:>9} {:>12} {:>14} {:>5}  {:<13}  {:<23}  key",
+                    "db", "type", "encoding", "elements", "bytes", "offset", "slot", "used", "expires"
                 )
             }
             Self::Json { .. } => Ok(()),
@@ -164,14 +164,19 @@ impl Lines {
             Self::Text { out, values, several } => {
                 let file = if *several { format!("{}: ", shown(path)) } else { String::new() };
                 let expires = row.expires_ms.map_or_else(|| "-".to_owned(), |ms| date(ms.div_euclid(1000)));
+                let idle = row.idle.map(|seconds| format!("idle {}", duration(seconds)));
+                let used = idle.or_else(|| row.freq.map(|freq| format!("frequency {freq}")));
+                let used = used.unwrap_or_else(|| "-".to_owned());
                 write!(
                     out,
-                    "{:<4} {:<9} {:<20} {:>9} {:>12}  {expires:<23}  {file}{}",
+                    "{:<4} {:<9} {:<20} {:>9} {:>12} {:>14} {:>5}  {used:<13}  {expires:<23}  {file}{}",
                     row.db,
                     row.type_name(),
                     row.value_type.encoding_name(),
                     commas(row.elements),
                     commas(row.bytes),
+                    commas(row.start),
+                    row.slot,
                     escape::quoted(&row.name),
                 )?;
                 if let Some(value) = row.value.as_ref().filter(|_| *values) {

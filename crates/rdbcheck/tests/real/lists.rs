@@ -16,14 +16,14 @@ use testkit::on_each_product;
 use testkit::rng::Rng;
 use testkit::server::{Installed, Product, Reply, Server, require};
 
-type TestResult<T = ()> = Result<T, Box<dyn Error>>;
+pub(crate) type TestResult<T = ()> = Result<T, Box<dyn Error>>;
 
 on_each_product!(rows_are_what_it_holds);
 
 /// Keys that expire about now may be gone, or not.
 const MOMENT_MS: i64 = 120_000;
 
-type Rows = BTreeMap<(u64, Vec<u8>), Value>;
+pub(crate) type Rows = BTreeMap<(u64, Vec<u8>), Value>;
 
 fn list(file: &Path, args: &[&str]) -> TestResult<Vec<u8>> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rdbcheck"));
@@ -36,7 +36,7 @@ fn list(file: &Path, args: &[&str]) -> TestResult<Vec<u8>> {
 }
 
 /// The rows as JSON, by database and name.
-fn rows(file: &Path, args: &[&str]) -> TestResult<Rows> {
+pub(crate) fn rows(file: &Path, args: &[&str]) -> TestResult<Rows> {
     let out = list(file, &[&["--json", "--values"], args].concat())?;
     let mut rows = Rows::new();
     for line in out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {

@@ -5,6 +5,7 @@ mod aof;
 mod drill;
 mod drill_aof;
 mod drill_ends;
+mod list_uses;
 mod lists;
 mod memory;
 mod replies;
