@@ -50,6 +50,9 @@ pub struct Salvage {
     /// Also save the intact part of damaged collections; such keys are named
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
     pub partial: bool,
+    /// Also save records in skipped bytes that may as well be pieces of a damaged value; they are named in any case
+    #[arg(long, help_heading = "Salvage", requires = "salvage")]
+    pub doubtful: bool,
     /// Write RESTORE commands for a live server instead of an RDB; OUT may be a pipe then, and - is standard output
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
     pub resp: bool,
@@ -60,7 +63,7 @@ pub struct Salvage {
     #[arg(long, help_heading = "Salvage", value_name = "KEYS", requires = "salvage")]
     pub max_loss: Option<u64>,
     /// Write nothing unless the checksum of the file proves what is written
-    #[arg(long, help_heading = "Salvage", requires = "salvage", conflicts_with = "partial")]
+    #[arg(long, help_heading = "Salvage", requires = "salvage", conflicts_with_all = ["partial", "doubtful"])]
     pub proven: bool,
     /// Replace OUT if it exists
     #[arg(long, help_heading = "Salvage", requires = "salvage")]

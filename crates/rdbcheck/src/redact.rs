@@ -63,7 +63,8 @@ pub fn loss(loss: &mut Loss) {
     // The names of module types stay.
     let left_out = loss.left_out.iter_mut().filter(|left| left.kind != LeftOutKind::ModuleData);
     let left_out = left_out.map(|left| &mut left.name);
-    for name in damaged.chain(loss.partial.iter_mut().map(|key| &mut key.name)).chain(left_out) {
+    let doubtful = loss.doubtful.iter_mut().map(|key| &mut key.name);
+    for name in damaged.chain(loss.partial.iter_mut().map(|key| &mut key.name)).chain(doubtful).chain(left_out) {
         *name = key(name).into_bytes();
     }
 }

@@ -13,7 +13,9 @@ use crate::judge::diagnose::CauseCode;
 use crate::judge::servers::{Basis, Loads, Moment, Outcome, Reason, ReleaseAnswer};
 use crate::rdb::Family;
 use crate::repair::aof::salvage::{self as salvage_aof, Certainty, Image, SalvagedFile, SkipKind};
-use crate::repair::rdb::salvage::{self, Anchor, DbLoss, LeftOut, LeftOutKind, LostKey, PartialKey};
+use crate::repair::rdb::salvage::{
+    self, Anchor, DbLoss, Doubt, DoubtfulKey, LeftOut, LeftOutKind, LostKey, PartialKey,
+};
 use crate::repair::rdb::syndrome::Candidate;
 use crate::repair::{Applied, Plan, Step, Undone};
 use crate::report::stats::{Estimate, Histogram, LargeKey, Prefix, Prefixes, Stats, TypeStats};
@@ -64,6 +66,7 @@ names!(
     Code,
     DuplicateCheck,
     Kind,
+    Doubt,
     LeftOutKind,
     Moment,
     Outcome,
@@ -326,6 +329,9 @@ fields!(salvage::Loss as loss,
     "damaged_total": loss.damaged_total,
     "partial": loss.partial,
     "partial_total": loss.partial_total,
+    "doubtful": loss.doubtful,
+    "doubtful_total": loss.doubtful_total,
+    "doubtful_saved": loss.doubtful_saved,
     "repeated": loss.repeated,
     "expiries_lost": loss.expiries_lost,
     "functions": loss.functions,
@@ -354,6 +360,16 @@ fields!(LostKey as lost,
     "start": lost.range.start,
     "end": lost.range.end,
     "code": lost.code,
+);
+
+fields!(DoubtfulKey as key,
+    "db": key.db,
+    "key": plain(&key.name),
+    "type": key.value_type.type_name(),
+    "start": key.range.start,
+    "end": key.range.end,
+    "doubt": key.doubt,
+    "saved": key.saved,
 );
 
 fields!(PartialKey as part,

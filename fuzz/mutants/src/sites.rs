@@ -160,37 +160,36 @@ fn has_let(expression: &Expr) -> bool {
     }
 }
 
-fn others(operator: &BinOp) -> (&'static str, &'static [&'static str]) {
-    match operator {
-        BinOp::Eq(_) => ("==", &["!="]),
-        BinOp::Ne(_) => ("!=", &["=="]),
-        BinOp::And(_) => ("&&", &["||"]),
-        BinOp::Or(_) => ("||", &["&&"]),
-        BinOp::Lt(_) => ("<", &["==", ">", "<="]),
-        BinOp::Gt(_) => (">", &["==", "<", ">="]),
-        BinOp::Le(_) => ("<=", &[">"]),
-        BinOp::Ge(_) => (">=", &["<"]),
-        BinOp::Add(_) => ("+", &["-", "*"]),
-        BinOp::Sub(_) => ("-", &["+", "/"]),
-        BinOp::Mul(_) => ("*", &["+", "/"]),
-        BinOp::Div(_) => ("/", &["%", "*"]),
-        BinOp::Rem(_) => ("%", &["/", "+"]),
-        BinOp::Shl(_) => ("<<", &[">>"]),
-        BinOp::Shr(_) => (">>", &["<<"]),
-        BinOp::BitAnd(_) => ("&", &["|", "^"]),
-        BinOp::BitOr(_) => ("|", &["&", "^"]),
-        BinOp::BitXor(_) => ("^", &["|", "&"]),
-        BinOp::AddAssign(_) => ("+=", &["-=", "*="]),
-        BinOp::SubAssign(_) => ("-=", &["+=", "/="]),
-        BinOp::MulAssign(_) => ("*=", &["+=", "/="]),
-        BinOp::DivAssign(_) => ("/=", &["%=", "*="]),
-        BinOp::RemAssign(_) => ("%=", &["/=", "+="]),
-        BinOp::ShlAssign(_) => ("<<=", &[">>="]),
-        BinOp::ShrAssign(_) => (">>=", &["<<="]),
-        BinOp::BitAndAssign(_) => ("&=", &["|=", "^="]),
-        BinOp::BitOrAssign(_) => ("|=", &["&=", "^="]),
-        BinOp::BitXorAssign(_) => ("^=", &["|=", "&="]),
-        _ => ("", &[]),
+/// What each operator is replaced with. Those that assign are replaced as those without `=`.
+const OTHERS: [(&str, &[&str]); 18] = [
+    ("==", &["!="]),
+    ("!=", &["=="]),
+    ("&&", &["||"]),
+    ("||", &["&&"]),
+    ("<", &["==", ">", "<="]),
+    (">", &["==", "<", ">="]),
+    ("<=", &[">"]),
+    (">=", &["<"]),
+    ("+", &["-", "*"]),
+    ("-", &["+", "/"]),
+    ("*", &["+", "/"]),
+    ("/", &["%", "*"]),
+    ("%", &["/", "+"]),
+    ("<<", &[">>"]),
+    (">>", &["<<"]),
+    ("&", &["|", "^"]),
+    ("|", &["&", "^"]),
+    ("^", &["|", "&"]),
+];
+
+/// Returns the operators that one is replaced with.
+fn others(operator: &str) -> Vec<String> {
+    let of = |operator: &str| OTHERS.iter().find(|(of, _)| *of == operator).map(|(_, others)| *others);
+    let assigned = || operator.strip_suffix('=').and_then(of);
+    match (of(operator), assigned()) {
+        (Some(others), _) => others.iter().map(|other| (*other).to_owned()).collect(),
+        (None, Some(others)) => others.iter().map(|other| format!("{other}=")).collect(),
+        (None, None) => Vec::new(),
     }
 }
 
@@ -300,11 +299,11 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 
     fn visit_expr_binary(&mut self, binary: &'ast ExprBinary) {
-        let (name, others) = others(&binary.op);
+        let name = self.text(binary.op.span()).to_string();
         if !(matches!(binary.op, BinOp::And(_)) && (has_let(&binary.left) || has_let(&binary.right))) {
             let (left, right) = (binary.left.span(), binary.right.span());
             let range = left.byte_range().start..right.byte_range().end;
-            for other in others {
+            for other in others(&name) {
                 let text = format!("({}) {other} ({})", self.text(left), self.text(right));
                 self.instead(binary.op.span(), format!("replace {name} with {other}"), range.clone(), &text);
             }

@@ -94,6 +94,7 @@ pub(crate) fn run(
         limits: options.limits.clone(),
         now_ms: options.now_ms,
         partial: args.partial,
+        doubtful: args.doubtful,
         family: servers.family(),
         hash_key: None,
         functions: options.functions.clone(),

@@ -35,8 +35,8 @@ const RDB_SALVAGE: Page = Page {
     flag: None,
     arguments: &["files", "salvage"],
     shown: &[
-        "partial", "resp", "without", "max_loss", "force", "dry_run", "proven", "servers", "conf", "threads", "json",
-        "quiet", "redact",
+        "partial", "doubtful", "resp", "without", "max_loss", "force", "dry_run", "proven", "servers", "conf",
+        "threads", "json", "quiet", "redact",
     ],
     after: "\
 Examples:

@@ -2,7 +2,8 @@
 //! and holds of each key that no damage touched what it held of the sound file.
 //!
 //! Compared are DEBUG DIGEST-VALUE, the expiry, those of fields, and what XINFO says of streams with their groups. What may differ, and is
-//! counted by name: keys in a database that the report calls uncertain, and keys whose bytes overlap the damage.
+//! counted by name: keys in a database that the report calls uncertain, keys whose bytes overlap the damage, and keys that are not saved,
+//! and are listed by their place as doubtful ones.
 //!
 //! `SALVAGES=300` makes so many instead of 12, of a file that the server wrote in this run too, and prints what came of the keys;
 //! `SALVAGES_FROM=1000` takes other seeds, `SALVAGES_OWN=1` only that file, with parts of it missing. What falls short is left in a
@@ -316,6 +317,15 @@ impl<'a> Case<'a> {
         !text.is_empty() && key.bytes(&self.source.bytes).windows(text.len()).any(|bytes| bytes == text)
     }
 
+    /// Whether the report lists that very key, with its bytes, as one that may be none.
+    fn is_listed(&self, key: &truth::Held, loss: &Value) -> bool {
+        loss["doubtful"].as_array().into_iter().flatten().any(|listed| {
+            let place = |name: &str| usize::try_from(listed[name].as_u64()?).ok();
+            let bytes = place("start").zip(place("end")).and_then(|(start, end)| self.harmed.bytes.get(start..end));
+            bytes.is_some_and(|bytes| bytes.ends_with(key.bytes(&self.source.bytes)))
+        })
+    }
+
     fn compare(&self, now: &Keys, loss: &Value, tally: &mut Tally, short: &mut Vec<String>) -> TestResult {
         let (before, selects) = truth::keys(&self.source.bytes);
         let touched = |range: &std::ops::Range<usize>| {
@@ -329,27 +339,14 @@ impl<'a> Case<'a> {
         let parts: BTreeSet<&str> =
             loss["partial"].as_array().into_iter().flatten().filter_map(|key| key["key"].as_str()).collect();
         let mut names = HashSet::new();
-        // Whether the key before was touched, or is missing itself.
-        let mut behind_damage = false;
         let mut of_damage = None;
-        for (number, key) in before.iter().enumerate() {
+        for key in &before {
             let id = (u32::try_from(key.db).unwrap_or(u32::MAX), key.name.clone());
             // What has expired is not there on the first server either.
             let Some(was) = self.source.truth.get(&id) else { continue };
             let is = now.get(&id);
             let (same, whole) = (is == Some(was), !key.touches(&self.harmed.was));
             let is_moved = uncertain && elsewhere.contains(&(&key.name, was));
-            let is_strange = !key.name.iter().all(|byte| (0x20..0x7f).contains(byte));
-            // One stored as a number, or a long one, tells as little; and that of a string which is shorter than the beginnings that are
-            // compared: a field looks like that.
-            let is_number = key.name.iter().all(u8::is_ascii_digit);
-            let is_short = key.name.len() < 4 && key.kind == "string";
-            let tells_nothing = is_strange || is_number || key.name.len() >= 0x100 || is_short;
-            let unlike = behind_damage && tells_nothing;
-            let ahead = before.get(number + 1).is_none_or(|next| next.touches(&self.harmed.was));
-            // Of testkit alone: servers have written other types for long.
-            let is_old = behind_damage && matches!(key.kind, "list" | "zset");
-            behind_damage = !whole || (unlike || is_old) && is.is_none();
             let what = match (whole, is, same) {
                 (true, _, true) => "untouched, and the same",
                 (true, _, _) if is_moved => "untouched, in another database: a SELECTDB is lost",
@@ -357,13 +354,7 @@ impl<'a> Case<'a> {
                 (true, None, _) if uncertain && any_twice && named.contains(&key.name[..]) => {
                     "untouched, and left out, as one of its name is there: a SELECTDB is lost"
                 }
-                (true, None, _) if is_old => {
-                    "untouched, and missing: behind damage, of a type that servers no longer write"
-                }
-                (true, None, _) if unlike => "untouched, and missing: behind damage, with a name that tells nothing",
-                (true, None, _) if ahead && tells_nothing => {
-                    "untouched, and missing: in front of damage, with a name that tells nothing"
-                }
+                (true, None, _) if self.is_listed(key, loss) => "untouched, and named as a doubtful one",
                 (true, None, _) => {
                     short.push(format!("{} of db {} ({}) is missing", shown(&key.name), key.db, key.kind));
                     "untouched, and missing"

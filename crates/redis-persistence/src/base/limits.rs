@@ -24,8 +24,9 @@ pub struct Limits {
     /// How many hash templates are remembered (Redis 8.10). A file that defines more cannot be walked. Default: 7 * 2^15,
     /// with which the hash tables are full, and take about 14 MB.
     pub templates: usize,
-    /// How many arguments of a command of an append-only file are at hand, as far as [`inline_bytes`](Self::inline_bytes)
-    /// allows. 64 are whatever it says, which rules look at. Default: 64.
+    /// How many arguments of a command of an append-only file are at hand: whole, as far as [`inline_bytes`](Self::inline_bytes)
+    /// has room for their bytes, and of the others the first 128 bytes each. Those, and 32 bytes for each argument, come on top of
+    /// `inline_bytes`. 64 are at hand whatever it says, which rules look at. Default: 64.
     pub arguments: usize,
     /// The memory that duplicate detection may use for its tables, in bytes; of a salvage also what is remembered of the
     /// places that are damaged, which may take half of it. Default: 256 MiB.

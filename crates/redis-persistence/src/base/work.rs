@@ -87,7 +87,12 @@ mod tests {
                 if let Some(checksum) = bytes.last_chunk_mut::<8>().filter(|last| **last == [0; 8]) {
                     *checksum = [1; 8];
                 }
-                let options = salvage::Options { partial: true, hash_key: Some(1), ..salvage::Options::default() };
+                let options = salvage::Options {
+                    partial: true,
+                    doubtful: true,
+                    hash_key: Some(1),
+                    ..salvage::Options::default()
+                };
                 let salvage = || {
                     let mut input = Cursor::new(&bytes);
                     let plan = salvage::plan(&mut input, &options).expect("memory");

@@ -11,6 +11,7 @@ mod for_servers_refused;
 mod output;
 mod preen;
 mod salvage_aof;
+mod salvage_doubtful;
 mod salvage_image;
 mod salvage_line_ends;
 mod salvage_partial;

@@ -1,6 +1,6 @@
 //! The loss report for people.
 
-use redis_persistence::repair::rdb::salvage::{LeftOut, LeftOutKind, Loss, LostKey, PartialKey};
+use redis_persistence::repair::rdb::salvage::{DoubtfulKey, LeftOut, LeftOutKind, Loss, LostKey, PartialKey};
 
 use crate::escape;
 use crate::outcome::Salvaged;
@@ -102,6 +102,18 @@ fn of_loss(loss: &Loss, listed: Option<usize>) -> Vec<String> {
         lines.extend(loss.partial.iter().take(most).map(of_part));
         more(&mut lines, loss.partial_total, most);
     }
+    if loss.doubtful_total > 0 {
+        let what = match loss.doubtful_saved {
+            0 => "none of them is saved; --doubtful saves those that do not overlap".to_owned(),
+            n => format!("{} of them are saved", commas(n)),
+        };
+        lines.push(format!(
+            "  {} in skipped bytes may be keys, or pieces of a damaged value: {what}",
+            number(loss.doubtful_total, "record")
+        ));
+        lines.extend(loss.doubtful.iter().take(most).map(of_doubtful));
+        more(&mut lines, loss.doubtful_total, most);
+    }
     for (count, what) in
         [(loss.repeated, "found twice, left out"), (loss.expiries_lost, "saved without an expiry: it is out of range")]
     {
@@ -135,6 +147,13 @@ fn of_key(key: &LostKey) -> String {
     let (kind, db) = (key.value_type.type_name(), key.db);
     let why = key.code.map_or("it cannot be read to its end", |code| code.as_str());
     format!("    {name} ({kind}, database {db}) at byte {}: {why}", key.range.start)
+}
+
+fn of_doubtful(key: &DoubtfulKey) -> String {
+    let name = escape::quoted(&key.name);
+    let (kind, db, start) = (key.value_type.type_name(), key.db, key.range.start);
+    let saved = if key.saved { ", saved" } else { "" };
+    format!("    {name} ({kind}, database {db}) at byte {start}: {}{saved}", key.doubt.describe())
 }
 
 fn of_left_out(left: &LeftOut) -> String {

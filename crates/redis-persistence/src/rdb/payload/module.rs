@@ -46,15 +46,19 @@ impl ModuleId {
     /// ```
     #[must_use]
     pub fn name(self) -> String {
+        self.characters().map(char::from).collect()
+    }
+
+    fn characters(self) -> impl Iterator<Item = u8> {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        (0..9).map(|i| char::from(ALPHABET[(self.0 >> (58 - 6 * i) & 63) as usize])).collect()
+        (0..9).map(move |i| ALPHABET[(self.0 >> (58 - 6 * i) & 63) as usize])
     }
 
     /// Returns whether it is a type of a module that is met often.
     pub(crate) fn is_well_known(self) -> bool {
         let types = [JSON_TYPES, BLOOM_TYPES, VALKEY_BLOOM_TYPES, TIME_SERIES_TYPES, SEARCH_TYPES, GRAPH_TYPES];
-        let name = self.name();
-        name == VECTOR_SET || types.concat().contains(&&*name)
+        let is_called = |name: &&str| name.bytes().eq(self.characters());
+        is_called(&VECTOR_SET) || types.iter().copied().flatten().any(is_called)
     }
 
     /// Returns the encoding version, 0 to 1023.

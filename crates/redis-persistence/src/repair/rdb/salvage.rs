@@ -9,6 +9,7 @@
 //!               └ search     the way through damage that most evidence speaks for (behind asks it for the end of a file alone)
 //!       -> collect ┬ sections   which database, how many keys were lost
 //!                  ├ partial    what is left of a damaged collection, if asked for
+//!                  ├ doubtful   records in what is skipped, which may be keys
 //!                  └ duplicates which of two keys of one name
 //!       -> Plan -> write, restore
 //! ```
@@ -35,6 +36,7 @@ mod behind;
 mod candidate;
 mod collect;
 mod decode;
+mod doubtful;
 mod duplicates;
 mod evidence;
 mod holes;
@@ -54,6 +56,7 @@ mod write;
 use std::io::{self, Read, Seek, SeekFrom};
 
 pub(crate) use behind::{Behind, behind};
+pub use doubtful::{Doubt, DoubtfulKey};
 pub use loss::{Anchor, DbLoss, Loss, LostKey, PartialKey};
 pub use without::{LeftOut, LeftOutKind, Without};
 pub use write::{Form, Written};
@@ -85,6 +88,9 @@ pub struct Options {
     pub without: Without,
     /// Whether the intact part of a damaged collection is saved as well.
     pub partial: bool,
+    /// Whether records are saved as well that lie whole in what is skipped, and that may as well be bytes of a damaged value. They are
+    /// listed in any case ([`Loss::doubtful`]).
+    pub doubtful: bool,
     /// The servers to write for. Without it, or if something that is saved exists in the other family alone, it is that of the file.
     pub family: Option<Family>,
     /// The key of the hashes by which names are compared, as in `verify::Options`.

@@ -183,6 +183,10 @@ impl Image {
                         lines.push(format!("    {} {what}", number(count, "key")));
                     }
                 }
+                if loss.doubtful_total > 0 {
+                    let records = number(loss.doubtful_total, "record");
+                    lines.push(format!("    {records} in skipped bytes may be keys, or pieces of a damaged value"));
+                }
             }
         }
     }

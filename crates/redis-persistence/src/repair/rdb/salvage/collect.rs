@@ -10,7 +10,7 @@ use super::loss::is_expired;
 use super::partial::Partial;
 use super::sections::Sections;
 use super::without::{LeftOut, LeftOutKind};
-use super::{Anchor, LostKey, Options};
+use super::{Anchor, DoubtfulKey, LostKey, Options};
 use crate::functions::{Api, Loader, Proof, Runs};
 use crate::rdb::{Family, ValueType, opcode};
 use crate::report::Code;
@@ -61,6 +61,10 @@ pub(super) struct Collected {
     /// Collections of which a part is kept, in the order of the file; and how many were found again whole, and left out.
     pub(super) partials: Vec<Partial>,
     pub(super) partials_dropped: Vec<usize>,
+    /// Records in what is skipped, in the order of the file; and how many there are, and are saved.
+    pub(super) doubtful: Vec<DoubtfulKey>,
+    pub(super) doubtful_total: u64,
+    pub(super) doubtful_saved: u64,
     pub(super) expiries_lost: u64,
     pub(super) functions_lost: u64,
     /// What is left out and could be saved.
@@ -104,6 +108,9 @@ impl Collected {
             lost_total: 0,
             partials: Vec::new(),
             partials_dropped: Vec::new(),
+            doubtful: Vec::new(),
+            doubtful_total: 0,
+            doubtful_saved: 0,
             expiries_lost: 0,
             functions_lost: 0,
             left_out: Vec::new(),
@@ -160,14 +167,24 @@ impl Collected {
         if !self.has_room(range.start) {
             return Ok(());
         }
-        if let Some((key, bits)) = decoder.head(range.start)?
-            && bits >= decoder.names.lead()
+        let head = decoder.head(range.start)?.filter(|(_, bits)| *bits >= decoder.names.lead());
+        if let Some((key, _)) = head
             && !(self.options.partial && self.partial(key, range.clone(), None, decoder)?)
         {
             self.lose(&key, range.clone(), None, decoder)?;
         }
         self.sections.gap(&range);
-        self.gaps.push(range);
+        let mut from = range.start;
+        for (unit, key) in self.doubt(&range, head.is_some(), decoder)? {
+            if unit.start > from {
+                self.gaps.push(from..unit.start);
+            }
+            from = unit.end;
+            self.keep_doubtful(&unit, key, decoder)?;
+        }
+        if range.end > from {
+            self.gaps.push(from..range.end);
+        }
         Ok(())
     }
 
@@ -222,6 +239,9 @@ impl Collected {
                     return Ok(());
                 }
                 self.lose(key, unit.start..unit.end, Some(*why), decoder)?;
+                for (unit, key) in self.doubt(&(unit.start..unit.end), true, decoder)? {
+                    self.keep_doubtful(&unit, key, decoder)?;
+                }
             }
             CandidateKind::SelectDb(db) => self.sections.select(*db, unit.start),
             CandidateKind::ResizeDb { keys, .. } => self.sections.resize(*keys),
@@ -295,9 +315,14 @@ impl Collected {
         self.sections.key(unit.end - unit.start, expire.is_some() && !expire_lost);
         self.expiries_lost += u64::from(expire_lost);
         self.expired += u64::from(is_expired(&key, &self.options));
+        self.save(unit, &key, decoder)
+    }
+
+    /// Copies a key, and takes note of its name and of who knows its type.
+    pub(super) fn save(&mut self, unit: &Candidate, key: &Key, decoder: &mut Decoder<'_>) -> io::Result<()> {
         self.version = self.version.max(key.min_version(decoder.family()));
         self.keep_type(key.value_type, key.meta, decoder.family());
-        if let Some(hash) = decoder.hash_of_name(&key, &self.hashes, &self.digests)? {
+        if let Some(hash) = decoder.hash_of_name(key, &self.hashes, &self.digests)? {
             self.hashes.insert((hash, 0), unit.start);
         }
         self.copy(unit.kept_from()..unit.end);

@@ -4,6 +4,7 @@ mod head;
 
 use std::io;
 use std::mem;
+use std::ops::Range;
 
 use super::candidate::{Candidate, CandidateKind, Key};
 use super::evidence::Draft;
@@ -26,6 +27,15 @@ pub(super) enum Start {
     Reached,
     /// It is one of many that are tried.
     Tried,
+    /// The same, whatever the name of a key is.
+    Any,
+}
+
+impl Start {
+    /// Returns whether nothing says that a unit begins there.
+    pub(super) fn is_a_guess(self) -> bool {
+        matches!(self, Self::Tried | Self::Any)
+    }
 }
 
 /// With less than this for its name, nothing is tried as a key.
@@ -68,10 +78,13 @@ pub(super) struct Decoder<'a> {
     left: u64,
     /// The bytes that may still be read once more.
     again: u64,
+    /// No unit is read that reaches further.
+    until: u64,
     /// Up to here, a unit was found where one was looked for.
     covered: u64,
-    /// The names of all keys before this place were learnt, as far as they are.
+    /// The names of all keys before this place were learnt, as far as they are; and those that a look ahead learnt.
     learnt_to: u64,
+    ahead: Range<u64>,
 }
 
 impl<'a> Decoder<'a> {
@@ -79,8 +92,10 @@ impl<'a> Decoder<'a> {
         Self {
             left: VAIN_AT_LEAST + VAIN_OF_FILE * input.size(),
             again: AGAIN_AT_LEAST + AGAIN_OF_FILE * input.size(),
+            until: u64::MAX,
             covered: 0,
             learnt_to: 0,
+            ahead: 0..0,
             input,
             names: Names::new(),
             parser: Parser::at_record(limits.clone(), header, 0),
@@ -153,7 +168,10 @@ impl<'a> Decoder<'a> {
             let Some(event) = next(&mut self.parser, &mut self.input, most)? else { return Ok(None) };
             *left = left.saturating_sub(1 + (event.end - pos) / BYTES_PER_STEP);
             self.checker.event(&event);
-            if !draft.take(&event, &self.names, start, size) || !draft.fits(&event, &self.header, self.version) {
+            if event.end > self.until
+                || !draft.take(&event, &self.names, start, size)
+                || !draft.fits(&event, &self.header, self.version)
+            {
                 return Ok(None);
             }
             let mut ends = event.ends_record;
@@ -179,7 +197,7 @@ impl<'a> Decoder<'a> {
                 let bare = matches!(draft.what, Some(CandidateKind::SelectDb(_))) && self.lacks_resize(end)?;
                 return Ok(draft.opcode(at, end, &flaws, (start, bare)));
             }
-            if start == Start::Tried && self.checker.is_damaged() {
+            if start.is_a_guess() && self.checker.is_damaged() {
                 return Ok(None);
             }
         }
@@ -223,12 +241,36 @@ impl<'a> Decoder<'a> {
         Ok(is_written && self.input.bytes(at, 1)?.first() != Some(&opcode::RESIZEDB))
     }
 
-    /// Takes note of how keys are named, and of which types there are.
+    /// Takes note of how keys are named, and of which types there are: of a unit that the walk passes.
     pub(super) fn learn(&mut self, unit: &Candidate) -> io::Result<()> {
-        if unit.start < self.learnt_to {
+        self.learn_types(unit);
+        if unit.start >= self.learnt_to {
+            self.learnt_to = unit.end;
+            if !self.ahead.contains(&unit.start) {
+                self.learn_name(unit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of a unit that the walk has not come to. One look ahead begins at `from`.
+    pub(super) fn learn_ahead(&mut self, from: u64, unit: &Candidate) -> io::Result<()> {
+        self.learn_types(unit);
+        if unit.start < self.learnt_ahead() {
             return Ok(());
         }
-        self.learnt_to = unit.end;
+        if self.ahead.start != from {
+            // The walk has come to what the last one learnt.
+            if self.learnt_to >= self.ahead.start {
+                self.learnt_to = self.learnt_to.max(self.ahead.end);
+            }
+            self.ahead.start = from;
+        }
+        self.ahead.end = unit.end;
+        self.learn_name(unit)
+    }
+
+    fn learn_types(&mut self, unit: &Candidate) {
         match &unit.what {
             CandidateKind::Key(key) => {
                 self.version = self.version.max(key.min_version(self.header.family));
@@ -237,15 +279,23 @@ impl<'a> Decoder<'a> {
             CandidateKind::ModuleAux { module, .. } => self.names.learn_module(*module),
             _ => {}
         }
+    }
+
+    fn learn_name(&mut self, unit: &Candidate) -> io::Result<()> {
         if let Some(name) = self.name_of(unit)? {
             self.names.learn(&name, unit.head);
         }
         Ok(())
     }
 
-    /// Up to where names were learnt.
-    pub(super) fn learnt_to(&self) -> u64 {
-        self.learnt_to
+    /// Returns behind which place no name was learnt.
+    pub(super) fn learnt_ahead(&self) -> u64 {
+        self.learnt_to.max(self.ahead.end)
+    }
+
+    /// Units are read that end there or before, or any.
+    pub(super) fn read_until(&mut self, end: Option<u64>) {
+        self.until = end.unwrap_or(u64::MAX);
     }
 
     /// A search over the bytes from `from` on is done once more.

@@ -106,7 +106,7 @@ enum Rival {
     Part(usize),
     Whole {
         at: u64,
-        trust: (bool, u64),
+        trust: (bool, bool, u64),
     },
 }
 
@@ -212,12 +212,12 @@ fn run_at(runs: &[Run], at: u64) -> Option<&Run> {
     runs.get(runs.partition_point(|run| run.range.end <= at))
 }
 
-/// Returns how far a key can be trusted: that its database is known, and how far the next gap is.
-fn trust(found: &Collected, unit: &Candidate) -> (bool, u64) {
+/// Returns how far a key can be trusted: that it was believed to be one, that its database is known, and how far the next gap is.
+fn trust(found: &Collected, unit: &Candidate) -> (bool, bool, u64) {
     let certain = run_at(&found.runs, unit.start).is_some_and(|run| found.sections.get(run.section).certain);
     let next = found.gaps.partition_point(|gap| gap.start < unit.end);
     let behind = found.gaps.get(next).map_or(u64::MAX, |gap| gap.start - unit.end);
     let before = next.checked_sub(1).and_then(|at| found.gaps.get(at));
     let before = before.map_or(u64::MAX, |gap: &Range<u64>| unit.start.saturating_sub(gap.end));
-    (certain, behind.min(before))
+    (!found.is_doubtful(unit.start), certain, behind.min(before))
 }

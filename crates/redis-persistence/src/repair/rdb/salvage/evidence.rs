@@ -67,7 +67,7 @@ impl Draft {
                 return true;
             }
             // Metadata reads from nearly any bytes, up to a key that is whole by itself: that one opens a way without them.
-            Payload::KeyMeta { .. } if start == Start::Tried => return false,
+            Payload::KeyMeta { .. } if start.is_a_guess() => return false,
             Payload::KeyMeta { .. } => self.pending = true,
             Payload::Aux { name, .. } => {
                 let name = name.decode().unwrap_or_default();
@@ -103,14 +103,14 @@ impl Draft {
                 self.what = Some(CandidateKind::Slot);
             }
             Payload::Function { .. } => self.what = Some(CandidateKind::Function),
-            Payload::Template { .. } if start == Start::Tried => return false,
+            Payload::Template { .. } if start.is_a_guess() => return false,
             Payload::Template { id, .. } => self.what = Some(CandidateKind::Template(*id)),
             // Servers refuse any other.
             Payload::ModuleAux { when_opcode, .. } if *when_opcode != 2 => return false,
             // No module has that name: its id is made of zeros.
             Payload::ModuleAux { module, .. } | Payload::Module(module) if module.0 < NAMED => return false,
             Payload::ModuleAux { module, .. } | Payload::Module(module)
-                if start == Start::Tried && !names.confirms(*module) =>
+                if start.is_a_guess() && !names.confirms(*module) =>
             {
                 return false;
             }
@@ -153,7 +153,8 @@ impl Draft {
 
     /// Returns what a module type tells that the file has nowhere else.
     fn of_module(id: ModuleId, names: &Names, start: Start) -> i32 {
-        if start == Start::Known || names.confirms(id) { 0 } else { UNCONFIRMED }
+        // Where it was tried, that was asked before.
+        if start != Start::Reached || names.confirms(id) { 0 } else { UNCONFIRMED }
     }
 
     fn record(&mut self, record: &Record<&[u8]>, names: &Names, start: Start) -> bool {
@@ -179,7 +180,8 @@ impl Draft {
         };
         let of_name = match start {
             Start::Tried if of_name < LEAST_NAME_BITS => return false,
-            Start::Tried => of_name,
+            Start::Any if name.is_empty() && value_is_empty(record) => return false,
+            Start::Tried | Start::Any => of_name,
             // A hole of zeros is full of them.
             _ if name.is_empty() => of_name + if value_is_empty(record) { OF_NOTHING } else { 0 },
             // Where a key begins is known, or likely: so much tells at most against it that it is called unlike the others.
@@ -212,7 +214,7 @@ impl Draft {
         let (key, head) = self.head()?;
         let what = match flaws.error {
             None if !flaws.empty => CandidateKind::Key(key),
-            _ if start == Start::Tried => return None,
+            _ if start.is_a_guess() => return None,
             error => CandidateKind::Broken { key, why: error.unwrap_or(crate::report::Code::CollectionEmpty) },
         };
         // Nothing that is not sound speaks for itself.
@@ -229,7 +231,7 @@ impl Draft {
 
     /// `bare`: nothing follows it that servers write behind it.
     pub(super) fn opcode(self, at: u64, end: u64, flaws: &Flaws, (start, bare): (Start, bool)) -> Option<Candidate> {
-        if flaws.error.is_some() && start == Start::Tried {
+        if flaws.error.is_some() && start.is_a_guess() {
             return None;
         }
         // The numbers of an opcode are short: all that speaks for them is that they stand in the shortest form.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::Options;
 use super::candidate::Key;
 use super::collect::Collected;
+use super::doubtful::DoubtfulKey;
 use super::duplicates::Drops;
 use super::partial::Partial;
 use super::without::LeftOut;
@@ -45,6 +46,12 @@ pub struct Loss {
     pub partial: Vec<PartialKey>,
     /// How many of those there are.
     pub partial_total: u64,
+    /// Records that lie whole in what is skipped, and may be keys; in the order of the file, the first 10,000 of them.
+    pub doubtful: Vec<DoubtfulKey>,
+    /// How many of those there are.
+    pub doubtful_total: u64,
+    /// How many of them are saved, and count among the saved keys.
+    pub doubtful_saved: u64,
     /// Keys that were found more than once in a database; the ones that are left out.
     pub repeated: u64,
     /// Saved keys whose expiry was no time of ours: they are saved without one.
@@ -149,6 +156,10 @@ impl Loss {
         for key in &mut damaged {
             key.db = found.sections.get(key.section).db;
         }
+        let mut doubtful = std::mem::take(&mut found.doubtful);
+        for key in &mut doubtful {
+            key.db = found.sections.get(key.section).db;
+        }
         let mut left_out = std::mem::take(&mut found.left_out);
         for left in &mut left_out {
             left.db = left.db.map(|_| found.sections.get(left.section).db);
@@ -167,6 +178,9 @@ impl Loss {
             damaged_total: found.lost_total,
             partial: found.partials.iter().filter_map(|partial| partial_key(partial, found)).collect(),
             partial_total: found.partials.len() as u64,
+            doubtful,
+            doubtful_total: found.doubtful_total,
+            doubtful_saved: found.doubtful_saved,
             repeated: drops.keys + found.partials_dropped.len() as u64,
             expiries_lost: found.expiries_lost,
             functions: found.functions(),
@@ -199,7 +213,7 @@ impl Loss {
     }
 
     /// Returns how many keys are lost: all that the file says it had and that are neither saved nor left out on request; or
-    /// those that are known to be lost, if these are more. Keys that are saved in part count. `None` if bytes are skipped
+    /// those that are known to be lost, if these are more. Keys that are saved in part count, and so do doubtful ones. `None` if bytes are skipped
     /// in which any number may have been lost. A database of which nothing was found, not even its number, is not known of.
     #[must_use]
     pub fn keys_missing(&self) -> Option<u64> {
@@ -212,7 +226,7 @@ impl Loss {
     #[must_use]
     pub fn keys_known_lost(&self) -> u64 {
         let lacking: u64 = self.databases.values().filter_map(DbLoss::lost).sum();
-        (lacking + self.partial_total).max(self.damaged_total + self.partial_total + self.unsaved)
+        (lacking + self.partial_total + self.doubtful_saved).max(self.damaged_total + self.partial_total + self.unsaved)
     }
 
     /// Returns how many keys are lost, as far as the file says how many there were.

@@ -5,7 +5,7 @@
 //! from --[u][u]--. . . . . . . . . . . --[u][u][u][u][u][u][u][u]--> the walk goes on
 //!                 leave: -4         open: -60    + bits of each unit
 //! ```
-//! Every offset is tried once, from the left to the right. Two scores are carried along: that of the best way on which the bytes
+//! A search tries every offset once, from the left to the right. Two scores are carried along: that of the best way on which the bytes
 //! before an offset are skipped, and, for each offset at which some unit ends, that of the best way that ends with it. A unit is
 //! read where a way arrives, and where one could be opened; then its bits are added. Ways that meet at an offset merge: the better
 //! one is kept. So the work is linear in the bytes: the decoder bounds what is read in vain, and more than once.
@@ -14,9 +14,11 @@
 //! head speaks for the way, too. And where it ends with a long string, which may be damaged without a trace, the head of that key alone
 //! may be what is right of it.
 //!
-//! In a hash whose fields may expire, a field that does not is a zero and two strings, as is a key that is a string. Where such a hash
-//! is damaged, and in files that may hold any if names tell something, no way begins with such a one, unless its name begins as others do. The same holds for types that servers of the
-//! file's version no longer write.
+//! Some units begin no way ([`Doubt`]). In a hash whose fields may expire, a field that does not is a zero and two strings, as is a key that is
+//! a string: where such a hash is damaged, and in files that may hold any if names tell something, none begins with a string, nor with a
+//! value of strings and numbers behind what may be the time of a field, unless its name begins as others do. Nor does one with a name that
+//! tells too little, with such a value whose type may be the last byte of a number, or with a type that servers of the file's version no
+//! longer write. They still go on where another unit ends.
 //!
 //! A way that was opened is believed once enough evidence follows each other without a gap, and no other way that reaches further
 //! comes near its score. Up to there the search has decided, and the plain walk takes over.
@@ -30,7 +32,7 @@ use std::io;
 
 use super::candidate::{Candidate, CandidateKind};
 use super::decode::{Decoder, Start};
-use super::names::SURE;
+use super::doubtful::Doubt;
 use crate::rdb::ValueType;
 
 /// What it costs to stop believing in a chain, and to begin a new one: the bits that chance makes up among the places that are tried.
@@ -152,23 +154,16 @@ impl Search {
                     // Nothing tells whether a value is whole that ends with a string of any bytes.
                     Some(unit) if unit.raw_len() > 0 => decoder.of_head(unit.head) + of_length(unit.raw_len()),
                     Some(unit) if !matches!(unit.what, CandidateKind::Broken { .. }) => 0,
-                    _ => decoder.damaged_head(at)?,
+                    Some(unit) => decoder.of_head(unit.head),
+                    None => decoder.damaged_head(at)?,
                 };
                 ways.leave(chain, head);
             }
             self.at += 1;
             if let Some(unit) = unit {
-                let looks_like_one = unit.is_plain_string() || unit.is_plain() && decoder.may_be_in_a_time(at)?;
-                let may_be_field = (*among_fields || decoder.may_hold_fields()) && looks_like_one;
-                let is_field = may_be_field && !decoder.has_known_prefix(&unit)?;
-                let chain = chain.filter(|chain| !is_field || !ways.ends_among_fields(chain));
-                let is_unsure = unit.is_plain() && unit.bits - unit.head < SURE;
-                let is_of_a_number = is_unsure && decoder.may_be_in_a_number(at)?;
-                let opens = unit.head >= decoder.names.lead_of(unit.bits - unit.head)
-                    && !matches!(unit.what, CandidateKind::Broken { .. })
-                    && !is_field
-                    && !is_of_a_number
-                    && (!decoder.is_no_longer_written(&unit) || decoder.has_known_prefix(&unit)?);
+                let doubt = decoder.doubt(&unit, *among_fields)?;
+                let chain = chain.filter(|chain| doubt != Some(Doubt::Field) || !ways.ends_among_fields(chain));
+                let opens = doubt.is_none() && !matches!(unit.what, CandidateKind::Broken { .. });
                 ways.add(unit, chain, opens);
                 if ways.nodes.len() >= ways.compact_at && ways.compact() {
                     return Ok(Some(Path { units: ways.settle(), end: None }));

@@ -162,11 +162,19 @@ impl Sections {
     /// It is believed for the keys up to the next gap, and not behind that. Then each section knows which one the last one before
     /// it names.
     pub(super) fn disbelieve(&mut self, gaps: &[Range<u64>]) {
-        // The least number that is selected behind each.
+        // From which number on the next one may be, by those that no gap is near to.
+        let mut from = 0;
+        for section in &mut self.all {
+            section.db = from;
+            let sure = section.selected.filter(|_| !is_enclosed(section.start, gaps));
+            from = sure.map_or(from, |db| from.max(db.saturating_add(1)));
+        }
+        // The least number that is selected behind each; one that is no copy by that.
         let mut least = u64::MAX;
         for section in self.all.iter_mut().rev() {
-            section.db = least;
-            least = section.selected.map_or(least, |db| least.min(db));
+            let from = std::mem::replace(&mut section.db, least);
+            let counts = |db: &u64| *db >= from || !is_enclosed(section.start, gaps);
+            least = section.selected.filter(counts).map_or(least, |db| least.min(db));
         }
         let mut believed = None;
         for at in 0..self.all.len() {
@@ -306,6 +314,26 @@ mod tests {
     fn databases_ascend() {
         assert_eq!(around_a_gap(95, 300, 3, Some(1)), [(0, true), (0, true), (1, true)]);
         assert_eq!(around_a_gap(95, 300, 3, Some(2)), [(0, true), (0, false), (2, true)]);
+    }
+
+    #[test]
+    fn a_copy_of_a_selectdb_makes_no_other_one_doubtful() {
+        let mut sections = Sections::default();
+        sections.select(1, 100_000);
+        keys(&mut sections, 10);
+        sections.gap(&(200_000..200_100));
+        keys(&mut sections, 1);
+        sections.select(9, 205_000);
+        keys(&mut sections, 2);
+        // Pages of database 1 stand here once more, with its SELECTDB.
+        sections.gap(&(210_000..210_100));
+        sections.select(1, 211_000);
+        keys(&mut sections, 3);
+        sections.gap(&(212_000..212_100));
+        keys(&mut sections, 4);
+        sections.disbelieve(&[200_000..200_100, 210_000..210_100, 212_000..212_100]);
+        let named: Vec<_> = sections.all.iter().filter(|s| s.keys > 0).map(|s| (s.keys, s.db)).collect();
+        assert_eq!(named, [(10, 1), (1, 1), (2, 9), (3, 1), (4, 9)]);
     }
 
     #[test]

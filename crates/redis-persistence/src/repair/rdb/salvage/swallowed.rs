@@ -7,8 +7,9 @@
 //! ```
 //! Where a part of a long value is missing, its length reaches into the keys behind it. Mostly it ends within one of them, and the
 //! walk cannot go on. But where it ends just with one of them, or with the expiry of one, or between fields of a hash that look like
-//! keys, it can, and nothing but what the value holds tells that it is damaged: keys like those of the file, one after the other up to
-//! its very end or over it. A whole RDB in a value is not taken for that.
+//! keys, it can, and nothing but what the value holds tells that it is damaged: keys like those of the file, up to its very end or over
+//! it, where the next unit follows. Between them something may be skipped, as a part of what was swallowed may be missing, too. Looked at
+//! are values of 64 bytes or more that end with a string which may hold any bytes. A whole RDB in a value is not taken for that.
 
 use std::io;
 

@@ -36,7 +36,7 @@ pub(super) enum Item {
 /// Learns from the units at `at` and behind it what names look like, before anything is judged by that. Returns whether anything new
 /// was learnt.
 pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<bool> {
-    let (mut next, before) = (at, decoder.learnt_to());
+    let (mut next, before) = (at, decoder.learnt_ahead());
     let mut doubted: VecDeque<Candidate> = VecDeque::new();
     for _ in 0..MOST_AHEAD {
         if next - at > MOST_BYTES_AHEAD || next >= decoder.input.size() {
@@ -56,10 +56,10 @@ pub(super) fn look_ahead(decoder: &mut Decoder<'_>, at: u64) -> io::Result<bool>
         if doubted.len() > DOUBTED_AHEAD
             && let Some(unit) = doubted.pop_front()
         {
-            decoder.learn(&unit)?;
+            decoder.learn_ahead(at, &unit)?;
         }
     }
-    Ok(decoder.learnt_to() > before)
+    Ok(decoder.learnt_ahead() > before)
 }
 
 /// Finds the way from `from` past `trouble`, twice if the units behind the damage tell more about names than was known before it.
@@ -70,7 +70,7 @@ fn search(decoder: &mut Decoder<'_>, from: u64, trouble: u64) -> io::Result<(Sea
     let mut search = Search::new(decoder, from, trouble)?;
     let mut path = search.go_on(decoder)?;
     let size = decoder.input.size();
-    let Some(end) = path.end.filter(|end| *end < size && *end >= decoder.learnt_to()) else {
+    let Some(end) = path.end.filter(|end| *end < size && *end >= decoder.learnt_ahead()) else {
         return Ok((search, path));
     };
     let mut at = end;

@@ -4,8 +4,9 @@ use std::io;
 use std::ops::Range;
 
 use super::super::candidate::{Candidate, CandidateKind, Key};
+use super::super::doubtful::Doubt;
 use super::super::evidence::Draft;
-use super::super::names;
+use super::super::names::{self, SURE};
 use super::super::source_window::BLOCK;
 use super::{Decoder, LEAST_NAME_BITS, LONGEST_TEXT, Start, next};
 use crate::rdb::{Frame, Payload, PlainElement, Shape, ValueType, opcode};
@@ -33,6 +34,38 @@ impl Decoder<'_> {
             }
             _ => true,
         })
+    }
+
+    /// Returns the same where names tell nothing.
+    pub(in super::super) fn may_be_a_unit(&mut self, at: u64) -> io::Result<bool> {
+        let bytes = self.input.bytes(at, 2)?;
+        let &[first, second, ..] = bytes else { return Ok(false) };
+        if first >= opcode::HASH_TEMPLATE {
+            return Ok(first != opcode::HASH_TEMPLATE);
+        }
+        Ok(ValueType::from_byte(first, self.header.family).is_some_and(|kind| kind != ValueType::Module)
+            && matches!(second, 0..=0x81 | 0xc0..=0xc3))
+    }
+
+    /// Returns why no way begins with a unit, if none does. `among_fields`: it may follow some of a hash whose fields expire.
+    pub(in super::super) fn doubt(&mut self, unit: &Candidate, among_fields: bool) -> io::Result<Option<Doubt>> {
+        if self.is_like_a_field(unit, among_fields)? {
+            return Ok(Some(Doubt::Field));
+        }
+        if unit.head < self.names.lead_of(unit.bits - unit.head) {
+            return Ok(Some(Doubt::Name));
+        }
+        if unit.is_plain() && unit.bits - unit.head < SURE && self.may_be_in_a_number(unit.start)? {
+            return Ok(Some(Doubt::Number));
+        }
+        Ok((self.is_no_longer_written(unit) && !self.has_known_prefix(unit)?).then_some(Doubt::OldType))
+    }
+
+    /// Returns whether a unit may be a field of a hash.
+    pub(in super::super) fn is_like_a_field(&mut self, unit: &Candidate, among_fields: bool) -> io::Result<bool> {
+        Ok((among_fields || self.may_hold_fields())
+            && (unit.is_plain_string() || unit.is_plain() && self.may_be_in_a_time(unit.start)?)
+            && !self.has_known_prefix(unit)?)
     }
 
     /// Returns whether the byte at `at` can be the last one of a number in a collection, stored as a string or as a score:

@@ -1,0 +1,215 @@
+//! Records that lie whole in what is skipped.
+//!
+//! ```text
+//! [key]--skipped-----------------------------------------[key]
+//!        [damaged key ...][record][record]. . . .[record]
+//!                          \ its name tells        \ it ends where the next key begins
+//! ```
+//! The search did not believe in them, as the same bytes may as well lie in a damaged value: a field of a hash looks like a key that is a
+//! string. But none of them is lost in silence. What is listed are those that more speaks for than chance makes up among so many
+//! places, and those that lead to where reading goes on, or follow what was read, whatever their names are; and of the others the likeliest
+//! few, as many as chance makes up. Some of them may overlap.
+
+use std::collections::HashSet;
+use std::io;
+use std::ops::Range;
+
+use super::candidate::{Candidate, Key};
+use super::collect::{Collected, MOST_LISTED};
+use super::decode::{Decoder, Start};
+use super::loss::is_expired;
+use crate::rdb::ValueType;
+
+/// So many records of one place are held at a time.
+const MOST_HELD: usize = 1 << 14;
+/// So many that nothing speaks for are listed of one place, and one more for so many bytes of it.
+const FEW: usize = 4;
+const BYTES_FOR_ONE: u64 = 16 << 10;
+
+/// A record that lies whole in what is skipped, and may be a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DoubtfulKey {
+    /// Its database, if it is a key.
+    pub db: u64,
+    /// The first 1024 bytes of its name.
+    pub name: Vec<u8>,
+    /// What it holds.
+    pub value_type: ValueType,
+    /// Its bytes in the damaged file.
+    pub range: Range<u64>,
+    /// Why it is not believed to be one.
+    pub doubt: Doubt,
+    /// Whether it is saved all the same, as was asked for.
+    pub saved: bool,
+    pub(super) section: usize,
+}
+
+/// Why a record is not believed to be a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Doubt {
+    /// Its name is unlike the others.
+    Name,
+    /// A field of a hash looks like it.
+    Field,
+    /// Its first byte may be the last one of a number.
+    Number,
+    /// Servers of the file's version write another type instead.
+    OldType,
+    /// Too little speaks for it and what stands around it.
+    Alone,
+}
+
+impl Doubt {
+    /// Returns the name that reports use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Field => "field",
+            Self::Number => "number",
+            Self::OldType => "old-type",
+            Self::Alone => "alone",
+        }
+    }
+
+    /// Returns the same in words.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Name => "its name is unlike the others",
+            Self::Field => "a field of a hash looks like it",
+            Self::Number => "it may begin in a number",
+            Self::OldType => "servers of the file's version no longer write this type",
+            Self::Alone => "too little speaks for it",
+        }
+    }
+}
+
+/// A record that is listed if it is `likely`.
+#[derive(Debug)]
+struct Found {
+    unit: Candidate,
+    likely: bool,
+    /// Whether no likely one overlaps it.
+    apart: bool,
+}
+
+impl Collected {
+    /// Takes note of records in bytes that are skipped; `lost`: the key at their beginning is one whose value is damaged. Returns those
+    /// that are to be saved, in the order of the file.
+    pub(super) fn doubt(
+        &mut self,
+        range: &Range<u64>,
+        lost: bool,
+        decoder: &mut Decoder<'_>,
+    ) -> io::Result<Vec<(Candidate, Key)>> {
+        let mut saved = Vec::new();
+        let mut from = range.start + u64::from(lost);
+        decoder.read_until(Some(range.end));
+        while from < range.end {
+            let mut found = Vec::new();
+            let begun = from;
+            while from < range.end && found.len() < MOST_HELD {
+                decoder.pass();
+                crate::base::work::did(1);
+                if decoder.may_be_a_unit(from)?
+                    && let Some(unit) = decoder.unit(from, Start::Any)?.filter(|unit| unit.end <= range.end)
+                {
+                    found.push(Found { unit, likely: false, apart: true });
+                }
+                from += 1;
+            }
+            join(&mut found, range);
+            choose(&mut found, begun..from);
+            self.list(&found, &mut saved, decoder)?;
+        }
+        decoder.read_until(None);
+        Ok(saved)
+    }
+
+    fn list(
+        &mut self,
+        found: &[Found],
+        saved: &mut Vec<(Candidate, Key)>,
+        decoder: &mut Decoder<'_>,
+    ) -> io::Result<()> {
+        // With attributes, and then once more without them.
+        let mut last_type_at = None;
+        for Found { unit, .. } in found.iter().filter(|found| found.likely) {
+            let Some(key) = unit.key().filter(|key| last_type_at != Some(key.type_at)) else { continue };
+            last_type_at = Some(key.type_at);
+            self.doubtful_total += 1;
+            if self.doubtful.len() == MOST_LISTED {
+                continue;
+            }
+            let overlaps = saved.last().is_some_and(|(last, _): &(Candidate, Key)| last.end > unit.start);
+            let is_saved = self.options.doubtful && !overlaps;
+            let doubt = decoder.doubt(unit, false)?.unwrap_or(Doubt::Alone);
+            let (section, name) = (self.sections.current(), decoder.shown_name(&key)?);
+            let range = unit.start..unit.end;
+            let value_type = key.value_type;
+            self.doubtful.push(DoubtfulKey { db: 0, name, value_type, range, doubt, saved: is_saved, section });
+            if is_saved {
+                saved.push((*unit, key));
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves one of them. It does not count where databases are told apart.
+    pub(super) fn keep_doubtful(&mut self, unit: &Candidate, key: Key, decoder: &mut Decoder<'_>) -> io::Result<()> {
+        let expires = key.expire.is_some() && !key.expire_lost;
+        self.doubtful_saved += 1;
+        self.sections.part(expires);
+        self.expiries_lost += u64::from(key.expire_lost);
+        self.expired += u64::from(is_expired(&key, &self.options));
+        self.save(unit, &key, decoder)
+    }
+
+    /// Returns whether the key that begins at a place is a doubtful one.
+    pub(super) fn is_doubtful(&self, at: u64) -> bool {
+        self.doubtful.binary_search_by_key(&at, |key| key.range.start).is_ok_and(|index| self.doubtful[index].saved)
+    }
+}
+
+/// Finds out which of them follow each other from the first byte on, or up to the last.
+fn join(found: &mut [Found], range: &Range<u64>) {
+    let mut ends = HashSet::from([range.start]);
+    for Found { unit, likely, .. } in found.iter_mut() {
+        if ends.contains(&unit.start) {
+            *likely = true;
+            ends.insert(unit.end);
+        }
+    }
+    let mut starts = HashSet::from([range.end]);
+    for Found { unit, likely, .. } in found.iter_mut().rev() {
+        if starts.contains(&unit.end) {
+            *likely = true;
+            starts.insert(unit.start);
+        }
+    }
+}
+
+/// Chooses those that more speaks for than chance makes up among so many places, and a few others that overlap none of them.
+fn choose(found: &mut [Found], places: Range<u64>) {
+    let len = places.end - places.start;
+    let chance = i32::try_from(len.max(1).ilog2()).unwrap_or(0);
+    found.iter_mut().for_each(|found| found.likely |= found.unit.bits > chance);
+    let mut end = 0;
+    for Found { unit, likely, apart } in found.iter_mut() {
+        *apart = unit.start >= end;
+        end = if *likely { end.max(unit.end) } else { end };
+    }
+    let mut start = u64::MAX;
+    for Found { unit, likely, apart } in found.iter_mut().rev() {
+        *apart &= unit.end <= start;
+        start = if *likely { unit.start } else { start };
+    }
+    let others = found.iter_mut().filter(|found| !found.likely && found.apart && found.unit.is_key());
+    let mut others: Vec<&mut Found> = others.collect();
+    others.sort_by_key(|found| std::cmp::Reverse(found.unit.bits));
+    let few = FEW + usize::try_from(len / BYTES_FOR_ONE).unwrap_or(0);
+    others.iter_mut().take(few).for_each(|found| found.likely = true);
+}
