@@ -168,14 +168,16 @@ impl Collected {
             return Ok(());
         }
         let head = decoder.head(range.start)?.filter(|(_, bits)| *bits >= decoder.names.lead());
-        if let Some((key, _)) = head
-            && !(self.options.partial && self.partial(key, range.clone(), None, decoder)?)
-        {
-            self.lose(&key, range.clone(), None, decoder)?;
+        let mut is_kept = false;
+        if let Some((key, _)) = head {
+            is_kept = self.options.partial && self.partial(key, range.clone(), None, decoder)?;
+            if !is_kept {
+                self.lose(&key, range.clone(), None, decoder)?;
+            }
         }
         self.sections.gap(&range);
         let mut from = range.start;
-        for (unit, key) in self.doubt(&range, head.is_some(), decoder)? {
+        for (unit, key) in self.doubt(&range, from + u64::from(is_kept), head.is_some(), decoder)? {
             if unit.start > from {
                 self.gaps.push(from..unit.start);
             }
@@ -239,7 +241,7 @@ impl Collected {
                     return Ok(());
                 }
                 self.lose(key, unit.start..unit.end, Some(*why), decoder)?;
-                for (unit, key) in self.doubt(&(unit.start..unit.end), true, decoder)? {
+                for (unit, key) in self.doubt(&(unit.start..unit.end), unit.start + 1, true, decoder)? {
                     self.keep_doubtful(&unit, key, decoder)?;
                 }
             }

@@ -165,6 +165,7 @@ impl<'a> Decoder<'a> {
             }
             let most =
                 usize::try_from(left.saturating_mul(BYTES_PER_STEP)).unwrap_or(most).min(most.saturating_add(64));
+            let most = most.min(usize::try_from(self.until.saturating_sub(pos)).unwrap_or(most));
             let Some(event) = next(&mut self.parser, &mut self.input, most)? else { return Ok(None) };
             *left = left.saturating_sub(1 + (event.end - pos) / BYTES_PER_STEP);
             self.checker.event(&event);
@@ -176,7 +177,7 @@ impl<'a> Decoder<'a> {
             }
             let mut ends = event.ends_record;
             if let Some(left) = self.parser.long_left() {
-                if left > size.saturating_sub(self.parser.offset()) {
+                if left > size.min(self.until).saturating_sub(self.parser.offset()) {
                     return Ok(None);
                 }
                 if is_announced_raw(&event.payload) {
@@ -222,10 +223,13 @@ impl<'a> Decoder<'a> {
         Ok(Candidate { what, ..unit })
     }
 
-    /// Returns the unit that begins at `at`, with the templates that are kept.
+    /// Returns the unit that begins at `at`, where one was read before, with the templates that are kept.
     pub(super) fn kept_unit(&mut self, at: u64) -> io::Result<Option<Candidate>> {
         self.swap_kept();
-        let unit = self.unit(at, Start::Known);
+        self.parser.resume_at(at);
+        self.checker.begin();
+        let mut any = u64::MAX;
+        let unit = self.events(at, Start::Known, &mut any);
         self.swap_kept();
         unit
     }

@@ -51,6 +51,8 @@ pub struct DoubtfulKey {
 pub enum Doubt {
     /// Its name is unlike the others.
     Name,
+    /// No record follows it, so that its value may be damaged; it is listed as a damaged key, too.
+    Value,
     /// A field of a hash looks like it.
     Field,
     /// Its first byte may be the last one of a number.
@@ -67,6 +69,7 @@ impl Doubt {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
+            Self::Value => "value",
             Self::Field => "field",
             Self::Number => "number",
             Self::OldType => "old-type",
@@ -79,6 +82,7 @@ impl Doubt {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Name => "its name is unlike the others",
+            Self::Value => "no record follows it: its value may be damaged",
             Self::Field => "a field of a hash looks like it",
             Self::Number => "it may begin in a number",
             Self::OldType => "servers of the file's version no longer write this type",
@@ -97,16 +101,16 @@ struct Found {
 }
 
 impl Collected {
-    /// Takes note of records in bytes that are skipped; `lost`: the key at their beginning is one whose value is damaged. Returns those
-    /// that are to be saved, in the order of the file.
+    /// Takes note of records in bytes that are skipped, from `from` on; `lost`: the one at their beginning is listed as a damaged key.
+    /// Returns those that are to be saved, in the order of the file.
     pub(super) fn doubt(
         &mut self,
         range: &Range<u64>,
+        mut from: u64,
         lost: bool,
         decoder: &mut Decoder<'_>,
     ) -> io::Result<Vec<(Candidate, Key)>> {
         let mut saved = Vec::new();
-        let mut from = range.start + u64::from(lost);
         decoder.read_until(Some(range.end));
         while from < range.end {
             let mut found = Vec::new();
@@ -123,7 +127,7 @@ impl Collected {
             }
             join(&mut found, range);
             choose(&mut found, begun..from);
-            self.list(&found, &mut saved, decoder)?;
+            self.list(&found, lost.then_some(range.start), &mut saved, decoder)?;
         }
         decoder.read_until(None);
         Ok(saved)
@@ -132,6 +136,7 @@ impl Collected {
     fn list(
         &mut self,
         found: &[Found],
+        lost_at: Option<u64>,
         saved: &mut Vec<(Candidate, Key)>,
         decoder: &mut Decoder<'_>,
     ) -> io::Result<()> {
@@ -145,8 +150,11 @@ impl Collected {
                 continue;
             }
             let overlaps = saved.last().is_some_and(|(last, _): &(Candidate, Key)| last.end > unit.start);
-            let is_saved = self.options.doubtful && !overlaps;
-            let doubt = decoder.doubt(unit, false)?.unwrap_or(Doubt::Alone);
+            let is_saved = self.options.doubtful && !overlaps && decoder.among_kept(*unit)?.is_key();
+            let doubt = match decoder.doubt(unit, false)? {
+                None if lost_at == Some(unit.start) => Doubt::Value,
+                doubt => doubt.unwrap_or(Doubt::Alone),
+            };
             let (section, name) = (self.sections.current(), decoder.shown_name(&key)?);
             let range = unit.start..unit.end;
             let value_type = key.value_type;
