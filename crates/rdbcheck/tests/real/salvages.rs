@@ -283,7 +283,8 @@ impl<'a> Case<'a> {
                 && zero("unsaved")
     }
 
-    /// The keys that are saved and whose bytes, or the attributes before them, overlap what the damage wrote.
+    /// The keys that are saved and whose bytes, or the attributes before them, overlap what the damage wrote; or stand in a key that it
+    /// touched, under a name that is compressed there.
     fn read_from_damage(&self) -> TestResult<HashSet<(u64, Vec<u8>)>> {
         const ATTRIBUTES: usize = 20;
         let options =
@@ -301,7 +302,10 @@ impl<'a> Case<'a> {
                 .filter(|(_, window)| *window == bytes)
                 .any(|(at, _)| touched(at.saturating_sub(ATTRIBUTES), at + bytes.len()))
         };
-        Ok(keys.into_iter().filter(|key| overlap(key.bytes(&out))).map(|key| (key.db, key.name)).collect())
+        let before = truth::keys(&self.source.bytes).0;
+        let is_piece = |bytes: &[u8]| before.iter().any(|key| key.touches(&self.harmed.was) && self.holds(key, bytes));
+        let damaged = |bytes: &[u8]| overlap(bytes) || is_piece(bytes);
+        Ok(keys.into_iter().filter(|key| damaged(key.bytes(&out))).map(|key| (key.db, key.name)).collect())
     }
 
     /// Whether what is saved under that name was read from damaged bytes; the keys that were are found out once.

@@ -101,7 +101,7 @@ struct Found {
 }
 
 impl Collected {
-    /// Takes note of records in bytes that are skipped, from `from` on; `lost`: the one at their beginning is listed as a damaged key.
+    /// Takes note of records in bytes that are skipped, from `from` on, which may lie in the string before them; `lost`: the one at their beginning is listed as a damaged key.
     /// Returns those that are to be saved, in the order of the file.
     pub(super) fn doubt(
         &mut self,
@@ -126,8 +126,8 @@ impl Collected {
                 from += 1;
             }
             join(&mut found, range);
-            choose(&mut found, begun..from);
-            self.list(&found, lost.then_some(range.start), &mut saved, decoder)?;
+            choose(&mut found, range, from - begun);
+            self.list(&found, (range.start, lost), &mut saved, decoder)?;
         }
         decoder.read_until(None);
         Ok(saved)
@@ -136,7 +136,7 @@ impl Collected {
     fn list(
         &mut self,
         found: &[Found],
-        lost_at: Option<u64>,
+        (start, lost): (u64, bool),
         saved: &mut Vec<(Candidate, Key)>,
         decoder: &mut Decoder<'_>,
     ) -> io::Result<()> {
@@ -149,10 +149,10 @@ impl Collected {
             if self.doubtful.len() == MOST_LISTED {
                 continue;
             }
-            let overlaps = saved.last().is_some_and(|(last, _): &(Candidate, Key)| last.end > unit.start);
-            let is_saved = self.options.doubtful && !overlaps && decoder.among_kept(*unit)?.is_key();
+            let behind = saved.last().map_or(start, |(last, _): &(Candidate, Key)| last.end);
+            let is_saved = self.options.doubtful && unit.start >= behind && decoder.among_kept(*unit)?.is_key();
             let doubt = match decoder.doubt(unit, false)? {
-                None if lost_at == Some(unit.start) => Doubt::Value,
+                None if lost && unit.start == start => Doubt::Value,
                 doubt => doubt.unwrap_or(Doubt::Alone),
             };
             let (section, name) = (self.sections.current(), decoder.shown_name(&key)?);
@@ -201,11 +201,10 @@ fn join(found: &mut [Found], range: &Range<u64>) {
 }
 
 /// Chooses those that more speaks for than chance makes up among so many places, and a few others that overlap none of them.
-fn choose(found: &mut [Found], places: Range<u64>) {
-    let len = places.end - places.start;
+fn choose(found: &mut [Found], range: &Range<u64>, len: u64) {
     let chance = i32::try_from(len.max(1).ilog2()).unwrap_or(0);
     found.iter_mut().for_each(|found| found.likely |= found.unit.bits > chance);
-    let mut end = 0;
+    let mut end = range.start;
     for Found { unit, likely, apart } in found.iter_mut() {
         *apart = unit.start >= end;
         end = if *likely { end.max(unit.end) } else { end };
