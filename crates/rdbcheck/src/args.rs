@@ -143,12 +143,18 @@ pub struct Common {
     /// The same as --format json-lines: a JSON document on a line for each input, as soon as it is its turn
     #[arg(long, help_heading = "Output", conflicts_with_all = ["format", "json"])]
     pub json_lines: bool,
+    /// Print a line for each input: its verdict, keys, size, age, and how long the check took
+    #[arg(long, help_heading = "Output", conflicts_with_all = ["format", "json", "json_lines"])]
+    pub summary: bool,
+    /// With --summary: how many keys more or less each has than in REPORT, which --json or --json-lines printed before
+    #[arg(long, help_heading = "Output", value_name = "REPORT", requires = "summary")]
+    pub baseline: Option<PathBuf>,
     /// Print text, one JSON document, one for each input, test results, metrics, or a page [default: text]
     #[arg(long, help_heading = "Output", value_name = "text|json|json-lines|junit|prometheus|html")]
     #[arg(hide_possible_values = true)]
     pub format: Option<Format>,
     /// Print no report: the exit code says it
-    #[arg(short, long, help_heading = "Output", conflicts_with_all = ["json", "json_lines", "format"])]
+    #[arg(short, long, help_heading = "Output", conflicts_with_all = ["json", "json_lines", "format", "summary"])]
     pub quiet: bool,
     /// List N findings at most [default: 1000, of which text shows 5 of each code]; all are counted
     #[arg(long, help_heading = "Output", value_name = "N")]
@@ -229,6 +235,9 @@ pub enum Format {
     Json,
     /// For machines, a document on a line for each input.
     JsonLines,
+    /// For people, a line for each input.
+    #[value(skip)]
+    Summary,
     /// For build servers: one suite for each input.
     Junit,
     /// For the textfile collector of Prometheus.
@@ -276,9 +285,10 @@ impl Common {
     /// Returns the form of the report.
     #[must_use]
     pub fn format(&self) -> Format {
-        match (self.json, self.json_lines) {
-            (true, _) => Format::Json,
-            (_, true) => Format::JsonLines,
+        match (self.json, self.json_lines, self.summary) {
+            (true, ..) => Format::Json,
+            (_, true, _) => Format::JsonLines,
+            (.., true) => Format::Summary,
             _ => self.format.unwrap_or_default(),
         }
     }

@@ -1,6 +1,7 @@
 //! What came of one input, as plain data: a report or the reason why there is none, whether the demands of the command line are
 //! met, and what a repair or a salvage did. Nothing here prints: `run` makes it, `render` shows it.
 
+pub(crate) mod baseline;
 mod map;
 mod repair;
 mod timeline;
@@ -9,6 +10,7 @@ mod unpack;
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use redis_persistence::aof::dir::AofSet;
 use redis_persistence::diagnose::{Cause, Step};
@@ -69,6 +71,8 @@ pub struct Entry {
     pub disguise: Option<Disguise>,
     /// How it was held against a seal.
     pub seal: Option<Held>,
+    /// How long it took to get there.
+    pub took: Option<Duration>,
 }
 
 /// What the command line asks for beyond the absence of errors.
@@ -106,6 +110,7 @@ impl Entry {
             salvaged: None,
             disguise: None,
             seal: None,
+            took: None,
         }
     }
 

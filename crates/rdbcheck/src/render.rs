@@ -4,6 +4,7 @@ mod html;
 mod json;
 pub(crate) mod junit;
 pub(crate) mod prometheus;
+mod summary;
 mod text;
 
 use std::borrow::Cow;
@@ -14,9 +15,11 @@ use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 
 use crate::args::{Color, Common, Format};
+use crate::outcome::baseline::Baseline;
 use crate::outcome::{Entry, Told, UndoOutcome};
 use crate::style::{Look, Page};
 use json::UndoView;
+use summary::Row;
 
 /// How reports are rendered, which any thread can do.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +44,8 @@ pub enum Kept {
     Nothing,
     /// Its part of the document.
     Part(String),
+    /// Its line of a table.
+    Row(Box<Row>),
     /// A document has to know all entries, or it is written as its findings are read.
     Entry(Box<Entry>),
 }
@@ -51,7 +56,8 @@ impl Form {
     pub fn new(tool: &'static str, common: &Common) -> Self {
         let kind = if common.quiet { Kind::Quiet } else { Kind::Of(common.format()) };
         // Text within a document for machines is the same wherever that goes.
-        let look = if kind == Kind::Of(Format::Text) { Look::of_stdout() } else { Look::default() };
+        let look =
+            if matches!(kind, Kind::Of(Format::Text | Format::Summary)) { Look::of_stdout() } else { Look::default() };
         let style = text::Style {
             all_names: common.stats,
             now_ms: common.now_ms(),
@@ -94,6 +100,7 @@ impl Form {
         Ok(match self.kind {
             Kind::Of(Format::Text | Format::Json | Format::JsonLines) if has_beyond => Kept::Entry(Box::new(entry)),
             Kind::Quiet | Kind::Of(Format::Text) => Kept::Nothing,
+            Kind::Of(Format::Summary) => Kept::Row(Box::new(Row::new(&entry, self.style.now_ms))),
             Kind::Of(Format::Json) => Kept::Part(json::part(&entry)?),
             Kind::Of(Format::JsonLines) => Kept::Part(json::line(self.tool, &entry)?),
             Kind::Of(Format::Html | Format::Junit | Format::Prometheus) => Kept::Entry(Box::new(entry)),
@@ -125,6 +132,9 @@ pub struct Output {
     has_part: bool,
     /// For the document at the end.
     entries: Vec<Entry>,
+    /// For the table at the end.
+    rows: Vec<Row>,
+    baseline: Option<Baseline>,
     /// The sections of a page.
     pages: html::Pages,
     undo: Option<UndoView>,
@@ -149,10 +159,17 @@ impl Output {
             any: false,
             has_part: false,
             entries: Vec::new(),
+            rows: Vec::new(),
+            baseline: None,
             pages: html::Pages::default(),
             undo: None,
             aside: false,
         }
+    }
+
+    /// Takes a report of before, for the table.
+    pub fn compare(&mut self, baseline: Option<Baseline>) {
+        self.baseline = baseline;
     }
 
     /// Returns how it renders.
@@ -224,6 +241,7 @@ impl Output {
     pub fn keep_rendered(&mut self, kept: io::Result<Kept>) {
         match kept {
             Ok(Kept::Nothing) => {}
+            Ok(Kept::Row(row)) => self.rows.push(*row),
             Ok(Kept::Part(line)) if self.form.kind == Kind::Of(Format::JsonLines) => self.write(&line),
             Ok(Kept::Part(part)) => {
                 let lead = self.lead();
@@ -299,6 +317,7 @@ impl Output {
             Kind::Of(Format::Json) if self.has_part => Some(json::closing(tool, self.undo.as_ref())?),
             Kind::Of(Format::Json) => Some(json::document(tool, self.undo.as_ref())?),
             Kind::Of(Format::JsonLines) => self.undo.as_ref().map(|undo| json::undo_line(tool, undo)).transpose()?,
+            Kind::Of(Format::Summary) => Some(summary::render(&self.rows, self.baseline.as_ref(), style.look)),
             Kind::Of(Format::Html) => Some(std::mem::take(&mut self.pages).finish(tool, style.now_ms)),
             Kind::Of(Format::Junit) => Some(junit::render(tool, &entries, style)),
             Kind::Of(Format::Prometheus) => Some(prometheus::render(tool, &entries, style.now_ms)),

@@ -3,12 +3,14 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::side::{self, Bounds};
 use crate::args::Common;
-use crate::console::{not_written, say};
+use crate::console::{not_written, reason, say};
 use crate::exit::Exit;
 use crate::input::open::SMALL;
+use crate::outcome::baseline::Baseline;
 use crate::outcome::{Entry, Show, Told, UndoOutcome};
 use crate::progress::{Meter, When};
 use crate::render::{Form, Kept, Output};
@@ -19,11 +21,13 @@ pub(crate) struct Run {
     tool: &'static str,
     output: Output,
     exit: Exit,
+    /// Since when it works on the input that it has.
+    since: Instant,
 }
 
 impl Run {
     pub(crate) fn new(tool: &'static str, common: &Common) -> Self {
-        Self { tool, output: Output::new(tool, common), exit: Exit::Sound }
+        Self { tool, output: Output::new(tool, common), exit: Exit::Sound, since: Instant::now() }
     }
 
     /// Prints what is left to print, and returns the exit of all, and of that.
@@ -62,13 +66,17 @@ impl Show for Run {
         }
     }
 
-    fn take(&mut self, entry: Entry) {
+    fn take(&mut self, mut entry: Entry) {
+        entry.took = Some(self.since.elapsed());
         // Once it was shown: a tar can hold thousands.
         self.exit = self.exit.and(entry.exit());
         self.output.keep(entry);
     }
 
-    fn done(&mut self, entry: Entry) {
+    fn done(&mut self, mut entry: Entry) {
+        entry.took = Some(self.since.elapsed());
+        // A tar holds many.
+        self.since = Instant::now();
         self.rendered(Done::of(self.output.form(), entry));
     }
 
@@ -145,13 +153,21 @@ pub(crate) fn inputs(
 ) -> Exit {
     let Paths { tool, common, paths, alone: may } = *paths;
     let mut run = Run::new(tool, common);
+    match common.baseline.as_deref().map(|path| Baseline::read(path).map_err(|error| (path, error))).transpose() {
+        Ok(baseline) => run.output.compare(baseline),
+        Err((path, error)) => {
+            say(tool, &format!("{}: {}", path.display(), reason(&error)));
+            return Exit::Unreadable;
+        }
+    }
     let threads = if may && paths.len() >= 2 * FEW { common.threads().min(paths.len() / FEW) } else { 1 };
     let (form, limit) = (run.output.form(), limit(common, threads));
     let mut meter =
         Meter::of_inputs(tool, paths.len(), if run.output.goes_by() { When::Never } else { common.progress });
     let check = |number: usize| {
+        let since = Instant::now();
         let done = if may { alone(&paths[number], limit) } else { None };
-        let done = done.map(|entry| Done::of(form, entry));
+        let done = done.map(|entry| Done::of(form, Entry { took: Some(since.elapsed()), ..entry }));
         let weight = done.as_ref().map_or(0, |done| done.weight);
         (done, weight)
     };
@@ -165,6 +181,7 @@ pub(crate) fn inputs(
             }
             None => {
                 meter.hide();
+                run.since = Instant::now();
                 each(&paths[number], &mut run);
             }
         }

@@ -33,6 +33,7 @@ mod seals;
 mod servers;
 mod starts;
 mod stats;
+mod summary;
 mod users;
 mod verbs;
 #[cfg(unix)]
