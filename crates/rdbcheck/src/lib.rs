@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! verbs, alias             where the programs begin: verbs, each with a page of its own; the official check tools by their names
-//! command                  checks: inputs in their order, reports out, exit codes
+//! command, page            checks: inputs in their order, reports out, exit codes; the same of files that a program gives
 //! render                   outcomes as text, JSON, JUnit, Prometheus
 //! run                      checks, repairs, salvages: from the command line to outcomes
 //! args                     the command line, as data
@@ -19,12 +19,17 @@
 //! It is not a library for others: use `redis-persistence`. Nothing here is stable but what the commands print, and their
 //! exit codes.
 #![forbid(unsafe_code)]
+// Elsewhere than on Unix there are no commands, but `page` alone.
+#![cfg_attr(not(unix), allow(dead_code, unused_imports))]
 
+#[cfg(unix)]
 pub mod alias;
 pub mod args;
+#[cfg(unix)]
 mod command;
 mod console;
 pub mod disguise;
+#[cfg(unix)]
 mod drill;
 pub mod escape;
 pub mod exit;
@@ -32,6 +37,7 @@ pub mod exit;
 pub mod functions;
 mod input;
 pub mod outcome;
+pub mod page;
 pub mod progress;
 pub mod redact;
 mod render;
@@ -42,4 +48,5 @@ pub mod shell;
 mod style;
 pub mod units;
 mod unpack;
+#[cfg(unix)]
 pub mod verbs;

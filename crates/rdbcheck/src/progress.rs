@@ -1,13 +1,15 @@
 //! How far a check or a copy is, on standard error: a bar with rate and time left on a terminal, once the work takes over
 //! a second; with `--progress always` plain lines where there is no terminal.
 
-use std::fmt;
+mod bar;
+
 use std::io::{self, IsTerminal as _, Read, Seek, SeekFrom, Write as _};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use redis_persistence::verify::ReadAt;
+
+use bar::Bar;
 
 use crate::units;
 
@@ -34,7 +36,8 @@ pub struct Meter {
     total: Option<u64>,
     /// How far it came.
     far: u64,
-    started: Instant,
+    /// Unless nothing is shown: not every machine has a clock.
+    started: Option<Instant>,
     next: Duration,
     shown: Shown,
 }
@@ -51,7 +54,7 @@ enum Shown {
     Nothing,
     Lines,
     BarLater,
-    Bar(ProgressBar),
+    Bar(Bar),
 }
 
 impl Meter {
@@ -74,13 +77,18 @@ impl Meter {
             (When::Always, false) => Shown::Lines,
             _ => Shown::Nothing,
         };
-        Self { name, unit, total, far: 0, started: Instant::now(), next: SECOND, shown }
+        let started = (!matches!(shown, Shown::Nothing)).then(Instant::now);
+        Self { name, unit, total, far: 0, started, next: SECOND, shown }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.map_or(Duration::ZERO, |started| started.elapsed())
     }
 
     /// Takes the bar away until there is progress again: something else will be written there.
     pub fn hide(&mut self) {
         if let Shown::Bar(bar) = &self.shown {
-            bar.finish_and_clear();
+            bar.clear();
             self.shown = Shown::BarLater;
         }
     }
@@ -96,43 +104,15 @@ impl Meter {
         }
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Bar(bar) => bar.set_position(self.far),
-            Shown::BarLater if self.started.elapsed() >= SECOND => self.shown = Shown::Bar(self.bar()),
-            Shown::Lines if self.started.elapsed() >= self.next => self.line(),
+            Shown::Bar(bar) => bar.reached(self.far),
+            Shown::BarLater if self.elapsed() >= SECOND => self.shown = Shown::Bar(Bar::of(self)),
+            Shown::Lines if self.elapsed() >= self.next => self.line(),
             Shown::BarLater | Shown::Lines => {}
         }
     }
 
-    fn bar(&self) -> ProgressBar {
-        let template = match self.total {
-            _ if self.unit == Unit::Inputs => "{wide_msg} [{bar:30}] {pos} of {len} inputs, {left}",
-            Some(_) => "{wide_msg} [{bar:30}] {percent:>3} %  {rate}, {left}",
-            None => "{wide_msg} {spinner} {rate}",
-        };
-        let bar = self
-            .total
-            .map_or_else(ProgressBar::new_spinner, ProgressBar::new)
-            .with_elapsed(self.started.elapsed())
-            .with_position(self.far)
-            .with_message(self.name.clone());
-        // The averages since the start: the bar's own know nothing of the time before it was shown.
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-                // What cannot be drawn is drawn next time.
-                let _ = write!(out, "{}/s", units::size(rate_of(state)));
-            };
-            let left = |state: &ProgressState, out: &mut dyn fmt::Write| {
-                let rest = state.len().unwrap_or(0).saturating_sub(state.pos());
-                let _ = write!(out, "{} s left", rest / rate_of(state).max(1));
-            };
-            bar.set_style(style.with_key("rate", rate).with_key("left", left));
-        }
-        bar.tick();
-        bar
-    }
-
     fn line(&mut self) {
-        let elapsed = self.started.elapsed();
+        let elapsed = self.elapsed();
         self.next = elapsed + SECOND;
         let rate = rate(self.far, elapsed);
         let total = self.total.filter(|total| *total > 0);
@@ -159,7 +139,7 @@ fn on_terminal() -> bool {
 impl Drop for Meter {
     fn drop(&mut self) {
         if let Shown::Bar(bar) = &self.shown {
-            bar.finish_and_clear();
+            bar.clear();
         }
     }
 }
@@ -168,10 +148,6 @@ impl Drop for Meter {
 fn rate(bytes: u64, elapsed: Duration) -> u64 {
     let milliseconds = elapsed.as_millis().max(1);
     u64::try_from(u128::from(bytes) * 1000 / milliseconds).unwrap_or(u64::MAX)
-}
-
-fn rate_of(state: &ProgressState) -> u64 {
-    rate(state.pos(), state.elapsed())
 }
 
 /// An input that is watched while it is read.

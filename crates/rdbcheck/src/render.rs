@@ -21,6 +21,12 @@ use crate::style::{Look, Page};
 use json::UndoView;
 use summary::Row;
 
+/// Returns the hashes by which a policy names the style and the script of a page.
+#[must_use]
+pub fn page_hashes() -> [String; 2] {
+    html::hashes()
+}
+
 /// How reports are rendered, which any thread can do.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
@@ -104,6 +110,34 @@ impl Form {
             Kind::Of(Format::Json) => Kept::Part(json::part(&entry)?),
             Kind::Of(Format::JsonLines) => Kept::Part(json::line(self.tool, &entry)?),
             Kind::Of(Format::Html | Format::Junit | Format::Prometheus) => Kept::Entry(Box::new(entry)),
+        })
+    }
+
+    /// Returns the document of these entries, as it is printed.
+    ///
+    /// # Errors
+    /// None that is known: reports hold nothing that JSON cannot.
+    pub fn document(&self, entries: Vec<Entry>) -> io::Result<String> {
+        let Kind::Of(format) = self.kind else { return Ok(String::new()) };
+        Ok(match format {
+            Format::Text => {
+                let shown: Vec<_> = entries.iter().map(|entry| self.shown(entry).or_else(|| self.line(entry))).collect();
+                strip_str(&shown.into_iter().flatten().collect::<Vec<_>>().join("\n")).to_string()
+            }
+            Format::Html => {
+                let mut pages = html::Pages::default();
+                entries.iter().for_each(|entry| pages.add(entry, self.style));
+                pages.finish(self.tool, self.style.now_ms)
+            }
+            Format::Json => {
+                let parts = entries.iter().map(json::part).collect::<io::Result<Vec<_>>>()?;
+                json::opening(self.tool)? + &parts.join(json::BETWEEN) + &json::closing(self.tool, None)?
+            }
+            Format::JsonLines => {
+                entries.iter().map(|entry| json::line(self.tool, entry)).collect::<io::Result<Vec<_>>>()?.concat()
+            }
+            Format::Junit => junit::render(self.tool, &entries, self.style),
+            Format::Prometheus => prometheus::render(self.tool, &entries, self.style.now_ms),
         })
     }
 

@@ -4,10 +4,12 @@
 pub(crate) mod aof;
 mod around;
 mod disguised;
+#[cfg(unix)]
 pub(crate) mod fix;
 mod judge;
 pub(crate) mod rdb;
-mod read;
+pub(crate) mod read;
+#[cfg(unix)]
 pub(crate) mod salvage_aof;
 pub(crate) mod salvage_rdb;
 pub(crate) mod target;

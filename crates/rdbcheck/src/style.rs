@@ -43,16 +43,14 @@ impl Default for Look {
 impl Look {
     /// Returns the look of standard output: as wide as its terminal is, or as the variable `COLUMNS` says.
     pub(crate) fn of_stdout() -> Self {
-        let stdout = io::stdout();
         let said = env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|width| *width > 0);
-        let seen = || rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
-        let width = said.or_else(|| seen().filter(|width| *width > 0));
+        let width = said.or_else(|| columns_of_stdout().filter(|width| *width > 0));
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| env::var(name).ok());
         let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
         Self {
             width: width.map_or(WIDTH, |width| width.clamp(NARROWEST, WIDTH)),
             is_seen: width.is_some(),
-            has_blocks: stdout.is_terminal() && locale.replace('-', "").ends_with("utf8"),
+            has_blocks: io::stdout().is_terminal() && locale.replace('-', "").ends_with("utf8"),
         }
     }
 
@@ -67,6 +65,17 @@ impl Look {
         let step = |n: u64| usize::try_from(u128::from(n) * 7 / most).unwrap_or(7);
         numbers.iter().map(|n| if *n == 0 { ' ' } else { ramp[step(*n)] }).collect()
     }
+}
+
+/// Returns how wide the terminal is that standard output goes to.
+#[cfg(unix)]
+fn columns_of_stdout() -> Option<usize> {
+    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col))
+}
+
+#[cfg(not(unix))]
+fn columns_of_stdout() -> Option<usize> {
+    None
 }
 
 /// Text that grows by lines. What is given to it must be fit to print.

@@ -172,13 +172,13 @@ fn work(
 }
 
 /// Returns whether an error is damage of the packed stream: neither a failure of the input nor a limit.
-fn is_damage(error: &io::Error) -> bool {
+pub(crate) fn is_damage(error: &io::Error) -> bool {
     let limit = matches!(error.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::Unsupported);
     error.raw_os_error().is_none() && !limit
 }
 
 /// Returns an error of the decoder, with what was being read and how far it came.
-fn explained(packing: Packing, memory: u64, unpacked: u64, error: io::Error) -> io::Error {
+pub(crate) fn explained(packing: Packing, memory: u64, unpacked: u64, error: io::Error) -> io::Error {
     let what = match error.kind() {
         // The input's own errors carry a number of the system.
         _ if error.raw_os_error().is_some() => return error,

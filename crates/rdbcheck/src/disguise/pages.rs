@@ -6,12 +6,14 @@
 use std::fmt;
 use std::io::{self, Read as _};
 
-use encoding_rs::Encoding;
 use oem_cp::code_table::DECODING_TABLE_CP_MAP;
 use oem_cp::code_table_type::TableType;
 use redis_persistence::verify::ReadAt;
 
 use super::reader::{Misfit, Range, Undo};
+
+// `NAMED`: pages by their names, with the character of each byte from 0x80 on, and 0 where it has none.
+include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
 /// How characters are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,37 +58,11 @@ impl fmt::Display for Page {
 
 /// Returns the pages that are tried, those of most machines first.
 fn pages() -> Vec<Page> {
-    const NAMED: [&str; 24] = [
-        "windows-1252",
-        "windows-1251",
-        "windows-1250",
-        "windows-1253",
-        "windows-1254",
-        "windows-1255",
-        "windows-1256",
-        "windows-1257",
-        "windows-1258",
-        "windows-874",
-        "iso-8859-2",
-        "iso-8859-3",
-        "iso-8859-4",
-        "iso-8859-5",
-        "iso-8859-6",
-        "iso-8859-7",
-        "iso-8859-8",
-        "iso-8859-10",
-        "iso-8859-13",
-        "iso-8859-14",
-        "iso-8859-15",
-        "koi8-r",
-        "koi8-u",
-        "macintosh",
-    ];
     let mut oem: Vec<u16> = DECODING_TABLE_CP_MAP.keys().copied().collect();
     oem.sort_unstable();
-    let mut pages = vec![Page::Latin1, Page::Named("windows-1252"), Page::Oem(437), Page::Oem(850)];
+    let mut pages = vec![Page::Latin1, Page::Named(NAMED[0].0), Page::Oem(437), Page::Oem(850)];
     pages.extend(oem.into_iter().map(Page::Oem).filter(|page| !matches!(page, Page::Oem(437 | 850))));
-    pages.extend(NAMED.into_iter().skip(1).map(Page::Named));
+    pages.extend(NAMED.iter().skip(1).map(|(name, _)| Page::Named(name)));
     pages
 }
 
@@ -102,11 +78,10 @@ impl Page {
                     Some(TableType::Incomplete(page)) => page[at],
                     None => None,
                 },
-                Self::Named(name) => Encoding::for_label(name.as_bytes()).and_then(|encoding| {
-                    let bytes = [byte];
-                    let (text, failed) = encoding.decode_without_bom_handling(&bytes);
-                    text.chars().next().filter(|_| !failed)
-                }),
+                Self::Named(name) => {
+                    let page = NAMED.iter().find(|(its, _)| *its == name);
+                    page.and_then(|(_, page)| char::from_u32(page[at].into())).filter(|char| *char != '\0')
+                }
             };
         }
         table

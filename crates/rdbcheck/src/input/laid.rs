@@ -36,7 +36,7 @@ impl Laid {
 /// Returns a new folder. Nobody else gets at it. What lies in it has the modes that new files of the caller have, for what
 /// is salvaged gets them.
 fn temporary() -> io::Result<TempDir> {
-    let temporary = std::env::temp_dir();
+    let temporary = packed_input::temporary()?;
     let folder = tempfile::Builder::new().prefix("aofcheck.").tempdir_in(&temporary);
     folder.map_err(|error| no_room(&temporary, &error))
 }

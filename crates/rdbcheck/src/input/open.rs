@@ -2,16 +2,15 @@
 //! `/dev/fd`. Anything else is refused, for to open it could wait for ever or set something going: a FIFO, a socket, a
 //! device. Reading needs no right to write and leaves nothing behind.
 
-use std::fs::{self, File, FileType, Metadata};
+mod system;
+
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::num::NonZeroU64;
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis_persistence::verify::ReadAt;
-use rustix::fs::{Advice, OFlags, fadvise, fcntl_getfl, fcntl_setfl};
 
 /// Files up to this size are read whole when they are opened, so that the head, the check, and the ends cost one call of the
 /// system. It is what a check reads at a time.
@@ -46,21 +45,14 @@ pub struct Input {
 /// If it does not exist, may not be read, or is of a kind that is not opened. The text says which, without the path.
 pub fn open(path: &Path) -> io::Result<Input> {
     if path == Path::new("-") {
-        let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let file = system::standard_input()?;
         let metadata = file.metadata()?;
         return Input::new(file, &metadata, true);
     }
     let handed_over = is_descriptor(path);
-    admit(fs::metadata(path)?.file_type(), handed_over)?;
-    // Between the look and the opening it can become something else: then opening must not wait either.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    system::admit(fs::metadata(path)?.file_type(), handed_over)?;
+    let file = system::file(path)?;
     let metadata = file.metadata()?;
-    if metadata.file_type().is_fifo() {
-        let flags = fcntl_getfl(&file)?;
-        fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
-    }
     Input::new(file, &metadata, handed_over)
 }
 
@@ -79,27 +71,13 @@ pub fn is_stream(path: &Path) -> bool {
     path == Path::new("-") || is_descriptor(path)
 }
 
-/// Lets regular files pass, and with `handed_over` pipes.
-fn admit(kind: FileType, handed_over: bool) -> io::Result<()> {
-    let what = match kind {
-        _ if kind.is_file() => return Ok(()),
-        _ if kind.is_dir() => "it is a directory",
-        _ if kind.is_fifo() && handed_over => return Ok(()),
-        _ if kind.is_fifo() => "it is a FIFO, which is not opened (use - and a redirection)",
-        _ if kind.is_socket() => "it is a socket, which is not opened",
-        _ if kind.is_block_device() || kind.is_char_device() => "it is a device, which is not opened",
-        _ => "it is no regular file",
-    };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
-}
-
 impl Input {
     /// Returns an input of an open file, from where it stands. `handed_over`: the caller opened it, so that it may be
     /// anything that can be read.
     fn new(mut file: File, metadata: &Metadata, handed_over: bool) -> io::Result<Self> {
         let kind = metadata.file_type();
         if !handed_over || kind.is_dir() {
-            admit(kind, false)?;
+            system::admit(kind, false)?;
         }
         if !kind.is_file() {
             let (size, whole, ahead, dropped) = (None, None, Vec::new(), None);
@@ -114,9 +92,7 @@ impl Input {
             None => None,
         };
         if whole.is_none() {
-            // These are wishes: where the system does not grant them, nothing is lost.
-            let _ = fadvise(&file, 0, None, Advice::Sequential);
-            let _ = fadvise(&file, 0, None, Advice::NoReuse);
+            system::read_in_order(&file);
         }
         let dropped = (metadata.len() >= LARGE).then(|| at.into());
         Ok(Self { file, seekable: true, size, base: at, at, whole, ahead: Vec::new(), dropped })
@@ -184,7 +160,7 @@ impl Input {
         let Some(dropped) = &self.dropped else { return };
         let from = dropped.load(Ordering::Relaxed);
         if let Some(len) = to.checked_sub(from).filter(|len| *len >= DROP).and_then(NonZeroU64::new) {
-            let _ = fadvise(&self.file, from, Some(len), Advice::DontNeed);
+            system::drop_pages(&self.file, from, len);
             dropped.fetch_max(to, Ordering::Relaxed);
         }
     }

@@ -181,9 +181,17 @@ impl Stored {
 /// # Errors
 /// If it cannot be read, or there is no room.
 pub fn lay_down(content: impl Read) -> io::Result<File> {
-    let folder = std::env::temp_dir();
+    let folder = temporary()?;
     let file = tempfile::tempfile_in(&folder).map_err(|error| no_room(&folder, &error))?;
     copy_into(file, &folder, content)
+}
+
+/// Returns the folder for temporary files. Where there is no file system there is none.
+pub(crate) fn temporary() -> io::Result<PathBuf> {
+    if cfg!(target_family = "wasm") {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "it has to be laid down in a file, and there are no files here"));
+    }
+    Ok(std::env::temp_dir())
 }
 
 /// Copies what is left to read to a file in a folder, and gives the file back.

@@ -92,10 +92,9 @@ impl Pages {
             Some(row) if all == 1 => format!("{}: {}", row.path, row.verdict),
             _ => format!("{tool}: {}", number(all, "input")),
         };
+        let [style, script] = hashes();
         let policy = format!(
-            "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
-            hash(CSS),
-            hash(SCRIPT)
+            "default-src 'none'; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
         );
         let page = html! {
             (DOCTYPE)
@@ -128,6 +127,11 @@ impl Pages {
         };
         page.into_string() + "\n"
     }
+}
+
+/// Returns the hashes by which a policy names the style and the script of a page.
+pub(super) fn hashes() -> [String; 2] {
+    [CSS, SCRIPT].map(hash)
 }
 
 /// Returns the hash by which a policy names a style or a script.

@@ -11,7 +11,9 @@ use redis_persistence::repair::aof::{Way, ways};
 use redis_persistence::verify::{self, Finding, Kind, Options, Report, Verdict};
 
 use super::disguised;
+#[cfg(unix)]
 use super::fix::Fix;
+#[cfg(unix)]
 use super::salvage_aof;
 use crate::args::{AofCheck, Format};
 use crate::console::{reason, say};
@@ -37,7 +39,7 @@ pub(crate) struct How<'a> {
 }
 
 impl How<'_> {
-    fn unreadable(&self, path: &Path, error: &io::Error) -> Entry {
+    pub(crate) fn unreadable(&self, path: &Path, error: &io::Error) -> Entry {
         Entry::new(path.to_owned(), Err(reason(error)), self.args.common.demands())
     }
 }
@@ -70,6 +72,7 @@ fn small(path: &Path, limit: u64, how: &How<'_>) -> io::Result<Option<Entry>> {
 }
 
 /// Checks what lies under a path, and repairs it if that is asked for.
+#[cfg(unix)]
 pub(crate) fn one(path: &Path, how: &How<'_>, show: &mut dyn Show) {
     let args = how.args;
     if args.salvage.salvage.is_some() {
@@ -110,6 +113,7 @@ fn as_they_were(path: &Path, entry: &Entry, how: &How<'_>) -> io::Result<Option<
     disguised::laid_down(&mut tree, path, set, &found).map(Some)
 }
 
+#[cfg(unix)]
 fn salvage(path: &Path, entry: Entry, how: &How<'_>, show: &mut dyn Show) {
     show.checked(&entry);
     let entry = salvage_aof::run(TOOL, how.args, &how.servers, path, entry, show);
@@ -117,6 +121,7 @@ fn salvage(path: &Path, entry: Entry, how: &How<'_>, show: &mut dyn Show) {
 }
 
 /// Salvages what was laid down for that.
+#[cfg(unix)]
 fn salvage_laid(path: &Path, laid: &Laid, how: &How<'_>, show: &mut dyn Show) {
     if let Some(why) = laid.warning.filter(|_| laid.damage.is_none()) {
         say(TOOL, &format!("{}: {why}", path.display()));
@@ -136,7 +141,7 @@ fn check(path: &Path, how: &How<'_>) -> Entry {
 }
 
 /// Checks a set that lies in a tree.
-fn entry<T: Tree>(path: &Path, tree: &mut T, set: AofSet, how: &How<'_>, around: Around) -> io::Result<Entry>
+pub(crate) fn entry<T: Tree>(path: &Path, tree: &mut T, set: AofSet, how: &How<'_>, around: Around) -> io::Result<Entry>
 where
     T::File: Send,
 {
@@ -177,14 +182,14 @@ where
 
 /// What a set lies in.
 #[derive(Default)]
-struct Around {
-    packing: Option<Packing>,
+pub(crate) struct Around {
+    pub(crate) packing: Option<Packing>,
     /// How to get at it.
-    unpack: Option<Unpack>,
+    pub(crate) unpack: Option<Unpack>,
     /// What is wrong with it.
-    damage: Option<String>,
+    pub(crate) damage: Option<String>,
     /// Whether it is no set of files on disk, so that nothing can be repaired.
-    packed: bool,
+    pub(crate) packed: bool,
 }
 
 /// Returns what helps with damaged files, tried on them. They are read again for that, so it is left out where nobody would

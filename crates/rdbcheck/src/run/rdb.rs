@@ -23,7 +23,7 @@ pub(crate) struct How<'a> {
 }
 
 impl How<'_> {
-    fn entry(&self, checked: read::Checked) -> (Entry, Option<File>) {
+    pub(crate) fn entry(&self, checked: read::Checked) -> (Entry, Option<File>) {
         let common = &self.args.common;
         let beside = around::beside(&checked.path, &self.servers, &self.options);
         let entry = Entry::new(checked.path, Ok(checked.report), common.demands());
@@ -39,7 +39,7 @@ impl How<'_> {
         (Entry { hex: checked.hex, ..entry }.redacted(common.redact), checked.file)
     }
 
-    fn unreadable(&self, path: &Path, error: &io::Error) -> Entry {
+    pub(crate) fn unreadable(&self, path: &Path, error: &io::Error) -> Entry {
         Entry::new(path.to_owned(), Err(reason(error)), self.args.common.demands())
     }
 }

@@ -11,9 +11,10 @@
 //! complete, synced, and was verified.
 
 mod out;
+mod shelved;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use redis_persistence::repair::rdb::salvage::{self, Loss, Plan, Without};
@@ -32,6 +33,8 @@ use crate::redact;
 use crate::servers::Servers;
 use crate::units::{commas, number};
 
+pub(crate) use shelved::{Onto, over};
+
 /// How it is to be written.
 struct How<'a> {
     args: &'a Args,
@@ -40,6 +43,25 @@ struct How<'a> {
     /// Those that have to load it.
     servers: &'a Servers,
     common: &'a Common,
+}
+
+impl<'a> How<'a> {
+    fn new(args: &'a Args, common: &'a Common, servers: &'a Servers, options: Options) -> Self {
+        let options = Options { now_ms: Some(common.now_ms()), ..options };
+        let salvage = salvage::Options {
+            limits: options.limits.clone(),
+            now_ms: options.now_ms,
+            partial: args.partial,
+            doubtful: args.doubtful,
+            family: servers.family(),
+            hash_key: options.hash_key,
+            functions: options.functions.clone(),
+            apis: servers.apis(),
+            without: args.without.iter().fold(Without::default(), |all, one| all.and(*one)),
+            sound: false,
+        };
+        Self { args, options, salvage, servers, common }
+    }
 }
 
 /// What OUT will hold.
@@ -79,30 +101,8 @@ pub(crate) fn run(
     show: &mut dyn Show,
 ) -> Entry {
     let (Some(out), Ok(report)) = (&args.salvage, &entry.outcome) else { return entry };
-    let mut done = Salvaged {
-        out: out.clone(),
-        resp: args.resp,
-        status: SalvageStatus::Refused,
-        why: None,
-        mended: None,
-        loss: None,
-        unproven_copy: false,
-        written: None,
-    };
-    let options = Options { now_ms: Some(common.now_ms()), ..common.options() };
-    let salvage = salvage::Options {
-        limits: options.limits.clone(),
-        now_ms: options.now_ms,
-        partial: args.partial,
-        doubtful: args.doubtful,
-        family: servers.family(),
-        hash_key: None,
-        functions: options.functions.clone(),
-        apis: servers.apis(),
-        without: args.without.iter().fold(Without::default(), |all, one| all.and(*one)),
-        sound: false,
-    };
-    let how = How { args, options, salvage, servers, common };
+    let mut done = Salvaged::begun(out, args);
+    let how = How::new(args, common, servers, common.options());
     if let Some(why) = of_others(report) {
         say(tool, &format!("{}: {why}", out.display()));
         done.status = SalvageStatus::Foreign;
@@ -145,7 +145,7 @@ fn of_others(report: &Report) -> Option<String> {
 }
 
 /// Finds out what there is to be written.
-fn content(file: &mut File, report: &Report, how: &How<'_>) -> Result<Content, String> {
+fn content(file: &mut (impl Read + Seek + Send), report: &Report, how: &How<'_>) -> Result<Content, String> {
     let text = |error: io::Error| reason(&error);
     let proven = report.checksum == Some(Checksum::Ok);
     // Without a checksum, all else must have been looked at.
@@ -172,16 +172,33 @@ fn content(file: &mut File, report: &Report, how: &How<'_>) -> Result<Content, S
 }
 
 impl Salvaged {
+    fn begun(out: &Path, args: &Args) -> Self {
+        Self {
+            out: out.to_owned(),
+            resp: args.resp,
+            status: SalvageStatus::Refused,
+            why: None,
+            mended: None,
+            loss: None,
+            unproven_copy: false,
+            written: None,
+        }
+    }
+
     fn note(&mut self, content: &Content) {
         self.unproven_copy = content.plan.is_none() && !content.proven;
         self.mended.clone_from(&content.mended);
         self.loss = content.plan.as_ref().map(|plan| plan.loss.clone());
     }
 
-    fn finish(&mut self, content: &Content, file: &mut File, input: &Path, how: &How<'_>) -> Result<(), String> {
+    /// Lets pass what is worth being written, and is as it was asked for.
+    fn admit(
+        &mut self,
+        content: &Content,
+        file: &mut (impl Read + Seek + Send),
+        how: &How<'_>,
+    ) -> Result<(), String> {
         let args = how.args;
-        let is_stream = input.as_os_str() == "-" || is_descriptor(input);
-        let like = if is_stream { None } else { Some(File::open(input).map_err(|error| reason(&error))?) };
         if self.loss.as_ref().is_some_and(|loss| loss.keys == 0 && loss.functions == 0) {
             self.status = SalvageStatus::Nothing;
             return Err("nothing can be saved: no key was found".to_owned());
@@ -192,7 +209,14 @@ impl Salvaged {
         if let Some(why) = self.loss.as_ref().and_then(|loss| too_much(loss, args.max_loss?)) {
             return Err(why);
         }
-        out::decide(content, file, how)?;
+        out::decide(content, file, how)
+    }
+
+    fn finish(&mut self, content: &Content, file: &mut File, input: &Path, how: &How<'_>) -> Result<(), String> {
+        let args = how.args;
+        let is_stream = input.as_os_str() == "-" || is_descriptor(input);
+        let like = if is_stream { None } else { Some(File::open(input).map_err(|error| reason(&error))?) };
+        self.admit(content, file, how)?;
         if args.dry_run {
             self.status = SalvageStatus::Planned;
             return Ok(());

@@ -28,6 +28,12 @@ pub(super) fn decoder<'i>(
     let input = BufReader::with_capacity(CHUNK, input);
     Ok(match packing {
         Packing::Gzip => Box::new(Gzip::new(input)),
+        #[cfg(not(feature = "zstd"))]
+        Packing::Zstd => {
+            packing.admit()?;
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        #[cfg(feature = "zstd")]
         Packing::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
             decoder.window_log_max(memory.max(1 << 10).ilog2().min(31))?;

@@ -89,10 +89,14 @@ impl Packing {
 
     /// Lets pass what this build can unpack.
     pub(super) fn admit(self) -> io::Result<()> {
-        if cfg!(feature = "packed") {
+        let (unpacks, feature) = match self {
+            Self::Zstd => (cfg!(feature = "zstd"), "zstd"),
+            _ => (cfg!(feature = "packed"), "packed"),
+        };
+        if unpacks {
             return Ok(());
         }
-        let why = format!("it is packed by {self}, and this build does not unpack (feature \"packed\")");
+        let why = format!("it is packed by {self}, which this build does not unpack (feature \"{feature}\")");
         Err(io::Error::new(io::ErrorKind::Unsupported, why))
     }
 }

@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 12] = [
     &["args"],
     &["run"],
     &["render"],
-    &["command"],
+    &["command", "page"],
     &["alias", "verbs"],
 ];
 

@@ -17,8 +17,6 @@
 //! Feed blocks, not fields: every [`Crc64::update`] pays some tens of nanoseconds before its first byte, and the
 //! vector code needs a few hundred bytes to reach its speed (4 KiB and more: about 10 GB/s).
 
-use crc_fast::{CrcAlgorithm, Digest};
-
 /// The polynomial, least significant bit first; the term x^64 is implied.
 pub(crate) const POLYNOMIAL: u64 = 0x95AC_9329_AC4B_C9B5;
 
@@ -74,9 +72,7 @@ impl Crc64 {
         if bytes.is_empty() {
             return;
         }
-        let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc64Redis, self.value);
-        digest.update(bytes);
-        self.value = digest.get_state();
+        self.value = taken_up(self.value, bytes);
     }
 
     /// The checksum up to the offset `end`, where `self` is the one of everything before `chunk`, which begins at `start`.
@@ -123,7 +119,30 @@ impl Crc64 {
 /// ```
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u64 {
-    crc_fast::checksum(CrcAlgorithm::Crc64Redis, bytes)
+    taken_up(0, bytes)
+}
+
+/// Returns the CRC of bytes with that CRC followed by these.
+#[cfg(not(target_family = "wasm"))]
+fn taken_up(value: u64, bytes: &[u8]) -> u64 {
+    use crc_fast::{CrcAlgorithm, Digest};
+
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc64Redis, value);
+    digest.update(bytes);
+    digest.get_state()
+}
+
+/// The same by one table: what `crc-fast` has for machines without its instructions is the tables of all its checksums, and these take
+/// more of a page in a browser than all else.
+#[cfg(target_family = "wasm")]
+fn taken_up(value: u64, bytes: &[u8]) -> u64 {
+    use crc::{CRC_64_REDIS, Crc, Table};
+
+    static CRC: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
+    // It takes a value to begin with in the form that is not reflected.
+    let mut digest = CRC.digest_with_initial(value.reverse_bits());
+    digest.update(bytes);
+    digest.finalize()
 }
 
 /// Returns the product of two polynomials over GF(2) modulo the CRC's polynomial, all of them reflected.
@@ -165,7 +184,7 @@ mod tests {
         let one = Crc64::from_value(checksum(b"\x01"));
         assert_eq!(one.combine(Crc64::new(), 0), one);
         for len in [1, 255, 1 << 32, u64::MAX] {
-            let by_crate = crc_fast::checksum_combine(CrcAlgorithm::Crc64Redis, one.value(), 7, len);
+            let by_crate = crc_fast::checksum_combine(crc_fast::CrcAlgorithm::Crc64Redis, one.value(), 7, len);
             assert_eq!(one.combine(Crc64::from_value(7), len).value(), by_crate, "over {len} bytes");
         }
     }

@@ -4,10 +4,10 @@
 //! as the file and the limits here reach: 290 bytes can unpack to a name of 50,000 levels.
 
 use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ pub(super) fn members(file: &Arc<File>, start: u64, budget: Budget) -> io::Resul
             if is_file && (of.too_long || name.len() > PATH) {
                 too_long += 1;
             } else if is_file {
-                let path = plain(Path::new(OsStr::from_bytes(&name)));
+                let path = plain(Path::new(&*os_text(&name)));
                 let found = match map {
                     // Both ways in one are none.
                     Some(map) if !of.sparse.any => map.and_then(|map| map.place_old(header, (content, size), end)),
@@ -187,7 +187,7 @@ fn is_pax(header: &Header) -> bool {
 
 /// Returns whether a file of that name may belong to an append-only set, or be an RDB.
 fn matters(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_bytes();
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     let has = |part: &[u8]| name.windows(part.len()).any(|at| at == part);
     name.starts_with(b"temp-") || [&b".aof"[..], b".rdb", b".manifest"].iter().any(|part| has(part))
 }
@@ -202,7 +202,7 @@ fn sum_fits(header: &Header) -> bool {
 
 /// Returns a path that is fit to print.
 fn shown(path: &Path) -> String {
-    crate::escape::plain(path.as_os_str().as_bytes())
+    crate::escape::plain(path.as_os_str().as_encoded_bytes())
 }
 
 fn head(file: &File, at: u64, most: u64) -> io::Result<Vec<u8>> {
@@ -214,7 +214,7 @@ fn head(file: &File, at: u64, most: u64) -> io::Result<Vec<u8>> {
 
 /// Returns how the name of a member differs from the path by which it is known.
 fn lead(name: &[u8], path: &Path) -> Lead {
-    match name.strip_suffix(path.as_os_str().as_bytes()) {
+    match name.strip_suffix(path.as_os_str().as_encoded_bytes()) {
         Some(b"") => Lead::Nothing,
         Some(b"./") => Lead::Dot,
         _ => Lead::Odd,
@@ -225,4 +225,15 @@ fn lead(name: &[u8], path: &Path) -> Lead {
 /// there.
 fn plain(path: &Path) -> PathBuf {
     path.components().filter(|part| matches!(part, Component::Normal(_))).collect()
+}
+
+/// Returns a name as the system has it.
+#[cfg(unix)]
+fn os_text(name: &[u8]) -> Cow<'_, OsStr> {
+    Cow::Borrowed(std::os::unix::ffi::OsStrExt::from_bytes(name))
+}
+
+#[cfg(not(unix))]
+fn os_text(name: &[u8]) -> Cow<'_, OsStr> {
+    Cow::Owned(String::from_utf8_lossy(name).into_owned().into())
 }
