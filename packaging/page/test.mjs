@@ -25,7 +25,10 @@ function same(path, tool, judged) {
   const { stdout, status } = command(tool, path, "--json", ...(judged ? ["--for", judged] : []));
   const found = check(path, { now, for: judged ? [judged] : [] });
   assert.equal(found.tool, tool, path);
-  assert.deepEqual(found.report, JSON.parse(stdout), path);
+  const theirs = JSON.parse(stdout);
+  // What helps with append-only files is tried on a disk alone.
+  for (const { files } of tool === "aofcheck" ? [theirs, found.report] : []) { files.forEach((file) => delete file.cause?.command); }
+  assert.deepEqual(found.report, theirs, path);
   assert.equal(found.exit, status, path);
   return found;
 }
