@@ -28,8 +28,8 @@ use crate::run::{aof, rdb, read, salvage_rdb};
 use crate::servers::Servers;
 use crate::unpack::{self, Packing};
 
-pub use given::{Given, Shelf};
 use given::{Files, Reader};
+pub use given::{Given, Shelf};
 
 /// As much of a file as tells what it is.
 const HEAD: usize = 512;

@@ -121,7 +121,8 @@ impl Form {
         let Kind::Of(format) = self.kind else { return Ok(String::new()) };
         Ok(match format {
             Format::Text => {
-                let shown: Vec<_> = entries.iter().map(|entry| self.shown(entry).or_else(|| self.line(entry))).collect();
+                let shown: Vec<_> =
+                    entries.iter().map(|entry| self.shown(entry).or_else(|| self.line(entry))).collect();
                 strip_str(&shown.into_iter().flatten().collect::<Vec<_>>().join("\n")).to_string()
             }
             Format::Html => {

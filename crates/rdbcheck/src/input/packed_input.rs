@@ -189,7 +189,10 @@ pub fn lay_down(content: impl Read) -> io::Result<File> {
 /// Returns the folder for temporary files. Where there is no file system there is none.
 pub(crate) fn temporary() -> io::Result<PathBuf> {
     if cfg!(target_family = "wasm") {
-        return Err(io::Error::new(io::ErrorKind::Unsupported, "it has to be laid down in a file, and there are no files here"));
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "it has to be laid down in a file, and there are no files here",
+        ));
     }
     Ok(std::env::temp_dir())
 }

@@ -139,7 +139,12 @@ fn in_memory(path: PathBuf, bytes: Vec<u8>, options: &Options, hex: bool) -> io:
 }
 
 /// Verifies an RDB that can be read again.
-pub(crate) fn again(path: PathBuf, mut input: impl Read + Seek + ReadAt, options: &Options, hex: bool) -> io::Result<Checked> {
+pub(crate) fn again(
+    path: PathBuf,
+    mut input: impl Read + Seek + ReadAt,
+    options: &Options,
+    hex: bool,
+) -> io::Result<Checked> {
     let base = input.stream_position()?;
     let report = verify::file_at(&input, options)?;
     let ends = Ends::of(&mut input, base)?;

@@ -192,12 +192,7 @@ impl Salvaged {
     }
 
     /// Lets pass what is worth being written, and is as it was asked for.
-    fn admit(
-        &mut self,
-        content: &Content,
-        file: &mut (impl Read + Seek + Send),
-        how: &How<'_>,
-    ) -> Result<(), String> {
+    fn admit(&mut self, content: &Content, file: &mut (impl Read + Seek + Send), how: &How<'_>) -> Result<(), String> {
         let args = how.args;
         if self.loss.as_ref().is_some_and(|loss| loss.keys == 0 && loss.functions == 0) {
             self.status = SalvageStatus::Nothing;

@@ -3,8 +3,8 @@
 //! The walk goes from header to header and holds nothing of the members. What a tar says of lengths and names is believed as far
 //! as the file and the limits here reach: 290 bytes can unpack to a name of 50,000 levels.
 
-use std::collections::BTreeMap;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;

@@ -65,11 +65,7 @@ pub(super) fn stream(
 }
 
 /// Why a server that was asked for would not load what is to be written, if so.
-pub(super) fn decide(
-    content: &Content,
-    file: &mut (impl Read + Seek + Send),
-    how: &How<'_>,
-) -> Result<(), String> {
+pub(super) fn decide(content: &Content, file: &mut (impl Read + Seek + Send), how: &How<'_>) -> Result<(), String> {
     let Some(plan) = content.plan.as_ref().filter(|_| !how.servers.judges_none()) else { return Ok(()) };
     let form = if how.args.resp { Form::Commands } else { Form::Rdb };
     let report = match &content.mended {
@@ -107,11 +103,7 @@ fn leave_out(answer: &Loads) -> String {
 }
 
 /// Verifies what was written, before it gets its name; and that the servers load it that were asked for.
-pub(super) fn judge(
-    out: &mut (impl Read + Seek + Send),
-    content: &Content,
-    how: &How<'_>,
-) -> io::Result<()> {
+pub(super) fn judge(out: &mut (impl Read + Seek + Send), content: &Content, how: &How<'_>) -> io::Result<()> {
     let report = verify::file(out, &how.options)?;
     if report.verdict != Verdict::Sound {
         let what = report.findings.iter().map(|finding| finding.code.as_str()).next().unwrap_or("unknown");
