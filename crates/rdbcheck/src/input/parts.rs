@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use redis_persistence::aof::dir::{self, AofSet, Role};
@@ -39,7 +38,7 @@ impl Parts {
         let look = |(path, role): (&PathBuf, Role)| {
             let data = fs::metadata(path).ok();
             let size = data.as_ref().map_or(0, fs::Metadata::len);
-            OnDisk { path: path.clone(), role, size, which: data.map(|data| (data.dev(), data.ino())) }
+            OnDisk { path: path.clone(), role, size, which: data.as_ref().and_then(which) }
         };
         let files = loaded.chain(manifest).map(look).collect();
         Ok(Self { path: path.to_owned(), set, files })
@@ -56,6 +55,18 @@ impl Parts {
             && self.files.len() == now.files.len()
             && self.files.iter().zip(&now.files).all(same))
     }
+}
+
+/// Returns device and inode of a file.
+#[cfg(unix)]
+fn which(data: &fs::Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some((data.dev(), data.ino()))
+}
+
+#[cfg(not(unix))]
+fn which(_: &fs::Metadata) -> Option<(u64, u64)> {
+    None
 }
 
 #[cfg(test)]
