@@ -139,6 +139,10 @@ impl Form {
             }
             Format::Junit => junit::render(self.tool, &entries, self.style),
             Format::Prometheus => prometheus::render(self.tool, &entries, self.style.now_ms),
+            Format::Summary => {
+                let rows: Vec<_> = entries.iter().map(|entry| Row::new(entry, self.style.now_ms)).collect();
+                strip_str(&summary::render(&rows, None, self.style.look)).to_string()
+            }
         })
     }
 
