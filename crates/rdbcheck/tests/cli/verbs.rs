@@ -24,6 +24,28 @@ pub(crate) fn json(args: &[&str]) -> Value {
     serde_json::from_str(&ran(args).out).expect("a JSON document")
 }
 
+/// Compressed bytes that claim to decode to nothing are the empty string, for servers and for each verb: also many of them.
+#[test]
+fn what_decodes_to_nothing_is_empty() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let dump = |value: &[u8]| [&b"REDIS0009\xfe\0\0\x01k"[..], value, &b"\xff\0\0\0\0\0\0\0\0"[..]].concat();
+    fs::write(path("empty"), dump(b"\0"))?;
+    fs::write(path("short"), dump(b"\xc3\x03\0abc"))?;
+    fs::write(path("long"), dump(&[&b"\xc3\x80\0\x20\0\0\0"[..], &vec![b'a'; 2 << 20]].concat()))?;
+    let of = |name: &str| json(&["digest", "--json", &path(name)])["files"][0]["debug_digest"].clone();
+    assert!(of("empty").is_string());
+    for name in ["short", "long"] {
+        assert_eq!(of(name), of("empty"), "{name}");
+        let listed = ran(&["list", "--json", "--values", &path(name)]);
+        assert!(listed.code == Some(0) && listed.out.contains(r#""value":"""#), "{listed:?}");
+        assert_eq!(ran(&["diff", &path("empty"), &path(name)]).code, Some(0));
+        let written = ran(&["write", "--for", "redis-7.0", &path(&format!("{name}.new")), &path(name)]);
+        assert_eq!(written.code, Some(0), "{written:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_digest_is_the_same_however_the_data_is_stored() {
     let digests = |file: &str| {

@@ -159,6 +159,8 @@ impl<'a> RdbString<&'a [u8]> {
         match self.body {
             Body::Raw(bytes) => Ok(Cow::Borrowed(bytes)),
             Body::Int(value) => Ok(Cow::Owned(IntText::new().write(i64::from(value)).to_vec())),
+            // Servers since 6.2 take an error for success here: whatever the bytes are, the string is empty.
+            Body::Lzf { decoded: 0, .. } => Ok(Cow::Borrowed(b"")),
             Body::Lzf { data, decoded } => {
                 let mut out = Vec::new();
                 lzf::inflate_into(data, usize::try_from(decoded).unwrap_or(usize::MAX), &mut out)?;

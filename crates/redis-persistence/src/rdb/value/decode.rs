@@ -58,6 +58,8 @@ struct Long {
     start: u64,
     text: Vec<u8>,
     inflater: Option<Inflater>,
+    /// It claims to decode to nothing.
+    empty: bool,
 }
 
 /// What of a value was read and makes no element yet.
@@ -157,6 +159,8 @@ impl Decoder {
         match string.body {
             Body::Raw(bytes) => self.text(role, bytes, string.start, sink),
             Body::Int(number) => self.text(role, IntText::new().write(i64::from(number)), string.start, sink),
+            // As in `RdbString::decode`.
+            Body::Lzf { decoded: 0, .. } => self.text(role, b"", string.start, sink),
             Body::Lzf { data, decoded } => {
                 let size = self.allowed(decoded, string.start, role)?;
                 let mut room = std::mem::take(&mut self.decoded);
@@ -168,9 +172,10 @@ impl Decoder {
             }
             Body::Long { stored, decoded } => {
                 self.allowed(decoded.unwrap_or(stored), string.start, role)?;
-                let inflater = decoded.map(|decoded| Inflater::new(stored, decoded)).transpose();
+                let empty = decoded == Some(0);
+                let inflater = decoded.filter(|_| !empty).map(|decoded| Inflater::new(stored, decoded)).transpose();
                 let inflater = inflater.map_err(|error| bad(string.start, role, error))?;
-                self.long = Some(Long { start: string.start, text: Vec::new(), inflater });
+                self.long = Some(Long { start: string.start, text: Vec::new(), inflater, empty });
                 Ok(())
             }
         }
@@ -179,6 +184,7 @@ impl Decoder {
     fn piece(&mut self, role: Role, bytes: &[u8], last: bool, sink: &mut impl FnMut(Part<'_>)) -> Result<()> {
         let Some(mut long) = self.long.take() else { return Ok(()) };
         match &mut long.inflater {
+            None if long.empty => {}
             None => long.text.extend_from_slice(bytes),
             Some(inflater) => {
                 let pushed = inflater.push(bytes, &mut |piece| long.text.extend_from_slice(piece));
