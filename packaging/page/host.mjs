@@ -11,7 +11,8 @@ function buffered(source) {
   const block = (number) => {
     let found = blocks.get(number);
     if (!found) {
-      found = source.read(number * BLOCK, BLOCK);
+      // A copy: what a source returns is its own.
+      found = source.read(number * BLOCK, BLOCK).slice();
       if (blocks.size >= KEPT) { blocks.delete(blocks.keys().next().value); }
       blocks.set(number, found);
     }

@@ -3,15 +3,32 @@ import { ask } from "./host.mjs";
 
 const PIECE = 8 * 1024 * 1024;
 
+/** Gives the memory of bytes back at once: to wait for the collector, which a worker that never rests keeps waiting, is to hold the whole file. */
+function released(bytes) {
+  const { port1, port2 } = new MessageChannel();
+  port2.close();
+  port1.postMessage(null, [bytes.buffer]);
+  port1.close();
+}
+
 function source(blob, reached) {
   const reader = new FileReaderSync();
+  // Each call of the reader takes its time, whatever it reads.
+  let piece = new Uint8Array(0);
+  let start = 0;
   return {
     blob,
     read(offset, length) {
       const end = Math.min(offset + length, blob.size);
-      const bytes = new Uint8Array(reader.readAsArrayBuffer(blob.slice(offset, end)));
+      if (offset < start || end > start + piece.length) {
+        released(piece);
+        piece = new Uint8Array(0);
+        const ahead = length < PIECE / 32 ? end : Math.min(Math.max(end, offset + PIECE), blob.size);
+        piece = new Uint8Array(reader.readAsArrayBuffer(blob.slice(offset, ahead)));
+        start = offset;
+      }
       reached?.(end);
-      return bytes;
+      return piece.subarray(offset - start, end - start);
     },
   };
 }
