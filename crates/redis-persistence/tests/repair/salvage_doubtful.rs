@@ -141,3 +141,33 @@ fn the_list_is_bounded_and_what_is_not_listed_is_counted_and_not_saved() {
     );
     assert_eq!(loss.keys, 100 + 10_000);
 }
+
+#[test]
+fn a_key_whose_head_a_value_before_it_has_swallowed_is_named_and_cannot_be_saved() {
+    for value_type in [0, 2] {
+        let mut w = RdbWriter::redis(11);
+        w.compression(false).aux(b"redis-ver", b"7.2.4").select_db(0);
+        keys(&mut w, 0..50);
+        w.key(value_type, b"user:before");
+        if value_type == 2 {
+            w.len(1);
+        }
+        let length = w.pos();
+        w.str(&[0xB7; 30]);
+        let start = w.pos();
+        w.key(2, STRANGE).len(9);
+        (0..9).for_each(|n| _ = w.str(format!("member {n}").as_bytes()));
+        let end = w.pos();
+        keys(&mut w, 50..100);
+        let mut bytes = w.finish();
+        // It reaches over the type, the name and the count of the one behind it, and a few bytes more.
+        bytes[length] += 18;
+        let (loss, out) = salvaged(&bytes, true);
+        let listed: Vec<_> = loss.doubtful.iter().filter(|listed| listed.name == STRANGE).collect();
+        let saved = names(&out).iter().any(|name| name == STRANGE);
+        assert!(!saved, "{loss:?}");
+        assert_eq!(listed.len(), 1, "{loss:?}");
+        assert_eq!((listed[0].range.clone(), listed[0].saved), (start as u64..end as u64, false));
+        assert!(loss.keys >= 100, "{loss:?}");
+    }
+}

@@ -65,8 +65,8 @@ pub(super) struct Collected {
     pub(super) doubtful: Vec<DoubtfulKey>,
     pub(super) doubtful_total: u64,
     pub(super) doubtful_saved: u64,
-    /// The last string of the last key that was saved, if it may hold any bytes.
-    last_string: Option<Range<u64>>,
+    /// The strings at the end of the last key that was saved, of which the last may hold any bytes.
+    last_strings: Option<Range<u64>>,
     pub(super) expiries_lost: u64,
     pub(super) functions_lost: u64,
     /// What is left out and could be saved.
@@ -113,7 +113,7 @@ impl Collected {
             doubtful: Vec::new(),
             doubtful_total: 0,
             doubtful_saved: 0,
-            last_string: None,
+            last_strings: None,
             expiries_lost: 0,
             functions_lost: 0,
             left_out: Vec::new(),
@@ -180,7 +180,7 @@ impl Collected {
         }
         self.sections.gap(&range);
         let mut from = range.start;
-        let begin = if is_kept { from + 1 } else { self.string_before(&range) };
+        let begin = if is_kept { from + 1 } else { self.strings_before(&range) };
         for (unit, key) in self.doubt(&range, begin, head.is_some(), decoder)? {
             if unit.start > from {
                 self.gaps.push(from..unit.start);
@@ -194,11 +194,11 @@ impl Collected {
         Ok(())
     }
 
-    /// Returns where the end of the string begins that stands before a gap, as much of it as the gap is long: it may have swallowed
-    /// the head of a key, and nothing in it would tell.
-    fn string_before(&self, gap: &Range<u64>) -> u64 {
-        let string = self.last_string.as_ref().filter(|string| string.end == gap.start);
-        string.map_or(gap.start, |string| (string.start + 1).max(gap.start.saturating_sub(gap.end - gap.start)))
+    /// Returns where the end of the strings begins that stand before a gap, as much of it as the gap is long: the last of them may have
+    /// swallowed the head of a key, and nothing in it would tell.
+    fn strings_before(&self, gap: &Range<u64>) -> u64 {
+        let strings = self.last_strings.as_ref().filter(|strings| strings.end == gap.start);
+        strings.map_or(gap.start, |strings| (strings.start + 1).max(gap.start.saturating_sub(gap.end - gap.start)))
     }
 
     /// Takes what is left of a damaged collection; returns whether anything is. `code`: what is wrong with it, if its extent is known.
@@ -333,7 +333,8 @@ impl Collected {
 
     /// Copies a key, and takes note of its name and of who knows its type.
     pub(super) fn save(&mut self, unit: &Candidate, key: &Key, decoder: &mut Decoder<'_>) -> io::Result<()> {
-        self.last_string = key.raw_at.map(|at| at..unit.end);
+        let strings_at = key.raw_at.or_else(|| unit.is_plain().then_some(key.type_at));
+        self.last_strings = strings_at.map(|at| at..unit.end);
         self.version = self.version.max(key.min_version(decoder.family()));
         self.keep_type(key.value_type, key.meta, decoder.family());
         if let Some(hash) = decoder.hash_of_name(key, &self.hashes, &self.digests)? {
