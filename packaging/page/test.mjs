@@ -112,3 +112,20 @@ test("options that make no sense are refused", () => {
   assert.throws(() => check(join(testdata, "no such file")), /ENOENT/);
   assert.ok(servers.includes("newest") && servers.length > 10 && /^\d+\.\d+\.\d+/.test(version));
 });
+
+test("the program of docs/page.md runs", () => {
+  const [, program] = /```js\n(.*?)```/s.exec(readFileSync(new URL("../../docs/page.md", import.meta.url), "utf8"));
+  const folder = mkdtempSync(join(tmpdir(), "page-"));
+  try {
+    cpSync(join(testdata, "rdb/redis-7.0-multidb.rdb"), join(folder, "dump.rdb"));
+    cpSync(join(testdata, "broken/zero-page.rdb"), join(folder, "damaged.rdb"));
+    cpSync(join(testdata, "aof/sets/redis-7.0-timestamps-plain/appendonlydir"), join(folder, "appendonlydir"), { recursive: true });
+    writeFileSync(join(folder, "program.mjs"), program.replace('"redis-persistence"', JSON.stringify(`${PACKAGE}/index.mjs`)));
+    const { stdout, status, stderr } = spawnSync(process.execPath, ["program.mjs"], { cwd: folder, encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^sound \d+\n$/);
+    assert.ok(existsSync(join(folder, "saved.rdb")));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -29,6 +29,7 @@ const PAGES: &[&str] = &[
     "docs/kubernetes.md",
     "docs/mutants.md",
     "docs/operators.md",
+    "docs/page.md",
     "docs/repair.md",
     "docs/servers.md",
     "docs/speed.md",
