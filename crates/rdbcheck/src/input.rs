@@ -14,3 +14,18 @@ pub(crate) mod open;
 pub(crate) mod packed_input;
 pub(crate) mod parts;
 pub(crate) mod tree;
+
+use std::io::{self, SeekFrom};
+
+/// Returns where a reader of so many bytes stands after a seek from `at`.
+///
+/// # Errors
+/// If that is before the first byte.
+pub(crate) fn sought(to: SeekFrom, at: u64, size: u64) -> io::Result<u64> {
+    let to = match to {
+        SeekFrom::Start(offset) => Some(offset),
+        SeekFrom::Current(by) => at.checked_add_signed(by),
+        SeekFrom::End(by) => size.checked_add_signed(by),
+    };
+    to.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}

@@ -275,12 +275,7 @@ impl Read for Member {
 
 impl Seek for Member {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let to = match to {
-            SeekFrom::Start(offset) => Some(offset),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-            SeekFrom::End(by) => self.place.size.checked_add_signed(by),
-        };
-        self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = super::sought(to, self.at, self.place.size)?;
         Ok(self.at)
     }
 }

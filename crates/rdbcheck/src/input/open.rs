@@ -229,12 +229,7 @@ impl ReadAt for Input {
 impl Seek for Input {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         if let Some(whole) = &self.whole {
-            let to = match to {
-                SeekFrom::Start(offset) => Some(offset),
-                SeekFrom::Current(by) => self.at.checked_add_signed(by),
-                SeekFrom::End(by) => (self.base + whole.len() as u64).checked_add_signed(by),
-            };
-            self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
+            self.at = super::sought(to, self.at, self.base + whole.len() as u64)?;
             return Ok(self.at);
         }
         let at = self.file.seek(to)?;

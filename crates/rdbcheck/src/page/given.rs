@@ -9,6 +9,7 @@ use std::sync::Arc;
 use redis_persistence::aof::dir::{self, Node, Opened, Tree};
 use redis_persistence::verify::ReadAt;
 
+use crate::input::sought;
 use crate::run::salvage_rdb::Onto;
 
 /// A file that somebody gives.
@@ -105,12 +106,7 @@ impl ReadAt for Reader {
 
 impl Seek for Reader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let to = match to {
-            SeekFrom::Start(offset) => Some(offset),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-            SeekFrom::End(by) => self.given.size.checked_add_signed(by),
-        };
-        self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = sought(to, self.at, self.given.size)?;
         Ok(self.at)
     }
 }

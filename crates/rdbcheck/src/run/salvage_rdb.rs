@@ -117,10 +117,7 @@ pub(crate) fn run(
             show.tell(&Told::Disguise(disguise));
         }
         let content = content(&mut file, report, &how)?;
-        done.note(&content);
-        if let (true, Some(loss)) = (common.redact, &mut done.loss) {
-            redact::loss(loss);
-        }
+        done.note(&content, &how);
         show.tell(&Told::Salvage(&done));
         done.finish(&content, &mut file, path, &how)
     });
@@ -185,10 +182,14 @@ impl Salvaged {
         }
     }
 
-    fn note(&mut self, content: &Content) {
+    /// Takes what is to be said of it, with hashes for names if that is asked for.
+    fn note(&mut self, content: &Content, how: &How<'_>) {
         self.unproven_copy = content.plan.is_none() && !content.proven;
         self.mended.clone_from(&content.mended);
         self.loss = content.plan.as_ref().map(|plan| plan.loss.clone());
+        if let (true, Some(loss)) = (how.common.redact, &mut self.loss) {
+            redact::loss(loss);
+        }
     }
 
     /// Lets pass what is worth being written, and is as it was asked for.

@@ -85,6 +85,19 @@ fn ran(output: io::Result<Output>) -> Result<Ran, Box<dyn Error>> {
     Ok(Ran { code: output.status.code(), out, err })
 }
 
+/// Fails where a child would not get an interrupt: who starts the tests may ignore it, as a shell does for what runs in the background, and
+/// children inherit that.
+#[cfg(target_os = "linux")]
+fn interrupts_arrive() -> TestResult {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).ok_or("no SigIgn")?;
+    let interrupt = 1 << (rustix::process::Signal::INT.as_raw() - 1);
+    match u64::from_str_radix(ignored.trim(), 16)? & interrupt {
+        0 => Ok(()),
+        _ => Err("SIGINT is ignored here, so that it cannot be tested: start the tests in the foreground".into()),
+    }
+}
+
 /// The bytes of one of the sound files.
 fn sound(name: &str) -> io::Result<Vec<u8>> {
     std::fs::read(testdata().join("rdb").join(name))

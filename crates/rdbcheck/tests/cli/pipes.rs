@@ -101,6 +101,8 @@ fn aofcheck_and_what_it_prints_to() -> TestResult {
 
 #[test]
 fn an_interrupt_ends_it_as_shells_expect() -> TestResult {
+    #[cfg(target_os = "linux")]
+    crate::interrupts_arrive()?;
     let mut child = command(&["-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut input = child.stdin.take().ok_or("no input")?;
     input.write_all(&sound(FILE)?[..100])?;

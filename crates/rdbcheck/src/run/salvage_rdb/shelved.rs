@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, Write};
 
 use redis_persistence::verify::Options;
 
-use super::{Args, How, content, of_others, out, reason, redact};
+use super::{Args, How, content, of_others, out, reason};
 use crate::args::Common;
 use crate::outcome::{Entry, SalvageStatus, Salvaged};
 use crate::servers::Servers;
@@ -51,10 +51,7 @@ impl Salvaged {
     ) -> Result<(), String> {
         let text = |error: io::Error| reason(&error);
         let content = content(file, report, how)?;
-        self.note(&content);
-        if let (true, Some(loss)) = (how.common.redact, &mut self.loss) {
-            redact::loss(loss);
-        }
+        self.note(&content, how);
         self.admit(&content, file, how)?;
         if how.args.dry_run {
             self.status = SalvageStatus::Planned;

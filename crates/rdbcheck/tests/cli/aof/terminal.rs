@@ -99,6 +99,8 @@ fn yes_is_yes_and_anything_else_is_no() -> TestResult {
 
 #[test]
 fn an_interrupt_changes_nothing() -> TestResult {
+    #[cfg(target_os = "linux")]
+    crate::interrupts_arrive()?;
     let copy = Copy::of("cases/m005-trunc-last")?;
     let mut run = OnTerminal::start(&copy, &["--fix", "set"])?;
     run.wait_for(QUESTION)?;
