@@ -28,7 +28,7 @@ pub use aofcheck::{AofCheck, Repair, SalvageAof};
 #[command(override_usage = "rdbcheck [OPTIONS] FILE...", after_help = EXAMPLES)]
 pub struct RdbCheck {
     /// RDB files, also in gzip, zstd, lz4 or xz, and tars of them; - is standard input
-    #[arg(value_name = "FILE", required_unless_present_any = ["explain", "completions", "man", "brief", "fix"])]
+    #[arg(value_name = "FILE", required_unless_present_any = ["explain", "completions", "man", "brief", "fix", "files_from"])]
     pub files: Vec<PathBuf>,
     /// Getting the data back.
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub struct RdbCheck {
 #[derive(Debug, Args)]
 pub struct Salvage {
     /// Write what can be saved of a damaged RDB to OUT, and report what is lost
-    #[arg(long, help_heading = "Salvage", value_name = "OUT", conflicts_with = "against")]
+    #[arg(long, help_heading = "Salvage", value_name = "OUT", conflicts_with_all = ["against", "files_from"])]
     pub salvage: Option<PathBuf>,
     /// Also save the intact part of damaged collections; such keys are named
     #[arg(long, help_heading = "Salvage", requires = "salvage")]
@@ -86,6 +86,13 @@ Exit codes (several files: the first of 1, 2, 3, 4 that any has):
 /// What both commands take.
 #[derive(Debug, Args)]
 pub struct Common {
+    /// Check what LIST names too, one name on a line; - is standard input
+    #[arg(long, help_heading = "Inputs", value_name = "LIST")]
+    pub files_from: Option<PathBuf>,
+    /// With --files-from: names end at NUL bytes, as `find -print0` writes them
+    #[arg(short = '0', long, help_heading = "Inputs", requires = "files_from")]
+    pub null: bool,
+
     /// Only the frame and the checksum, not the values
     #[arg(long, help_heading = "Checks")]
     pub quick: bool,
@@ -134,7 +141,7 @@ pub struct Common {
     pub expect_keys: Option<u64>,
 
     /// Exit with 1 unless it is as SEAL says, which `seal` wrote [default: the seal that lies beside it, if one does]
-    #[arg(long, help_heading = "Demands", value_name = "SEAL")]
+    #[arg(long, help_heading = "Demands", value_name = "SEAL", conflicts_with = "files_from")]
     pub against: Option<PathBuf>,
 
     /// The same as --format json

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod manual;
+mod names;
 mod pages;
 mod side;
 
@@ -96,6 +97,7 @@ pub(crate) fn aofcheck(args: &AofCheck, with_verbs: WithVerbs) -> Exit {
     let alone_on = Options { threads: Some(NonZero::<usize>::MIN), ..options.clone() };
     let small = aof::How { args, options: alone_on, servers: servers.clone() };
     let how = aof::How { args, options, servers };
+    // It goes with a repair, which takes no list.
     let (missing, there): (Vec<PathBuf>, Vec<PathBuf>) =
         args.paths.iter().cloned().partition(|path| args.repair.passes_over(path));
     for path in missing.iter().filter(|_| !args.common.quiet) {

@@ -64,11 +64,11 @@ impl Meter {
         Self::of(name, Unit::Bytes, total, when)
     }
 
-    /// Returns the inputs of a run, of which there are so many. Of one there is nothing to say.
+    /// Returns the inputs of a run, of which there are so many if that is known. Of one there is nothing to say.
     #[must_use]
-    pub fn of_inputs(tool: &str, total: usize, when: When) -> Self {
-        let when = if total < 2 { When::Never } else { when };
-        Self::of(tool.to_owned(), Unit::Inputs, Some(total as u64), when)
+    pub fn of_inputs(tool: &str, total: Option<usize>, when: When) -> Self {
+        let when = if total.is_some_and(|total| total < 2) { When::Never } else { when };
+        Self::of(tool.to_owned(), Unit::Inputs, total.map(|total| total as u64), when)
     }
 
     fn of(name: String, unit: Unit, total: Option<u64>, when: When) -> Self {
@@ -119,6 +119,7 @@ impl Meter {
         let left = total.map(|total| total.saturating_sub(self.far) / rate.max(1));
         let done = match (self.unit, total, left) {
             (Unit::Inputs, Some(total), Some(left)) => format!("{} of {total} inputs, {left} s left", self.far),
+            (Unit::Inputs, ..) => format!("{} inputs", self.far),
             (_, Some(total), Some(left)) => {
                 let percent = u128::from(self.far) * 100 / u128::from(total);
                 format!("{percent} %, {}/s, {left} s left", units::size(rate))

@@ -9,7 +9,7 @@ mod text;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
@@ -19,7 +19,9 @@ use crate::outcome::baseline::Baseline;
 use crate::outcome::{Entry, Told, UndoOutcome};
 use crate::style::{Look, Page};
 use json::UndoView;
-use summary::Row;
+use junit::Case;
+use prometheus::Sampled;
+use summary::{Row, Table};
 
 /// Returns the hashes by which a policy names the style and the script of a page.
 #[must_use]
@@ -43,6 +45,9 @@ enum Kind {
     Of(Format),
 }
 
+/// An input, and its cases.
+type Suite = (PathBuf, Vec<Case>);
+
 /// What an entry adds to a document, or what is needed to make that.
 #[derive(Debug)]
 pub enum Kept {
@@ -52,7 +57,11 @@ pub enum Kept {
     Part(String),
     /// Its line of a table.
     Row(Box<Row>),
-    /// A document has to know all entries, or it is written as its findings are read.
+    /// Its suite of test results.
+    Suite(Suite),
+    /// What metrics say of it.
+    Sampled(Box<Sampled>),
+    /// It is written as its findings are read, or as all that it is.
     Entry(Box<Entry>),
 }
 
@@ -109,8 +118,14 @@ impl Form {
             Kind::Of(Format::Summary) => Kept::Row(Box::new(Row::new(&entry, self.style.now_ms))),
             Kind::Of(Format::Json) => Kept::Part(json::part(&entry)?),
             Kind::Of(Format::JsonLines) => Kept::Part(json::line(self.tool, &entry)?),
-            Kind::Of(Format::Html | Format::Junit | Format::Prometheus) => Kept::Entry(Box::new(entry)),
+            Kind::Of(Format::Junit) => Kept::Suite(self.suite(&entry)),
+            Kind::Of(Format::Prometheus) => Kept::Sampled(Box::new(Sampled::new(entry))),
+            Kind::Of(Format::Html) => Kept::Entry(Box::new(entry)),
         })
+    }
+
+    fn suite(&self, entry: &Entry) -> Suite {
+        (entry.path.clone(), junit::cases(entry, self.style))
     }
 
     /// Returns the document of these entries, as it is printed.
@@ -137,11 +152,19 @@ impl Form {
             Format::JsonLines => {
                 entries.iter().map(|entry| json::line(self.tool, entry)).collect::<io::Result<Vec<_>>>()?.concat()
             }
-            Format::Junit => junit::render(self.tool, &entries, self.style),
-            Format::Prometheus => prometheus::render(self.tool, &entries, self.style.now_ms),
+            Format::Junit => {
+                junit::document(self.tool, &entries.iter().map(|entry| self.suite(entry)).collect::<Vec<_>>())
+            }
+            Format::Prometheus => {
+                let sampled: Vec<_> = entries.into_iter().map(Sampled::new).collect();
+                prometheus::render(self.tool, &sampled, self.style.now_ms)
+            }
             Format::Summary => {
-                let rows: Vec<_> = entries.iter().map(|entry| Row::new(entry, self.style.now_ms)).collect();
-                strip_str(&summary::render(&rows, None, self.style.look)).to_string()
+                let (mut table, look) = (Table::default(), self.style.look);
+                let rows = entries.iter().map(|entry| Row::new(entry, self.style.now_ms));
+                let mut shown: String = rows.filter_map(|row| table.add(row, None, look)).collect();
+                shown.push_str(&table.finish(None, look));
+                strip_str(&shown).to_string()
             }
         })
     }
@@ -170,9 +193,9 @@ pub struct Output {
     /// Whether the document has a part.
     has_part: bool,
     /// For the document at the end.
-    entries: Vec<Entry>,
-    /// For the table at the end.
-    rows: Vec<Row>,
+    suites: Vec<Suite>,
+    sampled: Vec<Sampled>,
+    table: Table,
     baseline: Option<Baseline>,
     /// The sections of a page.
     pages: html::Pages,
@@ -197,8 +220,9 @@ impl Output {
             form: Form::new(tool, common),
             any: false,
             has_part: false,
-            entries: Vec::new(),
-            rows: Vec::new(),
+            suites: Vec::new(),
+            sampled: Vec::new(),
+            table: Table::default(),
             baseline: None,
             pages: html::Pages::default(),
             undo: None,
@@ -264,10 +288,15 @@ impl Output {
         io::stdout().is_terminal()
     }
 
-    /// Returns whether reports that somebody sees go by, one after the other.
+    /// Returns whether reports that somebody sees go by, one after the other, of so many inputs if that is known.
     #[must_use]
-    pub fn goes_by(&self) -> bool {
-        matches!(self.form.kind, Kind::Of(Format::Text | Format::JsonLines)) && self.is_terminal()
+    pub fn goes_by(&self, count: Option<usize>) -> bool {
+        let does = match self.form.kind {
+            Kind::Of(Format::Text | Format::JsonLines) => true,
+            Kind::Of(Format::Summary) => count.is_none_or(|count| count >= summary::HELD),
+            _ => false,
+        };
+        does && self.is_terminal()
     }
 
     /// Takes what came of an input, for the document at the end, or as a line.
@@ -280,7 +309,13 @@ impl Output {
     pub fn keep_rendered(&mut self, kept: io::Result<Kept>) {
         match kept {
             Ok(Kept::Nothing) => {}
-            Ok(Kept::Row(row)) => self.rows.push(*row),
+            Ok(Kept::Row(row)) => {
+                if let Some(text) = self.table.add(*row, self.baseline.as_mut(), self.form.style.look) {
+                    self.write(&text);
+                }
+            }
+            Ok(Kept::Suite(suite)) => self.suites.push(suite),
+            Ok(Kept::Sampled(sampled)) => self.sampled.push(*sampled),
             Ok(Kept::Part(line)) if self.form.kind == Kind::Of(Format::JsonLines) => self.write(&line),
             Ok(Kept::Part(part)) => {
                 let lead = self.lead();
@@ -297,8 +332,7 @@ impl Output {
                     self.stream(|out| json::write_line(tool, &entry, out));
                 }
                 Kind::Of(Format::Text) => self.beyond(&entry),
-                Kind::Of(Format::Html) => self.pages.add(&entry, self.form.style),
-                _ => self.entries.push(*entry),
+                _ => self.pages.add(&entry, self.form.style),
             },
             Err(error) => self.failed = self.failed.take().or(Some(error)),
         }
@@ -350,16 +384,17 @@ impl Output {
     /// If something could not be written, but for a pipe that its reader closed: who has seen enough is free to go.
     pub fn finish(mut self) -> io::Result<()> {
         let Form { kind, tool, style, .. } = self.form;
-        let entries = std::mem::take(&mut self.entries);
         let document = match kind {
             Kind::Quiet | Kind::Of(Format::Text) => None,
             Kind::Of(Format::Json) if self.has_part => Some(json::closing(tool, self.undo.as_ref())?),
             Kind::Of(Format::Json) => Some(json::document(tool, self.undo.as_ref())?),
             Kind::Of(Format::JsonLines) => self.undo.as_ref().map(|undo| json::undo_line(tool, undo)).transpose()?,
-            Kind::Of(Format::Summary) => Some(summary::render(&self.rows, self.baseline.as_ref(), style.look)),
+            Kind::Of(Format::Summary) => {
+                Some(std::mem::take(&mut self.table).finish(self.baseline.as_ref(), style.look))
+            }
             Kind::Of(Format::Html) => Some(std::mem::take(&mut self.pages).finish(tool, style.now_ms)),
-            Kind::Of(Format::Junit) => Some(junit::render(tool, &entries, style)),
-            Kind::Of(Format::Prometheus) => Some(prometheus::render(tool, &entries, style.now_ms)),
+            Kind::Of(Format::Junit) => Some(junit::document(tool, &self.suites)),
+            Kind::Of(Format::Prometheus) => Some(prometheus::render(tool, &self.sampled, style.now_ms)),
         };
         if let Some(document) = document {
             self.write(&document);

@@ -19,12 +19,12 @@ use crate::units;
 #[command(override_usage = "aofcheck [OPTIONS] PATH...", after_help = EXAMPLES)]
 #[command(group = ArgGroup::new("repair").args(["fix", "truncate_to_timestamp", "cut_before", "preen"]).multiple(true))]
 #[command(group = ArgGroup::new("of_file").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "leave_out"]).multiple(true))]
-#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "undo", "salvage"]).multiple(true).conflicts_with("against"))]
+#[command(group = ArgGroup::new("change").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "undo", "salvage"]).multiple(true).conflicts_with_all(["against", "files_from"]))]
 #[command(group = ArgGroup::new("losing").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "salvage"]).multiple(true))]
 pub struct AofCheck {
     /// An appendonlydir, its manifest, one append-only file, a server's directory, or a packed file or a tar of these; - is
     /// standard input
-    #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "man", "brief", "undo"])]
+    #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "man", "brief", "undo", "files_from"])]
     pub paths: Vec<PathBuf>,
     /// List the timestamps, also of history files, how many commands follow each, and each FLUSHALL, FLUSHDB, SWAPDB and storm of
     /// deletions with what stood before it

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::names::Names;
 use super::side::{self, Bounds};
 use crate::args::Common;
 use crate::console::{not_written, reason, say};
@@ -37,6 +38,13 @@ impl Run {
             Ok(()) => exit,
             Err(error) => exit.and(not_written(self.tool, &error)),
         }
+    }
+
+    /// Says that the list of inputs is of no use.
+    fn list_failed(&mut self, common: &Common, why: &str) {
+        let list = common.files_from.as_deref().unwrap_or(Path::new("-"));
+        say(self.tool, &format!("{}: {why}", list.display()));
+        self.exit = self.exit.and(Exit::Unreadable);
     }
 
     /// Shows and takes what was rendered of an input.
@@ -130,7 +138,7 @@ impl Done {
     }
 }
 
-/// The inputs of a run.
+/// The inputs of a run, beside those of a list.
 pub(crate) struct Paths<'a> {
     pub(crate) tool: &'static str,
     pub(crate) common: &'a Common,
@@ -160,34 +168,53 @@ pub(crate) fn inputs(
             return Exit::Unreadable;
         }
     }
-    let threads = if may && paths.len() >= 2 * FEW { common.threads().min(paths.len() / FEW) } else { 1 };
+    let names = match Names::new(paths, common.files_from.as_deref(), common.null) {
+        Ok(names) => names,
+        Err(error) => {
+            run.list_failed(common, &reason(&error));
+            return run.end(Exit::Sound);
+        }
+    };
+    let count = names.known();
+    let most = count.map_or(usize::MAX, |count| count / FEW);
+    let threads = if may && most >= 2 { common.threads().min(most) } else { 1 };
     let (form, limit) = (run.output.form(), limit(common, threads));
     let mut meter =
-        Meter::of_inputs(tool, paths.len(), if run.output.goes_by() { When::Never } else { common.progress });
-    let check = |number: usize| {
+        Meter::of_inputs(tool, count, if run.output.goes_by(count) { When::Never } else { common.progress });
+    let check = |path: io::Result<PathBuf>| {
         let since = Instant::now();
-        let done = if may { alone(&paths[number], limit) } else { None };
+        let done = path.as_deref().ok().filter(|_| may).and_then(|path| alone(path, limit));
         let done = done.map(|entry| Done::of(form, Entry { took: Some(since.elapsed()), ..entry }));
         let weight = done.as_ref().map_or(0, |done| done.weight);
-        (done, weight)
+        ((path, done), weight)
     };
-    side::in_order(paths.len(), Bounds { threads, weight: RENDERED }, check, |number, done| {
-        match done {
-            Some(done) => {
+    let mut number = 0;
+    side::in_order(names, Bounds { threads, weight: RENDERED }, check, |(path, done)| {
+        match (path, done) {
+            (_, Some(done)) => {
                 if done.line.is_some() {
                     meter.hide();
                 }
                 run.rendered(done);
             }
-            None => {
+            (Ok(path), None) => {
                 meter.hide();
                 run.since = Instant::now();
-                each(&paths[number], &mut run);
+                each(&path, &mut run);
+            }
+            (Err(error), None) => {
+                meter.hide();
+                run.list_failed(common, &reason(&error));
             }
         }
-        meter.reached(number as u64 + 1);
+        number += 1;
+        meter.reached(number);
     });
     drop(meter);
+    if number == 0 && common.files_from.is_some() {
+        // A search that found no backup is no night on which all were good.
+        run.list_failed(common, "it names no input");
+    }
     run.end(Exit::Sound)
 }
 

@@ -1,6 +1,6 @@
 //! A report of before, `--json` or `--json-lines`, of which no more is read than how many keys each input had.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
@@ -11,8 +11,17 @@ use serde::Deserialize;
 #[derive(Debug, Default)]
 pub struct Baseline {
     keys: BTreeMap<String, u64>,
-    /// The same by the name alone, for inputs in a folder of each day; `None` where several have it.
-    by_name: BTreeMap<String, Option<u64>>,
+    /// The same by the name alone, for inputs in a folder of each day.
+    by_name: BTreeMap<String, Named>,
+}
+
+/// The inputs of a name.
+#[derive(Debug)]
+struct Named {
+    /// How many keys it had; `None` where several have the name.
+    keys: Option<u64>,
+    /// Whether one of the name was checked now.
+    seen: bool,
 }
 
 /// A document of all inputs, or of one.
@@ -60,20 +69,30 @@ impl Baseline {
     fn add(&mut self, of: Of) {
         let keys = of.counts.map_or(0, |counts| counts.keys);
         let name = name(&of.path).to_owned();
-        self.by_name.entry(name).and_modify(|several| *several = None).or_insert(Some(keys));
+        self.by_name
+            .entry(name)
+            .and_modify(|several| several.keys = None)
+            .or_insert(Named { keys: Some(keys), seen: false });
         self.keys.insert(of.path, keys);
     }
 
     /// Returns how many keys an input had: that of its path, or else the only one of its name.
     #[must_use]
     pub fn keys(&self, path: &str) -> Option<u64> {
-        self.keys.get(path).copied().or_else(|| *self.by_name.get(name(path))?)
+        self.keys.get(path).copied().or_else(|| self.by_name.get(name(path))?.keys)
     }
 
-    /// Returns the inputs that are not among these, by path or name.
-    pub fn without<'a>(&'a self, paths: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
-        let here: HashSet<&str> = paths.flat_map(|path| [path, name(path)]).collect();
-        self.keys.keys().map(String::as_str).filter(move |path| !here.contains(path) && !here.contains(name(path)))
+    /// An input of that path was checked now.
+    pub fn saw(&mut self, path: &str) {
+        if let Some(named) = self.by_name.get_mut(name(path)) {
+            named.seen = true;
+        }
+    }
+
+    /// Returns the inputs of which none was checked that has their path or name.
+    pub fn not_seen(&self) -> impl Iterator<Item = &str> {
+        let seen = |path: &str| self.by_name.get(name(path)).is_some_and(|named| named.seen);
+        self.keys.keys().map(String::as_str).filter(move |path| !seen(path))
     }
 }
 

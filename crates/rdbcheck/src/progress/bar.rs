@@ -17,7 +17,8 @@ impl Bar {
         use crate::units;
 
         let template = match meter.total {
-            _ if meter.unit == Unit::Inputs => "{wide_msg} [{bar:30}] {pos} of {len} inputs, {left}",
+            Some(_) if meter.unit == Unit::Inputs => "{wide_msg} [{bar:30}] {pos} of {len} inputs, {left}",
+            None if meter.unit == Unit::Inputs => "{wide_msg} {spinner} {pos} inputs",
             Some(_) => "{wide_msg} [{bar:30}] {percent:>3} %  {rate}, {left}",
             None => "{wide_msg} {spinner} {rate}",
         };

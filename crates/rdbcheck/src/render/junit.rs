@@ -11,12 +11,14 @@ use crate::outcome::{Entry, count};
 use crate::units::number;
 
 /// A case of a suite.
+#[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) outcome: Result<(), Failed>,
 }
 
 /// A case that failed.
+#[derive(Debug)]
 pub(crate) struct Failed {
     /// `failure` for what was found out, `error` for what could not be, `skipped` for what was not tried.
     pub(crate) element: &'static str,
@@ -25,14 +27,8 @@ pub(crate) struct Failed {
     pub(crate) text: String,
 }
 
-/// Returns the whole document.
-pub(super) fn render(tool: &str, entries: &[Entry], style: Style) -> String {
-    let suites: Vec<_> = entries.iter().map(|entry| (entry.path.as_path(), cases(entry, style))).collect();
-    document(tool, &suites)
-}
-
 /// Returns the document of these suites, each of which is about a path.
-pub(crate) fn document(tool: &str, suites: &[(&Path, Vec<Case>)]) -> String {
+pub(crate) fn document(tool: &str, suites: &[(impl AsRef<Path>, Vec<Case>)]) -> String {
     let all = || suites.iter().flat_map(|(_, cases)| cases);
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{}\" {}>\n",
@@ -40,7 +36,7 @@ pub(crate) fn document(tool: &str, suites: &[(&Path, Vec<Case>)]) -> String {
         totals(all())
     );
     for (path, cases) in suites {
-        let path = attribute(&path.to_string_lossy());
+        let path = attribute(&path.as_ref().to_string_lossy());
         out.push_str(&format!("  <testsuite name=\"{path}\" {}>\n", totals(cases.iter())));
         for case in cases {
             out.push_str(&format!("    <testcase classname=\"{path}\" name=\"{}\"", attribute(&case.name)));
@@ -76,7 +72,8 @@ fn totals<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
     format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"{skipped}")
 }
 
-fn cases(entry: &Entry, style: Style) -> Vec<Case> {
+/// Returns the cases of an input.
+pub(super) fn cases(entry: &Entry, style: Style) -> Vec<Case> {
     let report = match &entry.outcome {
         Ok(report) => report,
         Err(why) => {

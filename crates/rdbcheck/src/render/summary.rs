@@ -1,5 +1,5 @@
-//! `--summary`: one line for each input, at the end: the verdict, keys and how they changed since a report of before, size, age, and how
-//! long the check took. Of an input no more is held than its line.
+//! `--summary`: one line for each input: the verdict, keys and how they changed since a report of before, size, age, and how long the
+//! check took. The first thousand come together, so that columns are as wide as they have to be, the others as they come.
 //!
 //! ```text
 //! verdict      keys  change    size    age    time  file
@@ -36,6 +36,8 @@ pub struct Row {
 }
 
 const HEADS: [&str; 6] = ["verdict", "keys", "change", "size", "age", "time"];
+/// The place of that which only a baseline gives.
+const CHANGE: usize = 2;
 /// The paths of a baseline that are named where they were not checked.
 const NAMED: usize = 10;
 
@@ -93,42 +95,149 @@ impl Row {
             self.took.map(|took| format!("{:.2} s", took.as_secs_f64())).unwrap_or_default(),
         ]
     }
+
+    fn line(&self, cells: &[String; 6], columns: &[(usize, usize)]) -> String {
+        let why = if self.why.is_empty() { String::new() } else { format!("  ({})", self.why) };
+        format!("{}{}{why}", aligned(cells, columns), self.path)
+    }
 }
 
-/// Returns the table, and what is to be said of all.
-pub(super) fn render(rows: &[Row], baseline: Option<&Baseline>, look: Look) -> String {
-    let mut page = Page::new(look);
-    let cells: Vec<_> = rows.iter().map(|row| row.cells(baseline)).collect();
-    let widest = |n: usize| cells.iter().map(|row| columns(&row[n])).max().unwrap_or(0);
-    // A column that says nothing of any input is left out.
-    let widths: Vec<_> = (0..HEADS.len()).map(|n| (n, widest(n))).filter(|(_, width)| *width > 0).collect();
-    let line = |cells: &[String; 6], last: &str| {
-        let one = |(n, width): &(usize, usize)| match n {
-            0 => format!("{:<1$}  ", cells[*n], (*width).max(HEADS[*n].len())),
-            _ => format!("{:>1$}  ", cells[*n], (*width).max(HEADS[*n].len())),
-        };
-        widths.iter().map(one).collect::<String>() + last
+/// As many lines are held as tell how wide the columns have to be. What comes behind them is printed as it comes.
+pub(super) const HELD: usize = 1000;
+
+/// The table of a run.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    held: Vec<Row>,
+    /// The columns that are printed and their widths, once that is settled.
+    columns: Option<Vec<(usize, usize)>>,
+    verdicts: BTreeMap<&'static str, u64>,
+    inputs: u64,
+    keys: u64,
+}
+
+impl Table {
+    /// Takes the line of an input, and returns what is to be printed of the table.
+    pub(super) fn add(&mut self, row: Row, mut baseline: Option<&mut Baseline>, look: Look) -> Option<String> {
+        self.inputs += 1;
+        self.keys += row.keys.unwrap_or(0);
+        *self.verdicts.entry(row.verdict).or_default() += 1;
+        if let Some(baseline) = baseline.as_deref_mut() {
+            baseline.saw(&row.path);
+        }
+        let baseline = baseline.as_deref();
+        if let Some(columns) = &self.columns {
+            let mut page = Page::new(look);
+            page.plain(0, &row.line(&row.cells(baseline), columns));
+            return Some(page.text);
+        }
+        self.held.push(row);
+        // Those to come may have what none of these has.
+        (self.held.len() == HELD).then(|| self.begin(baseline, true, look))
+    }
+
+    /// Settles the columns, and returns what was held.
+    fn begin(&mut self, baseline: Option<&Baseline>, all: bool, look: Look) -> String {
+        let mut page = Page::new(look);
+        let rows = std::mem::take(&mut self.held);
+        let cells: Vec<_> = rows.iter().map(|row| row.cells(baseline)).collect();
+        let widest = |n: usize| cells.iter().map(|row| columns(&row[n])).max().unwrap_or(0);
+        // A column that says nothing of any input is left out.
+        let says = |n: usize, width: usize| width > 0 || all && (n != CHANGE || baseline.is_some());
+        let columns: Vec<_> = (0..HEADS.len())
+            .map(|n| (n, widest(n)))
+            .filter(|(n, width)| says(*n, *width))
+            .map(|(n, width)| (n, width.max(HEADS[n].len())))
+            .collect();
+        if !rows.is_empty() {
+            page.paragraph(0, &(aligned(&HEADS.map(str::to_owned), &columns) + "file"), BOLD, "");
+        }
+        for (row, cells) in rows.iter().zip(&cells) {
+            page.plain(0, &row.line(cells, &columns));
+        }
+        self.columns = Some(columns);
+        page.text
+    }
+
+    /// Returns what was not printed yet, and what is to be said of all.
+    pub(super) fn finish(mut self, baseline: Option<&Baseline>, look: Look) -> String {
+        let mut page = Page::new(look);
+        if self.columns.is_none() {
+            page.text = self.begin(baseline, false, look);
+        }
+        let each: Vec<_> = self.verdicts.iter().map(|(verdict, n)| format!("{} {verdict}", commas(*n))).collect();
+        let keys = number(self.keys, "key");
+        let all = if each.is_empty() { String::new() } else { format!(": {}; {keys}", each.join(", ")) };
+        page.plain(0, &format!("{}{all}", number(self.inputs, "input")));
+        if let Some(baseline) = baseline {
+            let (mut missing, mut named) = (0, Vec::new());
+            for path in baseline.not_seen() {
+                missing += 1;
+                if named.len() < NAMED {
+                    named.push(path);
+                }
+            }
+            if missing > 0 {
+                let more = if missing > NAMED { ", ..." } else { "" };
+                let missing = commas(missing as u64);
+                page.plain(0, &format!("not checked, of those before: {missing}: {}{more}", named.join(", ")));
+            }
+        }
+        page.text
+    }
+}
+
+/// Returns the cells of a line, each in its column.
+fn aligned(cells: &[String; 6], columns: &[(usize, usize)]) -> String {
+    let one = |(n, width): &(usize, usize)| match n {
+        0 => format!("{:<width$}  ", cells[*n]),
+        _ => format!("{:>width$}  ", cells[*n]),
     };
-    if !rows.is_empty() {
-        page.paragraph(0, &line(&HEADS.map(str::to_owned), "file"), BOLD, "");
+    columns.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(n: usize) -> Row {
+        let (keys, size) = (Some(n as u64), Some(1200));
+        let why = if n.is_multiple_of(2) { String::new() } else { "cut".to_owned() };
+        Row { path: format!("{n}.rdb"), verdict: "sound", keys, commands: None, size, age: None, took: None, why }
     }
-    let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
-    for (row, cells) in rows.iter().zip(&cells) {
-        *verdicts.entry(row.verdict).or_default() += 1;
-        let why = if row.why.is_empty() { String::new() } else { format!("  ({})", row.why) };
-        page.plain(0, &line(cells, &format!("{}{why}", row.path)));
-    }
-    let each: Vec<_> = verdicts.iter().map(|(verdict, n)| format!("{} {verdict}", commas(*n))).collect();
-    let keys: u64 = rows.iter().filter_map(|row| row.keys).sum();
-    let all = if each.is_empty() { String::new() } else { format!(": {}; {}", each.join(", "), number(keys, "key")) };
-    page.plain(0, &format!("{}{all}", number(rows.len() as u64, "input")));
-    if let Some(baseline) = baseline {
-        let missing: Vec<_> = baseline.without(rows.iter().map(|row| row.path.as_str())).collect();
-        if !missing.is_empty() {
-            let named = missing[..missing.len().min(NAMED)].join(", ");
-            let more = if missing.len() > NAMED { ", ..." } else { "" };
-            page.plain(0, &format!("not checked, of those before: {}: {named}{more}", commas(missing.len() as u64)));
+
+    /// Of a long table no more is held than the lines that tell the widths, and nothing is lost or told twice.
+    #[test]
+    fn a_long_table_is_printed_as_it_comes() {
+        for count in [0, 1, HELD - 1, HELD, HELD + 1, 3 * HELD] {
+            let (mut table, mut printed) = (Table::default(), String::new());
+            for n in 0..count {
+                printed.push_str(&table.add(row(n), None, Look::default()).unwrap_or_default());
+                assert!(table.held.len() < HELD);
+                assert_eq!(printed.lines().count(), if n + 1 < HELD { 0 } else { n + 2 }, "{n}");
+            }
+            printed.push_str(&table.finish(None, Look::default()));
+            let lines: Vec<_> = printed.lines().collect();
+            assert_eq!(lines.len(), if count == 0 { 1 } else { count + 2 });
+            for (n, line) in lines.iter().skip(1).take(count).enumerate() {
+                let file = format!("{n}.rdb{}", if n.is_multiple_of(2) { "" } else { "  (cut)" });
+                assert!(
+                    line.starts_with("sound") && line.contains(&commas(n as u64)) && line.ends_with(&file),
+                    "{line}"
+                );
+            }
+            // A short table leaves out what none of its lines has.
+            if count > 0 {
+                assert_eq!(lines[0].contains("age"), count >= HELD, "{}", lines[0]);
+                assert!(!lines[0].contains("change"));
+            }
+            let keys = number((0..count as u64).sum(), "key");
+            let all = if count == 0 {
+                "0 inputs".to_owned()
+            } else {
+                format!("{}: {} sound; {keys}", number(count as u64, "input"), commas(count as u64))
+            };
+            assert_eq!(lines.last(), Some(&all.as_str()));
         }
     }
-    page.text
 }

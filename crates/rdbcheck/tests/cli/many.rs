@@ -210,3 +210,66 @@ fn a_line_comes_as_soon_as_it_is_its_turn() -> TestResult {
     assert_eq!(child.wait()?.code(), Some(0));
     Ok(())
 }
+
+/// Inputs that a list names are checked as if the command line did, those of the command line first.
+#[test]
+fn names_out_of_a_list() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let odd = folder.path().join("of two\nlines.rdb");
+    fs::copy(testdata().join("rdb/redis-7.0-multidb.rdb"), &odd)?;
+    let mut paths = rdb_files(&testdata().join("rdb"))?;
+    paths.extend(rdb_files(&testdata().join("broken"))?);
+    let first = paths.remove(0);
+    let joined = |paths: &[PathBuf], end: &str| -> String {
+        paths.iter().map(|path| format!("{}{end}", path.display())).collect()
+    };
+    let list = folder.path().join("list");
+    for format in ["json-lines", "text"] {
+        let form: &[&str] = &["--format", format];
+        let all = [std::slice::from_ref(&first), &paths].concat();
+        let expected = ran(rdbcheck(&args(form, &all)).output())?;
+        assert_eq!((expected.out.lines().count() >= all.len(), expected.code), (true, Some(1)), "{format}");
+        for (end, options, standard) in
+            [("\n", &["--threads", "4"][..], false), ("\r\n", &["--threads", "1"], true), ("\0", &["-0"], true)]
+        {
+            let names = joined(&paths, end);
+            fs::write(&list, &names)?;
+            let from = if standard { "-" } else { list.to_str().ok_or("a name")? };
+            let first = first.to_str().ok_or("a name")?;
+            let args = [form, options, &["--files-from", from, first]].concat();
+            let found = ran(rdbcheck(&args).write_stdin(names).output())?;
+            assert!(found == expected, "{format} {options:?}: {}", difference(&found, &expected));
+        }
+    }
+    let run = ran(rdbcheck(&["--quiet", "--null", "--files-from", "-"]).write_stdin(joined(&[odd], "\0")).output())?;
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
+    Ok(())
+}
+
+#[test]
+fn what_is_no_list_of_names() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let sound = testdata().join("rdb/redis-7.0-multidb.rdb");
+    let sound = sound.to_str().ok_or("a name")?;
+    let run = ran(rdbcheck(&["--summary", "--files-from", "missing", sound]).current_dir(&folder).output())?;
+    assert_eq!(run.code, Some(2));
+    assert!(run.err.starts_with("rdbcheck: missing: No such file"), "{run:?}");
+
+    // What stands before the place where it is none is checked.
+    let list = [sound.as_bytes(), b"\n", &[0; 100_000], b"\n"].concat();
+    let run = ran(rdbcheck(&["--json-lines", "--files-from", "-"]).write_stdin(list).output())?;
+    assert_eq!((run.code, run.out.lines().count()), (Some(2), 1), "{run:?}");
+    assert!(run.err.contains("-: it is no list of names") && run.err.contains("--null"), "{run:?}");
+
+    // A search that found no backup is no night on which all were good.
+    let run = ran(rdbcheck(&["--summary", "--files-from", "-"]).write_stdin("\n\n").output())?;
+    assert_eq!((run.code, run.err.as_str()), (Some(2), "rdbcheck: -: it names no input\n"));
+
+    for with in [&["--salvage", "out"][..], &["--against", "seal"]] {
+        let run = ran(rdbcheck(&[with, &["--files-from", "list"]].concat()).current_dir(&folder).output())?;
+        assert_eq!(run.code, Some(2), "{run:?}");
+    }
+    let run = ran(aofcheck(folder.path(), &["--fix", "--files-from", "list"]).output())?;
+    assert_eq!(run.code, Some(2), "{run:?}");
+    Ok(())
+}
