@@ -135,7 +135,6 @@ pub struct Format {
     #[cfg_attr(feature = "serde", serde(skip))]
     pub product: Option<Family>,
     /// When it was written, in seconds since the epoch, by AUX field `ctime`.
-    #[cfg_attr(feature = "serde", serde(skip))]
     pub created: Option<i64>,
 }
 
