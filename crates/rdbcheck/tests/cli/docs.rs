@@ -173,8 +173,9 @@ fn commands_of_the_pages_run() -> TestResult {
             let command = comment.replace(&written, "");
             let command = cron.replace(&command, "");
             // A program of others goes on with the line before it, in one shell.
-            let own =
-                ["rdbcheck", "aofcheck", "'aofcheck'", "'sh'", "fetch"].iter().any(|word| command.starts_with(word));
+            let own = ["rdbcheck", "aofcheck", "'aofcheck'", "'sh'", "fetch", "find"]
+                .iter()
+                .any(|word| command.starts_with(word));
             before = if own { command.into_owned() } else { format!("{before}; {command}") };
             if before.contains("jq ") && !here("jq") {
                 eprintln!("not run, there is no jq: {place}");
