@@ -19,6 +19,8 @@ pub(crate) const NAME: usize = 80;
 
 /// No line is wider where nobody says how wide the terminal is, and none is on a wider one.
 pub(crate) const WIDTH: usize = 160;
+/// What stays on the line of its number.
+const UNITS: [&str; 14] = ["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "bytes", "ms", "s", "min", "h", "d"];
 /// On a narrower terminal lines are as wide as this.
 const NARROWEST: usize = 60;
 
@@ -103,7 +105,7 @@ impl Page {
         let mut at = indent;
         for (piece, style) in pieces {
             self.text.push_str(&style.to_string());
-            for word in piece.split_inclusive(' ') {
+            for word in whole(piece, self.look.width.saturating_sub(indent + 4)) {
                 at = self.word(word, at, indent + 4);
             }
             self.text.push_str(&format!("{style:#}"));
@@ -185,6 +187,42 @@ impl Page {
     }
 }
 
+/// Splits text behind spaces, but not within a date and its time, a number and its unit, or a span in backticks, as long as these
+/// are no wider than `most`.
+fn whole(text: &str, most: usize) -> Vec<&str> {
+    let mut parts = vec![];
+    let (mut start, mut end, mut is_code) = (0, 0, false);
+    for (word, next) in text.split_inclusive(' ').zip(text.split_inclusive(' ').skip(1).map(Some).chain([None])) {
+        end += word.len();
+        is_code ^= word.bytes().filter(|byte| *byte == b'`').count() % 2 == 1;
+        let Some(next) = next else { break };
+        let fits = columns(text[start..end + next.len()].trim_end()) <= most;
+        if fits && (is_code || belongs(word.trim_end(), next.trim_end())) {
+            continue;
+        }
+        parts.push(&text[start..end]);
+        start = end;
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+/// Returns whether the second word says how to read the first: the time of a date, its zone, or the unit of a number.
+fn belongs(word: &str, next: &str) -> bool {
+    let bare = |text: &str| text.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
+    let (word, next, closes) = (bare(word), bare(next), word.ends_with([',', ';', ':', ')']));
+    let is_like = |text: &str, form: &str| {
+        text.len() == form.len()
+            && text.bytes().zip(form.bytes()).all(|(c, of)| if of == b'0' { c.is_ascii_digit() } else { c == of })
+    };
+    let is_number = word.starts_with(|c: char| c.is_ascii_digit())
+        && word.bytes().all(|c| c.is_ascii_digit() || c == b',' || c == b'.');
+    !closes
+        && ((is_like(&word, "0000-00-00") && is_like(&next, "00:00:00"))
+            || (is_like(&word, "00:00:00") && next == "UTC")
+            || (is_number && UNITS.contains(&next.as_str())))
+}
+
 /// Text of so many columns at most; what is too long loses its middle.
 pub(crate) fn shorten(text: &str, most: usize) -> String {
     if columns(text) <= most {
@@ -256,6 +294,33 @@ mod tests {
                 assert_eq!(letters(&page.text), format!("lead:{}", letters(&text)));
             }
         }
+    }
+
+    #[test]
+    fn what_belongs_together_is_not_broken() {
+        let spans = ["2026-12-01 00:07:55 UTC", "1,234.5 kB", "12 ms", "`rdbcheck --for redis-7.0`"];
+        for span in spans {
+            for before in 0..100 {
+                for width in [60, 80, 119] {
+                    let mut page = Page::new(Look { width, ..Look::default() });
+                    page.plain(2, &format!("{} ({span}), and more words", "word ".repeat(before)));
+                    assert!(page.text.contains(span), "{}", page.text);
+                    assert!(
+                        page.text.lines().all(|line| columns(line) <= width && !line.ends_with(' ')),
+                        "{}",
+                        page.text
+                    );
+                }
+            }
+        }
+        let long = format!("`{}`", "word ".repeat(40));
+        assert_eq!(whole(&long, 76).concat(), long);
+        assert!(whole(&long, 76).iter().all(|part| columns(part.trim_end()) <= 76));
+        assert_eq!(
+            whole("keys: 5 bytes, 3 keys 2026-12-01 x", 76),
+            ["keys: ", "5 bytes, ", "3 ", "keys ", "2026-12-01 ", "x"]
+        );
+        assert_eq!(whole("", 76), [""]);
     }
 
     #[test]
