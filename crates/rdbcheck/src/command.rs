@@ -23,8 +23,8 @@ pub(crate) use manual::page as manual;
 use pages::instead_of_checking;
 pub(crate) use pages::{explain, short_help};
 
-const RDBCHECK: &str = "rdbcheck";
-const AOFCHECK: &str = "aofcheck";
+pub(crate) const RDBCHECK: &str = "rdbcheck";
+pub(crate) const AOFCHECK: &str = "aofcheck";
 
 /// Adds the verbs of a tool to its command line, for its pages.
 pub(crate) type WithVerbs = fn(&str, Command) -> Command;

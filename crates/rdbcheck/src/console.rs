@@ -2,13 +2,18 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write};
 
+use crate::caller::Caller;
 use crate::escape;
 use crate::exit::Exit;
 
 /// Prints one line on standard error.
 pub(crate) fn say(tool: &str, line: &str) {
+    let line = format!("{tool}: {}", escape::plain(line.as_bytes()));
+    if let Some(caller) = Caller::of_thread() {
+        return caller.hear(line);
+    }
     // Nobody is left to tell who closed standard error.
-    let _ = writeln!(io::stderr(), "{tool}: {}", escape::plain(line.as_bytes()));
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Says that the output could not be written.

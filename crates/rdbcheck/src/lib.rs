@@ -2,6 +2,7 @@
 //! otherwise):
 //!
 //! ```text
+//! calls                    the same of inputs that a program names, which calls and stays
 //! verbs, alias             where the programs begin: verbs, each with a page of its own; the official check tools by their names
 //! command, page            checks: inputs in their order, reports out, exit codes; the same of files that a program gives
 //! render                   outcomes as text, JSON, JUnit, Prometheus
@@ -13,7 +14,7 @@
 //! input                    open, unpack, archives, trees of files
 //! disguise redact functions      RDBs in other clothes; hashes for names; the code of function libraries
 //! console progress style shell   standard error, questions, meters; widths and colours; commands for people to run
-//! exit escape units
+//! caller exit escape units
 //! ```
 //!
 //! It is not a library for others: use `redis-persistence`. Nothing here is stable but what the commands print, and their
@@ -25,6 +26,9 @@
 #[cfg(unix)]
 pub mod alias;
 pub mod args;
+pub mod caller;
+#[cfg(unix)]
+pub mod calls;
 #[cfg(unix)]
 mod command;
 mod console;

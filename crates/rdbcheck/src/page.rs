@@ -5,8 +5,7 @@
 //! arguments, files -> check   -> Answer                         as `rdbcheck` and `aofcheck`
 //!                  -> salvage -> Answer, and OUT on a shelf     as `rdbcheck --salvage`
 //! ```
-//! Nothing here opens a file, asks for the time, or starts a thread. A packed file is unpacked onto the shelf first, where it has to be
-//! read more than once.
+//! Nothing here opens a file or asks for the time. A packed file is unpacked onto the shelf first, where it has to be read more than once.
 
 mod given;
 
@@ -56,6 +55,8 @@ pub struct Answer {
     pub document: String,
     /// The exit code.
     pub exit: u8,
+    /// That of each file of the report.
+    pub exits: Vec<u8>,
     /// How many bytes of OUT are on the shelf, if a salvage wrote any.
     pub written: Option<u64>,
 }
@@ -66,7 +67,7 @@ pub struct Answer {
 /// If the arguments make no sense.
 pub fn check(request: Request<'_>, shelf: &mut dyn Shelf) -> Result<Answer, String> {
     if request.files.iter().any(is_append_only) {
-        let args: AofCheck = parsed(AOFCHECK, &request)?;
+        let args: AofCheck = parsed(AOFCHECK, request.arguments, request.path)?;
         let servers = judges(&args.common)?;
         let options = Options { commands: servers.commands(), ..options(&args.common, request.seed) };
         let how = aof::How { args: &args, options, servers };
@@ -75,7 +76,7 @@ pub fn check(request: Request<'_>, shelf: &mut dyn Shelf) -> Result<Answer, Stri
         let entry = entry.unwrap_or_else(|error| how.unreadable(path, &error));
         return answer(AOFCHECK, &args.common, vec![entry]);
     }
-    let args: RdbCheck = parsed(RDBCHECK, &request)?;
+    let args: RdbCheck = parsed(RDBCHECK, request.arguments, request.path)?;
     let how = rdb_how(&args, request.seed)?;
     let entries = request.files.into_iter().map(|given| {
         let path = given.path.clone();
@@ -107,7 +108,7 @@ pub fn salvage(request: Request<'_>, shelf: &mut dyn Shelf) -> Result<Answer, St
         [given] if !is_append_only(given) => given.clone(),
         _ => return Err("one RDB is salvaged here; for append-only files, use aofcheck --salvage".to_owned()),
     };
-    let args: RdbCheck = parsed(RDBCHECK, &request)?;
+    let args: RdbCheck = parsed(RDBCHECK, request.arguments, request.path)?;
     let how = rdb_how(&args, request.seed)?;
     let (entry, file) = match one_rdb(request.path, given, &how, shelf) {
         Ok(found) => found,
@@ -131,16 +132,26 @@ const AOFCHECK: &str = "aofcheck";
 
 /// Returns whether a file is for `aofcheck`: by its name, or as records without a name that says so.
 fn is_append_only(given: &Given) -> bool {
-    let name = given.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let of_set = [".aof", ".manifest"].iter().any(|end| name.ends_with(end)) || name.contains(".aof.");
     // Who reads it later says why that fails.
-    let head = Reader::new(given.clone()).head(HEAD).unwrap_or_default();
-    of_set || head.starts_with(b"*") || head.starts_with(b"#TS:")
+    let head = || Reader::new(given.clone()).head(HEAD).unwrap_or_default();
+    is_called_append_only(&given.path) || begins_with_commands(&head())
 }
 
-fn parsed<T: Parser>(tool: &str, request: &Request<'_>) -> Result<T, String> {
-    let arguments = request.arguments.iter().map(Into::into);
-    let path = request.path.as_os_str().to_owned();
+/// Returns whether a file has the name of an append-only file or of a manifest.
+pub(crate) fn is_called_append_only(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    [".aof", ".manifest"].iter().any(|end| name.ends_with(end)) || name.contains(".aof.")
+}
+
+/// Returns whether a file that begins so holds commands.
+pub(crate) fn begins_with_commands(head: &[u8]) -> bool {
+    head.starts_with(b"*") || head.starts_with(b"#TS:")
+}
+
+/// Returns what a command line asks of a path.
+pub(crate) fn parsed<T: Parser>(tool: &str, arguments: &[String], path: &Path) -> Result<T, String> {
+    let arguments = arguments.iter().map(Into::into);
+    let path = path.as_os_str().to_owned();
     let all = [tool.into()].into_iter().chain(arguments).chain(["--".into(), path]);
     T::try_parse_from(all).map_err(|error| error.to_string())
 }
@@ -150,17 +161,20 @@ fn judges(common: &Common) -> Result<Servers, String> {
 }
 
 fn options(common: &Common, seed: u64) -> Options {
-    Options { spill: None, threads: NonZero::new(1), hash_key: Some(seed), ..common.options() }
+    let own = Options { hash_key: Some(seed), ..common.options() };
+    // Where there is no system, there is neither a thread nor a temporary file.
+    if cfg!(target_family = "wasm") { Options { spill: None, threads: NonZero::new(1), ..own } } else { own }
 }
 
 fn rdb_how(args: &RdbCheck, seed: u64) -> Result<rdb::How<'_>, String> {
     Ok(rdb::How { args, options: options(&args.common, seed), servers: judges(&args.common)? })
 }
 
-fn answer(tool: &'static str, common: &Common, entries: Vec<Entry>) -> Result<Answer, String> {
+pub(crate) fn answer(tool: &'static str, common: &Common, entries: Vec<Entry>) -> Result<Answer, String> {
     let exit = entries.iter().map(Entry::exit).fold(Exit::Sound, Exit::and);
+    let exits = entries.iter().map(|entry| entry.exit().code()).collect();
     let document = Form::new(tool, common).document(entries).map_err(|error| reason(&error))?;
-    Ok(Answer { tool, document, exit: exit.code(), written: None })
+    Ok(Answer { tool, document, exit: exit.code(), exits, written: None })
 }
 
 /// Checks an RDB; gives what it unpacks to beside that.

@@ -4,13 +4,14 @@
 mod bar;
 
 use std::io::{self, IsTerminal as _, Read, Seek, SeekFrom, Write as _};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis_persistence::verify::ReadAt;
 
 use bar::Bar;
 
+use crate::caller::Caller;
 use crate::units;
 
 /// Work that takes less is not shown, and plain lines come no more often.
@@ -157,12 +158,15 @@ pub struct Watched<R> {
     input: R,
     at: u64,
     meter: Mutex<Meter>,
+    /// Who may stop it.
+    caller: Option<Arc<Caller>>,
 }
 
 impl<R> Watched<R> {
     /// Watches an input of which `total` bytes are expected. `name` must be fit to print.
     pub fn new(input: R, name: String, total: Option<u64>, when: When) -> Self {
-        Self { input, at: 0, meter: Mutex::new(Meter::new(name, total, when)) }
+        let meter = Mutex::new(Meter::new(name, total, when));
+        Self { input, at: 0, meter, caller: Caller::of_thread() }
     }
 
     /// Returns the input.
@@ -180,6 +184,10 @@ impl<R> Watched<R> {
         self.input
     }
 
+    fn go_on(&self) -> io::Result<()> {
+        self.caller.as_ref().map_or(Ok(()), |caller| caller.go_on())
+    }
+
     fn reached(&self, at: u64) {
         self.meter.lock().unwrap_or_else(PoisonError::into_inner).reached(at);
     }
@@ -187,6 +195,7 @@ impl<R> Watched<R> {
 
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.go_on()?;
         let n = self.input.read(buf)?;
         self.at += n as u64;
         self.reached(self.at);
@@ -196,6 +205,7 @@ impl<R: Read> Read for Watched<R> {
 
 impl<R: ReadAt> ReadAt for Watched<R> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.go_on()?;
         let n = self.input.read_at(buffer, offset)?;
         self.reached(offset.saturating_add(n as u64));
         Ok(n)

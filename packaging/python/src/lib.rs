@@ -1,0 +1,26 @@
+//! What Python calls. The package `redis_persistence` around it has the types and the documentation; here are the ways in.
+//!
+//! ```text
+//! source   what is read: a path, bytes, a file object
+//! work     work beside the interpreter: its lock is free, and signals are looked for
+//! verify   reports
+//! errors   the exceptions
+//! ```
+
+mod errors;
+mod source;
+mod verify;
+mod work;
+
+use pyo3::prelude::*;
+
+/// The native part of `redis_persistence`.
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    work::keep_quiet();
+    errors::add(module)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(verify::verify, module)?)?;
+    module.add_function(wrap_pyfunction!(verify::servers, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Work beside the interpreter: it goes on in a thread of its own without the interpreter's lock, while the thread that called looks
+//! for signals. Ctrl+C stops it at its next read. What breaks down in it becomes an exception.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use rdbcheck::caller::Caller;
+
+use crate::errors;
+
+/// So often it is looked for signals.
+const LOOK: Duration = Duration::from_millis(50);
+/// As a main thread has.
+const STACK: usize = 8 << 20;
+
+/// What broke down last, with its place.
+static BROKE: Mutex<Option<String>> = Mutex::new(None);
+
+/// Keeps what breaks down from being printed.
+pub(crate) fn keep_quiet() {
+    std::panic::set_hook(Box::new(|why| {
+        BROKE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_string());
+    }));
+}
+
+fn broken(_: Box<dyn Any + Send>) -> PyErr {
+    let why = BROKE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    errors::InternalError::new_err(why.unwrap_or_else(|| "the work broke down".to_owned()))
+}
+
+/// Begins some work for a caller on a thread of its own, which ends by itself. An error of the interpreter's if it breaks down.
+pub(crate) fn begin<T: Send + 'static>(
+    caller: &Arc<Caller>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> PyResult<Receiver<PyResult<T>>> {
+    let (done, finished) = mpsc::sync_channel(1);
+    let caller = Arc::clone(caller);
+    Builder::new().name("redis-persistence".to_owned()).stack_size(STACK).spawn(move || {
+        let result = catch_unwind(AssertUnwindSafe(|| caller.run(work))).map_err(broken);
+        // Who stopped it waits no more.
+        let _ = done.send(result);
+    })?;
+    Ok(finished)
+}
+
+/// Waits for what a channel gives next; `None` once it gives nothing more. A signal stops the caller's work.
+pub(crate) fn next<T: Send>(py: Python<'_>, from: &Mutex<Receiver<T>>, caller: &Caller) -> PyResult<Option<T>> {
+    py.detach(|| {
+        let from = from.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match from.recv_timeout(LOOK) {
+                Ok(found) => return Ok(Some(found)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(signal) = Python::attach(|py| py.check_signals()) {
+                        caller.stop();
+                        return Err(signal);
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// Does some work for a caller, and waits for it.
+pub(crate) fn attended<T: Send + 'static>(
+    py: Python<'_>,
+    caller: &Arc<Caller>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> PyResult<T> {
+    let finished = Mutex::new(begin(caller, work)?);
+    let result = next(py, &finished, caller)?;
+    result.unwrap_or_else(|| Err(errors::InternalError::new_err("the work ended without a result")))
+}
