@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::redact;
 use crate::run::{aof, fix, rdb, salvage_aof, salvage_rdb};
 use crate::servers::Servers;
+use crate::stores;
 use inputs::{Paths, Run, inputs};
 pub(crate) use manual::page as manual;
 use pages::instead_of_checking;
@@ -58,8 +59,8 @@ pub(crate) fn rdbcheck(args: &RdbCheck, with_verbs: WithVerbs) -> Exit {
         return Exit::Unreadable;
     }
     let how = rdb::How { args, options: args.common.options(), servers };
-    let paths =
-        Paths { tool: RDBCHECK, common: &args.common, paths: &args.files, alone: args.salvage.salvage.is_none() };
+    let files = stores::expand(&args.files);
+    let paths = Paths { tool: RDBCHECK, common: &args.common, paths: &files, alone: args.salvage.salvage.is_none() };
     inputs(&paths, |path, limit| rdb::alone(path, limit, &how), |path, show| rdb::one(path, &how, show))
 }
 
@@ -99,7 +100,7 @@ pub(crate) fn aofcheck(args: &AofCheck, with_verbs: WithVerbs) -> Exit {
     let how = aof::How { args, options, servers };
     // It goes with a repair, which takes no list.
     let (missing, there): (Vec<PathBuf>, Vec<PathBuf>) =
-        args.paths.iter().cloned().partition(|path| args.repair.passes_over(path));
+        stores::expand_patterns(&args.paths).into_iter().partition(|path| args.repair.passes_over(path));
     for path in missing.iter().filter(|_| !args.common.quiet) {
         say(AOFCHECK, &format!("{}: nothing is there yet", path.display()));
     }

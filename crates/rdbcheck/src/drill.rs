@@ -42,6 +42,7 @@ use crate::console::reason;
 use crate::exit::Exit;
 use crate::input::open;
 use crate::input::packed_input::{self, How, copy_into};
+use crate::stores;
 use crate::units::{now_ms, size};
 
 /// What a server itself takes, beyond its data.
@@ -143,8 +144,8 @@ pub(crate) fn rdb(path: &Path, wish: &Wish) -> Result<Drill, NoDrill> {
     if stored.is_tar {
         return Err(NoDrill::Refused("it is a tar: unpack it first".to_owned()));
     }
-    if stored.packing.is_none() {
-        let source = open::open(path)?.into_file();
+    if stored.packing.is_none() && !stores::is_remote(path) {
+        let source = open::open(path)?.into_file()?;
         let before = seal::identity(&source)?;
         let (report, limits) = fits(&source, wish)?;
         let stage = stage(wish)?;

@@ -13,6 +13,7 @@
 //! servers                  which servers are asked about
 //! input                    open, unpack, archives, trees of files
 //! disguise redact functions      RDBs in other clothes; hashes for names; the code of function libraries
+//! stores                   object stores and web servers
 //! console progress style shell   standard error, questions, meters; widths and colours; commands for people to run
 //! caller exit escape units
 //! ```
@@ -49,6 +50,7 @@ mod run;
 mod seals;
 pub mod servers;
 pub mod shell;
+pub mod stores;
 mod style;
 pub mod units;
 mod unpack;

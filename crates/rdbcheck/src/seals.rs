@@ -141,9 +141,13 @@ struct OfSet {
 /// Opens what is a file on a disk: it is read more than once. Nothing else is opened, which could wait for ever.
 pub(crate) fn regular(path: &Path) -> io::Result<File> {
     let input = if path == Path::new("-") { None } else { Some(open::open(path)?) };
-    input.filter(open::Input::is_seekable).map(open::Input::into_file).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file, which could be read more than once")
-    })
+    match input.filter(open::Input::is_seekable) {
+        Some(input) => input.into_file(),
+        None => {
+            let why = "it is no regular file, which could be read more than once";
+            Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+        }
+    }
 }
 
 /// Sums all bytes of a file.

@@ -25,6 +25,8 @@ use std::thread::{self, JoinHandle};
 pub use budget::Budget;
 pub use packing::Packing;
 
+use crate::stores;
+
 /// How many unpacked bytes go through the channel at once.
 const BLOCK: usize = 256 << 10;
 /// How many blocks may wait.
@@ -174,14 +176,13 @@ fn work(
 /// Returns whether an error is damage of the packed stream: neither a failure of the input nor a limit.
 pub(crate) fn is_damage(error: &io::Error) -> bool {
     let limit = matches!(error.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::Unsupported);
-    error.raw_os_error().is_none() && !limit
+    !stores::is_of_input(error) && !limit
 }
 
 /// Returns an error of the decoder, with what was being read and how far it came.
 pub(crate) fn explained(packing: Packing, memory: u64, unpacked: u64, error: io::Error) -> io::Error {
     let what = match error.kind() {
-        // The input's own errors carry a number of the system.
-        _ if error.raw_os_error().is_some() => return error,
+        _ if stores::is_of_input(&error) => return error,
         _ if decode::is_limit(&error) => {
             let why =
                 format!("{packing}: unpacking takes more than {memory} bytes of memory; --unpack-memory allows more");

@@ -58,7 +58,7 @@ pub(crate) fn digest_of_aof(path: &Path, wish: &Wish, of: &digest::Options) -> R
         up.client.run(&["SAVE"])?;
         let server = compare::debug_digest(&mut up.client)?.ok();
         stage.stop(up)?;
-        let digests = digest::reader(open::open(&stage.path().join("saved.rdb"))?.into_file(), of)?;
+        let digests = digest::reader(open::open(&stage.path().join("saved.rdb"))?, of)?;
         let own = if release.has_old_digest() { digests.debug_digest_old } else { digests.debug_digest };
         if let (Some(own), Some(server)) = (own.map(|own| own.to_string()), server)
             && own != server
@@ -140,7 +140,7 @@ fn copied(stage: &Stage, parts: &Parts, release: &Release) -> Result<Vec<(&'stat
         let [source] = &parts.files[..] else {
             return Err(NoDrill::Refused("there is no append-only file".to_owned()));
         };
-        copy(&open::open(&source.path)?.into_file(), &stage.path().join(FILE), stage)?;
+        copy(&open::open(&source.path)?.into_file()?, &stage.path().join(FILE), stage)?;
         return Ok(data);
     }
     if set.manifest.is_none() {
@@ -157,7 +157,7 @@ fn copied(stage: &Stage, parts: &Parts, release: &Release) -> Result<Vec<(&'stat
         let Some(name) = source.path.file_name() else { continue };
         let to = folder.join(name);
         if !to.exists() {
-            copy(&open::open(&source.path)?.into_file(), &to, stage)?;
+            copy(&open::open(&source.path)?.into_file()?, &to, stage)?;
         }
     }
     data.push(("appendfilename", prefix.into()));

@@ -9,7 +9,7 @@ use redis_persistence::aof::dir::{AofSet, Files as _, Node, Opened, Tree};
 use tempfile::TempDir;
 
 use crate::input::archive::Archive;
-use crate::input::open::is_stream;
+use crate::input::open::{self, is_stream};
 use crate::input::packed_input::{self, How, Stored, copy_into, no_room};
 use crate::unpack::Packing;
 
@@ -48,7 +48,7 @@ fn temporary() -> io::Result<TempDir> {
 pub(crate) fn down(path: &Path, how: How) -> io::Result<Option<Laid>> {
     let is_stream = is_stream(path);
     // What is no file is for the check to say.
-    if !is_stream && !fs::metadata(path).is_ok_and(|data| data.is_file()) {
+    if !is_stream && !open::is_file(path) {
         return Ok(None);
     }
     let stored = packed_input::open(path, how)?;

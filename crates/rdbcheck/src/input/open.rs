@@ -1,6 +1,6 @@
 //! What may be opened, and how: regular files, `-` for standard input, and pipes that the shell hands over under
 //! `/dev/fd`. Anything else is refused, for to open it could wait for ever or set something going: a FIFO, a socket, a
-//! device. Reading needs no right to write and leaves nothing behind.
+//! device. Reading needs no right to write and leaves nothing behind. What lies in a store is opened by its address.
 
 mod system;
 
@@ -10,7 +10,10 @@ use std::num::NonZeroU64;
 use std::path::{Component, Path};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use redis_persistence::aof::dir::Node;
 use redis_persistence::verify::ReadAt;
+
+use crate::stores::{self, Object, Opened, Stream};
 
 /// Files up to this size are read whole when they are opened, so that the head, the check, and the ends cost one call of the
 /// system. It is what a check reads at a time.
@@ -23,7 +26,7 @@ const DROP: u64 = 16 << 20;
 /// An opened input.
 #[derive(Debug)]
 pub struct Input {
-    file: File,
+    source: Source,
     /// Whether it can be read again: a regular file.
     pub seekable: bool,
     /// How many bytes are left of it, if that can be known.
@@ -39,6 +42,16 @@ pub struct Input {
     dropped: Option<AtomicU64>,
 }
 
+/// What is read.
+#[derive(Debug)]
+enum Source {
+    File(File),
+    /// All of it stands in `whole`.
+    Nothing,
+    Object(Object),
+    Stream(Box<Stream>),
+}
+
 /// Opens an input to read.
 ///
 /// # Errors
@@ -48,6 +61,9 @@ pub fn open(path: &Path) -> io::Result<Input> {
         let file = system::standard_input()?;
         let metadata = file.metadata()?;
         return Input::new(file, &metadata, true);
+    }
+    if stores::is_remote(path) {
+        return Ok(Input::of_store(stores::open(path)?));
     }
     let handed_over = is_descriptor(path);
     system::admit(fs::metadata(path)?.file_type(), handed_over)?;
@@ -71,6 +87,15 @@ pub fn is_stream(path: &Path) -> bool {
     path == Path::new("-") || is_descriptor(path)
 }
 
+/// Returns whether the path stands for a file, or for one in a store. What is none is for who opens it to say.
+#[must_use]
+pub fn is_file(path: &Path) -> bool {
+    match stores::is_remote(path) {
+        true => matches!(stores::stat(path), Ok(Some(Node::File(_)))),
+        false => fs::metadata(path).is_ok_and(|data| data.is_file()),
+    }
+}
+
 impl Input {
     /// Returns an input of an open file, from where it stands. `handed_over`: the caller opened it, so that it may be
     /// anything that can be read.
@@ -81,7 +106,8 @@ impl Input {
         }
         if !kind.is_file() {
             let (size, whole, ahead, dropped) = (None, None, Vec::new(), None);
-            return Ok(Self { file, seekable: false, size, base: 0, at: 0, whole, ahead, dropped });
+            let source = Source::File(file);
+            return Ok(Self { source, seekable: false, size, base: 0, at: 0, whole, ahead, dropped });
         }
         // What was just opened stands at its first byte.
         let at = if handed_over { file.stream_position()? } else { 0 };
@@ -95,7 +121,25 @@ impl Input {
             system::read_in_order(&file);
         }
         let dropped = (metadata.len() >= LARGE).then(|| at.into());
-        Ok(Self { file, seekable: true, size, base: at, at, whole, ahead: Vec::new(), dropped })
+        let source = Source::File(file);
+        Ok(Self { source, seekable: true, size, base: at, at, whole, ahead: Vec::new(), dropped })
+    }
+
+    /// Returns an input of what was opened in a store.
+    fn of_store(opened: Opened) -> Self {
+        let (source, size, whole) = match opened {
+            Opened::Whole(bytes) => (Source::Nothing, bytes.len() as u64, Some(bytes)),
+            Opened::Object(object) => {
+                let size = object.size();
+                (Source::Object(object), size, None)
+            }
+            Opened::Stream(stream) => {
+                let size = stream.size();
+                (Source::Stream(Box::new(stream)), size, None)
+            }
+        };
+        let seekable = !matches!(source, Source::Stream(_));
+        Self { source, seekable, size: Some(size), base: 0, at: 0, whole, ahead: Vec::new(), dropped: None }
     }
 
     /// Returns all that is left of it, if it is a small file.
@@ -111,17 +155,31 @@ impl Input {
     }
 
     /// Returns the file itself, which stands anywhere.
-    #[must_use]
-    pub fn into_file(self) -> File {
-        self.file
+    ///
+    /// # Errors
+    /// If it lies in a store.
+    pub fn into_file(self) -> io::Result<File> {
+        match self.source {
+            Source::File(file) => Ok(file),
+            _ => Err(stores::no_file()),
+        }
     }
 
-    /// Returns the same file, open once more.
+    /// Returns the same file, open once more; nothing where it lies in a store.
     ///
     /// # Errors
     /// If the system has no room for that.
-    pub fn same_file(&self) -> io::Result<File> {
-        self.file.try_clone()
+    pub fn same_file(&self) -> io::Result<Option<File>> {
+        match &self.source {
+            Source::File(file) => file.try_clone().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns whether it is a file of this machine.
+    #[must_use]
+    pub fn is_on_disk(&self) -> bool {
+        matches!(self.source, Source::File(_))
     }
 
     /// Returns whether it is a file that was read of before it came here: what is left of it is the input.
@@ -157,10 +215,10 @@ impl Input {
 
     /// Drops what lies before `to`, once it is worth it.
     fn drop_behind(&self, to: u64) {
-        let Some(dropped) = &self.dropped else { return };
+        let (Some(dropped), Source::File(file)) = (&self.dropped, &self.source) else { return };
         let from = dropped.load(Ordering::Relaxed);
         if let Some(len) = to.checked_sub(from).filter(|len| *len >= DROP).and_then(NonZeroU64::new) {
-            system::drop_pages(&self.file, from, len);
+            system::drop_pages(file, from, len);
             dropped.fetch_max(to, Ordering::Relaxed);
         }
     }
@@ -205,7 +263,12 @@ impl Read for Input {
             self.ahead.drain(..n);
             return Ok(n);
         }
-        let n = self.file.read(buf)?;
+        let n = match &mut self.source {
+            Source::File(file) => file.read(buf)?,
+            Source::Object(object) => object.read_at(buf, self.at)?,
+            Source::Stream(stream) => stream.read(buf)?,
+            Source::Nothing => 0,
+        };
         self.at += n as u64;
         self.drop_behind(self.at);
         Ok(n)
@@ -219,7 +282,11 @@ impl ReadAt for Input {
             return behind(whole, offset).read(buffer);
         }
         let at = self.base.saturating_add(offset);
-        let n = self.file.read_at(buffer, at)?;
+        let n = match &self.source {
+            Source::File(file) => file.read_at(buffer, at)?,
+            Source::Object(object) => object.read_at(buffer, at)?,
+            Source::Stream(_) | Source::Nothing => return Err(io::ErrorKind::NotSeekable.into()),
+        };
         // Others may still be reading a little before.
         self.drop_behind(at.saturating_sub(DROP));
         Ok(n)
@@ -232,7 +299,11 @@ impl Seek for Input {
             self.at = super::sought(to, self.at, self.base + whole.len() as u64)?;
             return Ok(self.at);
         }
-        let at = self.file.seek(to)?;
+        let at = match &mut self.source {
+            Source::File(file) => file.seek(to)?,
+            Source::Object(object) => super::sought(to, self.at, object.size())?,
+            Source::Stream(_) | Source::Nothing => return Err(io::ErrorKind::NotSeekable.into()),
+        };
         // Who seeks reads here and there: what was read once is dropped, no more.
         if self.dropped.as_mut().is_some_and(|from| at < *from.get_mut()) {
             self.dropped = None;

@@ -167,9 +167,10 @@ impl Stored {
     /// Returns a file that holds the content, which the input itself may be, and where the content begins in it.
     fn laid_down_from(self) -> io::Result<(File, u64)> {
         match self.content {
-            Content::Plain(mut input) if self.seekable => {
+            Content::Plain(mut input) if self.seekable && input.get().is_on_disk() => {
                 let start = input.stream_position()?;
-                Ok((input.into_inner().into_file(), start))
+                let file = input.into_inner().into_file()?;
+                Ok((file, start))
             }
             content => Ok((lay_down(content)?, 0)),
         }

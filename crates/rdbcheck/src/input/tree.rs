@@ -1,6 +1,7 @@
 //! The files of this machine, for the verifier of append-only files: opened as every input is, and watched while they are
 //! read.
 
+use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use redis_persistence::verify::ReadAt;
 use crate::escape;
 use crate::input::open::{self, Input};
 use crate::progress::{Watched, When};
+use crate::stores;
 
 /// Files on disk, with progress on what is read of each.
 #[derive(Debug)]
@@ -19,13 +21,15 @@ pub struct WatchedDisk {
     progress: When,
     /// The last small file: it is looked at several times, for what it is, for what is in it, and for its ends.
     last: Option<(PathBuf, Arc<[u8]>)>,
+    /// What lies in the folders of a store that were listed.
+    listed: BTreeMap<PathBuf, Vec<(Vec<u8>, Node)>>,
 }
 
 impl WatchedDisk {
     /// Shows progress then.
     #[must_use]
     pub fn new(progress: When) -> Self {
-        Self { progress, last: None }
+        Self { progress, last: None, listed: BTreeMap::new() }
     }
 
     /// Keeps a file that was opened, if it is a small one.
@@ -47,7 +51,7 @@ impl Files for WatchedDisk {
     type File = DiskFile;
 
     fn open(&mut self, path: &Path) -> io::Result<Opened<Self::File>> {
-        let node = Disk.stat(path)?;
+        let node = self.stat(path)?;
         if node == Some(Node::Directory) {
             return Ok(Opened::Directory);
         }
@@ -78,11 +82,25 @@ impl Files for WatchedDisk {
 
 impl Tree for WatchedDisk {
     fn stat(&mut self, path: &Path) -> io::Result<Option<Node>> {
-        Disk.stat(path)
+        if !stores::is_remote(path) {
+            return Disk.stat(path);
+        }
+        // What was listed is known.
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let listed = path.parent().and_then(|folder| self.listed.get(folder));
+        match listed.and_then(|names| names.iter().find(|(of, _)| of == name)) {
+            Some((_, node)) => Ok(Some(*node)),
+            None => stores::stat(path),
+        }
     }
 
     fn list(&mut self, folder: &Path) -> io::Result<Vec<(Vec<u8>, Node)>> {
-        Disk.list(folder)
+        if !stores::is_remote(folder) {
+            return Disk.list(folder);
+        }
+        let names = stores::list(folder)?;
+        self.listed.insert(folder.to_owned(), names.clone());
+        Ok(names)
     }
 
     fn modified(&mut self, path: &Path) -> Option<i64> {

@@ -1,6 +1,5 @@
 //! Checks what lies under one path, an append-only file or a set of them; and repairs or salvages it if that is asked for.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -56,7 +55,7 @@ pub(crate) fn alone(path: &Path, limit: u64, how: &How<'_>) -> Option<Entry> {
 fn small(path: &Path, limit: u64, how: &How<'_>) -> io::Result<Option<Entry>> {
     let mut tree = WatchedDisk::new(When::Never);
     // What is no file is for the check to say.
-    if fs::metadata(path).is_ok_and(|data| data.is_file()) {
+    if open::is_file(path) {
         let mut input = open::open(path)?;
         if input.size.is_none_or(|size| size > limit) || !packed_input::is_plain(&input.head(packed_input::HEAD)?) {
             return Ok(None);
@@ -217,7 +216,7 @@ fn ends<T: Tree>(tree: &mut T, set: &AofSet, report: &Report) -> io::Result<Ends
 fn inside(path: &Path, how: &How<'_>, each: &mut dyn FnMut(Entry)) -> Option<io::Result<()>> {
     let is_stream = is_stream(path);
     // What is no file is for the check to say.
-    if !is_stream && !fs::metadata(path).is_ok_and(|data| data.is_file()) {
+    if !is_stream && !open::is_file(path) {
         return None;
     }
     match packed_input::open(path, how.args.common.how()) {

@@ -72,8 +72,8 @@ pub fn rdb(
     }
     let (packing, seekable, damage) = (stored.packing, stored.seekable, stored.damage.clone());
     let (checked, file) = match stored.content {
-        Content::Plain(input) if seekable && !(keep && input.get().begins_inside()) => {
-            let file = if keep { Some(input.get().same_file()?) } else { None };
+        Content::Plain(input) if seekable && !(keep && (input.get().begins_inside() || !input.get().is_on_disk())) => {
+            let file = if keep { input.get().same_file()? } else { None };
             (plain(path.to_owned(), input, options, hex)?, file)
         }
         content if keep => {

@@ -10,7 +10,7 @@ use testkit::imports::{self, Modules};
 const FLOORS: [&[&str]; 13] = [
     &["caller", "escape", "exit", "units"],
     &["console", "progress", "shell", "style"],
-    &["disguise", "functions", "redact", "unpack"],
+    &["disguise", "functions", "redact", "stores", "unpack"],
     &["input"],
     &["servers"],
     &["drill", "seals"],
