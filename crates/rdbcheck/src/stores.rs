@@ -27,6 +27,7 @@ mod stream;
 mod absent;
 
 pub use address::is_remote;
+pub(crate) use address::without_secrets;
 pub(crate) use failed::{is_of_input, no_file};
 
 #[cfg(feature = "stores")]

@@ -6,6 +6,8 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::slice;
 
+use crate::stores;
+
 /// A name of more bytes is none: the list is something else.
 const LONGEST: u64 = 64 << 10;
 
@@ -82,7 +84,7 @@ impl List {
             match name.as_slice() {
                 b"" => {}
                 b"-" => return Ok(Some(Path::new(".").join("-"))),
-                _ => return path(name).map(Some),
+                _ => return path(name).map(|name| Some(stores::without_secrets(name))),
             }
         }
     }
