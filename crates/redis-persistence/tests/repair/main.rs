@@ -14,6 +14,7 @@ mod salvage_aof;
 mod salvage_doubtful;
 mod salvage_image;
 mod salvage_line_ends;
+mod salvage_named;
 mod salvage_partial;
 mod salvage_rdb;
 mod salvage_sound;

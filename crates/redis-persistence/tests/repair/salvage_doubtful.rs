@@ -143,25 +143,57 @@ fn the_list_is_bounded_and_what_is_not_listed_is_counted_and_not_saved() {
 }
 
 #[test]
+fn a_hash_of_a_strange_name_is_named_though_its_last_field_looks_like_a_key() {
+    let mut w = RdbWriter::redis(12);
+    w.compression(false).aux(b"redis-ver", b"8.6.0").select_db(0);
+    keys(&mut w, 0..50);
+    let first = w.pos();
+    keys(&mut w, 50..51);
+    let start = w.pos();
+    w.key(24, STRANGE).i64_le(4_102_444_800_000).len(24);
+    for n in 0..23_u32 {
+        w.len(u64::from(n == 3)).str(format!("field:{n:03}").as_bytes()).str(b"of a hash");
+    }
+    let field = w.pos();
+    w.len(0).str(b"user:777").str(b"of a hash");
+    let end = w.pos();
+    keys(&mut w, 51..100);
+    let mut bytes = w.finish();
+    bytes[first] = 0xE3;
+    let (loss, out) = salvaged(&bytes, false);
+    assert!(!names(&out).iter().any(|name| name == b"user:777"), "it is no key: {loss:?}");
+    assert_eq!((loss.keys, loss.skipped.len(), loss.skipped[0].clone()), (99, 1, first as u64..end as u64));
+    let listed =
+        |name: &[u8]| loss.doubtful.iter().find(|listed| listed.name == name).map(|listed| listed.range.clone());
+    assert_eq!(listed(STRANGE), Some(start as u64..end as u64), "{loss:?}");
+    assert_eq!(listed(b"user:777"), Some(field as u64..end as u64), "{loss:?}");
+    // Of two that overlap one is saved.
+    let (kept, out) = salvaged(&bytes, true);
+    let names = names(&out);
+    assert!(names.iter().any(|name| name == STRANGE) && !names.iter().any(|name| name == b"user:777"), "{kept:?}");
+}
+
+#[test]
 fn a_key_whose_head_a_value_before_it_has_swallowed_is_named_and_cannot_be_saved() {
-    for value_type in [0, 2] {
+    // At the end of a string, of the last member of a set, and of the one before the last, which is empty.
+    for (value_type, members) in [(0, 0), (2, 1), (2, 2)] {
         let mut w = RdbWriter::redis(11);
         w.compression(false).aux(b"redis-ver", b"7.2.4").select_db(0);
         keys(&mut w, 0..50);
         w.key(value_type, b"user:before");
         if value_type == 2 {
-            w.len(1);
+            w.len(members);
         }
         let length = w.pos();
         w.str(&[0xB7; 30]);
         let start = w.pos();
-        w.key(2, STRANGE).len(9);
-        (0..9).for_each(|n| _ = w.str(format!("member {n}").as_bytes()));
+        w.key(2, STRANGE).len(9).str(b"member \0");
+        (1..9).for_each(|n| _ = w.str(format!("member {n}").as_bytes()));
         let end = w.pos();
         keys(&mut w, 50..100);
         let mut bytes = w.finish();
         // It reaches over the type, the name and the count of the one behind it, and a few bytes more.
-        bytes[length] += 18;
+        bytes[length] += if members == 2 { 16 } else { 18 };
         let (loss, out) = salvaged(&bytes, true);
         let listed: Vec<_> = loss.doubtful.iter().filter(|listed| listed.name == STRANGE).collect();
         let saved = names(&out).iter().any(|name| name == STRANGE);

@@ -176,3 +176,31 @@ fn a_module_that_nothing_confirms_is_not_believed_behind_damage() {
         assert_eq!(loss(&bytes).keys, 80 + u64::from(is_known), "{name}");
     }
 }
+
+/// A byte or two at the end of a value look like attributes of the key behind it. It is no reason to leave that value out, however far
+/// from the damage it lies, nor is the expiry of a field behind a value that ends with the byte of one.
+#[test]
+fn a_value_that_ends_like_the_attributes_of_a_key_has_swallowed_none() {
+    let expiry = 4_102_444_800_000_i64.to_le_bytes();
+    let tails: [(&[u8], u8); 4] = [(&[0xF9, 7], 2), (&[0xF8, 0x41, 0], 2), (&[0xFD, 1, 2, 3, 4], 2), (&[0xFC], 22)];
+    for (tail, value_type) in tails {
+        let mut w = if value_type == 22 { RdbWriter::valkey(80) } else { RdbWriter::redis(11) };
+        w.compression(false).select_db(0).resize_db(102, 0);
+        keys(&mut w, 0..50);
+        let mut value = vec![0xB7; 100];
+        value.extend(tail);
+        w.key(value_type, b"user:tail").len(1);
+        if value_type == 22 {
+            w.str(b"field").str(&value).raw(&expiry);
+        } else {
+            w.str(&value);
+        }
+        set(&mut w, "user:set", 400);
+        let damaged = w.pos();
+        keys(&mut w, 50..100);
+        let mut bytes = w.finish();
+        bytes[damaged] = 0xE3;
+        let loss = loss(&bytes);
+        assert_eq!((loss.keys, loss.doubtful_total), (101, 0), "{tail:?}: {loss:?}");
+    }
+}

@@ -6,7 +6,8 @@
 //!               ├ holes      zeros that a value reaches into
 //!               ├ names      what the names of this file look like
 //!               ├ swallowed  keys that lie in a value, as a part of it is missing
-//!               └ search     the way through damage that most evidence speaks for (behind asks it for the end of a file alone)
+//!               ├ search     the way through damage that most evidence speaks for (behind asks it for the end of a file alone)
+//!               └ covered    units on it that lie in a record before them
 //!       -> collect ┬ sections   which database, how many keys were lost
 //!                  ├ partial    what is left of a damaged collection, if asked for
 //!                  ├ doubtful   records in what is skipped, which may be keys
@@ -35,6 +36,7 @@
 mod behind;
 mod candidate;
 mod collect;
+mod covered;
 mod decode;
 mod doubtful;
 mod duplicates;
@@ -180,18 +182,17 @@ fn plan_as(
     }
     let proven = header_is_sound && is_whole(&mut decoder, HEADER)?;
     let whole = proven || header_is_sound && options.sound && leads_to(&mut decoder, HEADER)?;
-    let mut holes = Holes::default();
     if !whole {
         look_ahead(&mut decoder, HEADER.min(size))?;
-        holes = Holes::find(&mut decoder.input)?;
+        decoder.holes = Holes::find(&mut decoder.input)?;
     }
     walk(&mut decoder, HEADER.min(size), whole, |item, decoder| match item {
         Item::Candidate(unit) => {
             let unit = decoder.among_kept(unit)?;
-            let unit = if holes.touch(&unit) { unit.in_a_hole() } else { unit };
+            let unit = if decoder.holes.touch(&unit) { unit.in_a_hole() } else { unit };
             found.unit(&unit, decoder)
         }
-        Item::Gap(range) => found.gap(range, decoder),
+        Item::Gap(range, edges) => found.gap(range, &edges, decoder),
     })?;
     found.end(size);
     found.sections.disbelieve(&found.gaps);

@@ -135,6 +135,11 @@ impl Candidate {
         }
     }
 
+    /// Returns the same of one that may be made up of zeros: none of its bytes speak for it.
+    pub(super) fn unproven(self) -> Self {
+        Self { bits: self.bits.min(0) + OF_DAMAGED, ..self.in_a_hole() }
+    }
+
     /// Returns the same of a file that is sound: every expiry is meant.
     pub(super) fn undoubted(mut self) -> Self {
         if let CandidateKind::Key(key) = &mut self.what {
@@ -160,6 +165,8 @@ impl Candidate {
 
 /// The field that holds a script; there is one for each. Servers up to 6.2 have it.
 pub(super) const SCRIPT: &[u8] = b"lua";
+/// What it tells that a record is not sound: nothing speaks for it then.
+pub(super) const OF_DAMAGED: i32 = -12;
 /// Fields about the file that a salvaged one keeps.
 const KEPT_AUX: [&[u8]; 6] = [b"redis-ver", b"valkey-ver", b"redis-bits", b"ctime", b"used-mem", SCRIPT];
 /// Fields that stand between keys and belong to one of them.

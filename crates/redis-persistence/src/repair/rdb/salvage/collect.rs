@@ -18,6 +18,8 @@ use crate::verify::duplicates::{Digests, Form, HashKey, Table};
 
 /// Damaged keys, and stretches behind gaps, that are listed one by one; all are counted.
 pub(super) const MOST_LISTED: usize = 10_000;
+/// So much of the unit before a gap is looked at, or as much as the gap is long.
+const MOST_BEFORE: u64 = 16 << 10;
 /// What is remembered of damage may take one part in so many of the memory for tables.
 const SHARE_OF_TABLES: usize = 2;
 /// What the name of a library takes besides its bytes.
@@ -65,8 +67,8 @@ pub(super) struct Collected {
     pub(super) doubtful: Vec<DoubtfulKey>,
     pub(super) doubtful_total: u64,
     pub(super) doubtful_saved: u64,
-    /// The strings at the end of the last key that was saved, of which the last may hold any bytes.
-    last_strings: Option<Range<u64>>,
+    /// The last unit that was kept.
+    last_kept: Option<Range<u64>>,
     pub(super) expiries_lost: u64,
     pub(super) functions_lost: u64,
     /// What is left out and could be saved.
@@ -113,7 +115,7 @@ impl Collected {
             doubtful: Vec::new(),
             doubtful_total: 0,
             doubtful_saved: 0,
-            last_strings: None,
+            last_kept: None,
             expiries_lost: 0,
             functions_lost: 0,
             left_out: Vec::new(),
@@ -165,8 +167,8 @@ impl Collected {
         }
     }
 
-    /// Takes bytes that are skipped.
-    pub(super) fn gap(&mut self, range: Range<u64>, decoder: &mut Decoder<'_>) -> io::Result<()> {
+    /// Takes bytes that are skipped, and the places behind them where a record may end that reaches over what is read there.
+    pub(super) fn gap(&mut self, range: Range<u64>, edges: &[u64], decoder: &mut Decoder<'_>) -> io::Result<()> {
         if !self.has_room(range.start) {
             return Ok(());
         }
@@ -180,8 +182,8 @@ impl Collected {
         }
         self.sections.gap(&range);
         let mut from = range.start;
-        let begin = if is_kept { from + 1 } else { self.strings_before(&range) };
-        for (unit, key) in self.doubt(&range, begin, head.is_some(), decoder)? {
+        let begin = if is_kept { from + 1 } else { self.kept_before(&range) };
+        for (unit, key) in self.doubt(&range, edges, (begin, head.is_some()), decoder)? {
             if unit.start > from {
                 self.gaps.push(from..unit.start);
             }
@@ -194,11 +196,12 @@ impl Collected {
         Ok(())
     }
 
-    /// Returns where the end of the strings begins that stand before a gap, as much of it as the gap is long: the last of them may have
-    /// swallowed the head of a key, and nothing in it would tell.
-    fn strings_before(&self, gap: &Range<u64>) -> u64 {
-        let strings = self.last_strings.as_ref().filter(|strings| strings.end == gap.start);
-        strings.map_or(gap.start, |strings| (strings.start + 1).max(gap.start.saturating_sub(gap.end - gap.start)))
+    /// Returns where the unit begins that stands before a gap, or its end if it is long: one of its strings may have swallowed the head of
+    /// a key, and nothing in it would tell.
+    fn kept_before(&self, gap: &Range<u64>) -> u64 {
+        let kept = self.last_kept.as_ref().filter(|kept| kept.end == gap.start);
+        let most = MOST_BEFORE.max(gap.end - gap.start);
+        kept.map_or(gap.start, |kept| (kept.start + 1).max(gap.start.saturating_sub(most)))
     }
 
     /// Takes what is left of a damaged collection; returns whether anything is. `code`: what is wrong with it, if its extent is known.
@@ -240,6 +243,7 @@ impl Collected {
             return Ok(());
         }
         self.anchor(unit);
+        self.last_kept = Some(unit.start..unit.end);
         if self.leaves_out(unit, decoder)? {
             return Ok(());
         }
@@ -252,7 +256,7 @@ impl Collected {
                     return Ok(());
                 }
                 self.lose(key, unit.start..unit.end, Some(*why), decoder)?;
-                for (unit, key) in self.doubt(&(unit.start..unit.end), unit.start + 1, true, decoder)? {
+                for (unit, key) in self.doubt(&(unit.start..unit.end), &[], (unit.start + 1, true), decoder)? {
                     self.keep_doubtful(&unit, key, decoder)?;
                 }
             }
@@ -333,8 +337,6 @@ impl Collected {
 
     /// Copies a key, and takes note of its name and of who knows its type.
     pub(super) fn save(&mut self, unit: &Candidate, key: &Key, decoder: &mut Decoder<'_>) -> io::Result<()> {
-        let strings_at = key.raw_at.or_else(|| unit.is_plain().then_some(key.type_at));
-        self.last_strings = strings_at.map(|at| at..unit.end);
         self.version = self.version.max(key.min_version(decoder.family()));
         self.keep_type(key.value_type, key.meta, decoder.family());
         if let Some(hash) = decoder.hash_of_name(key, &self.hashes, &self.digests)? {

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::candidate::{Candidate, CandidateKind, Key};
 use super::evidence::Draft;
+use super::holes::Holes;
 use super::names::Names;
 use super::source_window::{BLOCK, SourceWindow};
 use crate::base::limits::Limits;
@@ -66,6 +67,8 @@ const SHOWN_NAME: usize = 1024;
 pub(super) struct Decoder<'a> {
     pub(super) input: SourceWindow<'a>,
     pub(super) names: Names,
+    /// What of the file is made of zeros, where that was looked for.
+    pub(super) holes: Holes,
     parser: Parser,
     checker: RecordChecker,
     /// The same two, which know the templates only that are kept.
@@ -98,6 +101,7 @@ impl<'a> Decoder<'a> {
             ahead: 0..0,
             input,
             names: Names::new(),
+            holes: Holes::default(),
             parser: Parser::at_record(limits.clone(), header, 0),
             checker: RecordChecker::new(limits),
             kept: (Parser::at_record(limits.clone(), header, 0), RecordChecker::new(limits)),

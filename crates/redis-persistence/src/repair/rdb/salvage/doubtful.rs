@@ -95,23 +95,26 @@ impl Doubt {
 #[derive(Debug)]
 struct Found {
     unit: Candidate,
+    /// Where it ends, or the record behind it that goes with it.
+    end: u64,
     likely: bool,
     /// Whether no likely one overlaps it.
     apart: bool,
 }
 
 impl Collected {
-    /// Takes note of records in bytes that are skipped, from `from` on, which may lie in the string before them; `lost`: the one at their beginning is listed as a damaged key.
-    /// Returns those that are to be saved, in the order of the file.
+    /// Takes note of records in bytes that are skipped, from `from` on, which may lie in the unit before them, up to their end, or to one
+    /// of the `edges` behind it; `lost`: the one at their beginning is listed as a damaged key. Returns those that are to be saved, in the
+    /// order of the file.
     pub(super) fn doubt(
         &mut self,
         range: &Range<u64>,
-        mut from: u64,
-        lost: bool,
+        edges: &[u64],
+        (mut from, lost): (u64, bool),
         decoder: &mut Decoder<'_>,
     ) -> io::Result<Vec<(Candidate, Key)>> {
         let mut saved = Vec::new();
-        decoder.read_until(Some(range.end));
+        decoder.read_until(Some(edges.last().map_or(range.end, |edge| range.end.max(*edge))));
         while from < range.end {
             let mut found = Vec::new();
             let begun = from;
@@ -119,15 +122,17 @@ impl Collected {
                 decoder.pass();
                 crate::base::work::did(1);
                 if decoder.may_be_a_unit(from)?
-                    && let Some(unit) = decoder.unit(from, Start::Any)?.filter(|unit| unit.end <= range.end)
+                    && let Some(unit) = decoder.unit(from, Start::Any)?
                 {
-                    found.push(Found { unit, likely: false, apart: true });
+                    let end =
+                        if unit.end > range.end { edge_over(&unit, range, edges, decoder)? } else { Some(unit.end) };
+                    found.extend(end.map(|end| Found { unit, end, likely: false, apart: true }));
                 }
                 from += 1;
             }
-            join(&mut found, range);
+            join(&mut found, range, edges);
             choose(&mut found, range, from - begun);
-            self.list(&found, (range.start, lost), &mut saved, decoder)?;
+            self.list(&found, (range, lost), &mut saved, decoder)?;
         }
         decoder.read_until(None);
         Ok(saved)
@@ -136,7 +141,7 @@ impl Collected {
     fn list(
         &mut self,
         found: &[Found],
-        (start, lost): (u64, bool),
+        (range, lost): (&Range<u64>, bool),
         saved: &mut Vec<(Candidate, Key)>,
         decoder: &mut Decoder<'_>,
     ) -> io::Result<()> {
@@ -149,15 +154,15 @@ impl Collected {
             if self.doubtful.len() == MOST_LISTED {
                 continue;
             }
-            let behind = saved.last().map_or(start, |(last, _): &(Candidate, Key)| last.end);
-            let is_saved = self.options.doubtful && unit.start >= behind && decoder.among_kept(*unit)?.is_key();
+            let behind = saved.last().map_or(range.start, |(last, _): &(Candidate, Key)| last.end);
+            let is_free = unit.start >= behind && unit.end <= range.end;
+            let is_saved = self.options.doubtful && is_free && decoder.among_kept(*unit)?.is_key();
             let doubt = match decoder.doubt(unit, false)? {
-                None if lost && unit.start == start => Doubt::Value,
+                None if lost && unit.start == range.start => Doubt::Value,
                 doubt => doubt.unwrap_or(Doubt::Alone),
             };
             let (section, name) = (self.sections.current(), decoder.shown_name(&key)?);
-            let range = unit.start..unit.end;
-            let value_type = key.value_type;
+            let (range, value_type) = (unit.start..unit.end, key.value_type);
             self.doubtful.push(DoubtfulKey { db: 0, name, value_type, range, doubt, saved: is_saved, section });
             if is_saved {
                 saved.push((*unit, key));
@@ -182,8 +187,27 @@ impl Collected {
     }
 }
 
-/// Finds out which of them follow each other from the first byte on, or up to the last.
-fn join(found: &mut [Found], range: &Range<u64>) {
+/// Returns the edge that a record reaches over what is read behind skipped bytes, or one more record behind it. The bytes of a string would
+/// fit nearly everywhere.
+fn edge_over(
+    unit: &Candidate,
+    range: &Range<u64>,
+    edges: &[u64],
+    decoder: &mut Decoder<'_>,
+) -> io::Result<Option<u64>> {
+    if unit.start >= range.end || !unit.is_key() || unit.raw_len() > 0 && unit.bits <= 0 {
+        return Ok(None);
+    }
+    let is_edge = |end: &u64| edges.binary_search(end).is_ok();
+    if is_edge(&unit.end) {
+        return Ok(Some(unit.end));
+    }
+    let next = if unit.raw_len() > 0 { None } else { decoder.unit(unit.end, Start::Any)? };
+    Ok(next.filter(Candidate::is_key).map(|next| next.end).filter(is_edge))
+}
+
+/// Finds out which of them follow each other from the first byte on, or up to the last or one of the edges.
+fn join(found: &mut [Found], range: &Range<u64>, edges: &[u64]) {
     let mut ends = HashSet::from([range.start]);
     for Found { unit, likely, .. } in found.iter_mut() {
         if ends.contains(&unit.start) {
@@ -191,9 +215,9 @@ fn join(found: &mut [Found], range: &Range<u64>) {
             ends.insert(unit.end);
         }
     }
-    let mut starts = HashSet::from([range.end]);
-    for Found { unit, likely, .. } in found.iter_mut().rev() {
-        if starts.contains(&unit.end) {
+    let mut starts: HashSet<u64> = edges.iter().copied().chain([range.end]).collect();
+    for Found { unit, end, likely, .. } in found.iter_mut().rev() {
+        if starts.contains(end) {
             *likely = true;
             starts.insert(unit.start);
         }
@@ -203,18 +227,21 @@ fn join(found: &mut [Found], range: &Range<u64>) {
 /// Chooses those that more speaks for than chance makes up among so many places, and a few others that overlap none of them.
 fn choose(found: &mut [Found], range: &Range<u64>, len: u64) {
     let chance = i32::try_from(len.max(1).ilog2()).unwrap_or(0);
-    found.iter_mut().for_each(|found| found.likely |= found.unit.bits > chance);
+    // What lies in the unit before is a part of it, but for what goes on behind it.
+    let is_behind = |found: &Found| found.end > range.start;
+    found.iter_mut().for_each(|found| found.likely |= found.unit.bits > chance && is_behind(found));
     let mut end = range.start;
-    for Found { unit, likely, apart } in found.iter_mut() {
+    for Found { unit, likely, apart, .. } in found.iter_mut() {
         *apart = unit.start >= end;
         end = if *likely { end.max(unit.end) } else { end };
     }
     let mut start = u64::MAX;
-    for Found { unit, likely, apart } in found.iter_mut().rev() {
+    for Found { unit, likely, apart, .. } in found.iter_mut().rev() {
         *apart &= unit.end <= start;
         start = if *likely { unit.start } else { start };
     }
-    let others = found.iter_mut().filter(|found| !found.likely && found.apart && found.unit.is_key());
+    let others =
+        found.iter_mut().filter(|found| !found.likely && found.apart && found.unit.is_key() && is_behind(found));
     let mut others: Vec<&mut Found> = others.collect();
     others.sort_by_key(|found| std::cmp::Reverse(found.unit.bits));
     let few = FEW + usize::try_from(len / BYTES_FOR_ONE).unwrap_or(0);

@@ -1,6 +1,8 @@
 //! Puts a unit together from its events, and weighs what speaks for it.
 
-use super::candidate::{Candidate, CandidateKind, Key, aux_of, bits_inside, bits_of_expiry, bits_of_string, raw_at};
+use super::candidate::{
+    Candidate, CandidateKind, Key, OF_DAMAGED, aux_of, bits_inside, bits_of_expiry, bits_of_string, raw_at,
+};
 use super::decode::{LEAST_NAME_BITS, Start};
 use super::names::Names;
 use crate::rdb::{Body, Event, Family, Header, ModuleId, Payload, Record, Role, ValueType, opcode};
@@ -218,7 +220,7 @@ impl Draft {
             error => CandidateKind::Broken { key, why: error.unwrap_or(crate::report::Code::CollectionEmpty) },
         };
         // Nothing that is not sound speaks for itself.
-        let bits = if matches!(what, CandidateKind::Broken { .. }) { bits.min(0) - 12 } else { bits };
+        let bits = if matches!(what, CandidateKind::Broken { .. }) { bits.min(0) + OF_DAMAGED } else { bits };
         Some(Candidate { start: start_at, end, bits, head, what })
     }
 

@@ -160,7 +160,7 @@ impl Search {
                 ways.leave(chain, head);
             }
             self.at += 1;
-            if let Some(unit) = unit {
+            if let Some(unit) = unit.map(|unit| if decoder.holes.touch(&unit) { unit.unproven() } else { unit }) {
                 let doubt = decoder.doubt(&unit, *among_fields)?;
                 let chain = chain.filter(|chain| doubt != Some(Doubt::Field) || !ways.ends_among_fields(chain));
                 let opens = doubt.is_none() && !matches!(unit.what, CandidateKind::Broken { .. });
@@ -174,12 +174,12 @@ impl Search {
     }
 }
 
-/// The best way from somewhere behind `from` up to just `end`, or over it with a unit that `may_cross` it: its chains, between which
-/// something is skipped, in the order of the file.
+/// The best way from somewhere behind `from` up to just `end`, or over it with a unit that `crosses` it, which tells so many bits: its
+/// chains, between which something is skipped, in the order of the file.
 pub(super) fn chains_over(
     from: u64,
     end: u64,
-    may_cross: impl Fn(&Candidate) -> bool,
+    crosses: impl Fn(&Candidate) -> Option<i32>,
     decoder: &mut Decoder<'_>,
 ) -> io::Result<Vec<Vec<Candidate>>> {
     let mut search = Search::new(decoder, from, from)?;
@@ -190,9 +190,15 @@ pub(super) fn chains_over(
     }
     let ways = &mut search.ways;
     let last = |way: &Way| way.node.map(|node| &ways.nodes[node as usize].unit);
-    let fits = |to: u64, way: &Way| to == end || last(way).is_some_and(&may_cross);
-    let chains = ways.chains.iter().filter(|(to, way)| way.score >= ways.floor && fits(**to, way));
-    let Some(node) = chains.max_by_key(|(_, way)| way.score).map(|(_, way)| way.node) else { return Ok(Vec::new()) };
+    let score = |to: u64, way: &Way| {
+        if to == end {
+            return Some(way.score);
+        }
+        last(way).and_then(|unit| Some(way.score - unit.bits + crosses(unit)?))
+    };
+    let chains = ways.chains.iter().filter(|(_, way)| way.score >= ways.floor);
+    let chains = chains.filter_map(|(to, way)| Some((score(*to, way)?, way.node)));
+    let Some((_, node)) = chains.max_by_key(|(score, _)| *score) else { return Ok(Vec::new()) };
     let units = ways.path(node);
     Ok(units.chunk_by(|unit, next| unit.end == next.start).map(<[Candidate]>::to_vec).collect())
 }

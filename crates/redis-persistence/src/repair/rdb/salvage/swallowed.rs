@@ -16,7 +16,7 @@ use std::io;
 use super::candidate::{Candidate, CandidateKind, PLAUSIBLE_MS};
 use super::decode::{Decoder, Start};
 use super::search::{LOCKED, OPEN, chains_over};
-use crate::rdb::{ValueType, opcode};
+use crate::rdb::{Frame, PlainElement, ValueType, opcode};
 
 /// In fewer bytes there is no room for keys that tell something.
 const LEAST: u64 = 64;
@@ -30,7 +30,9 @@ pub(super) fn swallowed_by(unit: &Candidate, decoder: &mut Decoder<'_>) -> io::R
     if let Some(first) = keys(from, unit.end, decoder)? {
         return Ok(Some(first));
     }
-    expiry(from, unit.end, decoder)
+    // The expiry of a field stands behind its value, which may end with the byte of that opcode.
+    let ends_with_time = matches!(key.value_type.frame(), Frame::Elements { element: PlainElement::PairExpiry, .. });
+    if ends_with_time { Ok(None) } else { expiry(from, unit.end, decoder) }
 }
 
 /// Returns where keys begin that are like others and follow each other up to `end`, or over it: what is read from there on
@@ -39,27 +41,35 @@ fn keys(from: u64, end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64
     if end.saturating_sub(from) < LEAST || !decoder.may_hold_keys(from..end)? {
         return Ok(None);
     }
-    // The bytes of a string would fit wherever they end.
-    let may_cross = |unit: &Candidate| matches!(&unit.what, CandidateKind::Key(key) if key.type_at >= end || key.value_type != ValueType::String);
-    let mut chains = chains_over(from, end, may_cross, decoder)?;
+    // The bytes of a string would fit wherever they end. And a key of which the value holds no more than attributes tells nothing: a
+    // byte or two of any value look like those.
+    let crosses = |unit: &Candidate| match &unit.what {
+        CandidateKind::Key(key) if key.type_at >= end => Some(0),
+        CandidateKind::Key(key) if key.value_type != ValueType::String => Some(unit.bits),
+        _ => None,
+    };
+    let mut chains = chains_over(from, end, crosses, decoder)?;
     let Some(last_chain) = chains.pop() else { return Ok(None) };
-    let (Some(mut first), Some(last)) = (are_keys(&last_chain, decoder)?, last_chain.last()) else { return Ok(None) };
+    let (Some(mut first), Some(last)) = (are_keys(&last_chain, end, decoder)?, last_chain.last()) else {
+        return Ok(None);
+    };
     let goes_on = last.end == end || decoder.unit(last.end, Start::Known)?.as_ref().is_some_and(Candidate::is_credible);
     if !goes_on {
         return Ok(None);
     }
     // A part may be missing of what was swallowed, too.
     while let Some(chain) = chains.pop() {
-        let Some(start) = are_keys(&chain, decoder)? else { break };
+        let Some(start) = are_keys(&chain, end, decoder)? else { break };
         first = start;
     }
     Ok(Some(first))
 }
 
-/// Returns where a chain begins, if it is one of keys like others.
-fn are_keys(chain: &[Candidate], decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
+/// Returns where a chain begins, if it is one of keys like others, as far as they begin before `end`.
+fn are_keys(chain: &[Candidate], end: u64, decoder: &mut Decoder<'_>) -> io::Result<Option<u64>> {
     let (mut bits, mut keys, mut alike) = (0_i32, 0, 0);
-    for unit in chain {
+    let is_before = |unit: &&Candidate| unit.key().is_none_or(|key| key.type_at < end);
+    for unit in chain.iter().filter(is_before) {
         match unit.what {
             CandidateKind::Aux { .. } | CandidateKind::End => return Ok(None),
             CandidateKind::Key(_) => (keys, alike) = (keys + 1, alike + u32::from(decoder.has_known_prefix(unit)?)),

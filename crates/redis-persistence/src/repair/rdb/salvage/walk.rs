@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use super::candidate::{Candidate, CandidateKind};
+use super::covered::{edges, uncovered};
 use super::decode::{Decoder, Start};
 use super::holes::begins_in;
 use super::search::{Path, Search};
@@ -29,8 +30,8 @@ const LOOKS_OF_SEARCH: u64 = 4;
 #[derive(Debug)]
 pub(super) enum Item {
     Candidate(Candidate),
-    /// Bytes that make no sense, or are not believed to be what they seem.
-    Gap(Range<u64>),
+    /// Bytes that make no sense, or are not believed to be what they seem; and where the units end that follow them.
+    Gap(Range<u64>, Vec<u64>),
 }
 
 /// Learns from the units at `at` and behind it what names look like, before anything is judged by that. Returns whether anything new
@@ -115,7 +116,7 @@ pub(super) fn walk(
                         decoder.learn(&unit)?;
                         on(Item::Candidate(unit), decoder)?;
                     }
-                    on(Item::Gap(unit.start..next), decoder)?;
+                    on(Item::Gap(unit.start..next, Vec::new()), decoder)?;
                     at = next;
                     continue;
                 }
@@ -143,17 +144,17 @@ pub(super) fn walk(
                 }
                 let mut behind = from;
                 loop {
-                    let starts = path.units.iter().skip(1).map(|unit| unit.start).chain(path.end);
-                    let nexts: Vec<u64> = starts.collect();
-                    for (n, unit) in path.units.into_iter().enumerate() {
+                    let units = uncovered(&path.units, behind, decoder)?;
+                    for (n, unit) in units.iter().enumerate() {
                         if unit.start > behind {
-                            on(Item::Gap(behind..unit.start), decoder)?;
+                            let edges = edges(&units[n..], decoder)?;
+                            on(Item::Gap(behind..unit.start, edges), decoder)?;
                         }
                         behind = unit.end;
-                        decoder.learn(&unit)?;
-                        let next = nexts.get(n).copied().unwrap_or(behind);
-                        let in_hole = begins_in(&unit, next, &mut decoder.input)?;
-                        on(Item::Candidate(if in_hole { unit.in_a_hole() } else { unit }), decoder)?;
+                        decoder.learn(unit)?;
+                        let next = units.get(n + 1).map(|unit| unit.start).or(path.end).unwrap_or(behind);
+                        let in_hole = begins_in(unit, next, &mut decoder.input)?;
+                        on(Item::Candidate(if in_hole { unit.in_a_hole() } else { *unit }), decoder)?;
                     }
                     if let Some(end) = path.end {
                         at = end;
@@ -162,7 +163,7 @@ pub(super) fn walk(
                     path = search.go_on(decoder)?;
                 }
                 if at > behind {
-                    on(Item::Gap(behind..at), decoder)?;
+                    on(Item::Gap(behind..at, Vec::new()), decoder)?;
                 }
             }
         }
@@ -171,7 +172,7 @@ pub(super) fn walk(
         on(Item::Candidate(unit), decoder)?;
     }
     if at < size {
-        on(Item::Gap(at..size), decoder)?;
+        on(Item::Gap(at..size, Vec::new()), decoder)?;
     }
     Ok(())
 }
