@@ -14,11 +14,14 @@ from .report_stats import Stats
 
 class Format(Record):
     __slots__ = ()
+    _made = {"created": optional_integer}
     family: Literal["redis", "valkey"]
     """By the signature."""
     rdb_version: int
     writer: str | None
     """The version of the server, if the file says it."""
+    created: int | None
+    """When it was written, if the file says it, in seconds since the epoch."""
 
 
 class Database(Record):
