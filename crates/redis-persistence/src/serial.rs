@@ -342,6 +342,7 @@ fields!(salvage::Loss as loss,
     "anchors_total": loss.anchors_total,
     "full_from": loss.full_from,
     "unsaved": loss.unsaved,
+    "spent_from": loss.spent_from,
 );
 
 fields!(DbLoss as of,
@@ -360,6 +361,7 @@ fields!(LostKey as lost,
     "start": lost.range.start,
     "end": lost.range.end,
     "code": lost.code,
+    "reads_to": lost.reads_to,
 );
 
 fields!(DoubtfulKey as key,

@@ -57,6 +57,7 @@ fn a_key_between_two_damages_whose_name_tells_nothing_is_named_and_saved_on_requ
     let listed = &loss.doubtful[0];
     assert_eq!((&listed.name[..], listed.db, listed.doubt, listed.saved), (STRANGE, 0, Doubt::Name, false));
     assert_eq!(listed.range, range.start as u64..range.end as u64);
+    assert_eq!(loss.spent_from, None);
     assert!(!names(&out).iter().any(|name| name == STRANGE));
 
     let (kept, out) = salvaged(&bytes, true);
@@ -202,4 +203,24 @@ fn a_key_whose_head_a_value_before_it_has_swallowed_is_named_and_cannot_be_saved
         assert_eq!((listed[0].range.clone(), listed[0].saved), (start as u64..end as u64, false));
         assert!(loss.keys >= 100, "{loss:?}");
     }
+}
+
+#[test]
+fn a_search_that_uses_up_what_it_may_do_in_vain_says_so() {
+    let file = |crafted: usize| {
+        let mut w = RdbWriter::redis(11);
+        w.compression(false).aux(b"redis-ver", b"7.2.4").select_db(0);
+        keys(&mut w, 0..50);
+        let damaged = w.pos();
+        // Lists of 16,383 elements, each of which takes some kilobytes, so that each reaches over those behind it.
+        w.raw(b"\xE3").raw(&b"\x01\x01a\x7f\xff".repeat(crafted));
+        (w.finish(), damaged as u64)
+    };
+    let (loss, _) = salvaged(&file(20).0, false);
+    assert_eq!((loss.keys, loss.spent_from), (50, None));
+    let (bytes, damaged) = file(60_000);
+    let (loss, _) = salvaged(&bytes, false);
+    let from = loss.spent_from.expect("that is too much");
+    assert!(from >= damaged && from < bytes.len() as u64, "{from}");
+    assert_eq!(loss.keys, 50);
 }

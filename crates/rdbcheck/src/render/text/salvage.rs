@@ -89,6 +89,11 @@ fn of_loss(loss: &Loss, listed: Option<usize>) -> Vec<String> {
             number(loss.unsaved, "key")
         ));
     }
+    if let Some(from) = loss.spent_from {
+        lines.push(format!(
+            "  The work that a search may do in vain was used up at byte {from}: keys behind it may have been overlooked, and are not named"
+        ));
+    }
     if loss.damaged_total > 0 {
         lines.push(format!("  {} left out: the value is damaged", number(loss.damaged_total, "key")));
         lines.extend(loss.damaged.iter().take(most).map(of_key));
@@ -145,7 +150,12 @@ fn of_loss(loss: &Loss, listed: Option<usize>) -> Vec<String> {
 fn of_key(key: &LostKey) -> String {
     let name = escape::quoted(&key.name);
     let (kind, db) = (key.value_type.type_name(), key.db);
-    let why = key.code.map_or("it cannot be read to its end", |code| code.as_str());
+    let why = match (key.code, key.reads_to) {
+        (Some(code), _) => code.as_str().to_owned(),
+        (None, Some(end)) if end > key.range.end => format!("it reads to byte {end}, over records that were found"),
+        (None, Some(end)) => format!("it reads to byte {end}, and no record follows there"),
+        (None, None) => "it cannot be read to its end".to_owned(),
+    };
     format!("    {name} ({kind}, database {db}) at byte {}: {why}", key.range.start)
 }
 

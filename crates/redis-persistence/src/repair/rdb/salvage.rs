@@ -32,6 +32,9 @@
 //! [`Limits::duplicate_bytes`]. What is remembered of a place that is damaged takes about 170 bytes of that (its range, the keys behind
 //! it, what is known of their database) and may take half of it in all: by default that is enough for 800,000 places. Nothing behind
 //! the last of them is saved, and [`Loss::full_from`] says so.
+//!
+//! What a search may read in vain, or once more, has a budget for each file, so that no file takes longer than its size allows. Only a
+//! file that is made for it uses that up. Then less is found, and [`Loss::spent_from`] says from where on.
 
 mod behind;
 mod candidate;
@@ -184,7 +187,9 @@ fn plan_as(
     let whole = proven || header_is_sound && options.sound && leads_to(&mut decoder, HEADER)?;
     if !whole {
         look_ahead(&mut decoder, HEADER.min(size))?;
-        decoder.holes = Holes::find(&mut decoder.input)?;
+        let (holes, full_at) = Holes::find(&mut decoder.input)?;
+        decoder.holes = holes;
+        full_at.into_iter().for_each(|at| decoder.spend(at));
     }
     walk(&mut decoder, HEADER.min(size), whole, |item, decoder| match item {
         Item::Candidate(unit) => {
@@ -201,10 +206,12 @@ fn plan_as(
     found.sections.settle();
     let moved = before != found.sections.databases();
     let drops = duplicates::drop_repeated(&mut found, &groups, moved, &mut decoder)?;
+    let spent_from = decoder.spent_from();
     drop(decoder);
     let family = options.family.filter(|family| !found.foreign_to.contains(family)).unwrap_or(header.family);
     let stated = header_is_sound.then_some(header.version);
     let mut loss = Loss::new(&mut found, &drops, size, header_is_sound.then_some(header));
+    loss.spent_from = spent_from;
     loss.content_proven = proven && loss.is_nothing();
     let version = found.version(stated, family);
     let Collected { mut runs, mut partials, parts, sections, writer, .. } = found;

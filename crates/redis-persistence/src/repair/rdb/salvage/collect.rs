@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use super::candidate::{Candidate, CandidateKind, Key, SCRIPT};
-use super::decode::{Decoder, LONGEST_TEXT};
+use super::decode::{Decoder, LONGEST_TEXT, Start};
 use super::loss::is_expired;
 use super::partial::Partial;
 use super::sections::Sections;
@@ -290,7 +290,10 @@ impl Collected {
         self.lost_total += 1;
         if self.lost.len() < MOST_LISTED {
             let (section, name) = (self.sections.current(), decoder.shown_name(key)?);
-            self.lost.push(LostKey { db: 0, section, name, value_type: key.value_type, range, code });
+            let read = if code.is_none() { decoder.unit(range.start, Start::Any)? } else { None };
+            let reads_to =
+                read.filter(|unit| unit.key().is_some_and(|read| read.type_at == key.type_at)).map(|unit| unit.end);
+            self.lost.push(LostKey { db: 0, section, name, value_type: key.value_type, range, code, reads_to });
         }
         Ok(())
     }

@@ -81,6 +81,8 @@ pub(super) struct Decoder<'a> {
     left: u64,
     /// The bytes that may still be read once more.
     again: u64,
+    /// Where one of these was used up, or what a search may hold: what is behind may be overlooked.
+    spent_from: Option<u64>,
     /// No unit is read that reaches further.
     until: u64,
     /// Up to here, a unit was found where one was looked for.
@@ -95,6 +97,7 @@ impl<'a> Decoder<'a> {
         Self {
             left: VAIN_AT_LEAST + VAIN_OF_FILE * input.size(),
             again: AGAIN_AT_LEAST + AGAIN_OF_FILE * input.size(),
+            spent_from: None,
             until: u64::MAX,
             covered: 0,
             learnt_to: 0,
@@ -124,7 +127,20 @@ impl<'a> Decoder<'a> {
     pub(super) fn reads_again(&mut self, bytes: u64) -> bool {
         let may = bytes == 0 || self.again > 0;
         self.again = self.again.saturating_sub(bytes);
+        if !may {
+            self.spend(self.parser.offset());
+        }
         may
+    }
+
+    /// Something was used up at a place, so that a search had to leave out what it does else.
+    pub(super) fn spend(&mut self, at: u64) {
+        self.spent_from = Some(self.spent_from.map_or(at, |from| from.min(at)));
+    }
+
+    /// Returns the first place where that was so.
+    pub(super) fn spent_from(&self) -> Option<u64> {
+        self.spent_from
     }
 
     /// Reads the unit that begins at `at`. `None` if there is none, or if too much was read in vain to find that out.
@@ -165,12 +181,21 @@ impl<'a> Decoder<'a> {
             let pos = self.parser.offset();
             // Reading at another place of the file costs as much as a block of it.
             if *left == 0 || *left < BLOCK as u64 / BYTES_PER_STEP && !self.input.holds(pos) {
+                self.spend(at);
                 return Ok(None);
             }
+            let affordable = usize::try_from(left.saturating_mul(BYTES_PER_STEP)).unwrap_or(usize::MAX);
             let most =
-                usize::try_from(left.saturating_mul(BYTES_PER_STEP)).unwrap_or(most).min(most.saturating_add(64));
-            let most = most.min(usize::try_from(self.until.saturating_sub(pos)).unwrap_or(most));
-            let Some(event) = next(&mut self.parser, &mut self.input, most)? else { return Ok(None) };
+                most.saturating_add(64).min(usize::try_from(self.until.saturating_sub(pos)).unwrap_or(usize::MAX));
+            let event = match next(&mut self.parser, &mut self.input, most.min(affordable))? {
+                Ok(event) => event,
+                Err(wanted) => {
+                    if wanted > affordable && wanted <= most {
+                        self.spend(at);
+                    }
+                    return Ok(None);
+                }
+            };
             *left = left.saturating_sub(1 + (event.end - pos) / BYTES_PER_STEP);
             self.checker.event(&event);
             if event.end > self.until
@@ -375,8 +400,13 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Returns the next event, if there is one, and if no more than `most` bytes are wanted for it and the file has them.
-fn next<'e>(parser: &mut Parser, input: &'e mut SourceWindow<'_>, most: usize) -> io::Result<Option<Event<&'e [u8]>>> {
+/// Returns the next event, if no more than `most` bytes are wanted for it and the file has them; or else how many are wanted, and 0 if there
+/// is none.
+fn next<'e>(
+    parser: &mut Parser,
+    input: &'e mut SourceWindow<'_>,
+    most: usize,
+) -> io::Result<Result<Event<&'e [u8]>, usize>> {
     let pos = parser.offset();
     let left = input.size().saturating_sub(pos);
     let mut least = 1;
@@ -384,12 +414,13 @@ fn next<'e>(parser: &mut Parser, input: &'e mut SourceWindow<'_>, most: usize) -
         let bytes = input.bytes(pos, least)?;
         match parser.step(bytes, bytes.len() as u64 >= left) {
             Ok(Step::Need(n)) if n <= most && n as u64 <= left => least = n,
+            Ok(Step::Need(n)) if n as u64 <= left => return Ok(Err(n)),
             Ok(Step::Event { event, .. }) => break event,
-            _ => return Ok(None),
+            _ => return Ok(Err(0)),
         }
     };
     let bytes = input.bytes(pos, least)?;
-    Ok(Some(event.map(&mut |span| span.of(bytes))))
+    Ok(Ok(event.map(&mut |span| span.of(bytes))))
 }
 
 /// Returns whether a long string was announced whose bytes tell nothing.

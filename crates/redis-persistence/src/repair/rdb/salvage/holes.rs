@@ -26,7 +26,8 @@ pub(super) struct Holes(Vec<Range<u64>>);
 
 impl Holes {
     /// Looks through the whole file.
-    pub(super) fn find(input: &mut SourceWindow<'_>) -> io::Result<Self> {
+    /// Returns them, and the place behind which no more of them could be remembered.
+    pub(super) fn find(input: &mut SourceWindow<'_>) -> io::Result<(Self, Option<u64>)> {
         let (size, mut holes) = (input.size(), Vec::new());
         let mut at = 0;
         // The run of zeros that reaches to `at`, if the byte before it is none.
@@ -48,7 +49,8 @@ impl Holes {
             }
             at += len as u64;
         }
-        Ok(Self(holes))
+        let full_at = (at < size).then_some(at);
+        Ok((Self(holes), full_at))
     }
 
     /// Returns whether one of them lies in the bytes of a unit.
@@ -79,7 +81,7 @@ mod tests {
 
     fn found(bytes: &[u8]) -> Vec<Range<u64>> {
         let mut source = bytes;
-        Holes::find(&mut SourceWindow::new(&mut source, bytes.len() as u64)).expect("memory").0
+        Holes::find(&mut SourceWindow::new(&mut source, bytes.len() as u64)).expect("memory").0.0
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub struct Loss {
     pub full_from: Option<u64>,
     /// How many keys were found behind it.
     pub unsaved: u64,
+    /// The first place where the work was used up that a search may do in vain, or what it may hold: keys behind it may have been
+    /// overlooked, and are not listed then.
+    pub spent_from: Option<u64>,
 }
 
 /// What became of a database.
@@ -111,6 +114,8 @@ pub struct LostKey {
     pub range: Range<u64>,
     /// What is wrong with it, unless it broke off the records behind it.
     pub code: Option<Code>,
+    /// Where its value ends, if it can be read and nothing in it is wrong: no record follows there, or it reaches into others.
+    pub reads_to: Option<u64>,
     pub(super) section: usize,
 }
 
@@ -191,6 +196,7 @@ impl Loss {
             anchors_total: found.anchors_total,
             full_from: found.full_from,
             unsaved: found.unsaved,
+            spent_from: None,
             databases,
         }
     }

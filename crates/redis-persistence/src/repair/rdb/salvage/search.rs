@@ -164,8 +164,11 @@ impl Search {
                 let doubt = decoder.doubt(&unit, *among_fields)?;
                 let chain = chain.filter(|chain| doubt != Some(Doubt::Field) || !ways.ends_among_fields(chain));
                 let opens = doubt.is_none() && !matches!(unit.what, CandidateKind::Broken { .. });
-                ways.add(unit, chain, opens);
+                if !ways.add(unit, chain, opens) {
+                    decoder.spend(at);
+                }
                 if ways.nodes.len() >= ways.compact_at && ways.compact() {
+                    decoder.spend(at);
                     return Ok(Some(Path { units: ways.settle(), end: None }));
                 }
             }
@@ -242,15 +245,15 @@ impl Ways {
         }
     }
 
-    /// A unit was read, where `chain` arrives or where one could be opened.
-    fn add(&mut self, unit: Candidate, chain: Option<Way>, opens: bool) {
+    /// A unit was read, where `chain` arrives or where one could be opened. Returns whether all ways could be held.
+    fn add(&mut self, unit: Candidate, chain: Option<Way>, opens: bool) -> bool {
         let opened = opens.then_some((self.skipping.score - self.open, 0, self.skipping));
         let through = chain.map(|chain| (chain.score, chain.since, chain));
         let best = match (through, opened) {
             (Some(through), Some(opened)) if opened.0 > through.0 => opened,
             (Some(through), _) => through,
             (None, Some(opened)) => opened,
-            (None, None) => return,
+            (None, None) => return true,
         };
         let (score, since, before) = best;
         // What is suspicious begins the proof anew.
@@ -259,14 +262,16 @@ impl Ways {
             Way { score: score.saturating_add(unit.bits).min(MOST_SCORE), node: None, since, has_gap: before.has_gap };
         let end = unit.end;
         if way.score < self.floor || self.chains.get(&end).is_some_and(|other| other.score >= way.score) {
-            return;
+            return true;
         }
         let number = u32::try_from(self.nodes.len()).ok();
         self.nodes.push(Node { unit, before: before.node });
         self.chains.insert(end, Way { node: number, ..way });
-        if self.chains.len() > MOST_CHAINS {
+        let holds = self.chains.len() <= MOST_CHAINS;
+        if !holds {
             self.give_up();
         }
+        holds
     }
 
     /// Gives up the worse half of the ways.

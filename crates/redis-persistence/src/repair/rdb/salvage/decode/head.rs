@@ -103,7 +103,7 @@ impl Decoder<'_> {
         self.parser.resume_at(at);
         let mut draft = Draft::new();
         let size = self.input.size();
-        while let Some(event) = next(&mut self.parser, &mut self.input, most)? {
+        while let Ok(event) = next(&mut self.parser, &mut self.input, most)? {
             let fits =
                 draft.take(&event, &self.names, Start::Tried, size) && draft.fits(&event, &self.header, self.version);
             if !fits || draft.what.is_some() {
