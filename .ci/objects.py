@@ -377,7 +377,7 @@ def main():
             if found != expected:
                 failed = True
                 print(f"{name} differs from the commands on files: {differences(expected, found)}", file=sys.stderr)
-        timed("docs/fleet.md", lambda: objects_page.run([name for name in PARTS if name not in missing], folder, commands))
+        timed("docs/fleet.md", lambda: objects_page.run([name for name in PARTS if name not in missing], folder, commands, put))
     if failed:
         raise SystemExit(1)
     print(f"{len(keys)} backups in {len(all_)} objects, {counts}: the same by {', '.join(ways)}")

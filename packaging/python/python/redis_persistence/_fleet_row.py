@@ -66,9 +66,12 @@ def row(source: Place, *, for_: Iterable[str] = (), run: str = "", **options: An
 
     ``for_`` names servers that should load it, such as ``["redis-7.2", "valkey-newest"]``; other keywords go to
     :func:`redis_persistence.verify`. Nothing that is wrong with the backup is an exception: what cannot be read has the verdict
-    ``unreadable``, the exit code 2, and says why in ``message``. A ``ValueError`` means that the arguments make no sense.
+    ``unreadable``, the exit code 2, and says why in ``message``. What ends with a slash is a set of append-only files. A ``ValueError`` means that the arguments make no sense.
     """
     began, servers = time.time(), list(for_)
+    if os.fspath(source).endswith("/"):
+        # A prefix of a store cannot be looked at: what ends so is a set of append-only files.
+        options.setdefault("tool", "aofcheck")
     result = _begun(os.fspath(source), run, began)
     try:
         report = verify(os.fspath(source), for_=servers, **options)
