@@ -27,7 +27,7 @@ pub use aofcheck::{AofCheck, Repair, SalvageAof};
 #[command(name = "rdbcheck", version, max_term_width = 110, disable_help_flag = true, disable_version_flag = true)]
 #[command(override_usage = "rdbcheck [OPTIONS] FILE...", after_help = EXAMPLES)]
 pub struct RdbCheck {
-    /// RDB files, also in gzip, zstd, lz4 or xz, and tars of them; - is standard input
+    /// RDB files, also in gzip, zstd, lz4 or xz, and tars of them; - is standard input; or addresses: s3://, gs://, az://, https://
     #[arg(value_name = "FILE", required_unless_present_any = ["explain", "completions", "man", "brief", "fix", "files_from"])]
     pub files: Vec<PathBuf>,
     /// Getting the data back.

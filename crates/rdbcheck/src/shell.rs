@@ -37,7 +37,10 @@ pub fn fill(command: &str, path: &Path) -> String {
         return command.to_owned();
     }
     let file = word(path);
-    let out = word(&beside(path, ".new"));
+    // Beside what lies in a store nothing is written.
+    let is_remote = path.to_str().is_some_and(|path| path.contains("://"));
+    let here = path.file_name().filter(|_| is_remote).map_or(path, Path::new);
+    let out = word(&beside(here, ".new"));
     let words = command.split(' ').map(|word| match word {
         "FILE" => file.as_str(),
         "OUT" => out.as_str(),
@@ -83,5 +86,6 @@ mod tests {
         assert_eq!(fill("x OUT", "..".as_ref()), "x new");
         assert_eq!(fill("x OUT", "a/dir/b.manifest".as_ref()), "x a/dir.new");
         assert_eq!(fill("x OUT", "b.manifest".as_ref()), "x ../new");
+        assert_eq!(fill("x OUT FILE", "s3://b/a/c.rdb".as_ref()), "x c.new.rdb s3://b/a/c.rdb");
     }
 }

@@ -27,8 +27,8 @@ mod stream;
 mod absent;
 
 pub use address::is_remote;
-pub(crate) use address::without_secrets;
-pub(crate) use failed::{is_of_input, no_file};
+pub(crate) use address::{is_web, without_secrets};
+pub(crate) use failed::{NOT_WRITTEN_TO, is_of_input, no_file};
 
 #[cfg(feature = "stores")]
 pub use listing::{expand, expand_patterns, list, stat};

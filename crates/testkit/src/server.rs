@@ -9,6 +9,7 @@
 //!         /redis-7.0/version                    what the server prints for --version
 //!         /redis-7.4/modules/rejson.so          modules, where the package brings some
 //!         /valkey-9.1/bin/valkey-server         the same, under names of its own
+//!         /moto/bin/moto_server                 the protocol of S3
 //! ```
 //!
 //! The environment variable `REDIS_PERSISTENCE_SERVERS` names another folder of this shape.
@@ -214,6 +215,18 @@ pub fn require(product: Product) -> Option<Installed> {
         let _ = writeln!(io::stderr(), "not run: {product} is not installed (run .ci/servers)");
     }
     found
+}
+
+/// The program of something else that `.ci/servers` installs, or `None` where a test has to return early because it is not installed,
+/// which is said as [`require`] says it.
+#[must_use]
+pub fn tool(name: &str, program: &str) -> Option<PathBuf> {
+    let folder = servers_folder().map(|folder| folder.join(name)).filter(|folder| folder.join("installed").exists());
+    if folder.is_none() {
+        // A closed standard error is no reason to fail a test that does not run.
+        let _ = writeln!(io::stderr(), "not run: {name} is not installed (run .ci/servers)");
+    }
+    folder.map(|folder| folder.join(program))
 }
 
 fn servers_folder() -> Option<PathBuf> {

@@ -23,7 +23,7 @@ use crate::units;
 #[command(group = ArgGroup::new("losing").args(["fix", "truncate_to_timestamp", "cut_before", "preen", "salvage"]).multiple(true))]
 pub struct AofCheck {
     /// An appendonlydir, its manifest, one append-only file, a server's directory, or a packed file or a tar of these; - is
-    /// standard input
+    /// standard input; or addresses: s3://, gs://, az://, https://
     #[arg(value_name = "PATH", required_unless_present_any = ["explain", "completions", "man", "brief", "undo", "files_from"])]
     pub paths: Vec<PathBuf>,
     /// List the timestamps, also of history files, how many commands follow each, and each FLUSHALL, FLUSHDB, SWAPDB and storm of

@@ -73,7 +73,7 @@ pub(crate) fn as_they_were<T: Tree, R: io::Read>(
 ) -> io::Result<Laid> {
     let folder = temporary()?;
     // A path leads to a folder, or to a file in one.
-    let is_folder = fs::metadata(path).is_ok_and(|data| data.is_dir());
+    let is_folder = tree.stat(path)? == Some(Node::Directory);
     let base = if is_folder { path } else { path.parent().unwrap_or(Path::new("")) };
     let within = |path: &Path| Path::new("input").join(path.strip_prefix(base).unwrap_or(path));
     fs::create_dir(folder.path().join("input")).map_err(|error| no_room(folder.path(), &error))?;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use redis_persistence::aof::dir::{self, AofSet, Role};
 
+use crate::stores;
+
 /// A file of a set, when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OnDisk {
@@ -32,6 +34,9 @@ pub(crate) struct Parts {
 impl Parts {
     /// Finds a set.
     pub(crate) fn find(path: &Path) -> io::Result<Self> {
+        if stores::is_remote(path) {
+            return Err(stores::no_file());
+        }
         let set = dir::find_on_disk(path)?;
         let loaded = set.parts.iter().filter(|part| part.role.is_loaded()).map(|part| (&part.path, part.role));
         let manifest = set.manifest.iter().map(|manifest| (&manifest.path, Role::Manifest));

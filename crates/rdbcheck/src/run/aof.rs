@@ -26,6 +26,7 @@ use crate::outcome::{Entry, Show, Timeline, Unpack};
 use crate::progress::When;
 use crate::seals::{self, NoSeal};
 use crate::servers::Servers;
+use crate::stores;
 use crate::unpack::Packing;
 
 const TOOL: &str = "aofcheck";
@@ -46,7 +47,8 @@ impl How<'_> {
 /// Checks what lies under a path on the calling thread alone and without progress, if it is a plain file, or a set of them, of at
 /// most so many bytes.
 pub(crate) fn alone(path: &Path, limit: u64, how: &How<'_>) -> Option<Entry> {
-    if is_stream(path) {
+    // An object that is not small would be asked for twice.
+    if is_stream(path) || limit <= open::SMALL && stores::is_remote(path) {
         return None;
     }
     small(path, limit, how).unwrap_or_else(|error| Some(how.unreadable(path, &error)))
@@ -74,8 +76,15 @@ fn small(path: &Path, limit: u64, how: &How<'_>) -> io::Result<Option<Entry>> {
 #[cfg(unix)]
 pub(crate) fn one(path: &Path, how: &How<'_>, show: &mut dyn Show) {
     let args = how.args;
+    if stores::is_remote(path) && args.plans() && args.salvage.salvage.is_none() {
+        return show.done(how.unreadable(path, &stores::no_file()));
+    }
     if args.salvage.salvage.is_some() {
-        match laid::down(path, args.common.how()) {
+        let laid = match laid::down(path, args.common.how()) {
+            Ok(None) if stores::is_remote(path) => laid_of_store(path, how).map(Some),
+            laid => laid,
+        };
+        match laid {
             Ok(None) => {}
             Ok(Some(laid)) => return salvage_laid(path, &laid, how, show),
             Err(error) => return show.done(how.unreadable(path, &error)),
@@ -102,6 +111,14 @@ pub(crate) fn one(path: &Path, how: &How<'_>, show: &mut dyn Show) {
     let fix = Fix { tool: TOOL, args, path, show };
     let entry = fix.run(entry, || check(path, how));
     show.take(entry);
+}
+
+/// Returns the files of a set in a store, laid down for a salvage.
+#[cfg(unix)]
+fn laid_of_store(path: &Path, how: &How<'_>) -> io::Result<Laid> {
+    let mut tree = WatchedDisk::new(how.args.common.progress);
+    let set = dir::find_as(&mut tree, path, &how.servers.layout())?;
+    laid::as_they_were(&mut tree, path, &set, |_| None::<io::Result<io::Empty>>)
 }
 
 /// Returns the files of a set with those in disguise as they were, laid down for a salvage.
@@ -196,7 +213,11 @@ pub(crate) struct Around {
 fn tried(how: &How<'_>, set: &AofSet, report: &Report, cause: Option<&Cause>, packed: bool) -> Option<Vec<Way>> {
     let told = how.args.common.format() == Format::Text && !how.args.common.quiet;
     let named = cause.is_some_and(|cause| cause.command.is_some());
-    let wanted = report.verdict == Verdict::Damaged && !packed && !how.args.plans() && (told || named);
+    let wanted = report.verdict == Verdict::Damaged
+        && !packed
+        && !stores::is_remote(&set.root)
+        && !how.args.plans()
+        && (told || named);
     wanted.then(|| ways(set).ok()).flatten()
 }
 

@@ -13,6 +13,7 @@ use crate::outcome::Entry;
 use crate::progress::When;
 use crate::seals;
 use crate::servers::Servers;
+use crate::stores;
 
 /// Beside an RDB no larger set is read.
 const SMALL: u64 = 64 << 20;
@@ -47,7 +48,10 @@ pub struct Beside {
 pub fn beside(path: &Path, servers: &Servers, options: &Options) -> Beside {
     let layout = servers.layout();
     let name = layout.dbfilename.as_deref().unwrap_or("dump.rdb");
-    if servers.appendonly() == Some(false) || path.file_name().is_none_or(|its| its.to_str() != Some(name)) {
+    if stores::is_web(path)
+        || servers.appendonly() == Some(false)
+        || path.file_name().is_none_or(|its| its.to_str() != Some(name))
+    {
         return Beside::default();
     }
     let left_alone = servers.appendonly() == Some(true);

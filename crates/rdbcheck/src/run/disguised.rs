@@ -13,6 +13,7 @@ use crate::input::archive::Archive;
 use crate::input::laid::{self, Laid};
 use crate::input::packed_input::lay_down;
 use crate::progress::When;
+use crate::stores;
 
 /// As much of a file as tells what may have been done to it.
 const HEAD: u64 = 64 << 10;
@@ -54,7 +55,11 @@ pub(super) fn find<T: Tree>(
         if !disguise::may_hold_commands(&head, good) {
             continue;
         }
-        let copy = if on_disk { File::open(&part.path) } else { lay_down(head.as_slice().chain(file)) };
+        let copy = if on_disk && !stores::is_remote(&part.path) {
+            File::open(&part.path)
+        } else {
+            lay_down(head.as_slice().chain(file))
+        };
         let Ok(copy) = copy else { continue };
         let judge = |stream: &mut dyn io::Read| judged(stream, options);
         // What cannot be looked into, for lack of room or of memory, stays the damaged file that it is.

@@ -9,9 +9,11 @@ use redis_persistence::verify::Options;
 use super::{around, read, salvage_rdb, target};
 use crate::args::RdbCheck;
 use crate::console::{reason, say};
+use crate::input::open::SMALL;
 use crate::outcome::{Entry, Show};
 use crate::seals;
 use crate::servers::Servers;
+use crate::stores;
 
 const TOOL: &str = "rdbcheck";
 
@@ -46,7 +48,8 @@ impl How<'_> {
 
 /// Checks an input on the calling thread alone, if it is a plain file of at most this many bytes.
 pub(crate) fn alone(path: &Path, limit: u64, how: &How<'_>) -> Option<Entry> {
-    if path.is_dir() {
+    // An object that is not small would be asked for twice.
+    if path.is_dir() || limit <= SMALL && stores::is_remote(path) {
         return None;
     }
     match read::alone(path, limit, &how.options, how.args.common.wants_hex()).transpose()? {

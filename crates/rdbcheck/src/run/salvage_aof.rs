@@ -16,6 +16,7 @@ use crate::outcome::{Entry, SalvageStatus, SalvagedAof, Show, Told, is_refused};
 use crate::progress::Meter;
 use crate::redact;
 use crate::servers::Servers;
+use crate::stores;
 use crate::units::commas;
 
 /// Why a loss is more than so many bytes, if it is.
@@ -32,6 +33,9 @@ pub(crate) fn refuses(out: &Path, args: &AofCheck) -> Option<String> {
     }
     if args.repair.dry_run {
         return None;
+    }
+    if stores::is_remote(out) {
+        return Some(stores::NOT_WRITTEN_TO.to_owned());
     }
     salvage::check_out(out, args.salvage.force).err().map(why_not)
 }

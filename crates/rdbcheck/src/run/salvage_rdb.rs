@@ -25,12 +25,13 @@ use redis_persistence::verify::{self, Checksum, Code, DuplicateCheck, Kind, Opti
 use super::target::{out_refused, to_stream};
 use crate::args::{Common, Salvage as Args};
 use crate::console::{reason, say, without_number};
-use crate::input::open::is_descriptor;
+use crate::input::open::{is_descriptor, is_stream};
 use crate::input::packed_input;
 use crate::outcome::{Entry, SalvageStatus, Salvaged, Show, Told};
 use crate::progress::Meter;
 use crate::redact;
 use crate::servers::Servers;
+use crate::stores;
 use crate::units::{commas, number};
 
 pub(crate) use shelved::{Onto, over};
@@ -210,7 +211,7 @@ impl Salvaged {
 
     fn finish(&mut self, content: &Content, file: &mut File, input: &Path, how: &How<'_>) -> Result<(), String> {
         let args = how.args;
-        let is_stream = input.as_os_str() == "-" || is_descriptor(input);
+        let is_stream = is_stream(input) || stores::is_remote(input);
         let like = if is_stream { None } else { Some(File::open(input).map_err(|error| reason(&error))?) };
         self.admit(content, file, how)?;
         if args.dry_run {

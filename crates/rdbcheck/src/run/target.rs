@@ -7,12 +7,16 @@ use redis_persistence::repair::{Existing, check_output};
 
 use crate::console::without_number;
 use crate::shell;
+use crate::stores;
 
 /// Why nothing can be written to OUT, if so: it is known before the work is done. `inputs` are the files that are read, `resp` is whether
 /// commands are written.
 pub(crate) fn out_refused(inputs: &[&Path], out: &Path, resp: bool, existing: Existing) -> Option<String> {
     if to_stream(out, resp) {
         return None;
+    }
+    if stores::is_remote(out) {
+        return Some(stores::NOT_WRITTEN_TO.to_owned());
     }
     if out.as_os_str() == "-" {
         return Some("an RDB is verified before it is handed out: only --resp goes to standard output".to_owned());

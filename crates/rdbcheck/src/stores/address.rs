@@ -50,6 +50,11 @@ pub fn is_remote(path: &Path) -> bool {
     scheme(path).is_some()
 }
 
+/// Returns whether it is one of a web server, which lists nothing.
+pub(crate) fn is_web(path: &Path) -> bool {
+    matches!(scheme(path), Some((Scheme::Http, ..)))
+}
+
 /// Returns the kind of store, how the address begins, and what follows.
 fn scheme(path: &Path) -> Option<(Scheme, &'static str, &str)> {
     let text = path.to_str()?;

@@ -99,9 +99,10 @@ fn settings(scheme: Scheme) -> Result<Vec<(String, String)>, Failed> {
         Scheme::S3 => &["AWS_"],
         Scheme::Gs => &["GOOGLE_", "STORAGE_EMULATOR_HOST", "SERVICE_ACCOUNT"],
         Scheme::Az => &["AZURE_", "IDENTITY_"],
-        Scheme::Http => &["AWS_CA_BUNDLE"],
+        Scheme::Http => &[],
     };
-    let named = |name: &str| leads.iter().any(|lead| name.starts_with(lead)) || name == PATIENCE_NAME;
+    let of_all = [PATIENCE_NAME, "AWS_CA_BUNDLE", "AWS_MAX_ATTEMPTS"];
+    let named = |name: &str| leads.iter().any(|lead| name.starts_with(lead)) || of_all.contains(&name);
     let all = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let mut settings: Vec<_> = all.filter(|(name, value)| named(name) && !value.is_empty()).collect();
     settings.sort_unstable();

@@ -36,6 +36,10 @@ pub(crate) fn no_file() -> io::Error {
     Failed::new(io::ErrorKind::Unsupported, "this works on files of this machine alone: download it first").into()
 }
 
+/// What is said where something is to be written to a store.
+pub(crate) const NOT_WRITTEN_TO: &str =
+    "nothing is written to a store: write a file, and upload it once it is verified";
+
 /// Returns whether an error is one of the input itself, of the system or of a store, and not of what it holds.
 pub(crate) fn is_of_input(error: &io::Error) -> bool {
     error.raw_os_error().is_some() || error.get_ref().is_some_and(|inner| inner.is::<Failed>())

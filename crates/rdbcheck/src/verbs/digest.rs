@@ -14,6 +14,7 @@ use crate::console::written;
 use crate::drill;
 use crate::escape;
 use crate::exit::Exit;
+use crate::stores;
 use crate::units::{commas, number};
 
 const TOOL: &str = "rdbcheck digest";
@@ -125,7 +126,7 @@ pub(super) fn run(args: &DigestArgs) -> Exit {
     let mut exit = Exit::Sound;
     let mut found = Vec::new();
     let mut out = io::stdout().lock();
-    for path in &args.files {
+    for path in &stores::expand(&args.files) {
         for result in rdbs::each(path, args.reading.how(), &mut |input| digest::reader(input, &options)) {
             match &result {
                 Err(failed) => exit = exit.and(failed.say(TOOL)),

@@ -14,6 +14,7 @@ use super::{Choice, Reading, rdbs};
 use crate::console::written;
 use crate::escape::{self, base64};
 use crate::exit::Exit;
+use crate::stores;
 use crate::units::{commas, date, duration};
 use value::ValueView;
 
@@ -58,9 +59,10 @@ pub(super) fn run(args: &ListArgs) -> Exit {
         threads: args.reading.threads,
         ..Options::default()
     };
-    let mut out = Lines::new(args);
+    let files = stores::expand(&args.files);
+    let mut out = Lines::new(args, files.len() > 1);
     let mut exit = written(TOOL, out.head());
-    for path in &args.files {
+    for path in &files {
         // What was printed before an error stays printed.
         let results = rdbs::each(path, args.reading.how(), &mut |input| {
             let listed = list::each(input, &options, &mut |row| out.row(path, &row).map_err(Unwritten::wrap));
@@ -117,8 +119,8 @@ enum Lines {
 }
 
 impl Lines {
-    fn new(args: &ListArgs) -> Self {
-        let (values, several) = (args.values, args.files.len() > 1);
+    fn new(args: &ListArgs, several: bool) -> Self {
+        let (values, several) = (args.values, several);
         match (args.json, args.csv) {
             (true, _) => Self::Json { out: BufWriter::new(io::stdout()), several },
             (_, true) => Self::Csv { out: Box::new(csv::Writer::from_writer(io::stdout())), values, several },

@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::input::packed_input;
 use crate::seals::rdb::{self, Against, Stored};
 use crate::seals::{self, NoSeal, beside, bytes_of, regular};
+use crate::stores;
 use crate::units::{self, date, now_ms, number};
 
 const TOOL: &str = "rdbcheck seal";
@@ -116,6 +117,9 @@ fn write(
 ) -> Result<String, Failed> {
     let existing = if force { Existing::Replace } else { Existing::Keep };
     let refused = |why: String| Failed { path: seal.to_owned(), why, exit: Exit::Unreadable };
+    if stores::is_remote(seal) {
+        return Err(refused(stores::no_file().to_string()));
+    }
     check_output(seal, existing).map_err(|error| refused(error.to_string()))?;
     let (summary, text) = of()?;
     let text = text.map_err(|error| refused(error.to_string()))?;

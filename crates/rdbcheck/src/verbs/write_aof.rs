@@ -31,6 +31,7 @@ use crate::progress::When;
 use crate::run::target::is_read;
 use crate::servers::Servers;
 use crate::shell;
+use crate::stores;
 use crate::units::{self, now_ms, number};
 
 const TOOL: &str = "aofcheck write";
@@ -91,6 +92,9 @@ fn work(args: &WriteArgs, outcome: &mut Outcome) -> Result<(), Stop> {
     };
     let unreadable = |error: io::Error| Stop::unreadable(format!("{}: {}", shell::word(&args.path), reason(&error)));
     // The names that a configuration gives are those of the other server.
+    if stores::is_remote(&args.path) {
+        return Err(unreadable(stores::no_file()));
+    }
     let set = dir::find(&mut Disk, &args.path).map_err(unreadable)?;
     let parts = set.parts.iter().map(|part| &part.path).chain(set.old_style.iter().map(|file| &file.path));
     let read: Vec<&Path> = parts.chain([&args.path]).map(PathBuf::as_path).collect();
@@ -119,6 +123,7 @@ enum Form {
 /// Why nothing can be written to OUT, if so.
 fn out_refused(args: &WriteArgs, form: Form) -> Result<(), Stop> {
     match form {
+        _ if stores::is_remote(&args.out) => return Err(Stop::unreadable(stores::NOT_WRITTEN_TO.to_owned())),
         _ if args.output.is_stream(&args.out) => return Ok(()),
         _ if args.out.as_os_str() == "-" => return Err(Stop::unreadable("only --resp goes to standard output")),
         Form::Folder => check_folder(&args.out),

@@ -34,6 +34,8 @@ const PAGES: &[&str] = &[
     "docs/repair.md",
     "docs/servers.md",
     "docs/speed.md",
+    #[cfg(feature = "stores")]
+    "docs/stores.md",
 ];
 
 /// What is not run, by how it begins, and why.
@@ -86,13 +88,27 @@ fn of_yaml(line: &str) -> Result<Option<String>, Box<dyn Error>> {
     Ok(Some(words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")))
 }
 
+/// The settings of a store in which any object is that file.
+#[cfg(feature = "stores")]
+fn store(file: &Path) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
+    let settings =
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "NO_PROXY"].map(|name| (name, "*".to_owned()));
+    let address = crate::web::Web::of(fs::read(file)?)?.url;
+    Ok(settings.into_iter().chain([("AWS_ENDPOINT_URL_S3", address)]).collect())
+}
+
+#[cfg(not(feature = "stores"))]
+fn store(_: &Path) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
+    Ok(Vec::new())
+}
+
 /// A folder with all that the pages name, and programs that stand for those of others.
-struct Stage(TempDir);
+struct Stage(TempDir, Vec<(&'static str, String)>);
 
 impl Stage {
     fn new() -> Result<Self, Box<dyn Error>> {
-        let stage = Self(tempfile::tempdir()?);
         let sound = testdata().join("rdb/redis-7.0-multidb.rdb");
+        let stage = Self(tempfile::tempdir()?, store(&sound)?);
         for folder in ["here/backup", "backup", "var/lib/node_exporter", "var/lib/redis", "etc/redis", "data", "bin"] {
             fs::create_dir_all(stage.path(folder))?;
         }
@@ -145,6 +161,7 @@ impl Stage {
         path.push(std::env::var_os("PATH").unwrap_or_default());
         let mut command = Command::new("sh");
         command.args(["-c", &lines]).current_dir(self.path("here")).env("PATH", path).stdin(Stdio::null());
+        command.envs(self.1.iter().map(|(name, value)| (name, value)));
         ran(command.output())
     }
 }

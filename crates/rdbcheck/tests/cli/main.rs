@@ -33,9 +33,13 @@ mod seals;
 mod servers;
 mod starts;
 mod stats;
+#[cfg(feature = "stores")]
+mod stores;
 mod summary;
 mod users;
 mod verbs;
+#[cfg(feature = "stores")]
+mod web;
 #[cfg(unix)]
 mod widths;
 mod write;

@@ -12,6 +12,8 @@ mod replies;
 mod salvages;
 mod servers;
 mod shards;
+#[cfg(feature = "stores")]
+mod stores;
 mod writes;
 mod writes_aof;
 
