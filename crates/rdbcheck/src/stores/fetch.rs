@@ -144,6 +144,27 @@ impl Source {
     }
 }
 
+#[cfg(test)]
+impl Source {
+    /// Returns one of an object in memory.
+    pub(super) async fn in_memory(bytes: Vec<u8>) -> Result<Self, Failed> {
+        use object_store::ObjectStoreExt as _;
+
+        let (store, place) = (Arc::new(object_store::memory::InMemory::new()), Place::from("object"));
+        let address = Address { scheme: Scheme::S3, bucket: "bucket".to_owned(), key: "object".to_owned() };
+        store.put(&place, bytes.into()).await.map_err(|error| explained(&error, &address))?;
+        Ok(Self { store, place, address, patience: patience() })
+    }
+
+    /// Puts another object in its place.
+    pub(super) async fn replace(&self, bytes: Vec<u8>) -> Result<(), Failed> {
+        use object_store::ObjectStoreExt as _;
+
+        let put = self.store.put(&self.place, bytes.into()).await;
+        put.map(drop).map_err(|error| self.failed(&error))
+    }
+}
+
 fn too_much() -> Failed {
     Failed::new(ErrorKind::InvalidData, "the server gives more bytes than it said")
 }

@@ -270,3 +270,96 @@ impl Drop for Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(len: usize) -> Vec<u8> {
+        (0..len).map(|at| (at % 251) as u8 ^ (at >> 13) as u8).collect()
+    }
+
+    fn opened(bytes: Vec<u8>) -> io::Result<(Source, Object)> {
+        let (source, begun) = wait(async move {
+            let source = Source::in_memory(bytes).await?;
+            let begun = source.begin().await?;
+            Ok((source, begun))
+        })?;
+        match begun {
+            Begun::Head { mark, size, bytes } => Ok((source.clone(), Object::new(source, mark, size, bytes))),
+            _ => Err(io::Error::other("it is small")),
+        }
+    }
+
+    /// Reads one place, all of it.
+    fn read(object: &Object, offset: usize, len: usize) -> io::Result<Vec<u8>> {
+        let mut read = vec![0; len];
+        let mut filled = 0;
+        while filled < len {
+            match object.read_at(&mut read[filled..], (offset + filled) as u64)? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        read.truncate(filled);
+        Ok(read)
+    }
+
+    #[test]
+    fn any_place_is_read_within_the_bound() -> io::Result<()> {
+        let all = bytes(50_000_000);
+        let (_, object) = opened(all.clone())?;
+        let check = |offset: usize, len: usize| {
+            let there = &all[offset.min(all.len())..all.len().min(offset + len)];
+            assert!(read(&object, offset, len)? == there, "{offset} {len}");
+            let state = object.0.lock();
+            let held: u64 = state.pieces.iter().map(|piece| piece.len).sum();
+            assert!(held <= MOST + FIRST, "{held} bytes are held at {offset}");
+            Ok::<_, io::Error>(())
+        };
+        for offset in (0..all.len()).step_by(512 << 10) {
+            check(offset, 512 << 10)?;
+        }
+        let mut state = 7_u64;
+        for _ in 0..300 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            check((state >> 33) as usize % (all.len() + 1000), (state >> 20) as usize % 100_000)?;
+        }
+        // Two that go on side by side, and one that goes back.
+        for step in 0..100 {
+            check(step * 100_000, 100_000)?;
+            check(40_000_000 - step * 100_000, 100_000)?;
+        }
+        check(all.len() - 1, 10)
+    }
+
+    #[test]
+    fn threads_read_at_once() -> io::Result<()> {
+        let all = bytes(30_000_000);
+        let (_, object) = opened(all.clone())?;
+        std::thread::scope(|scope| {
+            let readers = (0..4_usize).map(|reader| {
+                let (all, object) = (&all, &object);
+                scope.spawn(move || {
+                    for block in (reader..57).step_by(4) {
+                        let offset = block * (512 << 10);
+                        let there = &all[offset..all.len().min(offset + (512 << 10))];
+                        assert!(read(object, offset, there.len()).is_ok_and(|read| read == there), "{block}");
+                    }
+                })
+            });
+            readers.collect::<Vec<_>>().into_iter().try_for_each(|reader| reader.join())
+        })
+        .map_err(|_| io::Error::other("a reader failed"))
+    }
+
+    #[test]
+    fn an_object_in_its_place_is_an_error() -> io::Result<()> {
+        let (source, object) = opened(bytes(20_000_000))?;
+        wait(async move { source.replace(bytes(20_000_000)).await })?;
+        assert!(read(&object, 0, 1000).is_ok(), "that was there already");
+        let error = read(&object, 15_000_000, 10).expect_err("it is another object");
+        assert_eq!(error.to_string(), "the object was replaced while it was read: read it again");
+        Ok(())
+    }
+}
