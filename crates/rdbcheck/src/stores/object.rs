@@ -276,7 +276,7 @@ mod tests {
     use super::*;
 
     fn bytes(len: usize) -> Vec<u8> {
-        (0..len).map(|at| (at % 251) as u8 ^ (at >> 13) as u8).collect()
+        (0..len).map(|at| at.wrapping_mul(0x9e37_79b9).to_be_bytes()[4]).collect()
     }
 
     fn opened(bytes: Vec<u8>) -> io::Result<(Source, Object)> {
