@@ -85,6 +85,10 @@ pub(super) fn aofcheck(args: &AofSealArgs) -> Exit {
     let options = Options { threads: args.threads, now_ms: Some(now_ms()), ..Options::default() };
     let mut exit = Exit::Sound;
     for path in &args.paths {
+        if stores::is_remote(path) {
+            exit = exit.and(Failed::of_io(path.clone(), &stores::no_file()).say(TOOL));
+            continue;
+        }
         let seal = beside(path);
         let of = || {
             let of = seals::aof::seal(path, &options).map_err(|error| {
@@ -117,9 +121,6 @@ fn write(
 ) -> Result<String, Failed> {
     let existing = if force { Existing::Replace } else { Existing::Keep };
     let refused = |why: String| Failed { path: seal.to_owned(), why, exit: Exit::Unreadable };
-    if stores::is_remote(seal) {
-        return Err(refused(stores::no_file().to_string()));
-    }
     check_output(seal, existing).map_err(|error| refused(error.to_string()))?;
     let (summary, text) = of()?;
     let text = text.map_err(|error| refused(error.to_string()))?;
@@ -135,6 +136,10 @@ pub(super) fn run(args: &SealArgs) -> Exit {
     }
     let mut exit = Exit::Sound;
     for path in &args.files {
+        if stores::is_remote(path) {
+            exit = exit.and(Failed::of_io(path.clone(), &stores::no_file()).say(TOOL));
+            continue;
+        }
         let seal = args.against.clone().unwrap_or_else(|| beside(path));
         let done =
             if args.check || args.against.is_some() { check(path, &seal, args) } else { make(path, &seal, args) };
