@@ -3,8 +3,11 @@
 //!
 //! ```text
 //! arguments, path -> check -> Answer      as `rdbcheck` and `aofcheck`, with `--format json` if that is among the arguments
+//! path            -> rdbs  -> each RDB    as the verbs of `rdbcheck` read them
 //! ```
 //! Nothing is printed: see [`crate::caller`].
+
+pub mod rdbs;
 
 use std::collections::HashSet;
 use std::fs::File;

@@ -14,6 +14,7 @@ use std::num::NonZero;
 use std::path::Path;
 
 use clap::Parser;
+use redis_persistence::ReadError;
 use redis_persistence::aof::dir;
 use redis_persistence::servers::Target;
 use redis_persistence::verify::Options;
@@ -201,6 +202,37 @@ fn append_only(path: &Path, files: Vec<Given>, how: &aof::How<'_>, shelf: &mut d
     aof::entry(path, &mut tree, set, how, around)
 }
 
+/// Hands what a file unpacks to to `with`, from its first byte on; returns what is wrong with its packing.
+///
+/// # Errors
+/// If it cannot be read or unpacked; and those of `with`.
+pub(crate) fn with_unpacked(
+    given: Given,
+    with: &mut dyn FnMut(&mut dyn Read) -> Result<(), ReadError>,
+) -> Result<Option<String>, ReadError> {
+    let mut reader = Reader::new(given);
+    let Some(packing) = packing_of(&reader.head(HEAD)?)? else { return with(&mut reader).map(|()| None) };
+    let mut damage = None;
+    let mut stream = Sound { stream: unpack::inline(reader, packing)?, packing, unpacked: 0, damage: &mut damage };
+    let result = with(&mut stream);
+    // What follows is read too: the packing may be damaged there.
+    let rest = io::copy(&mut stream, &mut io::sink());
+    if damage.is_none() {
+        result?;
+        rest?;
+    }
+    Ok(damage)
+}
+
+/// Returns how a file is packed that begins so.
+fn packing_of(head: &[u8]) -> io::Result<Option<Packing>> {
+    if head.get(257..262) == Some(b"ustar") {
+        let why = "it is a tar: unpack it, and give what lies in it, or give it to the command";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+    }
+    Ok(Packing::of(head).filter(|_| cfg!(feature = "packed")))
+}
+
 /// A file, unpacked.
 #[derive(Debug)]
 struct Content {
@@ -213,12 +245,7 @@ struct Content {
 /// Returns a file as it is, or what it unpacks to, laid on the shelf.
 fn unpacked(given: Given, shelf: &mut dyn Shelf) -> io::Result<Content> {
     let mut reader = Reader::new(given.clone());
-    let head = reader.head(HEAD)?;
-    if head.get(257..262) == Some(b"ustar") {
-        let why = "it is a tar: unpack it, and give what lies in it, or give it to the command";
-        return Err(io::Error::new(io::ErrorKind::Unsupported, why));
-    }
-    let Some(packing) = Packing::of(&head).filter(|_| cfg!(feature = "packed")) else {
+    let Some(packing) = packing_of(&reader.head(HEAD)?)? else {
         return Ok(Content { file: given, packing: None, damage: None });
     };
     let mut damage = None;

@@ -14,7 +14,7 @@ mod drill;
 mod help;
 mod list;
 mod options;
-mod rdbs;
+pub(crate) mod rdbs;
 mod seal;
 mod write;
 mod write_aof;
@@ -28,8 +28,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
 use redis_persistence::ErrorKind as Kind;
-use redis_persistence::ReadError;
 use redis_persistence::select::{Pattern, Selection};
+use redis_persistence::{Error, ReadError};
 
 use crate::args::{AofCheck, RdbCheck};
 use crate::command;
@@ -277,10 +277,15 @@ fn selection(names: &Names, databases: Vec<u64>, places: &Places) -> Selection {
 
 /// Why there is no answer about an input.
 #[derive(Debug)]
-struct Failed {
+pub(crate) struct Failed {
     path: PathBuf,
     why: String,
-    exit: Exit,
+    pub(crate) exit: Exit,
+}
+
+/// Returns what it means for the exit code that bytes could not be read.
+pub(crate) fn exit_of(error: &Error) -> Exit {
+    if matches!(error.kind(), Kind::BadMagic | Kind::BadVersion) { Exit::Unknown } else { Exit::Damaged }
 }
 
 impl Failed {
@@ -288,9 +293,8 @@ impl Failed {
         match error {
             ReadError::Io(error) => Self::of_io(path, error),
             ReadError::Parse(error) => {
-                let foreign = matches!(error.kind(), Kind::BadMagic | Kind::BadVersion);
                 let why = format!("{error}; rdbcheck FILE tells more");
-                Self { path, why, exit: if foreign { Exit::Unknown } else { Exit::Damaged } }
+                Self { path, why, exit: exit_of(error) }
             }
         }
     }

@@ -3,6 +3,8 @@
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use rdbcheck::calls::rdbs::Unread;
+use rdbcheck::exit::Exit;
 
 create_exception!(
     redis_persistence,
@@ -25,6 +27,20 @@ create_exception!(
     PyRuntimeError,
     "Something broke down in the library, which is a fault of the library."
 );
+
+/// Returns the exception for an input that was not read to its end.
+pub(crate) fn of_unread(py: Python<'_>, unread: &Unread) -> PyErr {
+    if unread.exit == Exit::Unreadable {
+        return Error::new_err(unread.why.clone());
+    }
+    let error = Damaged::new_err(unread.why.clone());
+    let value = error.value(py);
+    let (started, offset) = unread.at.unzip();
+    match value.setattr("started", started).and_then(|()| value.setattr("offset", offset)) {
+        Ok(()) => error,
+        Err(why) => why,
+    }
+}
 
 /// Adds the exceptions to the module.
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {

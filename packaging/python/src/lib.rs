@@ -4,11 +4,16 @@
 //! source   what is read: a path, bytes, a file object
 //! work     work beside the interpreter: its lock is free, and signals are looked for
 //! verify   reports
+//! rows     keys, read ahead: keys gives them one by one, inventory as Arrow record batches, value as what Python has
 //! errors   the exceptions
 //! ```
 
 mod errors;
+mod inventory;
+mod keys;
+mod rows;
 mod source;
+mod value;
 mod verify;
 mod work;
 
@@ -22,5 +27,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(verify::verify, module)?)?;
     module.add_function(wrap_pyfunction!(verify::servers, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::keys, module)?)?;
+    module.add_class::<keys::Key>()?;
+    module.add_class::<keys::Keys>()?;
+    module.add_function(wrap_pyfunction!(inventory::inventory, module)?)?;
+    module.add_class::<inventory::Inventory>()?;
     Ok(())
 }

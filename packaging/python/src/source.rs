@@ -33,7 +33,41 @@ pub(crate) enum Source {
 }
 
 /// What an exception in a file object was.
-pub(crate) type Raised = Arc<Mutex<Option<PyErr>>>;
+#[derive(Clone, Default)]
+pub(crate) struct Raised(Arc<Mutex<Kept>>);
+
+/// It can be dropped anywhere: also where a library lets go of what it took, without the interpreter's lock.
+#[derive(Default)]
+struct Kept(Option<PyErr>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(error) = self.0.take() {
+            // There PyO3 knows that the lock is not held, and leaves it to a thread that has it.
+            let _ = std::thread::Builder::new().spawn(move || drop(error));
+        }
+    }
+}
+
+impl Raised {
+    /// Keeps the first.
+    fn keep(&self, error: PyErr) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0.is_none() {
+            kept.0 = Some(error);
+        }
+    }
+
+    /// Returns it, if there was one.
+    pub(crate) fn get(&self, py: Python<'_>) -> Option<PyErr> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.as_ref().map(|error| error.clone_ref(py))
+    }
+
+    /// Returns whether there was one.
+    pub(crate) fn is_some(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.is_some()
+    }
+}
 
 /// An input, and what goes with its reading.
 pub(crate) struct Opened {
@@ -66,7 +100,7 @@ impl Opened {
             let called = || given.getattr("name").and_then(|name| name.extract::<PathBuf>());
             let path = name.clone().or_else(|| called().ok()).unwrap_or_else(unnamed);
             let seekable = given.hasattr("seekable")? && given.call_method0("seekable")?.is_truthy()?;
-            let stream = Stream { object: given.clone().unbind(), caller, raised: Arc::clone(raised) };
+            let stream = Stream { object: given.clone().unbind(), caller, raised: raised.clone() };
             if !seekable {
                 return Ok(Source::Once(path, stream));
             }
@@ -86,7 +120,7 @@ impl Opened {
         };
         let view = view.call_method1("cast", ("B",))?;
         let size: u64 = view.getattr("nbytes")?.extract()?;
-        let bytes = Arc::new(Buffer { view: view.unbind(), size, caller, raised: Arc::clone(raised) });
+        let bytes = Arc::new(Buffer { view: view.unbind(), size, caller, raised: raised.clone() });
         Ok(Source::Bytes(Given { path: unnamed(), size, modified: None, bytes }))
     }
 }
@@ -140,7 +174,7 @@ impl ReadAt for Laid {
 /// Keeps an exception for the one who called, and fails.
 fn failed(error: PyErr, raised: &Raised) -> io::Error {
     let text = error.to_string();
-    raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    raised.keep(error);
     io::Error::other(text)
 }
 

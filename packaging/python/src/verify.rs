@@ -4,7 +4,7 @@ use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -39,7 +39,7 @@ pub(crate) fn verify(
     let Opened { source, raised } = Opened::of(source, name, &caller)?;
     let for_work = Arc::clone(&caller);
     let result = work::attended(py, &caller, move || check(source, tool, &arguments, &for_work))?;
-    if let Some(error) = raised.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(error) = raised.get(py) {
         return Err(error);
     }
     match result {

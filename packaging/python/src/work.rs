@@ -28,16 +28,16 @@ pub(crate) fn keep_quiet() {
     }));
 }
 
-fn broken(_: Box<dyn Any + Send>) -> PyErr {
+fn broken(_: Box<dyn Any + Send>) -> String {
     let why = BROKE.lock().unwrap_or_else(PoisonError::into_inner).take();
-    errors::InternalError::new_err(why.unwrap_or_else(|| "the work broke down".to_owned()))
+    why.unwrap_or_else(|| "the work broke down".to_owned())
 }
 
-/// Begins some work for a caller on a thread of its own, which ends by itself. An error of the interpreter's if it breaks down.
+/// Begins some work for a caller on a thread of its own, which ends by itself. If it breaks down, it gives a text that says where.
 pub(crate) fn begin<T: Send + 'static>(
     caller: &Arc<Caller>,
     work: impl FnOnce() -> T + Send + 'static,
-) -> PyResult<Receiver<PyResult<T>>> {
+) -> PyResult<Receiver<Result<T, String>>> {
     let (done, finished) = mpsc::sync_channel(1);
     let caller = Arc::clone(caller);
     Builder::new().name("redis-persistence".to_owned()).stack_size(STACK).spawn(move || {
@@ -74,6 +74,6 @@ pub(crate) fn attended<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> PyResult<T> {
     let finished = Mutex::new(begin(caller, work)?);
-    let result = next(py, &finished, caller)?;
-    result.unwrap_or_else(|| Err(errors::InternalError::new_err("the work ended without a result")))
+    let result = next(py, &finished, caller)?.unwrap_or_else(|| Err("the work ended without a result".to_owned()));
+    result.map_err(errors::InternalError::new_err)
 }

@@ -11,10 +11,10 @@ use crate::exit::Exit;
 use crate::input::packed_input::{self, Content, How};
 
 /// Reads an RDB, and says what failed.
-pub(super) type Use<'u, T> = &'u mut dyn FnMut(&mut dyn Read) -> Result<T, ReadError>;
+pub(crate) type Use<'u, T> = &'u mut dyn FnMut(&mut dyn Read) -> Result<T, ReadError>;
 
 /// Hands each RDB of an input to `with`, and the path that names it beside what comes of it.
-pub(super) fn each<T>(path: &Path, how: How, with: Use<'_, T>) -> Vec<Result<(PathBuf, T), Failed>> {
+pub(crate) fn each<T>(path: &Path, how: How, with: Use<'_, T>) -> Vec<Result<(PathBuf, T), Failed>> {
     match all(path, how, with) {
         Ok(results) => results,
         Err(error) => vec![Err(Failed::of_io(path.to_owned(), &error))],

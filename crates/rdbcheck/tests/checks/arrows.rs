@@ -19,8 +19,8 @@ const FLOORS: [&[&str]; 13] = [
     &["run"],
     &["render"],
     &["command", "page"],
-    &["calls"],
     &["alias", "verbs"],
+    &["calls"],
 ];
 
 fn sources() -> Modules {

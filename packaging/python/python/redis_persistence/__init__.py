@@ -4,17 +4,33 @@
     >>> redis_persistence.verify("dump.rdb", for_=["redis-7.0"]).ok        # doctest: +SKIP
     True
 
-``verify`` gives the report of the commands ``rdbcheck`` and ``aofcheck`` as objects. Offsets and sizes are in bytes, times in milliseconds
-since the epoch where the name ends in ``_ms``, else in seconds.
+``verify`` gives the report of the commands ``rdbcheck`` and ``aofcheck`` as objects, ``keys`` and ``inventory`` what an RDB holds. Offsets
+and sizes are in bytes, times in milliseconds since the epoch where the name ends in ``_ms``, else in seconds.
 """
 
 from __future__ import annotations
 
-from ._native import Damaged, Error, InternalError, __version__
+from ._contents import inventory, keys
+from ._native import Damaged, Error, InternalError, Inventory, Key, Keys, __version__
 from ._native import servers as _servers
 from ._verify import FileReport, Report, aof, verify
 
-__all__ = ["Damaged", "Error", "FileReport", "InternalError", "Report", "__version__", "aof", "servers", "verify"]
+__all__ = [
+    "Damaged",
+    "Error",
+    "FileReport",
+    "InternalError",
+    "Inventory",
+    "Key",
+    "Keys",
+    "Report",
+    "__version__",
+    "aof",
+    "inventory",
+    "keys",
+    "servers",
+    "verify",
+]
 
 
 def servers() -> list[str]:
