@@ -195,3 +195,13 @@ def test_reports_are_objects() -> None:
     assert finding.severity in ("error", "warning", "note") and isinstance(finding.start, int)
     with pytest.raises(AttributeError):
         finding.no_such_field
+
+
+def test_the_program_of_the_page_runs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs/python.md").read_text()
+    program = page.split("```python\n")[1].split("```")[0]
+    (tmp_path / "dump.rdb").write_bytes(DAMAGED.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "docs/python.md", "exec"), {})
+    first, *findings = capsys.readouterr().out.splitlines()
+    assert first == "damaged 1 False" and len(findings) > 1

@@ -14,7 +14,7 @@ use testkit::folder::copy;
 
 use crate::{Ran, TestResult, ran, testdata};
 
-const PAGES: &[&str] = &[
+pub(crate) const PAGES: &[&str] = &[
     "README.md",
     "SECURITY.md",
     "CONTRIBUTING.md",
@@ -31,24 +31,26 @@ const PAGES: &[&str] = &[
     "docs/mutants.md",
     "docs/operators.md",
     "docs/page.md",
+    "docs/python.md",
     "docs/repair.md",
     "docs/servers.md",
     "docs/speed.md",
     #[cfg(feature = "stores")]
     "docs/stores.md",
+    "fuzz/README.md",
 ];
 
 /// What is not run, by how it begins, and why.
-const NOT_RUN: &[(&str, &str)] = &[
+pub(crate) const NOT_RUN: &[(&str, &str)] = &[
     ("cargo ", "builds; its package, program and file are looked for"),
     (".ci/", "is what runs this test"),
     ("packaging/", "builds a release; it is looked for"),
     ("fuzz/", "runs for hours; its tools have tests of their own"),
     ("benches/", "measures, on an idle machine"),
     ("RUSTC_BOOTSTRAP=1 cargo ", "needs a tool that is installed for it"),
-    ("minisign ", "a program of others"),
-    ("ssh-keygen ", "a program of others"),
-    ("redis-cli ", "asks a server"),
+    ("minisign ", "runs in `blocks`"),
+    ("ssh-keygen ", "runs in `blocks`"),
+    ("redis-cli ", "asks a server, as `digests_are_asked_of_servers` of the tests `real` does"),
     ("python3 -m venv ~/fleet", "is run by .ci/objects_page.py, like the three below"),
     ("~/fleet/venv/bin/pip ", "installs what comes from elsewhere"),
     ("cd ~/fleet && ", "reads a bucket"),
@@ -57,7 +59,7 @@ const NOT_RUN: &[(&str, &str)] = &[
 ];
 
 /// The commands of a page as they are indented or stand in a fence, with their line.
-fn commands(page: &str) -> Result<Vec<(usize, String)>, Box<dyn Error>> {
+pub(crate) fn commands(page: &str) -> Result<Vec<(usize, String)>, Box<dyn Error>> {
     let (mut found, mut fence, mut shown) = (Vec::new(), None, false);
     for (at, line) in page.lines().enumerate() {
         if let Some(language) = line.trim_start().strip_prefix("```") {
@@ -103,10 +105,10 @@ fn store(_: &Path) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
 }
 
 /// A folder with all that the pages name, and programs that stand for those of others.
-struct Stage(TempDir, Vec<(&'static str, String)>);
+pub(crate) struct Stage(TempDir, Vec<(&'static str, String)>);
 
 impl Stage {
-    fn new() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         let sound = testdata().join("rdb/redis-7.0-multidb.rdb");
         let stage = Self(tempfile::tempdir()?, store(&sound)?);
         for folder in ["here/backup", "backup", "var/lib/node_exporter", "var/lib/redis", "etc/redis", "data", "bin"] {
@@ -140,18 +142,18 @@ impl Stage {
         Ok(stage)
     }
 
-    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn program(&self, name: &str, line: &str) -> TestResult {
+    pub(crate) fn program(&self, name: &str, line: &str) -> TestResult {
         let path = self.path("bin").join(name);
         fs::write(&path, format!("#!/bin/sh\n{line}\n"))?;
         Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
     }
 
     /// Runs lines as a shell does, with the folders of a host below this one.
-    fn run(&self, lines: &str) -> Result<Ran, Box<dyn Error>> {
+    pub(crate) fn run(&self, lines: &str) -> Result<Ran, Box<dyn Error>> {
         let root = self.0.path().display().to_string();
         let of_host = Regex::new(r"(^|[\s'>=])/(backup|var|etc|data)/")?;
         let lines = of_host.replace_all(lines, format!("${{1}}{root}/${{2}}/"));
@@ -167,12 +169,12 @@ impl Stage {
 }
 
 /// Whether a program is found on this machine.
-fn here(program: &str) -> bool {
+pub(crate) fn here(program: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
 }
 
-fn page(name: &str) -> Result<String, Box<dyn Error>> {
+pub(crate) fn page(name: &str) -> Result<String, Box<dyn Error>> {
     Ok(fs::read_to_string(testdata().join("..").join(name))?)
 }
 

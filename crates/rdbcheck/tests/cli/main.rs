@@ -2,6 +2,8 @@
 
 mod aof;
 mod bad_input;
+#[cfg(all(unix, feature = "packed", feature = "stores"))]
+mod blocks;
 mod broken;
 mod counts;
 #[cfg(unix)]

@@ -24,6 +24,25 @@ const LIMITS: [&str; 7] = [
     "list-max-ziplist-size",
 ];
 
+/// `redis-cli` of docs/operators.md: what it asks a server that loaded the file for, and what `digest` says of the file, are the same.
+#[test]
+fn digests_are_asked_of_servers() -> TestResult {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operators.md"))?;
+    let asked: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("    redis-cli ")).collect();
+    assert_eq!(asked, ["DEBUG DIGEST"], "no test asks a server for the others");
+    let Some(installed) = require(Product::Redis70) else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let dump = folder.path().join("dump.rdb");
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/rdb/redis-6.0-streams.rdb"), &dump)?;
+    let mut server = Server::start(&installed, folder.path(), &["--enable-debug-command", "yes"])?;
+    let reply = server.run(&asked[0].split(' ').collect::<Vec<_>>())?;
+    let told = Command::new(env!("CARGO_BIN_EXE_rdbcheck")).arg("digest").arg(&dump).output()?;
+    let told = String::from_utf8(told.stdout)?;
+    let line = told.lines().find_map(|line| line.trim().strip_prefix("DEBUG DIGEST")).ok_or("no such line")?;
+    assert_eq!(Some(line.trim()), reply.text(), "{told}");
+    Ok(())
+}
+
 /// An empty folder of one test and one product.
 fn folder(test: &str, product: Product) -> std::io::Result<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("real-servers").join(format!("{test}-{product}"));
