@@ -48,6 +48,7 @@ const BYTES_PER_STEP: u64 = 16;
 /// This many steps may be done in any case, for each byte of the file, and for each that a search passes.
 const VAIN_AT_LEAST: u64 = 4 << 20;
 const VAIN_OF_FILE: u64 = 1;
+const ASIDE_AT_LEAST: u64 = 16 << 20;
 const VAIN_PER_BYTE: u64 = 4;
 /// Bytes that may be read once more in any case, and for each byte of the file: where a look ahead reads them, a second search, or a
 /// search of a value that lies in another one; and where a unit was expected and is none.
@@ -79,6 +80,8 @@ pub(super) struct Decoder<'a> {
     version: u32,
     /// The steps that may still be done in vain.
     left: u64,
+    /// The same where what is skipped is looked through once more, so that this takes nothing away from the search.
+    left_aside: u64,
     /// The bytes that may still be read once more.
     again: u64,
     /// Where one of these was used up, or what a search may hold: what is behind may be overlooked.
@@ -96,6 +99,7 @@ impl<'a> Decoder<'a> {
     pub(super) fn new(input: SourceWindow<'a>, header: Header, limits: &Limits) -> Self {
         Self {
             left: VAIN_AT_LEAST + VAIN_OF_FILE * input.size(),
+            left_aside: ASIDE_AT_LEAST + VAIN_OF_FILE * input.size(),
             again: AGAIN_AT_LEAST + AGAIN_OF_FILE * input.size(),
             spent_from: None,
             until: u64::MAX,
@@ -326,8 +330,11 @@ impl<'a> Decoder<'a> {
         self.learnt_to.max(self.ahead.end)
     }
 
-    /// Units are read that end there or before, or any.
+    /// What is skipped is looked through: units are read that end there or before; or any again.
     pub(super) fn read_until(&mut self, end: Option<u64>) {
+        if end.is_some() != (self.until < u64::MAX) {
+            mem::swap(&mut self.left, &mut self.left_aside);
+        }
         self.until = end.unwrap_or(u64::MAX);
     }
 
