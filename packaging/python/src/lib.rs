@@ -26,6 +26,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::add(module)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(verify::verify, module)?)?;
+    let finish = wrap_pyfunction!(work::finish, module)?;
+    module.py().import("atexit")?.call_method1("register", (finish,))?;
     module.add_function(wrap_pyfunction!(verify::servers, module)?)?;
     module.add_function(wrap_pyfunction!(keys::keys, module)?)?;
     module.add_class::<keys::Key>()?;

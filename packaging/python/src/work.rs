@@ -2,9 +2,11 @@
 //! for signals. Ctrl+C stops it at its next read. What breaks down in it becomes an exception.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -33,6 +35,44 @@ fn broken(_: Box<dyn Any + Send>) -> String {
     why.unwrap_or_else(|| "the work broke down".to_owned())
 }
 
+/// Who has work under way, by its number.
+static UNDER_WAY: Mutex<BTreeMap<u64, Arc<Caller>>> = Mutex::new(BTreeMap::new());
+static ONE_ENDED: Condvar = Condvar::new();
+/// So long the end of the interpreter waits for work that was stopped: it may be in a file object, which cannot outlive it.
+const LAST: Duration = Duration::from_secs(10);
+/// So long a call that was interrupted waits for its work.
+const SOON: Duration = Duration::from_secs(1);
+
+fn under_way() -> MutexGuard<'static, BTreeMap<u64, Arc<Caller>>> {
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Work under way, until it is dropped.
+struct UnderWay(u64);
+
+impl UnderWay {
+    fn new(caller: &Arc<Caller>) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        under_way().insert(number, Arc::clone(caller));
+        Self(number)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        under_way().remove(&self.0);
+        ONE_ENDED.notify_all();
+    }
+}
+
+/// Stops all work and waits for its end: what `atexit` calls, for no thread may want the interpreter once it is gone.
+#[pyfunction]
+pub(crate) fn finish(py: Python<'_>) {
+    under_way().values().for_each(|caller| caller.stop());
+    py.detach(|| drop(ONE_ENDED.wait_timeout_while(under_way(), LAST, |under_way| !under_way.is_empty())));
+}
+
 /// Begins some work for a caller on a thread of its own, which ends by itself. If it breaks down, it gives a text that says where.
 pub(crate) fn begin<T: Send + 'static>(
     caller: &Arc<Caller>,
@@ -40,7 +80,9 @@ pub(crate) fn begin<T: Send + 'static>(
 ) -> PyResult<Receiver<Result<T, String>>> {
     let (done, finished) = mpsc::sync_channel(1);
     let caller = Arc::clone(caller);
+    let this = UnderWay::new(&caller);
     Builder::new().name("redis-persistence".to_owned()).stack_size(STACK).spawn(move || {
+        let _this = this;
         let result = catch_unwind(AssertUnwindSafe(|| caller.run(work))).map_err(broken);
         // Who stopped it waits no more.
         let _ = done.send(result);
@@ -74,6 +116,10 @@ pub(crate) fn attended<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> PyResult<T> {
     let finished = Mutex::new(begin(caller, work)?);
-    let result = next(py, &finished, caller)?.unwrap_or_else(|| Err("the work ended without a result".to_owned()));
+    let result = next(py, &finished, caller).inspect_err(|_| {
+        // It was stopped, and ends at its next read.
+        py.detach(|| drop(finished.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(SOON)));
+    });
+    let result = result?.unwrap_or_else(|| Err("the work ended without a result".to_owned()));
     result.map_err(errors::InternalError::new_err)
 }

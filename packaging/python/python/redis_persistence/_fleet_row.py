@@ -88,7 +88,7 @@ def row(source: Place, *, for_: Iterable[str] = (), run: str = "", **options: An
 
 def _begun(source: str, run: str, began: float) -> Row:
     """Returns a row of which nothing is known yet."""
-    known = {"run": run, "source": source, "prefix": _prefix(source), "checked_at": _time(began), "loads_on": [], "seconds": 0.0}
+    known: Row = {"run": run, "source": source, "prefix": _prefix(source), "checked_at": _time(began), "loads_on": [], "seconds": 0.0}
     return dict.fromkeys(SCHEMA.names) | known
 
 
@@ -119,7 +119,7 @@ def _columns(files: list[Row], now: float) -> Row:
     first = next((finding for finding in findings if finding["severity"] == "error"), next(iter(findings), None))
     of = bad or files[0]
     message = (first and first["message"]) or of["error"]
-    form = next((file["format"] for file in files if file["format"]), {})
+    form: Row = next((file["format"] for file in files if file["format"]), {})
     times = [file["format"]["created"] for file in files if file["format"] and file["format"]["created"] is not None]
     created = max(map(int, times), default=None)
     return {

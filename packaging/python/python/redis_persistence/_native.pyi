@@ -2,7 +2,21 @@
 
 import builtins
 import os
-from typing import Any
+from typing import Any, final
+
+__all__ = [
+    "Damaged",
+    "Error",
+    "InternalError",
+    "Inventory",
+    "Key",
+    "Keys",
+    "__version__",
+    "inventory",
+    "keys",
+    "servers",
+    "verify",
+]
 
 __version__: str
 
@@ -20,6 +34,7 @@ def verify(
 ) -> tuple[str, int, list[int], list[str]]: ...
 def servers() -> list[str]: ...
 
+@final
 class Key:
     @property
     def db(self) -> int: ...
@@ -48,10 +63,12 @@ class Key:
     @property
     def field_expires_ms(self) -> dict[builtins.bytes, int]: ...
 
+@final
 class Keys:
     def __iter__(self) -> Keys: ...
     def __next__(self) -> Key: ...
 
+@final
 class Inventory:
     @property
     def failed(self) -> BaseException | None: ...

@@ -19,7 +19,8 @@ class Record:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name.startswith("_") or (name not in self._data and name not in type(self).__annotations__):
+            known = any(name in getattr(kind, "__annotations__", ()) for kind in type(self).__mro__)
+            if name.startswith("_") or not (known or name in self._data):
                 raise AttributeError(f"{type(self).__name__} has no field {name}")
             value = self._data.get(name)
             make = self._made.get(name)

@@ -65,7 +65,7 @@ def check(
     executor, own = (pool, False) if isinstance(pool, concurrent.futures.Executor) else (make(), True)
     ahead = ahead or 2 * (os.cpu_count() or 1)
     # Of those in flight when a worker died, each is tried alone, so many times more.
-    waiting = iter(map(os.fspath, sources))
+    waiting = (os.fspath(source) for source in sources)
     suspects: list[tuple[str, int]] = []
     flight: dict[concurrent.futures.Future[Row], tuple[str, int]] = {}
     try:
@@ -188,7 +188,7 @@ def lost(sources: Iterable[Place], found: Iterable[str], *, run: str | None = No
     ``found`` are the sources of which there is a row.
     """
     found, run = set(found), run or run_name()
-    return [died(source, run) for source in map(os.fspath, sources) if source not in found]
+    return [died(source, run) for source in (os.fspath(source) for source in sources) if source not in found]
 
 
 def table(rows: Iterable[Row]) -> Any:
@@ -248,7 +248,7 @@ def inventories(
     from . import inventory  # type: ignore[attr-defined,unused-ignore]
 
     run = run or run_name()
-    for source in map(os.fspath, sources):
+    for source in (os.fspath(source) for source in sources):
         try:
             for batch in pyarrow.RecordBatchReader.from_stream(inventory(source)):
                 columns = [pyarrow.array([text] * len(batch), pyarrow.string()) for text in (run, source)]
