@@ -158,9 +158,7 @@ impl Stage {
         let of_host = Regex::new(r"(^|[\s'>=])/(backup|var|etc|data)/")?;
         let lines = of_host.replace_all(lines, format!("${{1}}{root}/${{2}}/"));
         let lines = lines.replace("/usr/bin/redis-server", &format!("{root}/bin/redis-server"));
-        let mut path = std::ffi::OsString::from(self.path("bin"));
-        path.push(":");
-        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let path = std::env::join_paths([self.path("bin")].into_iter().chain(programs()))?;
         let mut command = Command::new("sh");
         command.args(["-c", &lines]).current_dir(self.path("here")).env("PATH", path).stdin(Stdio::null());
         command.envs(self.1.iter().map(|(name, value)| (name, value)));
@@ -168,10 +166,17 @@ impl Stage {
     }
 }
 
-/// Whether a program is found on this machine.
+/// Where programs of others lie: on this machine, and where `.ci/servers` puts the one that signs.
+fn programs() -> Vec<PathBuf> {
+    let installed = std::env::var_os("REDIS_PERSISTENCE_SERVERS").filter(|folder| !folder.is_empty());
+    let installed = installed.map_or_else(|| testdata().join("../.servers"), PathBuf::from);
+    let of_machine = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&of_machine).chain([installed.join("minisign/bin")]).collect()
+}
+
+/// Whether a program is found there.
 pub(crate) fn here(program: &str) -> bool {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
+    programs().iter().any(|folder| folder.join(program).is_file())
 }
 
 pub(crate) fn page(name: &str) -> Result<String, Box<dyn Error>> {
