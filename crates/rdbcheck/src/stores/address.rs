@@ -26,6 +26,7 @@ const SCHEMES: [(&str, Scheme); 5] = [
     ("https://", Scheme::Http),
 ];
 
+#[cfg(feature = "stores")]
 /// The address of an object, or of a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -61,6 +62,7 @@ fn scheme(path: &Path) -> Option<(Scheme, &'static str, &str)> {
     SCHEMES.iter().find_map(|(lead, scheme)| Some((*scheme, *lead, text.strip_prefix(lead)?)))
 }
 
+#[cfg(feature = "stores")]
 impl Address {
     /// Returns the address that a path is.
     pub(crate) fn of(path: &Path) -> Option<Self> {
@@ -91,6 +93,7 @@ impl Address {
 /// Addresses with a secret in them, by the paths that stand for them in all that is printed.
 static SECRETS: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 
+#[cfg(feature = "stores")]
 fn whole(path: &Path) -> Option<PathBuf> {
     let shown = path.to_str().filter(|shown| shown.starts_with("http"))?;
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner).get(shown).cloned()
@@ -120,6 +123,7 @@ pub(crate) fn without_secrets(path: PathBuf) -> PathBuf {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "stores")]
     #[test]
     fn keys_are_taken_as_they_are() {
         for (path, scheme, bucket, key) in [
@@ -147,7 +151,9 @@ mod tests {
             shown.each_ref().map(|path| path.to_str()),
             [Some("https://h/a.rdb"), Some("https://h/a.rdb#2"), Some("https://h/a.rdb")]
         );
+        #[cfg(feature = "stores")]
         assert_eq!(Address::of(&shown[0]).map(|address| address.key), Some("a.rdb?sig=abc".to_owned()));
+        #[cfg(feature = "stores")]
         assert_eq!(Address::of(&shown[1]).map(|address| address.key), Some("a.rdb?sig=def".to_owned()));
         for path in ["https://h/a.rdb.gz", "s3://b/k?x", "dump.rdb"] {
             assert_eq!(without_secrets(path.into()).to_str(), Some(path));
