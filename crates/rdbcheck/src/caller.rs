@@ -106,7 +106,7 @@ mod tests {
         let caller = Arc::new(Caller::default());
         caller.run(|| console::say("rdbcheck", "a tar\u{1b}"));
         assert!(Caller::of_thread().is_none());
-        assert_eq!(caller.said(), ["rdbcheck: a tar\\u001b"]);
+        assert_eq!(caller.said(), ["rdbcheck: a tar\\x1b"]);
         assert!(caller.said().is_empty());
     }
 }
