@@ -20,13 +20,12 @@ use redis_persistence::verify::Options;
 
 use crate::args::{AofCheck, Common, RdbCheck};
 use crate::caller::Caller;
-use crate::command::{AOFCHECK, RDBCHECK};
 use crate::console::reason;
 use crate::input::open::{self, SMALL};
 use crate::input::packed_input::{self, How};
 use crate::input::tree::WatchedDisk;
 use crate::outcome::{Entry, Show, Told, UndoOutcome};
-use crate::page::{self, Answer};
+use crate::page::{self, AOFCHECK, Answer, RDBCHECK};
 use crate::progress::When;
 use crate::run::{aof, rdb};
 use crate::servers::Servers;

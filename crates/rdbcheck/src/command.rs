@@ -15,6 +15,7 @@ use redis_persistence::verify::Options;
 use crate::args::{AofCheck, Common, RdbCheck};
 use crate::console::{reason, say};
 use crate::exit::Exit;
+use crate::page::{AOFCHECK, RDBCHECK};
 use crate::redact;
 use crate::run::{aof, fix, rdb, salvage_aof, salvage_rdb};
 use crate::servers::Servers;
@@ -23,9 +24,6 @@ use inputs::{Paths, Run, inputs};
 pub(crate) use manual::page as manual;
 use pages::instead_of_checking;
 pub(crate) use pages::{explain, short_help};
-
-pub(crate) const RDBCHECK: &str = "rdbcheck";
-pub(crate) const AOFCHECK: &str = "aofcheck";
 
 /// Adds the verbs of a tool to its command line, for its pages.
 pub(crate) type WithVerbs = fn(&str, Command) -> Command;

@@ -13,8 +13,8 @@
 //! servers                  which servers are asked about
 //! input                    open, unpack, archives, trees of files
 //! disguise redact functions      RDBs in other clothes; hashes for names; the code of function libraries
-//! stores                   object stores and web servers
-//! console progress style shell   standard error, questions, meters; widths and colours; commands for people to run
+//! stores shell             object stores and web servers; commands for people to run
+//! console progress style   standard error, questions, meters; widths and colours
 //! caller exit escape units
 //! ```
 //!

@@ -128,8 +128,8 @@ pub fn salvage(request: Request<'_>, shelf: &mut dyn Shelf) -> Result<Answer, St
     Ok(Answer { written, ..answer(RDBCHECK, &args.common, vec![entry])? })
 }
 
-const RDBCHECK: &str = "rdbcheck";
-const AOFCHECK: &str = "aofcheck";
+pub(crate) const RDBCHECK: &str = "rdbcheck";
+pub(crate) const AOFCHECK: &str = "aofcheck";
 
 /// Returns whether a file is for `aofcheck`: by its name, or as records without a name that says so.
 fn is_append_only(given: &Given) -> bool {

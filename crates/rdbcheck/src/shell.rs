@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::escape;
+use crate::stores;
 
 /// Returns a path as a word for a shell.
 ///
@@ -38,8 +39,7 @@ pub fn fill(command: &str, path: &Path) -> String {
     }
     let file = word(path);
     // Beside what lies in a store nothing is written.
-    let is_remote = path.to_str().is_some_and(|path| path.contains("://"));
-    let here = path.file_name().filter(|_| is_remote).map_or(path, Path::new);
+    let here = path.file_name().filter(|_| stores::is_remote(path)).map_or(path, Path::new);
     let out = word(&beside(here, ".new"));
     let words = command.split(' ').map(|word| match word {
         "FILE" => file.as_str(),

@@ -40,5 +40,5 @@ pub use stream::Stream;
 #[cfg(not(feature = "stores"))]
 pub use absent::{Object, Opened, Stream, expand, expand_patterns, list, open, stat};
 
-/// What is said of that many bytes at the head of an object comes with the first answer.
+/// The first request for an object asks for so many bytes; a smaller object needs no second one.
 pub const HEAD: u64 = 512 << 10;

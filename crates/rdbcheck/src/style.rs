@@ -19,8 +19,9 @@ pub(crate) const NAME: usize = 80;
 
 /// No line is wider where nobody says how wide the terminal is, and none is on a wider one.
 pub(crate) const WIDTH: usize = 160;
-/// What stays on the line of its number.
-const UNITS: [&str; 14] = ["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "bytes", "ms", "s", "min", "h", "d"];
+/// What stays on the line of its number: the units of `units`, and those of memory.
+const UNITS: [&str; 16] =
+    ["byte", "bytes", "kB", "MB", "GB", "TB", "PB", "EB", "KiB", "MiB", "GiB", "ms", "s", "min", "h", "d"];
 /// On a narrower terminal lines are as wide as this.
 const NARROWEST: usize = 60;
 
@@ -192,10 +193,9 @@ impl Page {
 fn whole(text: &str, most: usize) -> Vec<&str> {
     let mut parts = vec![];
     let (mut start, mut end, mut is_code) = (0, 0, false);
-    for (word, next) in text.split_inclusive(' ').zip(text.split_inclusive(' ').skip(1).map(Some).chain([None])) {
+    for (word, next) in text.split_inclusive(' ').zip(text.split_inclusive(' ').skip(1)) {
         end += word.len();
         is_code ^= word.bytes().filter(|byte| *byte == b'`').count() % 2 == 1;
-        let Some(next) = next else { break };
         let fits = columns(text[start..end + next.len()].trim_end()) <= most;
         if fits && (is_code || belongs(word.trim_end(), next.trim_end())) {
             continue;
@@ -209,8 +209,8 @@ fn whole(text: &str, most: usize) -> Vec<&str> {
 
 /// Returns whether the second word says how to read the first: the time of a date, its zone, or the unit of a number.
 fn belongs(word: &str, next: &str) -> bool {
-    let bare = |text: &str| text.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
-    let (word, next, closes) = (bare(word), bare(next), word.ends_with([',', ';', ':', ')']));
+    let closes = word.ends_with([',', ';', ':', ')']);
+    let [word, next] = [word, next].map(|text| text.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
     let is_like = |text: &str, form: &str| {
         text.len() == form.len()
             && text.bytes().zip(form.bytes()).all(|(c, of)| if of == b'0' { c.is_ascii_digit() } else { c == of })
@@ -218,9 +218,9 @@ fn belongs(word: &str, next: &str) -> bool {
     let is_number = word.starts_with(|c: char| c.is_ascii_digit())
         && word.bytes().all(|c| c.is_ascii_digit() || c == b',' || c == b'.');
     !closes
-        && ((is_like(&word, "0000-00-00") && is_like(&next, "00:00:00"))
-            || (is_like(&word, "00:00:00") && next == "UTC")
-            || (is_number && UNITS.contains(&next.as_str())))
+        && ((is_like(word, "0000-00-00") && is_like(next, "00:00:00"))
+            || (is_like(word, "00:00:00") && next == "UTC")
+            || (is_number && UNITS.contains(&next)))
 }
 
 /// Text of so many columns at most; what is too long loses its middle.
@@ -282,6 +282,7 @@ pub(crate) fn because(why: &Why) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units;
 
     #[test]
     fn no_line_is_too_wide_and_nothing_is_lost() {
@@ -321,6 +322,17 @@ mod tests {
             ["keys: ", "5 bytes, ", "3 ", "keys ", "2026-12-01 ", "x"]
         );
         assert_eq!(whole("", 76), [""]);
+    }
+
+    #[test]
+    fn what_units_prints_is_not_broken() {
+        for power in 0..19 {
+            let n = 10_u64.pow(power);
+            for text in [units::size(n), units::duration(n)] {
+                assert_eq!(whole(&text, 76), [text.as_str()]);
+            }
+        }
+        assert_eq!(whole(&units::date(1_800_000_000), 76).len(), 1);
     }
 
     #[test]

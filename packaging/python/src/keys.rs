@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PySet};
+use pyo3::types::{PyBytes, PyDict};
 use redis_persistence::list::{Options, Row};
 use redis_persistence::rdb::Value;
 
@@ -155,14 +155,4 @@ impl<'a, 'py> FromPyObject<'a, 'py> for ListOptions {
         let (values, threads): (bool, Option<NonZero<usize>>) = given.extract()?;
         Ok(Self(Options { values, threads, ..Options::default() }))
     }
-}
-
-/// A set of texts.
-pub(crate) fn set<'py>(py: Python<'py>, members: &[Vec<u8>]) -> PyResult<Bound<'py, PyAny>> {
-    Ok(PySet::new(py, members.iter().map(|member| PyBytes::new(py, member)))?.into_any())
-}
-
-/// A list of texts.
-pub(crate) fn list<'py>(py: Python<'py>, items: &[Vec<u8>]) -> PyResult<Bound<'py, PyAny>> {
-    Ok(PyList::new(py, items.iter().map(|item| PyBytes::new(py, item)))?.into_any())
 }

@@ -158,10 +158,10 @@ impl ReadAt for Memory {
     }
 }
 
-/// What was laid down.
-struct Laid {
-    file: std::fs::File,
-    caller: Arc<Caller>,
+/// What was laid down, or unpacked.
+pub(crate) struct Laid {
+    pub(crate) file: std::fs::File,
+    pub(crate) caller: Arc<Caller>,
 }
 
 impl ReadAt for Laid {

@@ -1,10 +1,8 @@
 //! Values as Python has them: texts are `bytes`, ids of streams are texts such as `1526919030474-55`.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PySet};
 use redis_persistence::rdb::{ArrayItem, Group, ModuleData, ModuleItem, Stream, StreamId, Value};
-
-use crate::keys::{list, set};
 
 /// Returns a value as Python has it.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
@@ -38,6 +36,16 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
         // A type that a later version of the library reads.
         other => Ok(format!("{other:?}").into_pyobject(py)?.into_any()),
     }
+}
+
+/// Returns a set of texts.
+fn set<'py>(py: Python<'py>, members: &[Vec<u8>]) -> PyResult<Bound<'py, PyAny>> {
+    Ok(PySet::new(py, members.iter().map(|member| PyBytes::new(py, member)))?.into_any())
+}
+
+/// Returns a list of texts.
+fn list<'py>(py: Python<'py>, items: &[Vec<u8>]) -> PyResult<Bound<'py, PyAny>> {
+    Ok(PyList::new(py, items.iter().map(|item| PyBytes::new(py, item)))?.into_any())
 }
 
 fn item<'py>(py: Python<'py>, value: &ArrayItem) -> Bound<'py, PyAny> {

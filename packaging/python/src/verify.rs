@@ -11,10 +11,9 @@ use pyo3::prelude::*;
 use rdbcheck::caller::Caller;
 use rdbcheck::calls::{self, Tool};
 use rdbcheck::page::{self, Answer, Given, Request, Shelf};
-use redis_persistence::verify::ReadAt;
 
 use crate::errors;
-use crate::source::{Opened, Source};
+use crate::source::{Laid, Opened, Source};
 use crate::work;
 
 /// A document, its exit code, those of its files, and what the command would have said on standard error.
@@ -98,20 +97,7 @@ impl Shelf for Folder {
 
     fn taken(&mut self) -> io::Result<Given> {
         let (file, size) = self.file.take().map_or_else(|| tempfile::tempfile().map(|file| (file, 0)), Ok)?;
-        let bytes = Arc::new(Unpacked { file, caller: Arc::clone(&self.caller) });
+        let bytes = Arc::new(Laid { file, caller: Arc::clone(&self.caller) });
         Ok(Given { path: PathBuf::new(), size, modified: None, bytes })
-    }
-}
-
-/// What was unpacked.
-struct Unpacked {
-    file: File,
-    caller: Arc<Caller>,
-}
-
-impl ReadAt for Unpacked {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.caller.go_on()?;
-        self.file.read_at(buffer, offset)
     }
 }

@@ -26,8 +26,8 @@ const SCHEMES: [(&str, Scheme); 5] = [
     ("https://", Scheme::Http),
 ];
 
-#[cfg(feature = "stores")]
 /// The address of an object, or of a prefix.
+#[cfg(feature = "stores")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
     pub(crate) scheme: Scheme,

@@ -120,7 +120,7 @@ enum Lines {
 
 impl Lines {
     fn new(args: &ListArgs, several: bool) -> Self {
-        let (values, several) = (args.values, several);
+        let values = args.values;
         match (args.json, args.csv) {
             (true, _) => Self::Json { out: BufWriter::new(io::stdout()), several },
             (_, true) => Self::Csv { out: Box::new(csv::Writer::from_writer(io::stdout())), values, several },

@@ -28,6 +28,7 @@ import pyarrow
 import pyarrow.dataset
 import pyarrow.fs
 
+from ._contents import inventory
 from ._fleet_row import SCHEMA, Place, Row, died, row, run_name, try_out
 
 Pool = Union[concurrent.futures.Executor, Callable[[], concurrent.futures.Executor], None]
@@ -245,8 +246,6 @@ def inventories(
 
     What has no inventory, because it is damaged or cannot be read, is passed over; the reason is put into ``failed``, by source.
     """
-    from . import inventory  # type: ignore[attr-defined,unused-ignore]
-
     run = run or run_name()
     for source in (os.fspath(source) for source in sources):
         try:

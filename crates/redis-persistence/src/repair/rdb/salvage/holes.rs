@@ -25,8 +25,7 @@ const EDGE: usize = 16;
 pub(super) struct Holes(Vec<Range<u64>>);
 
 impl Holes {
-    /// Looks through the whole file.
-    /// Returns them, and the place behind which no more of them could be remembered.
+    /// Looks through the whole file. Returns its holes, and the place behind which no more of them could be remembered.
     pub(super) fn find(input: &mut SourceWindow<'_>) -> io::Result<(Self, Option<u64>)> {
         let (size, mut holes) = (input.size(), Vec::new());
         let mut at = 0;
